@@ -1,0 +1,151 @@
+# tutti - one small binary.  `make help` lists what can be made; everything made lies in build/.
+#
+# No list of files: src/<room>/**/*.c becomes the library, src/main.c the program, every
+# tests/<room>/test_*.c a test program, every tests/fuzz/fuzz_*.c a fuzz target.
+
+CC      ?= gcc
+ifeq ($(origin CC),default)
+CC      := gcc
+endif
+BUILD   ?= build
+OPT     ?= -O2
+SAN     ?=
+CROSS   ?=
+VERSION := 0.1.0
+
+# -Wconversion finds the narrowing that turns a length from outside into a small number.  Kernels
+# and tests narrow on purpose all the time, so there it is off.
+WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith -Wundef -Werror
+# Checks that a sanitizer adds hide value ranges from gcc: what it then says about lengths is false; the plain build has these on.
+WARN_SAN := -Wno-maybe-uninitialized -Wno-format-overflow -Wno-format-truncation
+WARN_SRC := -Wconversion -Wno-sign-conversion
+# -ffp-contract=off: ref.c means what it says, on every machine; kernels write their FMAs themselves.
+CFLAGS_ALL = -std=c11 -D_POSIX_C_SOURCE=200809L -DTUTTI_VERSION='"$(VERSION)"' $(OPT) -g -fno-math-errno -ffp-contract=off \
+             -fno-strict-aliasing -pthread -Isrc -I$(BUILD)/gen $(WARN) $(CFLAGS)
+SAN_FLAGS = $(if $(SAN),$(WARN_SAN) -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
+PKGS    := libuv jansson libutf8proc
+ifeq ($(CROSS),)
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
+else
+PKG_CFLAGS := -isystem $(SYSROOT)/usr/include -isystem $(SYSROOT)/usr/include/aarch64-linux-gnu
+PKG_LIBS   := -L$(SYSROOT)/usr/lib/aarch64-linux-gnu -Wl,-rpath-link=$(SYSROOT)/usr/lib/aarch64-linux-gnu -luv -ljansson -lutf8proc
+endif
+LIBS    = $(PKG_LIBS) -lm -pthread $(if $(SAN),-fsanitize=$(SAN))
+
+SRC   := $(shell find src -mindepth 2 -name '*.c' | LC_ALL=C sort)
+TESTS := $(shell find tests -mindepth 2 -name 'test_*.c' | LC_ALL=C sort)
+TEST_BIN := $(TESTS:%.c=$(BUILD)/%)
+FUZZ  := $(wildcard tests/fuzz/fuzz_*.c)
+REPLAY_BIN := $(FUZZ:tests/fuzz/fuzz_%.c=$(BUILD)/tests/fuzz/replay_%)
+TOOLS := $(wildcard tools/*/main.c)
+TOOL_BIN := $(TOOLS:tools/%/main.c=$(BUILD)/tools/%)
+
+# The file's name says what it may use; src/kernels/*/<isa>.c are called only when hw/cpu.c says so.
+ISA_avx2     := -mavx2 -mfma -mf16c -mbmi2
+ISA_avxvnni  := $(ISA_avx2) -mavxvnni
+ISA_avx512   := $(ISA_avx2) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mprfchw -mprefer-vector-width=512
+ISA_avx512bf16 := $(ISA_avx512) -mavx512bf16
+ISA_amx      := $(ISA_avx512) -mavx512bf16 -mamx-tile -mamx-int8 -mamx-bf16
+ISA_neon     :=
+ISA_dotprod  := -march=armv8.2-a+dotprod
+ISA_i8mm     := -march=armv8.2-a+dotprod+i8mm+bf16
+ISA_X86 := avx2 avxvnni avx512 avx512bf16 amx
+ISA_ARM := neon dotprod i8mm
+# avx512.c, avx512_packed.c: what stands before the first _ names the set
+isa = $(firstword $(subst _, ,$(notdir $(basename $(1)))))
+
+# files of the other architecture stay at home
+ARCH := $(if $(CROSS),aarch64,$(shell uname -m))
+FOREIGN := $(if $(filter x86_64,$(ARCH)),$(ISA_ARM),$(if $(filter aarch64,$(ARCH)),$(ISA_X86),$(ISA_ARM) $(ISA_X86)))
+SRC  := $(foreach f,$(SRC),$(if $(filter src/kernels/%,$(f)),$(if $(filter $(call isa,$(f)),$(FOREIGN)),,$(f)),$(f)))
+OBJ  := $(SRC:%.c=$(BUILD)/%.o)
+
+.PHONY: all help deps check check-fast unit floors headers asan tsan fuzz bench cross map install clean tools tests
+
+all: $(BUILD)/tutti ## build the program: build/tutti
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+deps: ## install the Debian packages that are missing
+	@tools/deps.sh
+
+$(BUILD)/tutti: $(BUILD)/src/main.o $(BUILD)/libtutti.a
+	@echo "  LD $@"; $(CC) -o $@ $(BUILD)/src/main.o $(BUILD)/libtutti.a $(LDFLAGS) $(LIBS)
+
+$(BUILD)/libtutti.a: $(OBJ)
+	@rm -f $@
+	@$(AR_CMD) rcs $@ $(OBJ)
+AR_CMD := $(if $(CROSS),$(CROSS)-ar,ar)
+
+# Files of one instruction set are long straight lines of intrinsics: sanitizers make their compilation take
+# minutes and find nothing there that the guarded margins of tests/kernels do not; ref.c and the rest have them.
+$(BUILD)/src/kernels/%.o: src/kernels/%.c
+	@mkdir -p $(@D)
+	@echo "  CC $<"; $(CC) $(CFLAGS_ALL) $(if $(SAN),-O1,-O3) $(if $(ISA_$(call isa,$<)),,$(SAN_FLAGS)) $(ISA_$(call isa,$<)) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
+$(BUILD)/src/%.o: src/%.c
+	@mkdir -p $(@D)
+	@echo "  CC $<"; $(CC) $(CFLAGS_ALL) $(SAN_FLAGS) $(WARN_SRC) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
+$(BUILD)/tests/%.o: tests/%.c
+	@mkdir -p $(@D)
+	@echo "  CC $<"; $(CC) $(CFLAGS_ALL) $(SAN_FLAGS) -Itests $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
+$(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/tests/test.o $(BUILD)/libtutti.a
+	@echo "  LD $@"; $(CC) -o $@ $< $(BUILD)/tests/test.o $(BUILD)/libtutti.a $(LDFLAGS) $(LIBS) $(TEST_LIBS_$(notdir $*))
+TEST_LIBS_test_pretok := -lpcre2-8
+TEST_LIBS_test_h1_parse := -lhttp_parser
+# Tests that make the nth allocation fail (tests/fail_alloc.h) see these calls first; libc's own calls are not seen.
+comma := ,
+WRAP_ALLOC := $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc free aligned_alloc posix_memalign mmap munmap)
+$(BUILD)/tests/%_nomem: $(BUILD)/tests/%_nomem.o $(BUILD)/tests/test.o $(BUILD)/tests/fail_alloc.o $(BUILD)/libtutti.a
+	@echo "  LD $@"; $(CC) $(WRAP_ALLOC) -o $@ $< $(BUILD)/tests/test.o $(BUILD)/tests/fail_alloc.o $(BUILD)/libtutti.a $(LDFLAGS) $(LIBS)
+# Each fuzz target as a plain program that feeds it the committed corpus (tests/fuzz/test_replay.sh).
+$(BUILD)/tests/fuzz/replay_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $(BUILD)/libtutti.a
+	@echo "  LD $@"; $(CC) -o $@ $< $(BUILD)/tests/fuzz/replay.o $(BUILD)/libtutti.a $(LDFLAGS) $(LIBS)
+$(BUILD)/tools/%: tools/%/main.c $(wildcard tools/*/*.[ch]) $(BUILD)/libtutti.a Makefile
+	@mkdir -p $(@D)
+	@echo "  LD $@"; $(CC) $(CFLAGS_ALL) $(SAN_FLAGS) -O3 -MMD -MP -MF $(BUILD)/tools/$*.d -o $@ $(wildcard tools/$*/*.c) $(BUILD)/libtutti.a $(LDFLAGS) $(LIBS)
+
+tools: $(TOOL_BIN) ## build the tools: gen-model, train, ...
+tests: $(TEST_BIN) $(REPLAY_BIN)
+
+unit: $(BUILD)/tutti $(TEST_BIN) $(REPLAY_BIN) $(TOOL_BIN) ## build and run the unit tests
+	@tools/run-tests.sh $(BUILD)
+
+floors:
+	@tools/check-floors.sh
+headers: ## each header compiles alone
+	@tools/check-headers.sh "$(CC)" $(CFLAGS_ALL) $(PKG_CFLAGS)
+
+check: ## everything that must pass before a commit lands (./check installs what it needs first)
+	@tools/check-all.sh
+
+asan: ## unit tests under the address and undefined-behaviour sanitizers
+	+@TEST_QUICK=1 $(MAKE) --no-print-directory BUILD=build/asan OPT=-O1 SAN=address,undefined unit
+tsan: ## tests of what has threads, under the thread sanitizer
+	+@TSAN_OPTIONS=suppressions=$(CURDIR)/tests/tsan.supp $(MAKE) --no-print-directory BUILD=build/tsan OPT=-O1 SAN=thread unit-threads
+unit-threads: $(BUILD)/tutti $(TEST_BIN)
+	@TEST_ONLY='test_pool|test_expert|test_serve|test_mailbox|test_llm|test_http' tools/run-tests.sh $(BUILD)
+fuzz: ## fuzz every parser for FUZZ_SECONDS (60) each; needs clang
+	@tools/fuzz.sh
+.PHONY: print-libs
+print-libs: # for tools/fuzz.sh
+	@echo $(LIBS)
+bench: $(BUILD)/tutti ## measure this machine and the engine
+	$(BUILD)/tutti bench
+cross: ## build for aarch64 and run its tests under qemu
+	@tools/cross.sh
+
+PREFIX ?= /usr/local
+map: ## the index of all files
+	@tools/map.sh
+install: $(BUILD)/tutti ## install to PREFIX (/usr/local), DESTDIR respected
+	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/share/tutti/models"
+	install -s -m 755 $(BUILD)/tutti "$(DESTDIR)$(PREFIX)/bin/tutti"
+	install -m 644 models/*.gguf "$(DESTDIR)$(PREFIX)/share/tutti/models/"
+
+clean: ## remove build/
+	rm -rf build
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+.SECONDARY:

@@ -1,0 +1,19 @@
+#!/bin/sh
+# bench/peers/run.sh - tutti beside llama.cpp (npm's node-llama-cpp, pinned) on this machine; see README.md, --help.
+here=$(cd "$(dirname "$0")" && pwd) || exit 2
+root=$(cd "$here/../.." && pwd)
+command -v node >/dev/null && command -v npm >/dev/null || { echo "run.sh: needs node 20 or later and npm" >&2; exit 1; }
+make -s -C "$root" all tools || exit 1
+case " $* " in
+*" --no-npm "* | *" --report "* | *" --help "*) ;;
+*)
+    if [ ! -d "$here/node_modules/node-llama-cpp" ]; then
+        # only the CPU build: the optional packages are half a gigabyte of CUDA
+        if [ "$(uname -m)" = x86_64 ]; then
+            npm ci --prefix "$here" --ignore-scripts --omit=optional --no-audit --no-fund || exit 1
+        else
+            npm install --prefix "$here" --no-save --force --ignore-scripts --omit=optional --no-audit --no-fund @node-llama-cpp/linux-arm64@3.22.1 || exit 1
+        fi
+    fi ;;
+esac
+exec node "$here/compare.mjs" "$@"

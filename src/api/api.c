@@ -1,0 +1,100 @@
+/* api/api.c - see api.h. */
+#include "api/api.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "api/openai_internal.h"
+#include "base/clock.h"
+
+bool api_env_init(struct api_env *env, struct net_loop *l, struct api_model *models, int n_models, struct err *err)
+{
+    *env = (struct api_env){ .loop = l, .models = models, .n_models = n_models, .load_wait_ms = 120000 };
+    rng_seed(&env->rng, clock_ns() ^ (uint64_t)getpid() << 32 ^ (uint64_t)(uintptr_t)env);
+    env->mailbox = mailbox_new(l, err);
+    if (!env->mailbox)
+        return false;
+    env->tick = net_timer_new(l, openai_tick, env, err);
+    return env->tick != NULL;
+}
+
+void api_env_fini(struct api_env *env)
+{
+    if (env->mailbox)
+        mailbox_drain(env->mailbox);
+    while (env->n_exchanges > 0) /* bodies that are being read on another thread */
+        net_loop_step(env->loop);
+    net_timer_free(env->tick);
+    mailbox_free(env->mailbox);
+    *env = (struct api_env){ 0 };
+}
+
+struct api_model *api_find_model(struct api_env *env, const char *id)
+{
+    size_t n = strlen(id);
+    if (n == 0)
+        return env->n_models > 0 ? &env->models[0] : NULL;
+    for (int pass = 0; pass < 2; pass++) {
+        for (int i = 0; i < env->n_models; i++)
+            if (strlen(env->models[i].id) == n && memcmp(env->models[i].id, id, n) == 0)
+                return &env->models[i];
+        if (n <= 5 || strcmp(id + n - 5, ".gguf") != 0)
+            break;
+        n -= 5;
+    }
+    return NULL;
+}
+
+int api_fields(const struct api_call *call, struct http_field out[API_FIELDS_MAX], const struct http_field *more, int n_more)
+{
+    int n = 0;
+    out[n++] = (struct http_field){ "x-request-id", call->request_id };
+    if (call->origin[0]) {
+        out[n++] = (struct http_field){ "access-control-allow-origin", call->origin };
+        out[n++] = (struct http_field){ "vary", "origin" };
+        out[n++] = (struct http_field){ "access-control-expose-headers", "x-request-id, retry-after" };
+    }
+    for (int i = 0; i < n_more && n < API_FIELDS_MAX; i++)
+        out[n++] = more[i];
+    return n;
+}
+
+void api_reply(const struct api_call *call, int status, const char *type, const void *body, size_t n,
+               const struct http_field *more, int n_more)
+{
+    struct http_field given[API_FIELDS_MAX], fields[API_FIELDS_MAX];
+    int n_given = 0;
+    given[n_given++] = (struct http_field){ "content-type", type };
+    if (status == 503)
+        given[n_given++] = (struct http_field){ "retry-after", "2" };
+    for (int i = 0; i < n_more && n_given < API_FIELDS_MAX; i++)
+        given[n_given++] = more[i];
+    const int n_fields = api_fields(call, fields, given, n_given);
+    http_stream_reply(call->stream, status, fields, n_fields, body, n);
+}
+
+static void on_close_nothing(void *ctx, enum http_close why) { (void)ctx, (void)why; }
+
+void api_take_and_reply(const struct api_call *call, int status, const char *type, const void *body, size_t n,
+                        const struct http_field *more, int n_more)
+{
+    static const struct http_stream_fns fns = { .on_close = on_close_nothing };
+    http_stream_take(call->stream, &fns, NULL);
+    api_reply(call, status, type, body, n, more, n_more);
+}
+
+void api_take_and_send(const struct api_call *call, int status, const char *type, const struct buf *body)
+{
+    static const char sorry[] = "{\"error\":{\"message\":\"out of memory\",\"type\":\"server_error\",\"param\":null,\"code\":\"overloaded\"}}";
+    if (body->failed)
+        api_take_and_reply(call, 503, "application/json", sorry, sizeof(sorry) - 1, NULL, 0);
+    else
+        api_take_and_reply(call, status, type, body->data ? body->data : "", body->len, NULL, 0);
+}
+
+void api_make_id(struct api_env *env, const char *prefix, char *out, size_t max)
+{
+    snprintf(out, max, "%s%016llx%08llx", prefix, (unsigned long long)rng_u64(&env->rng),
+             (unsigned long long)(rng_u64(&env->rng) & 0xffffffffu));
+}

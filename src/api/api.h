@@ -1,0 +1,79 @@
+/* api/api.h - what all protocols share: the models that are served, a request's context, how replies leave.
+ *
+ * For:     serve/ fills the environment in and routes requests; one file per protocol handles them.
+ * Callers: api/, serve/.
+ * Touches: streams, the loop.  Thread: the loop's.
+ * Rule:    a handler takes its stream and answers it exactly once, or is told that it is gone.
+ */
+#ifndef TUTTI_API_API_H
+#define TUTTI_API_API_H
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "api/mailbox.h"
+#include "api/stats.h"
+#include "base/rng.h"
+#include "expert/expert.h"
+#include "net/http.h"
+#include "wire/openai.h"
+
+struct api_model {
+    const char *id;        /* borrowed */
+    struct expert *expert; /* borrowed: outlives the environment */
+    struct api_stats stats;
+};
+
+struct exchange;
+
+struct api_env {
+    struct net_loop *loop;
+    struct mailbox *mailbox;
+    struct api_model *models; /* borrowed */
+    int n_models;
+    bool is_draining;         /* new work is refused */
+    struct rng rng;           /* for ids; no secrets */
+    struct net_timer *tick;   /* runs while there are exchanges */
+    struct exchange *exchanges;
+    int n_exchanges;          /* requests that were not fully dealt with yet, hung up ones too */
+    net_fn *on_idle;          /* after the last exchange went; may be NULL */
+    void *on_idle_ctx;
+    uint32_t load_wait_ms;    /* how long a request waits for a model that is being loaded */
+};
+
+bool api_env_init(struct api_env *env, struct net_loop *l, struct api_model *models, int n_models, struct err *err);
+/* All streams are closed and all experts stopped by now: waits for what is still in the air. */
+void api_env_fini(struct api_env *env);
+
+/* By id, also with ".gguf" behind it; "" is the first one.  NULL when there is none. */
+struct api_model *api_find_model(struct api_env *env, const char *id);
+
+/* ---- one request ---- */
+
+enum { API_REQUEST_ID_MAX = 64, API_ORIGIN_MAX = 128 };
+
+struct api_call { /* plain data: handlers copy it */
+    struct api_env *env;
+    struct http_stream *stream;
+    char request_id[API_REQUEST_ID_MAX + 1];
+    char origin[API_ORIGIN_MAX + 1]; /* of a browser that may read the answer; "" otherwise */
+};
+
+/* Fields that every response carries (request id, CORS), then those given; returns their number. */
+enum { API_FIELDS_MAX = 12 };
+int api_fields(const struct api_call *call, struct http_field out[API_FIELDS_MAX], const struct http_field *more, int n_more);
+void api_reply(const struct api_call *call, int status, const char *type, const void *body, size_t n,
+               const struct http_field *more, int n_more);
+/* Who only replies, at once: takes the stream too. */
+void api_take_and_reply(const struct api_call *call, int status, const char *type, const void *body, size_t n,
+                        const struct http_field *more, int n_more);
+/* The same with a body that was built; one that could not be built becomes a 503. */
+void api_take_and_send(const struct api_call *call, int status, const char *type, const struct buf *body);
+/* "prefix" and 24 hex digits that nobody had before. */
+void api_make_id(struct api_env *env, const char *prefix, char *out, size_t max);
+
+struct api_route {
+    const char *path;  /* one that ends with '/' stands for all below it */
+    unsigned verbs;    /* 1 << enum http_verb; HEAD comes with GET */
+    void (*handle)(const struct api_call *call, const struct http_head *head);
+};
+#endif

@@ -1,0 +1,108 @@
+/* base/file.c - see file.h. */
+#define _DEFAULT_SOURCE /* madvise */
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+bool file_map_open(struct file_map *m, const char *path, struct err *err)
+{
+    struct stat st;
+    bool ok = false;
+    *m = (struct file_map){ 0 };
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a fifo must not make us wait */
+    if (fd < 0)
+        return err_set(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "%s: %s", path, strerror(errno));
+    if (fstat(fd, &st) != 0) {
+        err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
+        goto out_close;
+    }
+    if (!S_ISREG(st.st_mode)) {
+        err_set(err, ERR_INPUT, "%s: not a regular file", path);
+        goto out_close;
+    }
+    m->size = (size_t)st.st_size;
+    if (m->size > 0) {
+        void *p = mmap(NULL, m->size, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (p == MAP_FAILED) {
+            err_set(err, ERR_IO, "%s: cannot map %zu bytes: %s", path, m->size, strerror(errno));
+            m->size = 0;
+            goto out_close;
+        }
+        m->data = p;
+    }
+    ok = true;
+out_close:
+    close(fd);
+    return ok;
+}
+
+void file_map_close(struct file_map *m)
+{
+    if (m->data)
+        munmap((void *)(uintptr_t)m->data, m->size);
+    *m = (struct file_map){ 0 };
+}
+
+void file_map_forget(const struct file_map *m, const void *from, size_t n_bytes)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), base = (uintptr_t)m->data;
+    uintptr_t a = ((uintptr_t)from + page - 1) / page * page, b = ((uintptr_t)from + n_bytes) / page * page;
+    if (m->data && a >= base && b <= base + m->size && a < b)
+        madvise((void *)a, b - a, MADV_DONTNEED);
+}
+
+char *file_read(const char *path, size_t max_bytes, size_t *n_bytes, struct err *err)
+{
+    const bool is_stdin = strcmp(path, "-") == 0;
+    size_t len = 0, cap = 4096;
+    char *data = NULL;
+    const int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return err_null(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "%s: %s", path, strerror(errno));
+    data = malloc(cap);
+    for (; data;) {
+        const ssize_t got = read(fd, data + len, cap - len - 1);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0) {
+            err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
+            goto out_free;
+        }
+        if (got == 0)
+            break;
+        len += (size_t)got;
+        if (len > max_bytes) {
+            err_set(err, ERR_LIMIT, "%s: longer than %zu bytes", path, max_bytes);
+            goto out_free;
+        }
+        if (cap - len < 2) {
+            char *more = cap > SIZE_MAX / 2 ? NULL : realloc(data, cap *= 2);
+            if (!more) {
+                free(data);
+                data = NULL;
+                break;
+            }
+            data = more;
+        }
+    }
+    if (!data) {
+        err_set(err, ERR_NOMEM, "%s: out of memory", path);
+        goto out_close;
+    }
+    data[len] = '\0';
+    *n_bytes = len;
+    goto out_close;
+out_free:
+    free(data);
+    data = NULL;
+out_close:
+    if (!is_stdin)
+        close(fd);
+    return data;
+}

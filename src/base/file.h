@@ -1,0 +1,27 @@
+/* base/file.h - files: mapped for models, read whole for small things.
+ *
+ * For:     gguf/, token/, cmd/.  Touches: files.
+ */
+#ifndef TUTTI_BASE_FILE_H
+#define TUTTI_BASE_FILE_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct file_map {
+    const uint8_t *data; /* owned mapping, read-only; NULL when size is 0 */
+    size_t size;
+};
+
+/* Maps a regular file read-only; directories, fifos and devices are ERR_INPUT.  false with err set. */
+bool file_map_open(struct file_map *m, const char *path, struct err *err);
+void file_map_close(struct file_map *m); /* a zeroed one is fine */
+/* Tells the kernel that these bytes will not be read again soon: they leave our resident memory. */
+void file_map_forget(const struct file_map *m, const void *from, size_t n_bytes);
+
+/* The whole file with a '\0' behind it; owned by the caller (free).  "-" reads stdin.
+ * More than max_bytes is ERR_LIMIT. */
+char *file_read(const char *path, size_t max_bytes, size_t *n_bytes, struct err *err);
+#endif

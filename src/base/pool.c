@@ -1,0 +1,159 @@
+/* base/pool.c - see pool.h; start reading at pool_barrier().
+ *
+ * Waiting is always the same: on a 32-bit number that changes (`phase` of a barrier, `round` of
+ * runs), first spinning, then in the kernel (futex, Linux).  `sleepers` tells the one who changes
+ * the number whether somebody must be woken; both are sequentially consistent, so either the waker
+ * sees the sleeper or the sleeper sees the change.
+ */
+#define _DEFAULT_SOURCE /* syscall */
+#include "base/pool.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+enum { SPIN_NS = 20 * 1000, LINE = 64, N_THREADS_MAX = 1024 };
+
+struct signal_word {
+    _Alignas(LINE) _Atomic uint32_t value;
+    _Atomic uint32_t sleepers;
+};
+
+struct pool {
+    struct signal_word phase, round;
+    _Alignas(LINE) _Atomic int arrived; /* at the barrier */
+    _Alignas(LINE) _Atomic int64_t taken;
+    _Alignas(LINE) int n_threads;
+    pool_fn *fn; /* written before `round` changes, read after */
+    void *ctx;
+    _Atomic bool stop;
+    int n_started;
+    pthread_t thread[];
+};
+
+struct start {
+    struct pool *pool;
+    int ith;
+};
+
+static inline void relax(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+static void wait_for_change(struct signal_word *w, uint32_t old)
+{
+    const uint64_t start = clock_ns();
+    do {
+        for (int i = 0; i < 32; i++) {
+            if (atomic_load_explicit(&w->value, memory_order_acquire) != old)
+                return;
+            relax();
+        }
+    } while (clock_ns() - start < SPIN_NS);
+    atomic_fetch_add(&w->sleepers, 1);
+    while (atomic_load(&w->value) == old)
+        syscall(SYS_futex, &w->value, FUTEX_WAIT_PRIVATE, old, NULL, NULL, 0);
+    atomic_fetch_sub(&w->sleepers, 1);
+}
+
+static void change(struct signal_word *w)
+{
+    atomic_fetch_add(&w->value, 1);
+    if (atomic_load(&w->sleepers) > 0)
+        syscall(SYS_futex, &w->value, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+}
+
+void pool_barrier(struct pool *p)
+{
+    const uint32_t phase = atomic_load_explicit(&p->phase.value, memory_order_relaxed);
+    if (atomic_fetch_add_explicit(&p->arrived, 1, memory_order_acq_rel) + 1 < p->n_threads) {
+        wait_for_change(&p->phase, phase);
+        return;
+    }
+    atomic_store_explicit(&p->arrived, 0, memory_order_relaxed);
+    atomic_store_explicit(&p->taken, 0, memory_order_relaxed);
+    if (p->n_threads > 1)
+        change(&p->phase);
+}
+
+int64_t pool_take(struct pool *p) { return atomic_fetch_add_explicit(&p->taken, 1, memory_order_relaxed); }
+
+static void *work(void *arg)
+{
+    struct pool *p = ((struct start *)arg)->pool;
+    const int ith = ((struct start *)arg)->ith;
+    free(arg);
+    for (uint32_t round = 0;; round++) {
+        wait_for_change(&p->round, round);
+        if (atomic_load(&p->stop))
+            return NULL;
+        p->fn(p, ith, p->ctx);
+        pool_barrier(p);
+    }
+}
+
+void pool_run(struct pool *p, pool_fn *fn, void *ctx)
+{
+    p->fn = fn;
+    p->ctx = ctx;
+    if (p->n_threads > 1)
+        change(&p->round);
+    fn(p, 0, ctx);
+    pool_barrier(p);
+}
+
+struct pool *pool_new(int n_threads, struct err *err)
+{
+    if (n_threads < 1 || n_threads > N_THREADS_MAX)
+        return err_null(err, ERR_INPUT, "threads: %d is not between 1 and %d", n_threads, N_THREADS_MAX);
+    struct pool *p = NULL;
+    if (posix_memalign((void **)&p, LINE, sizeof(*p) + (size_t)n_threads * sizeof(pthread_t)) != 0)
+        return err_null(err, ERR_NOMEM, "threads: out of memory");
+    memset(p, 0, sizeof(*p));
+    p->n_threads = n_threads;
+    sigset_t all, old; /* signals belong to the thread that made us */
+    sigfillset(&all);
+    sigdelset(&all, SIGBUS); /* a fault of the thread's own: blocked, it would kill without a word */
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    for (int i = 1; i < n_threads; i++) {
+        struct start *s = malloc(sizeof(*s));
+        const int rc = s ? (*s = (struct start){ p, i }, pthread_create(&p->thread[i], NULL, work, s)) : ENOMEM;
+        if (rc != 0) {
+            free(s);
+            err_set(err, ERR_NOMEM, "threads: cannot start number %d: %s", i + 1, strerror(rc));
+            pthread_sigmask(SIG_SETMASK, &old, NULL);
+            pool_free(p);
+            return NULL;
+        }
+        p->n_started++;
+    }
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return p;
+}
+
+void pool_free(struct pool *p)
+{
+    if (!p)
+        return;
+    atomic_store(&p->stop, true);
+    change(&p->round);
+    for (int i = 1; i <= p->n_started; i++)
+        pthread_join(p->thread[i], NULL);
+    free(p);
+}
+
+int pool_n_threads(const struct pool *p) { return p->n_threads; }

@@ -1,0 +1,207 @@
+/* cmd/cmd.c - parses the command line by the tables and runs the subcommand; start at cmd_main(). */
+#include "cmd/cmd.h"
+
+#include <errno.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct cmd_opt *cmd_opt_find(struct cmd_opt *opts, const char *name)
+{
+    for (struct cmd_opt *o = opts; o && o->name; o++)
+        if (strcmp(o->name, name) == 0)
+            return o;
+    return NULL;
+}
+
+int cmd_fail(const struct err *err)
+{
+    fprintf(stderr, "tutti: %s\n", err->text[0] ? err->text : err_name(err->code));
+    return 1;
+}
+
+bool cmd_cpu(uint32_t *use, const struct cpu_level **level)
+{
+    struct err err = { 0 };
+    if (cpu_choose(getenv("TUTTI_CPU"), cpu_flags(), use, level, &err))
+        return true;
+    cmd_fail(&err);
+    return false;
+}
+
+static void print_usage(FILE *to)
+{
+    fprintf(to, "usage: tutti COMMAND [OPTIONS] [ARGUMENTS]\n\n");
+    for (int i = 0; i < cmd_n; i++)
+        fprintf(to, "  %-16s %s\n", cmd_table[i]->name, cmd_table[i]->help);
+    fprintf(to, "\n`tutti COMMAND --help` says it all about a command.\n");
+}
+
+static void print_help(const struct cmd *c)
+{
+    printf("usage: tutti %s %s%s\n\n%s\n", c->name, c->opts->name ? "[OPTIONS] " : "", c->args, c->help);
+    if (c->more)
+        printf("%s", c->more);
+    if (c->opts->name)
+        printf("\noptions:\n");
+    for (const struct cmd_opt *o = c->opts; o->name; o++) {
+        char left[64];
+        snprintf(left, sizeof(left), "--%s%s%s", o->name, o->value ? " " : "", o->value ? o->value : "");
+        printf("  %-22s %s\n", left, o->help);
+    }
+    printf("\nenvironment:\n  TUTTI_CPU=LEVEL        use this instruction set level (see `tutti version`)\n");
+}
+
+static int wrong_usage(const struct cmd *c, const char *fmt, const char *what)
+{
+    fprintf(stderr, "tutti: ");
+    fprintf(stderr, fmt, what);
+    fprintf(stderr, "; see `tutti %s%s--help`\n", c ? c->name : "", c ? " " : "");
+    return 2;
+}
+
+static bool set_value(struct cmd_opt *o, const char *v)
+{
+    char *end;
+    errno = 0;
+    switch (o->kind) {
+    case OPT_FLAG: return false;
+    case OPT_INT:
+        o->i = strtoll(v, &end, 10);
+        return v[0] && !*end && errno == 0 && (double)o->i >= o->min && (double)o->i <= o->max;
+    case OPT_FLOAT:
+        o->f = strtod(v, &end);
+        return v[0] && !*end && isfinite(o->f) && o->f >= o->min && o->f <= o->max;
+    case OPT_TEXT: o->s = v; return true;
+    case OPT_LIST:
+        if (o->n >= (int)(sizeof(o->list) / sizeof(o->list[0])))
+            return false;
+        o->list[o->n++] = v;
+        return true;
+    }
+    return false;
+}
+
+static const struct cmd *find(int argc, char **argv, int *n_words)
+{
+    for (int words = 2; words >= 1; words--)
+        for (int i = 0; i < cmd_n && argc > words; i++) {
+            char name[64];
+            snprintf(name, sizeof(name), words == 2 ? "%s %s" : "%s", argv[1], argc > 2 ? argv[2] : "");
+            if (strcmp(cmd_table[i]->name, name) == 0) {
+                *n_words = words;
+                return cmd_table[i];
+            }
+        }
+    return NULL;
+}
+
+/* `tutti model` alone is half a command: say which halves go with it. */
+static int unknown_command(int argc, char **argv)
+{
+    const size_t n = strlen(argv[1]);
+    char seconds[256] = "";
+    size_t len = 0;
+    for (int i = 0; i < cmd_n && len < sizeof(seconds); i++)
+        if (strncmp(cmd_table[i]->name, argv[1], n) == 0 && cmd_table[i]->name[n] == ' ')
+            len += (size_t)snprintf(seconds + len, sizeof(seconds) - len, "%s%s", len ? ", " : "", cmd_table[i]->name + n + 1);
+    if (!len)
+        return wrong_usage(NULL, "unknown command '%s'", argv[1]);
+    fprintf(stderr, "tutti: %s%s%s: one of %s is wanted; see `tutti --help`\n", argv[1], argc > 2 ? " " : "",
+            argc > 2 ? argv[2] : "", seconds);
+    return 2;
+}
+
+static int parse_and_run(const struct cmd *c, int argc, char **argv)
+{
+    int n_args = 0;
+    bool only_args = false;
+    for (int i = 0; i < argc; i++) {
+        char *a = argv[i];
+        if (only_args || a[0] != '-' || !a[1]) {
+            argv[n_args++] = a; /* n_args <= i */
+            continue;
+        }
+        if (strcmp(a, "--") == 0) {
+            only_args = true;
+            continue;
+        }
+        if (strcmp(a, "--help") == 0 || strcmp(a, "-h") == 0) {
+            print_help(c);
+            return 0;
+        }
+        char name[64];
+        const char *eq = strchr(a, '=');
+        if (a[1] != '-' || (eq && (size_t)(eq - a) >= sizeof(name)))
+            return wrong_usage(c, "unknown option '%s'", a);
+        snprintf(name, sizeof(name), "%.*s", eq ? (int)(eq - a - 2) : 62, a + 2);
+        struct cmd_opt *o = cmd_opt_find(c->opts, name);
+        if (!o)
+            return wrong_usage(c, "unknown option '%s'", a);
+        o->given = true;
+        if (o->kind == OPT_FLAG) {
+            if (eq)
+                return wrong_usage(c, "%s takes no value", a);
+            continue;
+        }
+        const char *v = eq ? eq + 1 : i + 1 < argc ? argv[++i] : NULL;
+        if (!v)
+            return wrong_usage(c, "--%s needs a value", name);
+        if (!set_value(o, v)) {
+            if (o->kind == OPT_INT || o->kind == OPT_FLOAT)
+                fprintf(stderr, "tutti: --%s %s: a number from %.15g to %.15g is wanted\n", name, v, o->min, o->max);
+            else
+                fprintf(stderr, "tutti: --%s %s: given too often\n", name, v);
+            return 2;
+        }
+    }
+    if (n_args < c->min_args)
+        return wrong_usage(c, "missing arguments: tutti %s", c->name);
+    if (n_args > c->max_args)
+        return wrong_usage(c, "one argument too many: '%s'", argv[c->max_args]);
+    return c->run(n_args, argv, c->opts);
+}
+
+/* Models are mapped: when somebody empties or overwrites one in use, its pages are gone and nothing can go on. */
+static void on_lost_pages(int sig, siginfo_t *info, void *context)
+{
+    static const char line[] = "tutti: a model's file became shorter while it was in use; replace files by renaming, not by writing\n";
+    (void)context;
+    if (info->si_code != BUS_ADRERR) { /* not that: die as usual, with a core */
+        signal(sig, SIG_DFL);
+        return;
+    }
+    if (write(STDERR_FILENO, line, sizeof(line) - 1) < 0)
+        _exit(2);
+    _exit(1);
+}
+
+int cmd_main(int argc, char **argv)
+{
+    struct sigaction lost = { .sa_sigaction = on_lost_pages, .sa_flags = SA_SIGINFO };
+    sigaction(SIGBUS, &lost, NULL);
+    int n_words = 0;
+    if (argc < 2) {
+        print_usage(stderr);
+        return 2;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+        print_usage(stdout);
+        return 0;
+    }
+    static char version[] = "version";
+    if (strcmp(argv[1], "--version") == 0)
+        argv[1] = version;
+    const struct cmd *c = find(argc, argv, &n_words);
+    if (!c)
+        return unknown_command(argc, argv);
+    const int rc = parse_and_run(c, argc - 1 - n_words, argv + 1 + n_words);
+    if (fflush(stdout) != 0 && rc == 0) { /* a full disk must not look like success */
+        fprintf(stderr, "tutti: standard output: %s\n", strerror(errno));
+        return 1;
+    }
+    return rc;
+}

@@ -1,0 +1,13 @@
+/* cmd/commands.h - one declaration for each subcommand's file, alphabetical. */
+#ifndef TUTTI_CMD_COMMANDS_H
+#define TUTTI_CMD_COMMANDS_H
+struct cmd;
+extern const struct cmd cmd_bench; /* bench.c */
+extern const struct cmd cmd_model_logits; /* model_logits.c */
+extern const struct cmd cmd_model_render; /* model_render.c */
+extern const struct cmd cmd_model_show; /* model_show.c */
+extern const struct cmd cmd_model_tokenize; /* model_tokenize.c */
+extern const struct cmd cmd_run; /* run.c */
+extern const struct cmd cmd_serve; /* serve.c */
+extern const struct cmd cmd_version; /* version.c */
+#endif

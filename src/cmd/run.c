@@ -1,0 +1,380 @@
+/* cmd/run.c - `tutti run`: one answer, or a chat at the terminal; start reading at run().
+ *
+ * Threads: the answer is written by the expert's thread as it comes (on_event); this one waits at a pipe into which
+ * on_event puts a byte at the end, and the signal handler one for ctrl-c.
+ */
+#define _DEFAULT_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/utf8.h"
+#include "cmd/cmd.h"
+#include "cmd/commands.h"
+#include "cmd/lineedit.h"
+#include "expert/expert_llm.h"
+#include "hw/cpu.h"
+
+enum { PROMPT_MAX_BYTES = 64 << 20, ANSWER_MAX_BYTES = 64 << 20 };
+
+/* A signal handler can reach nothing else. */
+static int signal_fd = -1;
+
+static void on_sigint(int sig)
+{
+    const int saved = errno;
+    (void)sig;
+    if (write(signal_fd, "c", 1) < 0) { /* full: somebody pressed it thousands of times */
+    }
+    errno = saved;
+}
+
+struct chat {
+    struct expert *expert;
+    bool raw, stats;
+    int max_tokens;
+    struct sampler_params sampling;
+    const char *system;
+    json_t *messages; /* what was said so far */
+    int pipe[2];
+    /* the answer at hand; written by the expert's thread, read after its end */
+    struct buf answer;
+    bool ended_with_line, write_failed, is_done;
+    struct err err;
+    struct expert_usage usage;
+};
+
+static void on_event(void *ctx, const struct expert_event *ev)
+{
+    struct chat *c = ctx;
+    if (ev->kind == EXPERT_DELTA && ev->n_text > 0) {
+        if (fwrite(ev->text, 1, ev->n_text, stdout) != ev->n_text || fflush(stdout) != 0)
+            c->write_failed = true;
+        c->ended_with_line = ev->text[ev->n_text - 1] == '\n';
+        buf_append(&c->answer, ev->text, ev->n_text);
+    }
+    if (ev->kind != EXPERT_DONE && ev->kind != EXPERT_ERROR)
+        return;
+    c->is_done = ev->kind == EXPERT_DONE;
+    c->usage = *ev->usage;
+    if (ev->err)
+        c->err = *ev->err;
+    while (write(c->pipe[1], "e", 1) < 0 && errno == EINTR) {
+    }
+}
+
+/* Ctrl-C cancels. */
+static void wait_for_end(struct chat *c, struct job *j)
+{
+    for (char what = 0; what != 'e';)
+        if (read(c->pipe[0], &what, 1) == 1 && what == 'c')
+            job_cancel(j);
+}
+
+static void print_stats(const struct chat *c)
+{
+    const struct expert_usage *u = &c->usage;
+    const double ttft = (double)(u->queue_ns + u->prefill_ns) / 1e9, decode = (double)u->decode_ns / 1e9;
+    const bool colour = isatty(STDERR_FILENO) && !getenv("NO_COLOR");
+    fprintf(stderr, "%s[%d prompt tokens, %d of them cached; first token after %.3f s; %d tokens", colour ? "\x1b[2m" : "",
+            u->n_prompt_tok, u->n_cached_tok, ttft, u->n_gen_tok);
+    if (u->n_gen_tok > 1 && decode > 0)
+        fprintf(stderr, ", %.1f tokens/s", (double)(u->n_gen_tok - 1) / decode);
+    fprintf(stderr, "]%s\n", colour ? "\x1b[0m" : "");
+}
+
+/* ---- one answer ---- */
+
+static struct job *make_job(struct chat *c, const char *prompt, size_t n, struct err *err)
+{
+    struct job *j = job_new(PROMPT_MAX_BYTES + 4096, err);
+    if (!j)
+        return NULL;
+    j->on_event = on_event;
+    j->ctx = c;
+    j->max_tokens = c->max_tokens;
+    j->sampling = c->sampling;
+    if (!c->raw) {
+        j->task = EXPERT_CHAT;
+        j->vars = json_pack("{s:O}", "messages", c->messages);
+        if (j->vars)
+            return j;
+        err_set(err, ERR_NOMEM, "no memory for the conversation");
+    } else {
+        struct job_input *in = arena_alloc(j->arena, 1, sizeof(*in), err);
+        j->task = EXPERT_COMPLETE;
+        j->inputs = in;
+        j->n_inputs = 1;
+        if (in && (in->text = arena_strndup(j->arena, prompt, n, err))) {
+            in->n_text = n;
+            in->special = true;
+            return j;
+        }
+    }
+    job_unref(j);
+    return NULL;
+}
+
+/* A ctrl-c that came when nothing was running. */
+static void forget_signals(struct chat *c)
+{
+    struct pollfd p = { .fd = c->pipe[0], .events = POLLIN };
+    char bytes[64];
+    while (poll(&p, 1, 0) == 1 && read(c->pipe[0], bytes, sizeof(bytes)) > 0) {
+    }
+}
+
+/* Prints the answer; false with err when there was none or only a part (cancelled: ERR_CANCELLED). */
+static bool answer(struct chat *c, const char *prompt, size_t n, struct err *err)
+{
+    buf_clear(&c->answer);
+    c->ended_with_line = false;
+    err_clear(&c->err);
+    forget_signals(c);
+    struct job *j = make_job(c, prompt, n, err);
+    if (!j)
+        return false;
+    if (!expert_submit(c->expert, j, err)) {
+        job_unref(j);
+        return false;
+    }
+    wait_for_end(c, j);
+    job_unref(j);
+    if (c->answer.len > 0 && !c->ended_with_line)
+        putchar('\n');
+    if (fflush(stdout) != 0 || c->write_failed)
+        return err_set(err, ERR_IO, "standard output: %s", strerror(errno));
+    if (c->stats && c->usage.n_gen_tok > 0)
+        print_stats(c);
+    if (!c->is_done)
+        *err = c->err;
+    return c->is_done;
+}
+
+static bool say(struct chat *c, const char *role, const char *text, size_t n, struct err *err)
+{
+    json_t *content = json_stringn(text, n);
+    if (!content)
+        return err_set(err, ERR_INPUT, "the prompt is not UTF-8 text");
+    if (json_array_append_new(c->messages, json_pack("{s:s,s:o}", "role", role, "content", content)) != 0)
+        return err_set(err, ERR_NOMEM, "no memory for the conversation");
+    return true;
+}
+
+static bool begin(struct chat *c, struct err *err)
+{
+    json_array_clear(c->messages);
+    return !c->system || say(c, "system", c->system, strlen(c->system), err);
+}
+
+static bool answer_once(struct chat *c, const char *prompt, size_t n, struct err *err)
+{
+    if (!c->raw && !(begin(c, err) && say(c, "user", prompt, n, err)))
+        return false;
+    return answer(c, prompt, n, err);
+}
+
+/* ---- chat at the terminal ---- */
+
+static const char chat_help[] = "  /help    this\n"
+                                "  /clear   forget what was said\n"
+                                "  /exit    leave (or ctrl-d)\n"
+                                "  ctrl-c   stop the answer; up and down find earlier lines\n";
+
+enum turn { TURN_ON, TURN_END };
+
+static enum turn take_turn(struct chat *c, struct lineedit *l, const char *line)
+{
+    struct err err = { 0 };
+    const size_t n_before = json_array_size(c->messages);
+    if (strspn(line, " \t\n") == strlen(line))
+        return TURN_ON;
+    lineedit_remember(l, line);
+    if (strcmp(line, "/exit") == 0 || strcmp(line, "/quit") == 0 || strcmp(line, "/bye") == 0)
+        return TURN_END;
+    if (strcmp(line, "/help") == 0 || strcmp(line, "/?") == 0) {
+        fputs(chat_help, stderr);
+        return TURN_ON;
+    }
+    if (strcmp(line, "/clear") == 0) {
+        if (!begin(c, &err))
+            cmd_fail(&err);
+        else
+            fputs("forgotten\n", stderr);
+        return TURN_ON;
+    }
+    if (line[0] == '/' && !c->raw && !strpbrk(line, " \n")) {
+        fprintf(stderr, "%s is no command; /help lists them\n", line);
+        return TURN_ON;
+    }
+    if (!c->raw && !say(c, "user", line, strlen(line), &err)) {
+        cmd_fail(&err);
+        return TURN_ON;
+    }
+    const bool ok = answer(c, line, strlen(line), &err);
+    if (!ok && err.code != ERR_CANCELLED) {
+        cmd_fail(&err);
+        if (strstr(err.text, "context_length_exceeded"))
+            fputs("/clear begins anew\n", stderr);
+        if (err.code == ERR_IO)
+            return TURN_END;
+    }
+    if (c->answer.len > 0 && !c->raw) /* what was said stays said, also when it was stopped */
+        say(c, "assistant", c->answer.data, c->answer.len, &err);
+    while (c->answer.len == 0 && json_array_size(c->messages) > n_before)
+        json_array_remove(c->messages, json_array_size(c->messages) - 1);
+    return TURN_ON;
+}
+
+static int chat(struct chat *c)
+{
+    struct err err = { 0 };
+    struct expert_card card;
+    const char *line;
+    const int fd_out = isatty(STDERR_FILENO) ? STDERR_FILENO : STDIN_FILENO; /* a terminal is open both ways */
+    struct lineedit *l = lineedit_new(&err);
+    if (!l || !begin(c, &err)) {
+        lineedit_free(l);
+        return cmd_fail(&err);
+    }
+    expert_get_card(c->expert, &card);
+    fprintf(stderr, "%s (%s, %s, context %d); /help lists the commands\n", card.name[0] ? card.name : card.id,
+            card.architecture, card.quantization, card.n_ctx);
+    for (bool was_interrupt = false;;) {
+        const enum lineedit_result r = lineedit_read(l, STDIN_FILENO, fd_out, ">>> ", &line);
+        if (r == LINEEDIT_EOF)
+            break;
+        if (r == LINEEDIT_INTERRUPT && line[0] == '\0' && !was_interrupt)
+            fputs("ctrl-d or /exit leaves\n", stderr);
+        was_interrupt = r == LINEEDIT_INTERRUPT;
+        if (r == LINEEDIT_LINE && take_turn(c, l, line) == TURN_END)
+            break;
+    }
+    lineedit_free(l);
+    return 0;
+}
+
+/* ---- the command ---- */
+
+static bool start_signals(struct chat *c, struct err *err)
+{
+    if (pipe(c->pipe) != 0)
+        return err_set(err, ERR_IO, "pipe: %s", strerror(errno));
+    fcntl(c->pipe[1], F_SETFL, O_NONBLOCK); /* a handler must not wait */
+    signal_fd = c->pipe[1];
+    const struct sigaction act = { .sa_handler = on_sigint };
+    sigaction(SIGINT, &act, NULL);
+    return true;
+}
+
+static bool open_model(struct chat *c, const char *path, const struct cmd_opt *threads, const struct cmd_opt *ctx,
+                       uint32_t cpu, struct err *err)
+{
+    const struct expert_llm_options opt = { .n_ctx = ctx->given ? (int)ctx->i : 0, .n_seq_max = 1, .cpu = cpu,
+                                            .n_threads = threads->given ? (int)threads->i : 0, .is_quiet = true };
+    c->expert = expert_llm_open(path, &opt, err);
+    return c->expert && expert_wait_ready(c->expert, err);
+}
+
+static void warn_without_template(const struct chat *c, const char *path)
+{
+    struct expert_card card;
+    expert_get_card(c->expert, &card);
+    if (!c->raw && (card.tasks & EXPERT_CHAT) && !card.has_chat_template)
+        fprintf(stderr, "tutti: %s: no chat template, or none that works; a plain one is used (--raw continues the text as it is)\n", path);
+}
+
+static int run_all(struct chat *c, const char *prompt, struct err *err)
+{
+    size_t n = prompt ? strlen(prompt) : 0;
+    char *from_stdin = NULL;
+    if (!prompt && isatty(STDIN_FILENO))
+        return chat(c);
+    if (!prompt) {
+        from_stdin = file_read("-", PROMPT_MAX_BYTES, &n, err);
+        if (!from_stdin)
+            return cmd_fail(err);
+        while (!c->raw && n > 0 && (from_stdin[n - 1] == '\n' || from_stdin[n - 1] == '\r'))
+            n--; /* what echo put behind it */
+    }
+    const bool ok = answer_once(c, from_stdin ? from_stdin : prompt, n, err);
+    free(from_stdin);
+    return ok ? 0 : cmd_fail(err);
+}
+
+static int run(int argc, char **argv, struct cmd_opt *opts)
+{
+    struct chat c = { .pipe = { -1, -1 } };
+    struct err err = { 0 };
+    uint32_t cpu;
+    const struct cpu_level *level;
+    const struct cmd_opt *temp = cmd_opt_find(opts, "temp"), *seed = cmd_opt_find(opts, "seed"),
+                         *max = cmd_opt_find(opts, "max-tokens");
+    const char *prompt = argc > 1 ? argv[1] : NULL;
+    int rc = 1;
+    if (!cmd_cpu(&cpu, &level))
+        return 1;
+    c.raw = cmd_opt_find(opts, "raw")->given;
+    c.stats = cmd_opt_find(opts, "stats")->given || (!prompt && isatty(STDIN_FILENO));
+    c.system = cmd_opt_find(opts, "system")->s;
+    c.max_tokens = max->given ? (int)max->i : 0;
+    c.sampling = sampler_defaults();
+    if (temp->given)
+        c.sampling.temperature = (float)temp->f;
+    c.sampling.seed = seed->given ? (uint64_t)seed->i : (uint64_t)time(NULL) * 1000003u ^ clock_ns();
+    buf_init(&c.answer, ANSWER_MAX_BYTES);
+    c.messages = json_array();
+    if (!c.messages)
+        err_set(&err, ERR_NOMEM, "no memory");
+    else if (open_model(&c, argv[0], cmd_opt_find(opts, "threads"), cmd_opt_find(opts, "ctx"), cpu, &err) &&
+             start_signals(&c, &err)) { /* until here ctrl-c ends the program */
+        warn_without_template(&c, argv[0]);
+        rc = run_all(&c, prompt, &err);
+        goto out;
+    }
+    cmd_fail(&err);
+out:
+    expert_free(c.expert);
+    signal(SIGINT, SIG_DFL);
+    if (c.pipe[0] >= 0) {
+        close(c.pipe[0]);
+        close(c.pipe[1]);
+    }
+    json_decref(c.messages);
+    buf_fini(&c.answer);
+    return rc;
+}
+
+static struct cmd_opt opts[] = {
+    { .name = "max-tokens", .kind = OPT_INT, .value = "N", .min = 1, .max = 1 << 24, .help = "end the answer after N tokens" },
+    { .name = "temp", .kind = OPT_FLOAT, .value = "T", .min = 0, .max = 100, .help = "temperature; 0 always takes the likeliest (0.8)" },
+    { .name = "seed", .kind = OPT_INT, .value = "S", .min = 0, .max = 9e18, .help = "the same seed gives the same answer" },
+    { .name = "threads", .kind = OPT_INT, .value = "N", .min = 1, .max = 1024, .help = "default: one per core" },
+    { .name = "ctx", .kind = OPT_INT, .value = "N", .min = 2, .max = 1 << 24, .help = "context in tokens (at most 4096)" },
+    { .name = "system", .kind = OPT_TEXT, .value = "TEXT", .help = "what the model is told first" },
+    { .name = "raw", .kind = OPT_FLAG, .help = "no chat template: go on with the text" },
+    { .name = "stats", .kind = OPT_FLAG, .help = "tokens and times on stderr" },
+    { 0 },
+};
+const struct cmd cmd_run = {
+    .name = "run",
+    .args = "MODEL [PROMPT]",
+    .min_args = 1,
+    .max_args = 2,
+    .help = "answer a prompt, or chat at the terminal",
+    .more = "\nOnly the answer goes to stdout.  Without PROMPT it is read from stdin, or a\n"
+            "chat begins when that is a terminal.\n",
+    .opts = opts,
+    .run = run,
+};

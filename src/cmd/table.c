@@ -1,0 +1,15 @@
+/* cmd/table.c - the list of subcommands, alphabetical; each is a file beside this one. */
+#include "cmd/cmd.h"
+#include "cmd/commands.h"
+
+const struct cmd *const cmd_table[] = {
+    &cmd_bench,
+    &cmd_model_logits,
+    &cmd_model_render,
+    &cmd_model_show,
+    &cmd_model_tokenize,
+    &cmd_run,
+    &cmd_serve,
+    &cmd_version,
+};
+const int cmd_n = sizeof(cmd_table) / sizeof(cmd_table[0]);

@@ -1,0 +1,34 @@
+/* expert/expert_llm.h - an expert that is a GGUF model in our own engine.
+ *
+ * For:     serve/, cmd/ (run), bench/: they open it; everything after that goes through expert.h.
+ * Callers: rooms above.
+ * Touches: the model's file, memory, threads: a front thread (loads the model, then renders templates and
+ *          tokenizes), an engine thread (the scheduler) and its pool.
+ * Rule:    opening checks the file's head and returns; the rest of loading is the front thread's work, and
+ *          jobs may be submitted meanwhile.  Idle it uses no CPU.
+ */
+#ifndef TUTTI_EXPERT_EXPERT_LLM_H
+#define TUTTI_EXPERT_EXPERT_LLM_H
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "expert/expert.h"
+
+struct expert_llm_options { /* zero means the default */
+    const char *id;    /* what clients call it; default: the file's name without .gguf */
+    int n_ctx;         /* longest sequence; default min(trained context, 4096) */
+    int n_kv_tok;      /* K/V positions of all sequences; default n_ctx * min(n_seq_max, 4) */
+    int n_seq_max;     /* sequences at a time; default 8 */
+    int n_batch_max;   /* tokens of one step; default 512 */
+    int n_queue_max;   /* jobs accepted and not finished; default 512 */
+    int n_threads;     /* default cpu_default_threads() */
+    bool kv_q8;
+    uint32_t cpu;      /* enum cpu_flag bits that may be used; 0: all that the machine has */
+    const char *chat_template; /* instead of the file's; borrowed for the call */
+    bool is_quiet;     /* a failed load is not logged: whoever waits for it says so */
+};
+
+/* NULL with err: no such file, no model, no memory.  Owned by the caller (expert_free). */
+struct expert *expert_llm_open(const char *path, const struct expert_llm_options *opt, struct err *err);
+#endif

@@ -1,0 +1,150 @@
+/* expert/job.h - what somebody wants from an expert, and what flows back.
+ *
+ * For:     api/ makes jobs out of requests, cmd/ out of a command line; experts work on them.
+ * Callers: api/, cmd/, bench/, route/ and the experts themselves.
+ * Touches: memory.  Thread: the maker fills a job in and submits it; from then on nobody writes to it
+ *          but through job_cancel() and job_hold(), which any thread may call.
+ * Rule:    a job is counted: job_new() gives one reference to the maker, a successful expert_submit()
+ *          takes another, which the expert drops after the job's one final event (EXPERT_DONE or
+ *          EXPERT_ERROR).  All that a job points to lives in its arena (or is a json value that it
+ *          owns), so it dies with the job and not before.
+ */
+#ifndef TUTTI_EXPERT_JOB_H
+#define TUTTI_EXPERT_JOB_H
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "llm/sample.h"
+
+/* ---- what flows back ---- */
+
+enum expert_event_kind {
+    EXPERT_QUEUED,     /* n_ahead: generations before this one; at most once, from the expert's thread */
+    EXPERT_STARTED,    /* the prompts are tokens, work begins: usage.n_prompt_tok, n_cached_tok are known */
+    EXPERT_DELTA,      /* choice, text, tokens */
+    EXPERT_CHOICE_END, /* choice, reason: no more deltas of this choice */
+    EXPERT_VECTOR,     /* choice: which input; vector, n_vector: not normalised */
+    EXPERT_DONE,       /* usage; final */
+    EXPERT_ERROR,      /* err, usage so far; final.  Cancelled: ERR_CANCELLED */
+    EXPERT_EVENT_COUNT
+};
+
+enum expert_stop_reason { EXPERT_STOP, EXPERT_LENGTH, EXPERT_STOP_REASON_COUNT };
+const char *expert_stop_reason_name(enum expert_stop_reason r); /* "stop", "length" */
+
+struct expert_token {
+    int32_t id;
+    float logprob;    /* of the raw distribution; 0 unless job.n_logprobs >= 0 */
+    const char *text; /* the token's own bytes, perhaps part of a character */
+    int n_text;
+    const struct expert_token *top; /* the n_top likeliest, best first; their own n_top is 0 */
+    int n_top;
+};
+
+struct expert_usage { /* over all choices */
+    int n_prompt_tok;   /* the prompt, once, however many choices */
+    int n_cached_tok;   /* of those: found in the cache */
+    int n_gen_tok;      /* generated, an end-of-answer token included */
+    uint64_t queue_ns;   /* submitted -> started */
+    uint64_t prefill_ns; /* started -> first token; 0 when there was none */
+    uint64_t decode_ns;  /* first token -> end */
+};
+
+struct expert_event { /* all pointers are borrowed for the call */
+    enum expert_event_kind kind;
+    int choice;         /* input * n_choices + number of the choice */
+    int n_ahead;
+    const char *text;   /* whole characters of UTF-8, '\0'-terminated; may be empty when tokens came */
+    size_t n_text;
+    const struct expert_token *tokens; /* those whose text ended with this delta */
+    int n_tokens;
+    enum expert_stop_reason reason;
+    const char *stop;   /* EXPERT_CHOICE_END: the stop string that was met; NULL: an end token or length */
+    const float *vector;
+    int n_vector;
+    const struct expert_usage *usage;
+    const struct err *err;
+};
+
+/* Called on one of the expert's threads, never two at a time for a job; must not block and must not call
+ * back into the expert (job_cancel() and job_hold() may be called).  Not called from expert_submit(). */
+typedef void expert_on_event(void *ctx, const struct expert_event *ev);
+
+/* ---- what is wanted ---- */
+
+enum expert_task { EXPERT_CHAT = 1 << 0, EXPERT_COMPLETE = 1 << 1, EXPERT_EMBED = 1 << 2 };
+const char *expert_task_name(enum expert_task t); /* "chat", "complete", "embed" */
+
+enum job_priority { JOB_INTERACTIVE, JOB_BATCH, JOB_PRIORITY_COUNT };
+
+struct job_input { /* text, or ids when text is NULL */
+    const char *text;
+    size_t n_text;
+    const int32_t *ids;
+    int n_ids;
+    bool raw;     /* no BOS in front even where the model asks for one */
+    bool special; /* control tokens that are spelled out in the text become those tokens */
+};
+
+struct job_text {
+    const char *text;
+    size_t n;
+};
+
+enum { JOB_STOPS_MAX = 16, JOB_STOP_BYTES_MAX = 256, JOB_LOGPROBS_MAX = 20, JOB_CHOICES_MAX = 128, JOB_INPUTS_MAX = 2048 };
+
+struct expert;
+
+struct job {
+    struct arena *arena; /* for whatever the maker puts into the job */
+
+    enum expert_task task;
+    json_t *vars;    /* CHAT: object of the template's variables: messages, tools, what the request adds.
+                      * Owned by the job; the expert adds bos_token, eos_token and add_generation_prompt
+                      * when absent; parts of `content` must be texts by then */
+    const struct job_input *inputs; /* COMPLETE, EMBED */
+    int n_inputs;
+
+    struct sampler_params sampling;  /* from sampler_defaults(); the maker chooses a seed, dry_breakers is the expert's */
+    const struct job_text *dry_breakers; /* texts; NULL and n 0: newline, colon, quote, star */
+    int n_dry_breakers;
+    int n_choices;   /* default 1; choice i has seed + i */
+    int max_tokens;  /* per choice; 0: until the context is full */
+    const struct job_text *stops;
+    int n_stops;
+    int n_logprobs;  /* -1 (default): none; 0: of the token itself; n: and of the n likeliest */
+    bool ignore_eos; /* benches: goes on to max_tokens */
+    bool show_special; /* control tokens appear in the text */
+
+    enum job_priority priority;
+    uint64_t deadline_ns; /* a moment of clock_ns(); past it the job ends as ERR_BUSY; 0: none */
+
+    expert_on_event *on_event; /* needed */
+    void *ctx;                 /* must live until the final event */
+
+    struct { /* the expert's and job.c's own */
+        _Atomic int refs;
+        _Atomic bool cancelled, held;
+        struct expert *_Atomic expert;
+        uint64_t submitted_ns;
+    } priv;
+};
+
+/* Defaults everywhere; the arena takes up to limit_bytes.  NULL with err set. */
+struct job *job_new(size_t limit_bytes, struct err *err);
+struct job *job_ref(struct job *j);
+void job_unref(struct job *j); /* NULL is fine; the last one frees */
+
+/* Nobody wants the answer any more: takes effect within one step of the expert, queued or running; the
+ * final event (ERR_CANCELLED, or what came first) still comes.  Before submission: submitting ends so too.
+ * Whoever frees the expert makes sure that nobody is inside job_cancel() or job_hold() of its jobs. */
+void job_cancel(struct job *j);
+bool job_is_cancelled(const struct job *j);
+/* The reader is slow: pause (keeps memory, gives no more deltas) and go on. */
+void job_hold(struct job *j, bool hold);
+bool job_is_held(const struct job *j);
+#endif

@@ -1,0 +1,161 @@
+/* expert/llm_internal.h - what the parts of an LLM expert share: expert_llm.c (door and lists), front.c (loading,
+ * prompts), schedule.c (the engine thread).
+ *
+ * A job's way:  submit -> inbox -> front thread (render, tokenize) -> ready -> engine thread: live -> final event.
+ * Whoever moves a work between the lists holds the lock; only the engine thread sends events and ends a work,
+ * so events never overlap.  A work belongs to the thread of its list; in the inbox (and ready) to the lock.
+ */
+#ifndef TUTTI_EXPERT_LLM_INTERNAL_H
+#define TUTTI_EXPERT_LLM_INTERNAL_H
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/pool.h"
+#include "expert/answer.h"
+#include "expert/expert.h"
+#include "expert/expert_llm.h"
+#include "gguf/gguf.h"
+#include "kernels/kernels.h"
+#include "llm/llm.h"
+#include "llm/sample.h"
+#include "template/template.h"
+#include "token/token.h"
+
+struct work;
+
+enum gen_state {
+    GEN_WAITING, /* for a sequence: admit(); again after preempt() */
+    GEN_RUNNING, /* has a sequence: its tokens are evaluated, new ones drawn */
+    GEN_ENDED    /* end_choice() */
+};
+
+struct gen { /* one choice of a job */
+    struct work *work;
+    enum gen_state state;
+    int choice;    /* as in events */
+    int prompt;    /* which */
+    int seq;       /* while running */
+    int32_t *tokens; /* [max_tokens] prompt and answer; made when it first runs, kept while preempted */
+    int n_prompt, n_tokens, max_tokens;
+    int n_done;    /* tokens evaluated: llm_seq_len() */
+    int n_chunk;   /* tokens in the batch at hand; the last of all wants logits when n_done + n_chunk == n_tokens */
+    int row;       /* its logits in the batch at hand; -1: none */
+    struct sampler sampler;
+    struct answer answer;
+    /* what sample_rows() found */
+    int32_t next_id;
+    float next_logprob;
+    struct token_logprob next_top[JOB_LOGPROBS_MAX];
+    int n_next_top;
+};
+
+struct prompt {
+    int32_t *ids; /* owned */
+    int n;
+    bool evaluated; /* once: other choices find its pages */
+    bool running;   /* a choice is evaluating it: the others wait for its pages */
+};
+
+struct work { /* a job inside the expert */
+    struct work *prev, *next;
+    struct job *job; /* one reference */
+    uint64_t ticket; /* order of submission */
+    /* front.c */
+    struct prompt *prompts; /* [n_prompts] */
+    int n_prompts;
+    struct gen *gens; /* [n_gens]; none for embeddings */
+    int n_gens;
+    uint64_t *dry_breakers; /* owned; NULL: the expert's */
+    struct job_text stops[JOB_STOPS_MAX + 1]; /* the job's, and one of the plain template */
+    int n_stops;
+    bool failed;
+    struct err err;
+    /* schedule.c */
+    int n_running, n_ended; /* choices */
+    int n_embedded;         /* prompts */
+    uint64_t last_turn;     /* embeddings: when it was served last */
+    bool was_queued, was_started;
+    struct expert_usage usage;
+    uint64_t started_ns, first_ns;
+};
+
+struct work_list {
+    struct work *first, *last;
+    int n;
+};
+void work_list_push(struct work_list *l, struct work *w);
+void work_list_remove(struct work_list *l, struct work *w);
+void work_free(struct work *w); /* not the job */
+
+struct expert_llm {
+    struct expert base; /* first */
+
+    /* set by expert_llm_open(), constant afterwards */
+    struct expert_llm_options opt; /* with the defaults filled in as far as they are known */
+    char id[128];
+    char *template_text; /* owned; NULL: the file's */
+    struct gguf *gguf;
+
+    /* set by load() on the front thread before the state is warm, constant afterwards */
+    struct kernels kernels;
+    struct vocab *vocab;
+    struct pool *pool;
+    struct llm_model *model;
+    struct template *template; /* NULL: an encoder, no chat */
+    bool is_plain_template;
+    unsigned tasks;
+    int n_vocab, n_embd, n_limit_tok; /* n_limit_tok: longest prompt and answer */
+    int32_t *eog; /* [n_eog] tokens that end an answer */
+    int n_eog;
+
+    /* front thread */
+    struct token_list tokens;
+    struct buf rendered;
+    uint64_t *dry_breakers; /* of the default texts, made when first wanted; handed over with the work */
+
+    /* engine thread (made by load(), before warm) */
+    struct llm_ctx *ctx;
+    struct sampler_scratch **scratch; /* [n_threads] */
+    float *logits_copy;         /* [n_threads][n_vocab] */
+    struct answer_out out;
+    struct llm_token *batch;    /* [n_batch_max] */
+    struct gen **running;       /* [n_seq_max], NULL: free */
+    struct gen **sampled;       /* [n_seq_max] those with logits in this batch */
+    int n_sampled;
+    float *vector;              /* [n_embd] */
+    struct work_list live;
+    int n_running;
+    uint64_t turn;              /* of the loop */
+    uint64_t next_deadline_ns;  /* of the live works and the inbox; 0: none */
+    double prefill_ns_per_tok;  /* measured; 0: not yet */
+    struct expert_metrics mine; /* counters; publish() copies them to m */
+
+    /* under the lock */
+    pthread_mutex_t lock;
+    pthread_cond_t front_wake, engine_wake, changed; /* changed: state, n_jobs */
+    struct work_list inbox, ready;
+    int n_open;         /* accepted and not finished: what the queue's bound counts */
+    int n_jobs;         /* ... or finished, but the final event is still under way */
+    uint64_t n_tickets;
+    bool stopping, quit;
+    bool flags_changed;  /* cancel, hold, a deadline, stop: look at all works */
+    uint64_t drain_until_ns; /* stopping: jobs may go on until then */
+    struct err down;         /* state down: why */
+    struct expert_metrics m;
+    struct expert_card card;
+
+    bool has_front, has_engine;
+    pthread_t front, engine;
+};
+
+/* front.c */
+void *front_main(void *arg);
+/* schedule.c */
+void *engine_main(void *arg);
+/* What load() makes for the engine thread; false with err. */
+bool engine_init(struct expert_llm *e, struct err *err);
+void engine_fini(struct expert_llm *e);
+#endif

@@ -1,0 +1,382 @@
+/* kernels/matmul/pack.c - from the file's blocks to groups of 16 rows, and back block by block.
+ *
+ * Start reading at weight_pack().  Each type has one reader that turns a file block into words of four codes as
+ * the planes hold them, and scales; what follows is the same for all types.  Words of four, since that is what a
+ * row has side by side in a quad: most types are then moved, not rewritten.
+ */
+#include <string.h>
+
+#include "kernels/matmul/matmul_internal.h"
+
+const int8_t matmul_book_iq4nl[16] = { -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113 };
+const int8_t matmul_book_mxfp4[16] = { 0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12 };
+
+enum { NONE = 0, PER_BLOCK, PER_SUPER, PER_16 }; /* how often a scale comes */
+
+/* What a packed type consists of. */
+struct recipe {
+    uint8_t low, two, one, byte; /* 1: has this plane of codes */
+    uint8_t d, m;                /* f16: NONE, PER_BLOCK, PER_SUPER */
+    uint8_t sc, mn;              /* bytes: NONE, PER_BLOCK, PER_16 */
+};
+
+static const struct recipe *recipe_of(enum dtype type)
+{
+    static const struct recipe q8_0 = { .byte = 1, .d = PER_BLOCK }, q4_0 = { .low = 1, .d = PER_BLOCK },
+                               q4_1 = { .low = 1, .d = PER_BLOCK, .m = PER_BLOCK },
+                               q5_0 = { .low = 1, .one = 1, .d = PER_BLOCK },
+                               q5_1 = { .low = 1, .one = 1, .d = PER_BLOCK, .m = PER_BLOCK },
+                               q2_k = { .two = 1, .d = PER_SUPER, .m = PER_SUPER, .sc = PER_16 },
+                               q3_k = { .two = 1, .one = 1, .d = PER_SUPER, .sc = PER_16 },
+                               q4_k = { .low = 1, .d = PER_SUPER, .m = PER_SUPER, .sc = PER_BLOCK, .mn = PER_BLOCK },
+                               q5_k = { .low = 1, .one = 1, .d = PER_SUPER, .m = PER_SUPER, .sc = PER_BLOCK, .mn = PER_BLOCK },
+                               q6_k = { .low = 1, .two = 1, .d = PER_SUPER, .sc = PER_16 },
+                               iq4_xs = { .low = 1, .d = PER_SUPER, .sc = PER_BLOCK },
+                               mxfp4 = { .low = 1, .sc = PER_BLOCK };
+    switch (type) {
+    case DTYPE_Q8_0: return &q8_0;
+    case DTYPE_Q4_0:
+    case DTYPE_IQ4_NL: return &q4_0;
+    case DTYPE_Q4_1: return &q4_1;
+    case DTYPE_Q5_0: return &q5_0;
+    case DTYPE_Q5_1: return &q5_1;
+    case DTYPE_Q2_K: return &q2_k;
+    case DTYPE_Q3_K: return &q3_k;
+    case DTYPE_Q4_K: return &q4_k;
+    case DTYPE_Q5_K: return &q5_k;
+    case DTYPE_Q6_K: return &q6_k;
+    case DTYPE_IQ4_XS: return &iq4_xs;
+    case DTYPE_MXFP4: return &mxfp4;
+    default: return NULL;
+    }
+}
+
+enum weight_layout weight_layout_of(enum dtype type) { return recipe_of(type) ? WEIGHT_R16 : WEIGHT_ROWS; }
+
+enum acts_kind matmul_acts_kind(enum dtype type) { return recipe_of(type) ? ACTS_Q8 : ACTS_F32; }
+
+static size_t add_plane(size_t *end, size_t n_bytes)
+{
+    const size_t at = *end;
+    if (n_bytes == 0)
+        return SIZE_MAX;
+    *end = (at + n_bytes + 63) / 64 * 64;
+    return at;
+}
+
+struct planes weight_planes(enum dtype type, int n_cols)
+{
+    const struct recipe *r = recipe_of(type);
+    const size_t nb = (size_t)n_cols / 32, ns = (size_t)n_cols / 256, row16 = 16 * sizeof(uint16_t);
+    struct planes p = { 0 };
+    p.low = add_plane(&p.end, r->low ? nb * 256 : 0);
+    p.byte = add_plane(&p.end, r->byte ? nb * 512 : 0);
+    p.two = add_plane(&p.end, r->two ? nb * 128 : 0);
+    p.one = add_plane(&p.end, r->one ? nb * 64 : 0);
+    p.d = add_plane(&p.end, r->d == PER_BLOCK ? nb * row16 : r->d ? ns * row16 : 0);
+    p.m = add_plane(&p.end, r->m == PER_BLOCK ? nb * row16 : r->m ? ns * row16 : 0);
+    p.sc = add_plane(&p.end, r->sc == PER_16 ? nb * 32 : r->sc ? nb * 16 : 0);
+    p.mn = add_plane(&p.end, r->mn ? nb * 16 : 0);
+    return p;
+}
+
+size_t weight_packed_bytes(enum dtype type, int n_rows, int n_cols)
+{
+    size_t all;
+    if (!recipe_of(type) || n_rows <= 0 || n_cols <= 0)
+        return 0;
+    const size_t n_groups = ((size_t)n_rows + 15) / 16;
+    return __builtin_mul_overflow(weight_planes(type, n_cols).end, n_groups, &all) ? 0 : all;
+}
+
+struct weight weight_at(enum dtype type, int n_rows, int n_cols, const void *data)
+{
+    struct weight w = { .type = type, .layout = weight_layout_of(type), .n_rows = n_rows, .n_cols = n_cols, .data = data };
+    if (w.layout == WEIGHT_R16)
+        w.group_bytes = weight_planes(type, n_cols).end;
+    else
+        w.row_bytes = (size_t)dtype_row_bytes(type, (uint64_t)n_cols);
+    return w;
+}
+
+/* One block of 256 (or 32) values of one row, taken apart into what one row has in each plane: words of four
+ * codes, k ascending, for each block of 32. */
+struct parts {
+    uint32_t byte[1][8], low[8][4], two[8][2], one[8];
+    uint16_t d, m; /* f16 bits */
+    uint8_t sc[16], mn[16];
+};
+
+static uint16_t get16(const uint8_t *p) { return (uint16_t)(p[0] | p[1] << 8); }
+static uint32_t get32(const uint8_t *p) { return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24; }
+static void put16(uint8_t *p, uint16_t v) { p[0] = (uint8_t)v, p[1] = (uint8_t)(v >> 8); }
+static void put32(uint8_t *p, uint32_t v) { p[0] = (uint8_t)v, p[1] = (uint8_t)(v >> 8), p[2] = (uint8_t)(v >> 16), p[3] = (uint8_t)(v >> 24); }
+
+enum { LOW4 = 0x0f0f0f0f, TWO = 0x03030303, ONE = 0x01010101 };
+
+/* Scales and minima of Q4_K, Q5_K: eight pairs of 6 bits in 12 bytes. */
+static inline void read_k4_scales(struct parts *o, const uint8_t *s)
+{
+    for (int j = 0; j < 4; j++) {
+        o->sc[j] = s[j] & 63;
+        o->mn[j] = s[j + 4] & 63;
+        o->sc[j + 4] = (uint8_t)((s[j + 8] & 15) | (s[j] >> 6) << 4);
+        o->mn[j + 4] = (uint8_t)((s[j + 8] >> 4) | (s[j + 4] >> 6) << 4);
+    }
+}
+
+/* Nibbles of which byte i holds codes i and i + 16: as packed already. */
+static inline void read_nibbles_16(uint32_t low[4], const uint8_t *q)
+{
+    for (int j = 0; j < 4; j++)
+        low[j] = get32(q + j * 4);
+}
+
+/* 32 bytes: the low nibbles are one block of 32 codes, the high ones another. */
+static inline void read_nibbles_32(uint32_t lo[4], uint32_t hi[4], const uint8_t *q)
+{
+    for (int j = 0; j < 4; j++) {
+        const uint32_t a = get32(q + j * 4), b = get32(q + 16 + j * 4);
+        lo[j] = (a & LOW4) | (b & LOW4) << 4;
+        hi[j] = (a >> 4 & LOW4) | (b & ~(uint32_t)LOW4);
+    }
+}
+
+/* 32 bytes: two bits of each, from bit `at`, are a block. */
+static inline void read_two(uint32_t two[2], const uint8_t *q, int at)
+{
+    for (int p = 0; p < 2; p++) {
+        two[p] = 0;
+        for (int j = 0; j < 4; j++)
+            two[p] |= (get32(q + p * 16 + j * 4) >> at & TWO) << (2 * j);
+    }
+}
+
+/* 32 bytes: bit `at` of each. */
+static inline uint32_t read_one(const uint8_t *h, int at)
+{
+    uint32_t one = 0;
+    for (int j = 0; j < 8; j++)
+        one |= (get32(h + j * 4) >> at & ONE) << j;
+    return one;
+}
+
+/* 32 bits, one for each code: four neighbours go to four bytes. */
+static inline uint32_t spread_bits(uint32_t h)
+{
+    uint32_t one = 0;
+    for (int j = 0; j < 8; j++)
+        one |= ((h >> (4 * j) & 15) * 0x00204081u & ONE) << j;
+    return one;
+}
+
+static inline __attribute__((always_inline)) void read_block(struct parts *o, const enum dtype type, const uint8_t *b)
+{
+    switch (type) {
+    case DTYPE_Q8_0: /* d, q[32] */
+        o->d = get16(b);
+        for (int j = 0; j < 8; j++)
+            o->byte[0][j] = get32(b + 2 + j * 4) ^ 0x80808080u;
+        break;
+    case DTYPE_Q4_0:
+    case DTYPE_IQ4_NL: /* d, nibbles[16] */
+        o->d = get16(b);
+        read_nibbles_16(o->low[0], b + 2);
+        break;
+    case DTYPE_Q4_1: /* d, m, nibbles[16] */
+        o->d = get16(b), o->m = get16(b + 2);
+        read_nibbles_16(o->low[0], b + 4);
+        break;
+    case DTYPE_Q5_0: /* d, high bits[4], nibbles[16] */
+        o->d = get16(b);
+        o->one[0] = spread_bits(get32(b + 2));
+        read_nibbles_16(o->low[0], b + 6);
+        break;
+    case DTYPE_Q5_1: /* d, m, high bits[4], nibbles[16] */
+        o->d = get16(b), o->m = get16(b + 2);
+        o->one[0] = spread_bits(get32(b + 4));
+        read_nibbles_16(o->low[0], b + 8);
+        break;
+    case DTYPE_Q2_K: /* scales[16], q[2][32], d, dmin */
+        memcpy(o->sc, b, 16);
+        o->d = get16(b + 80), o->m = get16(b + 82);
+        for (int i = 0; i < 8; i++)
+            read_two(o->two[i], b + 16 + i / 4 * 32, i % 4 * 2);
+        break;
+    case DTYPE_Q3_K: /* high bits[32], q[2][32], scales[12], d */
+        o->d = get16(b + 108);
+        for (int i = 0; i < 8; i++) {
+            read_two(o->two[i], b + 32 + i / 4 * 32, i % 4 * 2);
+            o->one[i] = read_one(b, i);
+        }
+        for (int j = 0; j < 16; j++) { /* sixteen scales of 6 bits, bias 32 */
+            const uint8_t *s = b + 96;
+            const int lo = j < 8 ? s[j] & 15 : s[j - 8] >> 4, hi = s[8 + j % 4] >> (j / 4 * 2) & 3;
+            o->sc[j] = (uint8_t)((lo | hi << 4) - 32);
+        }
+        break;
+    case DTYPE_Q4_K: /* d, dmin, scales[12], nibbles[4][32] */
+        o->d = get16(b), o->m = get16(b + 2);
+        read_k4_scales(o, b + 4);
+        for (int i = 0; i < 4; i++)
+            read_nibbles_32(o->low[2 * i], o->low[2 * i + 1], b + 16 + i * 32);
+        break;
+    case DTYPE_Q5_K: /* d, dmin, scales[12], high bits[32], nibbles[4][32] */
+        o->d = get16(b), o->m = get16(b + 2);
+        read_k4_scales(o, b + 4);
+        for (int i = 0; i < 4; i++)
+            read_nibbles_32(o->low[2 * i], o->low[2 * i + 1], b + 48 + i * 32);
+        for (int i = 0; i < 8; i++)
+            o->one[i] = read_one(b + 16, i);
+        break;
+    case DTYPE_Q6_K: /* low[2][2][32], high[2][32], scales[16], d */
+        o->d = get16(b + 208);
+        memcpy(o->sc, b + 192, 16);
+        for (int i = 0; i < 4; i++) /* halves of 128: bytes of blocks 0 and 2, of 1 and 3 */
+            read_nibbles_32(o->low[i / 2 * 4 + i % 2], o->low[i / 2 * 4 + i % 2 + 2], b + i * 32);
+        for (int i = 0; i < 8; i++)
+            read_two(o->two[i], b + 128 + i / 4 * 32, i % 4 * 2);
+        break;
+    case DTYPE_IQ4_XS: /* d, high scale bits[2], low scale bits[4], nibbles[8][16] */
+        o->d = get16(b);
+        for (int i = 0; i < 8; i++) {
+            const int lo = b[4 + i / 2] >> (i % 2 * 4) & 15, hi = get16(b + 2) >> (i * 2) & 3;
+            o->sc[i] = (uint8_t)((lo | hi << 4) - 32);
+            read_nibbles_16(o->low[i], b + 8 + i * 16);
+        }
+        break;
+    case DTYPE_MXFP4: /* exponent, nibbles[16] */
+        o->sc[0] = b[0];
+        read_nibbles_16(o->low[0], b + 1);
+        break;
+    default: break;
+    }
+}
+
+/* Puts what row r (0..15) has of file block b into the group's planes. */
+static inline __attribute__((always_inline)) void put_block(uint8_t *group, const struct planes *p, const struct recipe *rec,
+                                                            const struct parts *o, int r, size_t b, const int n32)
+{
+    for (int i = 0; i < n32; i++) {
+        const size_t blk = b * (size_t)n32 + (size_t)i, at = (size_t)r * 4;
+        for (int j = 0; rec->byte && j < 8; j++)
+            put32(group + p->byte + blk * 512 + (size_t)j * 64 + at, o->byte[i][j]);
+        for (int j = 0; rec->low && j < 4; j++)
+            put32(group + p->low + blk * 256 + (size_t)j * 64 + at, o->low[i][j]);
+        for (int j = 0; rec->two && j < 2; j++)
+            put32(group + p->two + blk * 128 + (size_t)j * 64 + at, o->two[i][j]);
+        if (rec->one)
+            put32(group + p->one + blk * 64 + at, o->one[i]);
+        if (rec->sc == PER_16) {
+            group[p->sc + blk * 32 + (size_t)r] = o->sc[i * 2];
+            group[p->sc + blk * 32 + 16 + (size_t)r] = o->sc[i * 2 + 1];
+        } else if (rec->sc)
+            group[p->sc + blk * 16 + (size_t)r] = o->sc[i];
+        if (rec->mn)
+            group[p->mn + blk * 16 + (size_t)r] = o->mn[i];
+    }
+    if (rec->d)
+        put16(group + p->d + (b * 16 + (size_t)r) * 2, o->d);
+    if (rec->m)
+        put16(group + p->m + (b * 16 + (size_t)r) * 2, o->m);
+}
+
+/* The type is a constant here, so that each becomes a loop of its own. */
+static inline __attribute__((always_inline)) void pack_rows(const enum dtype type, const int n32, uint8_t *group,
+                                                            const struct planes *p, const uint8_t *src, size_t row_bytes, int n_rows,
+                                                            size_t n_blocks, size_t block_bytes)
+{
+    const struct recipe *rec = recipe_of(type);
+    for (size_t b = 0; b < n_blocks; b++)
+        for (int r = 0; r < n_rows; r++) {
+            struct parts o;
+            read_block(&o, type, src + (size_t)r * row_bytes + b * block_bytes);
+            put_block(group, p, rec, &o, r, b, n32);
+        }
+}
+
+/* Rows that do not exist are zero, and so is what rounds a plane up to 64 bytes. */
+static void clear_rest(uint8_t *group, const struct planes *p, int n_rows)
+{
+    const size_t start[] = { p->low, p->byte, p->two, p->one, p->d, p->m, p->sc, p->mn, p->end };
+    if (n_rows < 16)
+        memset(group, 0, p->end);
+    for (int i = 1; i < 9 && n_rows == 16; i++)
+        if (start[i] != SIZE_MAX && start[i] > 0)
+            memset(group + start[i] - 64, 0, 64); /* the last line of the plane before */
+}
+
+void weight_pack(uint8_t *dst, enum dtype type, int n_rows, int n_cols, const void *src, int group0, int group1)
+{
+    const struct planes p = weight_planes(type, n_cols);
+    const struct dtype_info *info = dtype_info((uint32_t)type);
+    const size_t row_bytes = (size_t)dtype_row_bytes(type, (uint64_t)n_cols), n_blocks = (size_t)(n_cols / info->block_len);
+    for (int g = group0; g < group1; g++) {
+        const int n = n_rows - g * 16 < 16 ? n_rows - g * 16 : 16;
+        uint8_t *group = dst + (size_t)g * p.end;
+        const uint8_t *from = (const uint8_t *)src + (size_t)g * 16 * row_bytes;
+        clear_rest(group, &p, n);
+        switch (type) {
+#define TYPE(name, n32) \
+    case DTYPE_##name: pack_rows(DTYPE_##name, n32, group, &p, from, row_bytes, n, n_blocks, (size_t)info->block_bytes); break;
+            TYPE(Q8_0, 1) TYPE(Q4_0, 1) TYPE(Q4_1, 1) TYPE(Q5_0, 1) TYPE(Q5_1, 1) TYPE(IQ4_NL, 1) TYPE(MXFP4, 1)
+            TYPE(Q2_K, 8) TYPE(Q3_K, 8) TYPE(Q4_K, 8) TYPE(Q5_K, 8) TYPE(Q6_K, 8) TYPE(IQ4_XS, 8)
+#undef TYPE
+        default: break;
+        }
+    }
+}
+
+/* 2^(e - 128): the exponent of MXFP4 halved, since its book is doubled; e = 0, 1 are subnormal. */
+static float half_e8m0(uint8_t e)
+{
+    union { uint32_t u; float f; } v = { .u = e < 2 ? 0x00200000u << e : (uint32_t)(e - 1) << 23 };
+    return v.f;
+}
+
+void weight_read_block(struct row_block *o, const struct weight *w, int row, int blk)
+{
+    const struct recipe *rec = recipe_of(w->type);
+    const struct planes p = weight_planes(w->type, w->n_cols);
+    const uint8_t *group = w->data + (size_t)(row / 16) * w->group_bytes;
+    const int r = row % 16, super = blk / 8;
+    for (int k = 0; k < 32; k++) {
+        const int j = k / 4, at = r * 4 + k % 4;
+        int c = 0;
+        if (rec->byte)
+            c = group[p.byte + (size_t)blk * 512 + j * 64 + at];
+        if (rec->low)
+            c = group[p.low + (size_t)blk * 256 + j % 4 * 64 + at] >> (j / 4 * 4) & 15;
+        if (rec->two)
+            c |= (group[p.two + (size_t)blk * 128 + j / 4 * 64 + at] >> (j % 4 * 2) & 3) << (rec->low ? 4 : 0);
+        if (rec->one)
+            c |= (group[p.one + (size_t)blk * 64 + at] >> j & 1) << (rec->low ? 4 : 2);
+        if (w->type == DTYPE_IQ4_NL || w->type == DTYPE_IQ4_XS)
+            c = matmul_book_iq4nl[c];
+        if (w->type == DTYPE_MXFP4)
+            c = matmul_book_mxfp4[c];
+        o->code[k] = (int16_t)c;
+    }
+    const int bd = rec->d == PER_SUPER ? super : blk;
+    const float d = rec->d ? dtype_f16_to_f32(get16(group + p.d + ((size_t)bd * 16 + r) * 2)) : 1.0f;
+    const float m = rec->m ? dtype_f16_to_f32(get16(group + p.m + ((size_t)bd * 16 + r) * 2)) : 0.0f;
+    for (int h = 0; h < 2; h++) {
+        const uint8_t sc = rec->sc ? group[p.sc + (size_t)(rec->sc == PER_16 ? blk * 2 + h : blk) * 16 + r] : 0;
+        const uint8_t mn = rec->mn ? group[p.mn + (size_t)blk * 16 + r] : 0;
+        switch (w->type) {
+        case DTYPE_Q8_0: o->scale[h] = d, o->off[h] = -128.0f * d; break;
+        case DTYPE_Q4_0: o->scale[h] = d, o->off[h] = -8.0f * d; break;
+        case DTYPE_Q5_0: o->scale[h] = d, o->off[h] = -16.0f * d; break;
+        case DTYPE_Q4_1:
+        case DTYPE_Q5_1: o->scale[h] = d, o->off[h] = m; break;
+        case DTYPE_Q2_K: o->scale[h] = d * (sc & 15), o->off[h] = -(m * (sc >> 4)); break;
+        case DTYPE_Q3_K: o->scale[h] = d * (int8_t)sc, o->off[h] = -4.0f * o->scale[h]; break;
+        case DTYPE_Q4_K:
+        case DTYPE_Q5_K: o->scale[h] = d * sc, o->off[h] = -(m * mn); break;
+        case DTYPE_Q6_K: o->scale[h] = d * (int8_t)sc, o->off[h] = -32.0f * o->scale[h]; break;
+        case DTYPE_IQ4_XS: o->scale[h] = d * (int8_t)sc, o->off[h] = 0; break;
+        case DTYPE_MXFP4: o->scale[h] = half_e8m0(sc), o->off[h] = 0; break;
+        default: o->scale[h] = d, o->off[h] = 0; break;
+        }
+    }
+}

@@ -1,0 +1,148 @@
+/* serve/metrics.c - see metrics.h; the names of the model metrics are vLLM's with our prefix, so that
+ * schedulers of that protocol (Gateway API inference extension) find what they know. */
+#include "serve/metrics.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+struct snapshot {
+    struct expert_card card;
+    struct expert_metrics m;
+    char label[192]; /* model_name="..." */
+};
+
+/* Prometheus text format 0.0.4: backslash, quote and newline are escaped. */
+static void put_label(char *out, size_t max, const char *name, const char *value)
+{
+    size_t n = (size_t)snprintf(out, max, "%s=\"", name);
+    for (; *value && n + 4 < max; value++) {
+        if (*value == '\\' || *value == '"' || *value == '\n')
+            out[n++] = '\\';
+        out[n++] = *value == '\n' ? 'n' : *value;
+    }
+    out[n++] = '"';
+    out[n] = '\0';
+}
+
+static void put_head(struct buf *out, const char *prefix, const char *name, const char *type, const char *help)
+{
+    buf_printf(out, "# HELP %s%s %s\n# TYPE %s%s %s\n", prefix, name, help, prefix, name, type);
+}
+
+static void put_count(struct buf *out, const char *prefix, const char *name, const char *label, uint64_t v)
+{
+    buf_printf(out, "%s%s{%s} %llu\n", prefix, name, label, (unsigned long long)v);
+}
+
+/* One line for each model: EXPR may use `s`. */
+#define EACH(name, type, help, EXPR)                                                                                  \
+    do {                                                                                                              \
+        put_head(out, prefix, name, type, help);                                                                      \
+        for (int i = 0; i < n; i++) {                                                                                 \
+            const struct snapshot *s = &snap[i];                                                                      \
+            buf_printf(out, "%s" name "{%s} %.17g\n", prefix, s->label, (double)(EXPR));                              \
+        }                                                                                                             \
+    } while (0)
+
+static void put_models(struct buf *out, const char *prefix, const struct snapshot *snap, int n, const struct api_env *env)
+{
+    EACH("num_requests_waiting", "gauge", "Requests that wait to be begun.", s->m.n_waiting);
+    EACH("num_requests_running", "gauge", "Requests that are being answered.", s->m.n_running);
+    EACH("kv_cache_usage_perc", "gauge", "Share of the K/V cache that is in use, 0 to 1.", s->m.kv_used_frac);
+    EACH("prompt_tokens_total", "counter", "Tokens of prompts.", s->m.prompt_tok_total);
+    EACH("generation_tokens_total", "counter", "Tokens generated.", s->m.gen_tok_total);
+    EACH("prefix_cache_queries_total", "counter", "Prompt tokens that were looked for in the cache.", s->m.prefix_queries_tok);
+    EACH("prefix_cache_hits_total", "counter", "Prompt tokens that were found in the cache.", s->m.prefix_hits_tok);
+    EACH("num_preemptions_total", "counter", "Answers that were interrupted for want of cache and begun again.", s->m.preempted_total);
+    EACH("forward_passes_total", "counter", "Passes over the model's weights.", s->m.steps_total);
+    EACH("model_load_seconds", "gauge", "How long loading took.", (double)s->m.load_ns / 1e9);
+    EACH("model_weight_bytes", "gauge", "Bytes of weights.", s->card.weight_bytes);
+    EACH("model_kv_cache_bytes", "gauge", "Bytes of the K/V cache.", s->card.kv_bytes);
+
+    put_head(out, prefix, "request_success_total", "counter", "Answers by the way they ended.");
+    for (int i = 0; i < n; i++)
+        for (int e = 0; e < EXPERT_END_COUNT; e++)
+            buf_printf(out, "%srequest_success_total{%s,finished_reason=\"%s\"} %llu\n", prefix, snap[i].label,
+                       e == EXPERT_END_CANCEL ? "abort" : expert_end_name((enum expert_end)e),
+                       (unsigned long long)snap[i].m.done_total[e]);
+    put_head(out, prefix, "cache_config_info", "gauge", "How the K/V cache is laid out.");
+    for (int i = 0; i < n; i++) {
+        const uint64_t block = snap[i].card.kv_block_tok;
+        buf_printf(out, "%scache_config_info{%s,block_size=\"%llu\",num_gpu_blocks=\"%llu\"} 1\n", prefix, snap[i].label,
+                   (unsigned long long)block, (unsigned long long)(block ? snap[i].m.kv_total_tok / block : 0));
+    }
+    put_head(out, prefix, "model_state", "gauge", "1 for the state that the model is in.");
+    for (int i = 0; i < n; i++)
+        for (int st = 0; st < EXPERT_STATE_COUNT; st++)
+            buf_printf(out, "%smodel_state{%s,state=\"%s\"} %d\n", prefix, snap[i].label, expert_state_name((enum expert_state)st),
+                       (int)snap[i].m.state == st);
+    for (int h = 0; h < API_HISTOGRAM_COUNT; h++) {
+        put_head(out, prefix, api_histogram_name((enum api_histogram)h), "histogram", api_histogram_help((enum api_histogram)h));
+        for (int i = 0; i < n; i++)
+            api_stats_put(&env->models[i].stats, (enum api_histogram)h, prefix, snap[i].label, out);
+    }
+}
+
+static void put_process(struct buf *out)
+{
+    unsigned long long total = 0, resident = 0;
+    struct timespec cpu;
+    FILE *f = fopen("/proc/self/statm", "r");
+    if (f) {
+        if (fscanf(f, "%llu %llu", &total, &resident) == 2) {
+            put_head(out, "", "process_resident_memory_bytes", "gauge", "Resident memory.");
+            buf_printf(out, "process_resident_memory_bytes %llu\n", resident * (unsigned long long)sysconf(_SC_PAGESIZE));
+        }
+        fclose(f);
+    }
+    if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu) == 0) {
+        put_head(out, "", "process_cpu_seconds_total", "counter", "CPU time of all threads.");
+        buf_printf(out, "process_cpu_seconds_total %.6f\n", (double)cpu.tv_sec + (double)cpu.tv_nsec / 1e9);
+    }
+}
+
+static void put_http(struct buf *out, const char *prefix, const struct http_server *server)
+{
+    struct http_server_stats s;
+    http_server_get_stats(server, &s);
+    put_head(out, prefix, "http_connections", "gauge", "Connections that are open.");
+    buf_printf(out, "%shttp_connections %d\n", prefix, s.n_connections);
+    put_head(out, prefix, "http_connections_total", "counter", "Connections that were accepted.");
+    buf_printf(out, "%shttp_connections_total %llu\n", prefix, (unsigned long long)s.accepted_total);
+    put_head(out, prefix, "http_responses_total", "counter", "Responses by class of status.");
+    for (int c = 2; c <= 5; c++) {
+        char label[16];
+        snprintf(label, sizeof(label), "code=\"%dxx\"", c);
+        put_count(out, prefix, "http_responses_total", label, s.responses_total[c]);
+    }
+    put_head(out, prefix, "http_refused_total", "counter", "Connections that ended because of what the client did.");
+    put_count(out, prefix, "http_refused_total", "reason=\"limit\"", s.refused_total);
+    put_count(out, prefix, "http_refused_total", "reason=\"protocol\"", s.bad_total);
+    put_count(out, prefix, "http_refused_total", "reason=\"slow\"", s.slow_total);
+}
+
+void metrics_put(struct buf *out, const struct api_env *env, const struct http_server *server, const char *prefix)
+{
+    const int n = env->n_models;
+    struct snapshot *snap = calloc((size_t)n + 1, sizeof(*snap));
+    if (!snap) {
+        out->failed = true;
+        return;
+    }
+    for (int i = 0; i < n; i++) {
+        expert_get_card(env->models[i].expert, &snap[i].card);
+        expert_get_metrics(env->models[i].expert, &snap[i].m);
+        put_label(snap[i].label, sizeof(snap[i].label), "model_name", env->models[i].id);
+    }
+    put_models(out, prefix, snap, n, env);
+    put_http(out, prefix, server);
+    put_head(out, prefix, "build_info", "gauge", "Which tutti this is.");
+    buf_printf(out, "%sbuild_info{version=\"%s\"} 1\n", prefix, TUTTI_VERSION);
+    put_process(out);
+    free(snap);
+}

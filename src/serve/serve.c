@@ -1,0 +1,217 @@
+/* serve/serve.c - the life of the service; requests begin in front.c. */
+#include "serve/serve.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "base/log.h"
+#include "serve/serve_internal.h"
+#include "serve/systemd.h"
+
+enum {
+    WATCH_MS = 20,       /* while models are being loaded */
+    DRAIN_MS = 20,
+    GOODBYE_MS = 1000,   /* for connections on which nothing is asked any more */
+    FILES_WANTED = 8192, /* a connection is a file */
+    FILES_SPARE = 64,
+};
+
+/* Raises the limit of open files as far as we may; returns how many connections that allows. */
+static int allow_connections(int wanted)
+{
+    struct rlimit lim;
+    if (getrlimit(RLIMIT_NOFILE, &lim) != 0)
+        return wanted;
+    if (lim.rlim_cur < FILES_WANTED) {
+        lim.rlim_cur = lim.rlim_max < FILES_WANTED ? lim.rlim_max : FILES_WANTED;
+        if (setrlimit(RLIMIT_NOFILE, &lim) != 0)
+            getrlimit(RLIMIT_NOFILE, &lim);
+    }
+    const int most = lim.rlim_cur > INT32_MAX ? INT32_MAX : (int)lim.rlim_cur - FILES_SPARE;
+    return most < wanted ? (most > 8 ? most : 8) : wanted;
+}
+
+/* ---- ending ---- */
+
+static void on_drain_tick(void *ctx)
+{
+    struct serve *s = ctx;
+    struct http_server_stats stats;
+    if (s->env.n_exchanges > 0) {
+        s->quiet_since_ms = 0;
+        return;
+    }
+    http_server_get_stats(s->server, &stats);
+    const uint64_t now_ms = net_loop_now_ms(s->loop);
+    if (s->quiet_since_ms == 0)
+        s->quiet_since_ms = now_ms + 1;
+    if (stats.n_connections == 0 || now_ms > s->quiet_since_ms + GOODBYE_MS)
+        net_loop_stop(s->loop);
+}
+
+static void on_stop(void *ctx)
+{
+    struct serve *s = ctx;
+    if (s->env.is_draining) { /* the second time */
+        s->is_forced = true;
+        net_loop_stop(s->loop);
+        return;
+    }
+    s->env.is_draining = true;
+    if (s->config.handles_signals)
+        systemd_notify("STOPPING=1");
+    if (s->config.handles_signals && s->env.n_exchanges > 0)
+        log_warn("stopping after %d running requests; stop again not to wait for them", s->env.n_exchanges);
+    http_server_drain(s->server);
+    net_timer_start(s->drain, 0, DRAIN_MS);
+}
+
+bool serve_is_hasty(const struct serve *s)
+{
+    bool is_loading = false;
+    for (int i = 0; i < s->env.n_models; i++)
+        is_loading = is_loading || expert_get_state(s->models[i].expert) == EXPERT_LOADING;
+    return s->is_forced || is_loading;
+}
+
+void serve_stop(struct serve *s) { net_wake_send(s->stop); }
+
+static void on_hangup(void *ctx)
+{
+    struct serve *s = ctx;
+    struct err err;
+    if (!s->config.key_file)
+        return;
+    struct keys *k = keys_read(s->config.key_file, &err);
+    if (!k) {
+        log_error("%s; the old keys stay", err.text);
+        return;
+    }
+    keys_free(s->keys);
+    s->keys = k;
+}
+
+/* ---- beginning ---- */
+
+/* Until no model is being loaded any more. */
+static void on_watch(void *ctx)
+{
+    struct serve *s = ctx;
+    int n_down = 0;
+    for (int i = 0; i < s->env.n_models; i++) {
+        const enum expert_state st = expert_get_state(s->models[i].expert);
+        if (st == EXPERT_LOADING)
+            return;
+        n_down += st == EXPERT_DOWN;
+    }
+    net_timer_stop(s->watch);
+    if (n_down == s->env.n_models) {
+        s->all_down = true;
+        net_loop_stop(s->loop);
+    } else if (s->config.handles_signals) {
+        systemd_notify("READY=1");
+    }
+}
+
+static bool make_models(struct serve *s, struct err *err)
+{
+    const int n = s->config.n_experts;
+    s->models = calloc((size_t)n + 1, sizeof(*s->models));
+    s->cards = calloc((size_t)n + 1, sizeof(*s->cards));
+    if (!s->models || !s->cards)
+        return err_set(err, ERR_NOMEM, "serve: out of memory");
+    for (int i = 0; i < n; i++) {
+        expert_get_card(s->config.experts[i], &s->cards[i]);
+        for (int k = 0; k < i; k++)
+            if (strcmp(s->cards[k].id, s->cards[i].id) == 0)
+                return err_set(err, ERR_INPUT, "two models are called '%s'", s->cards[i].id);
+        s->models[i] = (struct api_model){ .id = s->cards[i].id, .expert = s->config.experts[i] };
+    }
+    return true;
+}
+
+static bool listen_somewhere(struct serve *s, struct err *err)
+{
+    const int n_sockets = s->config.handles_signals ? systemd_n_sockets() : 0;
+    if (n_sockets == 0)
+        return http_server_listen(s->server, &s->config.listen, &s->addr, err);
+    for (int i = 0; i < n_sockets; i++) {
+        if (!http_server_listen_fd(s->server, SYSTEMD_FIRST_FD + i, &s->addr, err))
+            return false;
+        if (!s->addr.is_loopback && !s->keys)
+            return err_set(err, ERR_INPUT, "%s (from systemd) is beyond loopback: a key file is needed", s->addr.text);
+    }
+    return true;
+}
+
+static bool start(struct serve *s, struct err *err)
+{
+    struct serve_config *k = &s->config;
+    if (!k->listen.is_loopback && !k->key_file)
+        return err_set(err, ERR_INPUT, "listen %s: that is beyond loopback, so a key file is needed (--key-file FILE)", k->listen.text);
+    if (k->key_file && !(s->keys = keys_read(k->key_file, err)))
+        return false;
+    k->http.max_connections = allow_connections(k->http.max_connections ? k->http.max_connections : 4096);
+    k->http.on_request = front_on_request;
+    k->http.put_error = front_put_error;
+    k->http.ctx = s;
+    if (!(s->loop = net_loop_new(err)) || !make_models(s, err))
+        return false;
+    s->has_env = true;
+    if (!api_env_init(&s->env, s->loop, s->models, k->n_experts, err))
+        return false;
+    if (k->load_wait_ms)
+        s->env.load_wait_ms = k->load_wait_ms;
+    if (!(s->server = http_server_new(s->loop, &k->http, err)) || !(s->stop = net_wake_new(s->loop, on_stop, s, err)) ||
+        !(s->watch = net_timer_new(s->loop, on_watch, s, err)) || !(s->drain = net_timer_new(s->loop, on_drain_tick, s, err)))
+        return false;
+    if (k->handles_signals && (!net_loop_on_signal(s->loop, SIGTERM, on_stop, s, err) ||
+                               !net_loop_on_signal(s->loop, SIGINT, on_stop, s, err) ||
+                               !net_loop_on_signal(s->loop, SIGHUP, on_hangup, s, err)))
+        return false;
+    net_timer_start(s->watch, 0, WATCH_MS);
+    return listen_somewhere(s, err);
+}
+
+struct serve *serve_new(const struct serve_config *config, struct err *err)
+{
+    struct serve *s = calloc(1, sizeof(*s));
+    if (!s)
+        return err_null(err, ERR_NOMEM, "serve: out of memory");
+    signal(SIGPIPE, SIG_IGN);
+    s->config = *config;
+    if (start(s, err))
+        return s;
+    serve_free(s);
+    return NULL;
+}
+
+const struct net_addr *serve_addr(const struct serve *s) { return &s->addr; }
+
+bool serve_run(struct serve *s)
+{
+    net_loop_run(s->loop);
+    return !s->all_down;
+}
+
+void serve_free(struct serve *s)
+{
+    if (!s)
+        return;
+    s->env.is_draining = true; /* a signal from here on finds nothing to do */
+    net_wake_free(s->stop);    /* the loop goes on for a moment: nothing may look at the server any more */
+    net_timer_free(s->watch);
+    net_timer_free(s->drain);
+    http_server_free(s->server); /* every stream hears of it, and cancels its job */
+    for (int i = 0; s->has_env && i < s->env.n_models; i++)
+        expert_stop(s->models[i].expert, 0); /* afterwards no event comes */
+    if (s->has_env)
+        api_env_fini(&s->env);
+    net_loop_free(s->loop);
+    keys_free(s->keys);
+    free(s->models);
+    free(s->cards);
+    free(s);
+}

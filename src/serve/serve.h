@@ -1,0 +1,39 @@
+/* serve/serve.h - the service: experts behind an HTTP port, from the first byte to the last signal.
+ *
+ * For:     cmd/serve.c, tests.
+ * Callers: cmd/.
+ * Touches: the network, signals, the key file.  Thread: the caller's runs the loop; serve_stop() from any.
+ * Rule:    listens as soon as serve_new() returns, whatever the models do.  Beyond loopback only with keys.
+ *          SIGTERM and SIGINT let what runs finish and refuse what is new; a second one ends at once.
+ *          SIGHUP reads the key file again.
+ * Start:   serve.c (life), front.c (which request goes where, who may ask).
+ */
+#ifndef TUTTI_SERVE_SERVE_H
+#define TUTTI_SERVE_SERVE_H
+#include "base/err.h"
+#include "expert/expert.h"
+#include "net/http.h"
+
+struct serve_config {
+    struct net_addr listen;
+    const char *key_file;      /* NULL: none; borrowed until serve_free() */
+    struct expert **experts;   /* borrowed until serve_free() */
+    int n_experts;
+    bool handles_signals;      /* SIGTERM, SIGINT, SIGHUP; systemd's sockets and notifications */
+    uint32_t load_wait_ms;     /* zero means the default, here and below */
+    struct http_server_config http;
+};
+
+struct serve;
+/* Owned by the caller.  NULL with err. */
+struct serve *serve_new(const struct serve_config *config, struct err *err);
+const struct net_addr *serve_addr(const struct serve *s);
+/* Until it was stopped and drained.  false when every model went down while loading (each said why). */
+bool serve_run(struct serve *s);
+/* Was it stopped twice, or while a model was still being loaded?  Then there is nothing worth waiting for. */
+bool serve_is_hasty(const struct serve *s);
+/* As SIGTERM does.  Any thread. */
+void serve_stop(struct serve *s);
+/* Ends what is left; stops the experts (which the caller frees afterwards).  NULL is fine. */
+void serve_free(struct serve *s);
+#endif

@@ -1,0 +1,27 @@
+/* serve/serve_internal.h - what serve.c and front.c share. */
+#ifndef TUTTI_SERVE_SERVE_INTERNAL_H
+#define TUTTI_SERVE_SERVE_INTERNAL_H
+#include "api/api.h"
+#include "serve/keys.h"
+#include "serve/serve.h"
+
+struct serve {
+    struct serve_config config;
+    struct net_loop *loop;
+    struct http_server *server;
+    struct net_addr addr;
+    struct api_env env;
+    bool has_env;
+    struct api_model *models;
+    struct expert_card *cards; /* whose ids the models borrow */
+    struct keys *keys;
+    struct net_wake *stop;
+    struct net_timer *watch, *drain;
+    uint64_t quiet_since_ms;   /* while draining: since when no request is left; 0: not yet */
+    bool all_down, is_forced;
+};
+
+/* front.c */
+void front_on_request(void *serve, struct http_stream *s, const struct http_head *head);
+const char *front_put_error(void *serve, int status, const char *text, struct buf *body);
+#endif

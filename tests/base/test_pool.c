@@ -1,0 +1,47 @@
+/* tests/base/test_pool.c - the team of threads: nobody overtakes, nothing is done twice. */
+#include <stdatomic.h>
+
+#include "base/pool.h"
+#include "test.h"
+
+enum { STEPS = 300, PIECES = 40 };
+static _Atomic int done[STEPS][PIECES];
+static _Atomic int wrong;
+
+static void walk(struct pool *p, int ith, void *ctx)
+{
+    (void)ith, (void)ctx;
+    for (int s = 0; s < STEPS; s++) {
+        for (int64_t i; (i = pool_take(p)) < PIECES;)
+            atomic_fetch_add(&done[s][i], 1);
+        pool_barrier(p);
+        for (int i = 0; i < PIECES; i++)
+            if (atomic_load(&done[s][i]) != 1)
+                atomic_fetch_add(&wrong, 1);
+    }
+}
+
+TEST(every_piece_is_done_once_before_anyone_passes_the_barrier)
+{
+    for (int n = 1; n <= 5; n++) {
+        struct err err = { 0 };
+        struct pool *p = pool_new(n, &err);
+        REQUIRE(p, "%s", err.text);
+        for (int round = 0; round < 5; round++) {
+            for (int s = 0; s < STEPS; s++)
+                for (int i = 0; i < PIECES; i++)
+                    atomic_store(&done[s][i], 0);
+            pool_run(p, walk, NULL);
+        }
+        CHECK(atomic_load(&wrong) == 0, "%d threads: %d wrong", n, atomic_load(&wrong));
+        pool_free(p);
+    }
+}
+
+TEST(a_senseless_number_of_threads_is_refused)
+{
+    struct err err = { 0 };
+    CHECK(!pool_new(0, &err) && err.code == ERR_INPUT);
+    CHECK(!pool_new(1 << 20, &err) && err.code == ERR_INPUT);
+    pool_free(NULL);
+}

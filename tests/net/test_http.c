@@ -1,0 +1,652 @@
+/* tests/net/test_http.c - the server over real sockets: friendly, slow, hostile, vanishing clients.
+ * The server runs on a thread of its own; clients are blocking sockets in the test. */
+#define _GNU_SOURCE /* memmem */
+#include "net/http.h"
+#include "test.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+/* ---- a small application ---- */
+
+enum { BIG_BYTES = 24 << 20 };
+
+struct app {
+    struct net_loop *loop;
+    struct http_server *server;
+    struct net_wake *stop, *poke;
+    struct http_server_config config;
+    struct net_addr addr;
+    pthread_t thread;
+    struct http_stream *_Atomic held; /* of /hold and /lazy: answered on poke */
+    atomic_int n_closed[HTTP_CLOSE_COUNT], n_requests, n_open;
+    atomic_size_t most_queued;
+    atomic_bool drain;
+    atomic_int n_connections, n_accepted; /* as of the last poke */
+};
+
+struct exchange {
+    struct app *app;
+    struct http_stream *s;
+    size_t n_sent;
+    bool is_echo, is_lazy;
+    size_t n_got;
+};
+
+static const struct http_field text_plain = { "content-type", "text/plain" };
+
+static void produce(struct exchange *x)
+{
+    static char piece[10000];
+    while (x->n_sent < BIG_BYTES && http_stream_queued(x->s) <= HTTP_QUEUE_HIGH_BYTES) {
+        size_t n = BIG_BYTES - x->n_sent < sizeof(piece) ? BIG_BYTES - x->n_sent : sizeof(piece);
+        for (size_t i = 0; i < n; i++)
+            piece[i] = (char)('a' + (x->n_sent + i) % 23);
+        http_stream_write(x->s, piece, n);
+        x->n_sent += n;
+    }
+    if (http_stream_queued(x->s) > x->app->most_queued)
+        x->app->most_queued = http_stream_queued(x->s);
+    if (x->n_sent == BIG_BYTES)
+        http_stream_end(x->s);
+}
+
+static void on_data(void *ctx, const char *bytes, size_t n)
+{
+    struct exchange *x = ctx;
+    x->n_got += n;
+    if (x->is_echo)
+        http_stream_write(x->s, bytes, n);
+    if (x->is_lazy) {
+        http_stream_pause(x->s);
+        x->app->held = x->s;
+    }
+}
+
+static void on_end(void *ctx)
+{
+    struct exchange *x = ctx;
+    if (x->is_echo)
+        http_stream_end(x->s);
+    if (x->is_lazy)
+        http_stream_reply(x->s, 200, &text_plain, 1, "lazy", 4);
+}
+
+static void on_drain(void *ctx) { produce(ctx); }
+
+static void on_close(void *ctx, enum http_close why)
+{
+    struct exchange *x = ctx;
+    if (x->app->held == x->s)
+        x->app->held = NULL;
+    x->app->n_closed[why]++;
+    x->app->n_open--;
+    free(x);
+}
+
+static void on_request(void *ctx, struct http_stream *s, const struct http_head *head)
+{
+    static const struct http_stream_fns fns = { on_data, on_end, on_drain, on_close };
+    struct app *app = ctx;
+    struct exchange *x = calloc(1, sizeof(*x));
+    x->app = app, x->s = s;
+    app->n_requests++;
+    app->n_open++;
+    http_stream_take(s, &fns, x);
+    if (strcmp(head->path, "/hello") == 0) {
+        http_stream_reply(s, 200, &text_plain, 1, "hello", 5);
+    } else if (strcmp(head->path, "/echo") == 0) {
+        x->is_echo = true;
+        http_stream_start(s, 200, &text_plain, 1, head->content_length);
+    } else if (strcmp(head->path, "/hold") == 0) {
+        app->held = s;
+    } else if (strcmp(head->path, "/lazy") == 0) {
+        x->is_lazy = true;
+    } else if (strcmp(head->path, "/big") == 0) {
+        http_stream_start(s, 200, &text_plain, 1, -1);
+        produce(x);
+    } else if (strcmp(head->path, "/cut") == 0) {
+        http_stream_start(s, 200, &text_plain, 1, -1);
+        http_stream_write(s, "half", 4);
+        x->app->held = s;
+    } else if (strcmp(head->path, "/inject") == 0) {
+        http_stream_reply(s, 200, &(struct http_field){ "x-test", "a\r\nevil: yes" }, 1, "", 0);
+    } else {
+        http_stream_reply(s, 404, &text_plain, 1, "no", 2);
+    }
+}
+
+static void on_stop(void *ctx)
+{
+    struct app *app = ctx;
+    if (app->drain)
+        http_server_drain(app->server);
+    else
+        net_loop_stop(app->loop);
+}
+
+static void on_poke(void *ctx)
+{
+    struct app *app = ctx;
+    struct http_stream *s = app->held;
+    struct http_server_stats stats;
+    http_server_get_stats(app->server, &stats);
+    app->n_connections = stats.n_connections;
+    app->n_accepted = (int)stats.accepted_total;
+    if (!s)
+        return;
+    app->held = NULL;
+    if (http_stream_is_started(s))
+        http_stream_reset(s);
+    else
+        http_stream_resume(s);
+}
+
+static void *run(void *ctx)
+{
+    struct app *app = ctx;
+    net_loop_run(app->loop);
+    http_server_free(app->server);
+    net_wake_free(app->stop);
+    net_wake_free(app->poke);
+    net_loop_free(app->loop);
+    return NULL;
+}
+
+static struct app *app_start(const struct http_server_config *config)
+{
+    struct err err = { 0 };
+    struct app *app = calloc(1, sizeof(*app));
+    struct net_addr at;
+    signal(SIGPIPE, SIG_IGN);
+    app->config = *config;
+    app->config.on_request = on_request;
+    app->config.ctx = app;
+    app->loop = net_loop_new(&err);
+    app->server = http_server_new(app->loop, &app->config, &err);
+    app->stop = net_wake_new(app->loop, on_stop, app, &err);
+    app->poke = net_wake_new(app->loop, on_poke, app, &err);
+    if (!net_addr_parse(&at, "127.0.0.1:0", &err) || !http_server_listen(app->server, &at, &app->addr, &err)) {
+        CHECK(false, "%s", err.text);
+        exit(1);
+    }
+    pthread_create(&app->thread, NULL, run, app);
+    return app;
+}
+
+static void app_stop(struct app *app)
+{
+    net_wake_send(app->stop);
+    pthread_join(app->thread, NULL);
+    CHECK(app->n_open == 0, "%d streams never got their on_close", (int)app->n_open);
+    free(app);
+}
+
+static void wait_for(atomic_int *what, int want, int ms)
+{
+    for (int i = 0; i < ms && *what < want; i++)
+        usleep(1000);
+}
+
+/* ---- a client ---- */
+
+static int dial(const struct app *app)
+{
+    const int fd = socket(AF_INET, SOCK_STREAM, 0);
+    const struct timeval limit = { 20, 0 };
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+    if (connect(fd, (const struct sockaddr *)&app->addr.sa, sizeof(struct sockaddr_in)) != 0) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static bool say(int fd, const char *bytes, size_t n)
+{
+    while (n > 0) {
+        const ssize_t k = send(fd, bytes, n, MSG_NOSIGNAL);
+        if (k <= 0)
+            return false;
+        bytes += k;
+        n -= (size_t)k;
+    }
+    return true;
+}
+static bool say_text(int fd, const char *text) { return say(fd, text, strlen(text)); }
+
+/* All that comes until they close; a '\0' behind it. */
+static size_t hear_all(int fd, char *out, size_t max)
+{
+    size_t n = 0;
+    for (ssize_t k; n + 1 < max && (k = recv(fd, out + n, max - 1 - n, 0)) > 0;)
+        n += (size_t)k;
+    out[n] = '\0';
+    return n;
+}
+
+/* Until the text was seen. */
+static bool hear(int fd, const char *until, char *out, size_t max)
+{
+    size_t n = 0;
+    out[0] = '\0';
+    while (!strstr(out, until) && n + 1 < max) {
+        const ssize_t k = recv(fd, out + n, max - 1 - n, 0);
+        if (k <= 0)
+            return false;
+        n += (size_t)k;
+        out[n] = '\0';
+    }
+    return strstr(out, until) != NULL;
+}
+
+static int ask(const struct app *app, const char *bytes, size_t n, char *out, size_t max)
+{
+    const int fd = dial(app);
+    int status = 0;
+    say(fd, bytes, n);
+    hear_all(fd, out, max);
+    close(fd);
+    return sscanf(out, "HTTP/1.%*d %d", &status) == 1 ? status : 0;
+}
+
+static char reply[1 << 20];
+
+#define HOST "Host: t\r\n"
+#define END HOST "Connection: close\r\n\r\n"
+static const struct http_server_config quick = { .head_ms = 300, .body_ms = 300, .idle_ms = 300, .stall_ms = 400, .linger_ms = 300 };
+static const struct http_server_config usual = { 0 };
+
+/* ---- tests ---- */
+
+TEST(a_connection_serves_requests_one_after_the_other_and_pipelined)
+{
+    struct app *app = app_start(&usual);
+    const int fd = dial(app);
+    for (int i = 0; i < 3; i++) {
+        say_text(fd, "GET /hello HTTP/1.1\r\n" HOST "\r\n");
+        CHECK(hear(fd, "\r\n\r\nhello", reply, sizeof(reply)), "round %d: %s", i, reply);
+        CHECK(strstr(reply, "content-length: 5\r\n") && strstr(reply, "\r\ndate: ") && !strstr(reply, "connection: close"), "%s", reply);
+    }
+    say_text(fd, "GET /hello HTTP/1.1\r\n" HOST "\r\nPOST /echo HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\none"
+            "GET /x HTTP/1.1\r\n" HOST "\r\nPOST /echo HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n3\r\ntwo\r\n0\r\n\r\n");
+    hear_all(fd, reply, sizeof(reply)); /* an answer that begins before the end of a body of unknown length closes */
+    const char *a = strstr(reply, "hello"), *b = strstr(reply, "one"), *c = strstr(reply, " 404 "), *d = strstr(reply, "two");
+    CHECK(a && b && c && d && a < b && b < c && c < d && strstr(c, "connection: close"), "%s", reply);
+    close(fd);
+    CHECK(app->n_requests == 7, "%d", (int)app->n_requests);
+    app_stop(app);
+}
+
+TEST(old_clients_head_and_injected_lines_are_handled)
+{
+    struct app *app = app_start(&usual);
+    CHECK(ask(app, "GET /hello HTTP/1.0\r\n\r\n", 23, reply, sizeof(reply)) == 200 && strstr(reply, "\r\n\r\nhello"), "%s", reply);
+    CHECK(strstr(reply, "connection: close"), "%s", reply);
+    const char *head = "HEAD /hello HTTP/1.1\r\n" END;
+    CHECK(ask(app, head, strlen(head), reply, sizeof(reply)) == 200 && strstr(reply, "content-length: 5") && !strstr(reply, "hello"), "%s", reply);
+    const char *inject = "GET /inject HTTP/1.1\r\n" END;
+    CHECK(ask(app, inject, strlen(inject), reply, sizeof(reply)) == 200 && !strstr(reply, "\nevil"), "%s", reply);
+    const char *half = "GET /big HTTP/1.0\r\n\r\n"; /* no chunks for 1.0: the end of the connection ends the body */
+    char *big = malloc(BIG_BYTES + 1000);
+    CHECK(ask(app, half, strlen(half), big, BIG_BYTES + 1000) == 200 && !strstr(big, "chunked"), "%.100s", big);
+    const char *body = strstr(big, "\r\n\r\n");
+    CHECK(body && strlen(body + 4) == BIG_BYTES, "%zu", body ? strlen(body + 4) : 0);
+    free(big);
+    app_stop(app);
+}
+
+TEST(what_breaks_the_protocol_gets_its_status_and_costs_nothing_afterwards)
+{
+    static const struct {
+        int status;
+        const char *bytes;
+    } cases[] = {
+        { 400, "POST /echo HTTP/1.1\r\n" HOST "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n" },
+        { 400, "GET /hello HTTP/1.1\n" HOST "\n" },
+        { 400, "GET /hello HTTP/1.1\r\n" HOST " folded\r\n\r\n" },
+        { 505, "GET /hello HTTP/1.2\r\n" HOST "\r\n" },
+        { 400, "GET /hello HTTP/1.1\r\n\r\n" },
+        { 400, "POST /hold HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n3\r\nabcXX0\r\n\r\n" },
+        { 400, "POST /hold HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n3;a\nabc\r\n0\r\n\r\n" },
+        { 400, "POST /hold HTTP/1.1\r\n" HOST "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" },
+        { 413, "POST /hold HTTP/1.1\r\n" HOST "Content-Length: 33554433\r\n\r\n" },
+        { 413, "POST /hold HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n2000001\r\n" },
+        { 501, "POST /hold HTTP/1.1\r\n" HOST "Transfer-Encoding: gzip\r\n\r\n" },
+        { 417, "POST /hold HTTP/1.1\r\n" HOST "Expect: money\r\n\r\n" },
+        { 501, "BREW /hello HTTP/1.1\r\n" HOST "\r\n" },
+        { 505, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" },
+        { 400, "\x16\x03\x01\x02" },
+        { 400, "hello\r\n" },
+    };
+    struct app *app = app_start(&quick);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const int got = ask(app, cases[i].bytes, strlen(cases[i].bytes), reply, sizeof(reply));
+        CHECK(got == cases[i].status, "case %zu: got %d, want %d: %s", i, got, cases[i].status, reply);
+        CHECK(strstr(reply, "connection: close"), "case %zu: %s", i, reply);
+    }
+    char *long_head = malloc(80000);
+    int n = sprintf(long_head, "GET /hello HTTP/1.1\r\n" HOST "X: ");
+    memset(long_head + n, 'x', 70000);
+    CHECK(ask(app, long_head, 70000, reply, sizeof(reply)) == 431, "%s", reply);
+    memset(long_head + 5, '/', 70000);
+    CHECK(ask(app, long_head, 70000, reply, sizeof(reply)) == 414, "%s", reply);
+    free(long_head);
+    const char *fine = "GET /hello HTTP/1.1\r\n" END;
+    CHECK(ask(app, fine, strlen(fine), reply, sizeof(reply)) == 200, "%s", reply);
+    app_stop(app);
+}
+
+TEST(noise_of_all_kinds_leaves_no_connection_behind)
+{
+    struct app *app = app_start(&quick);
+    static const char *const parts[] = { "GET ", "POST ", "/echo", "/hello", "/hold", " HTTP/1.1\r\n", "\r\n", "Host: a\r\n", "Content-Length: 4\r\n",
+                                         "Transfer-Encoding: chunked\r\n", "4\r\nabcd\r\n", "0\r\n\r\n", "\r\n\r\n", "\x80", "abcd", "Connection: close\r\n",
+                                         "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", "Expect: 100-continue\r\n" };
+    for (int i = 0; i < 300; i++) {
+        const int fd = dial(app);
+        for (uint64_t k = test_rand_u64() % 14; k > 0; k--)
+            if (!say_text(fd, parts[test_rand_u64() % (sizeof(parts) / sizeof(parts[0]))]))
+                break;
+        if (i % 3 == 0) {
+            const struct linger now = { 1, 0 }; /* leave with a reset */
+            setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+        } else if (i % 3 == 1) {
+            recv(fd, reply, sizeof(reply), MSG_DONTWAIT);
+        }
+        close(fd);
+    }
+    for (int i = 0; i < 300; i++) {
+        net_wake_send(app->poke);
+        usleep(10000);
+        if (app->n_accepted == 300 && app->n_connections == 0)
+            break;
+    }
+    CHECK(app->n_connections == 0 && app->n_open == 0, "%d connections, %d streams are left", (int)app->n_connections, (int)app->n_open);
+    CHECK(app->n_accepted == 300, "%d", (int)app->n_accepted);
+    app_stop(app);
+}
+
+TEST(expect_100_continue_is_answered_before_the_body)
+{
+    struct app *app = app_start(&usual);
+    int fd = dial(app);
+    say_text(fd, "POST /lazy HTTP/1.1\r\n" HOST "Expect: 100-continue\r\nContent-Length: 4\r\n\r\n");
+    CHECK(hear(fd, "HTTP/1.1 100 Continue\r\n\r\n", reply, sizeof(reply)), "%s", reply);
+    say_text(fd, "body");
+    for (int i = 0; i < 1000 && !app->held; i++)
+        usleep(1000);
+    net_wake_send(app->poke);
+    CHECK(hear(fd, "\r\n\r\nlazy", reply, sizeof(reply)), "%s", reply);
+    close(fd);
+    fd = dial(app); /* a refusal instead: the body must not be asked for */
+    say_text(fd, "POST /nowhere HTTP/1.1\r\n" HOST "Expect: 100-continue\r\nContent-Length: 4\r\n\r\n");
+    hear_all(fd, reply, sizeof(reply));
+    CHECK(strstr(reply, "404") && !strstr(reply, "100 Continue") && strstr(reply, "connection: close"), "%s", reply);
+    close(fd);
+    app_stop(app);
+}
+
+TEST(a_refused_body_is_read_a_little_further_so_that_the_client_hears_why)
+{
+    struct app *app = app_start(&usual);
+    enum { N = 40 << 20 };
+    char *body = calloc(1, N);
+    char head[200];
+    int fd = dial(app);
+    const int n = sprintf(head, "POST /hold HTTP/1.1\r\n" HOST "Content-Length: %d\r\n\r\n", N);
+    say(fd, head, (size_t)n);
+    CHECK(say(fd, body, N), "the client could not send all");
+    hear_all(fd, reply, sizeof(reply));
+    CHECK(strstr(reply, "HTTP/1.1 413 "), "%s", reply);
+    close(fd);
+    fd = dial(app); /* a small body that nobody wants: the connection goes on */
+    say_text(fd, "POST /nowhere HTTP/1.1\r\n" HOST "Content-Length: 1000\r\n\r\n");
+    CHECK(hear(fd, "\r\n\r\nno", reply, sizeof(reply)) && !strstr(reply, "connection: close"), "%s", reply);
+    say(fd, body, 1000);
+    say_text(fd, "GET /hello HTTP/1.1\r\n" END);
+    hear_all(fd, reply, sizeof(reply));
+    CHECK(strstr(reply, "\r\n\r\nhello"), "%s", reply);
+    close(fd);
+    free(body);
+    app_stop(app);
+}
+
+TEST(slow_clients_are_told_408_and_idle_ones_are_closed)
+{
+    struct app *app = app_start(&quick);
+    int fd = dial(app); /* a byte now and then does not help */
+    const uint64_t t0 = clock_ns();
+    for (int i = 0; i < 30; i++) {
+        if (!say(fd, &"GET / HTTP/1.1\r\nX: aaaaaaaaaaaaaaaaaaaaaaaaa"[i], 1))
+            break;
+        struct pollfd p = { fd, POLLIN, 0 };
+        if (poll(&p, 1, 40) > 0)
+            break;
+    }
+    hear_all(fd, reply, sizeof(reply));
+    const uint64_t ms = (clock_ns() - t0) / 1000000;
+    CHECK(strstr(reply, "HTTP/1.1 408 "), "%s", reply);
+    CHECK(ms >= 250 && ms < 3000, "%d ms", (int)ms);
+    close(fd);
+
+    fd = dial(app);
+    say_text(fd, "POST /hold HTTP/1.1\r\n" HOST "Content-Length: 100\r\n\r\nabc");
+    hear_all(fd, reply, sizeof(reply));
+    CHECK(strstr(reply, "HTTP/1.1 408 ") && app->n_closed[HTTP_CLOSE_TIMEOUT] == 1, "%s", reply);
+    close(fd);
+
+    fd = dial(app); /* says nothing at all */
+    CHECK(hear_all(fd, reply, sizeof(reply)) == 0, "%s", reply);
+    close(fd);
+
+    fd = dial(app);
+    say_text(fd, "GET /hello HTTP/1.1\r\n" HOST "\r\n");
+    hear_all(fd, reply, sizeof(reply));
+    CHECK(strstr(reply, "hello") && !strstr(reply, "408"), "an idle connection is closed without words: %s", reply);
+    close(fd);
+    app_stop(app);
+}
+
+TEST(a_client_that_reads_nothing_is_cut_off)
+{
+    struct app *app = app_start(&quick);
+    const int fd = dial(app), small = 4096;
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+    say_text(fd, "GET /big HTTP/1.1\r\n" HOST "\r\n");
+    wait_for(&app->n_closed[HTTP_CLOSE_TIMEOUT], 1, 5000);
+    CHECK(app->n_closed[HTTP_CLOSE_TIMEOUT] == 1, "still there");
+    close(fd);
+    app_stop(app);
+}
+
+TEST(a_slow_reader_gets_all_and_makes_us_hold_little)
+{
+    struct app *app = app_start(&usual);
+    const int fd = dial(app);
+    say_text(fd, "GET /big HTTP/1.0\r\n\r\n");
+    static char piece[100000];
+    size_t n = 0;
+    bool in_order = true;
+    const char *body = NULL;
+    for (ssize_t k; (k = recv(fd, piece, sizeof(piece), 0)) > 0;) {
+        const char *at = piece;
+        if (!body) {
+            body = memmem(piece, (size_t)k, "\r\n\r\n", 4);
+            REQUIRE(body, "no head");
+            at = body + 4;
+        }
+        for (const char *c = at; c < piece + k; c++)
+            in_order = in_order && *c == (char)('a' + n++ % 23);
+        if (n < 4 << 20)
+            usleep(1000);
+    }
+    CHECK(n == BIG_BYTES && in_order, "%zu bytes", n);
+    CHECK(app->most_queued < 2 * HTTP_QUEUE_HIGH_BYTES, "%zu bytes waited", (size_t)app->most_queued);
+    CHECK(app->n_closed[HTTP_CLOSE_DONE] == 1, "not done");
+    close(fd);
+    app_stop(app);
+}
+
+TEST(a_paused_body_slows_its_sender_and_comes_whole)
+{
+    struct app *app = app_start(&usual);
+    const int fd = dial(app);
+    enum { N = 8 << 20 };
+    char *body = calloc(1, N), head[200];
+    const int n = sprintf(head, "POST /lazy HTTP/1.1\r\n" HOST "Content-Length: %d\r\n\r\n", N);
+    say(fd, head, (size_t)n);
+    size_t sent = 0;
+    for (int quiet = 0; quiet < 50;) { /* until nothing goes any more */
+        const ssize_t k = send(fd, body, N - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+        quiet = k > 0 ? 0 : quiet + 1;
+        sent += k > 0 ? (size_t)k : 0;
+        usleep(1000);
+    }
+    CHECK(sent < N, "all %zu bytes went in", sent);
+    bool is_answered = false;
+    for (int i = 0; i < 5000 && !is_answered; i++) {
+        net_wake_send(app->poke);
+        const ssize_t k = sent < N ? send(fd, body, N - sent, MSG_DONTWAIT | MSG_NOSIGNAL) : 0;
+        sent += k > 0 ? (size_t)k : 0;
+        is_answered = recv(fd, reply, sizeof(reply) - 1, MSG_DONTWAIT) > 0;
+        usleep(200);
+    }
+    CHECK(is_answered && strstr(reply, " 200 "), "%zu sent", sent);
+    close(fd);
+    free(body);
+    app_stop(app);
+}
+
+TEST(a_hang_up_is_noticed_at_once_while_no_bytes_flow)
+{
+    struct app *app = app_start(&usual);
+    for (int how = 0; how < 3; how++) {
+        const int fd = dial(app);
+        say_text(fd, how == 2 ? "GET /cut HTTP/1.1\r\n" HOST "\r\n" : "POST /hold HTTP/1.1\r\n" HOST "Content-Length: 2\r\n\r\nhi");
+        for (int i = 0; i < 1000 && !app->held; i++)
+            usleep(1000);
+        usleep(20000);
+        const uint64_t t0 = clock_ns();
+        if (how == 1) {
+            const struct linger now = { 1, 0 };
+            setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+        }
+        close(fd);
+        wait_for(&app->n_closed[HTTP_CLOSE_HANGUP], how + 1, 3000);
+        CHECK(app->n_closed[HTTP_CLOSE_HANGUP] == how + 1, "way %d: not noticed", how);
+        CHECK(clock_ns() - t0 < 500u * 1000000u, "way %d: took %d ms", how, (int)((clock_ns() - t0) / 1000000));
+    }
+    app_stop(app);
+}
+
+TEST(a_client_that_stops_sending_still_gets_what_is_ready)
+{
+    struct app *app = app_start(&usual);
+    const int fd = dial(app);
+    say_text(fd, "GET /hello HTTP/1.1\r\n" HOST "\r\nGET /hello HTTP/1.1\r\n" HOST "\r\n");
+    shutdown(fd, SHUT_WR);
+    hear_all(fd, reply, sizeof(reply));
+    const char *first = strstr(reply, "hello");
+    CHECK(first && strstr(first + 1, "hello"), "%s", reply);
+    close(fd);
+    app_stop(app);
+}
+
+TEST(a_stream_that_is_reset_looks_cut_off)
+{
+    struct app *app = app_start(&usual);
+    const int fd = dial(app);
+    say_text(fd, "GET /cut HTTP/1.1\r\n" HOST "\r\n");
+    CHECK(hear(fd, "half", reply, sizeof(reply)), "%s", reply);
+    net_wake_send(app->poke);
+    hear_all(fd, reply, sizeof(reply));
+    CHECK(!strstr(reply, "0\r\n\r\n"), "it looks complete: %s", reply);
+    close(fd);
+    app_stop(app);
+}
+
+TEST(connections_over_the_limit_are_told_503_and_idle_ones_cost_little)
+{
+    enum { N = 900 };
+    struct http_server_config k = { .max_connections = N };
+    struct rlimit lim;
+    getrlimit(RLIMIT_NOFILE, &lim);
+    lim.rlim_cur = lim.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &lim);
+    if (lim.rlim_cur < 2 * N + 100)
+        SKIP("only %d files may be open", (int)lim.rlim_cur);
+    struct app *app = app_start(&k);
+    static int fd[N];
+    for (int i = 0; i < N; i++) {
+        fd[i] = dial(app);
+        say_text(fd[i], "GET /hello HTTP/1.1\r\n" HOST "\r\n");
+        if (!hear(fd[i], "hello", reply, sizeof(reply))) {
+            CHECK(false, "connection %d", i);
+            break;
+        }
+    }
+    const char *fine = "GET /hello HTTP/1.1\r\n" END;
+    CHECK(ask(app, fine, strlen(fine), reply, sizeof(reply)) == 503 && strstr(reply, "retry-after: "), "%s", reply);
+    close(fd[0]);
+    int status = 0;
+    for (int i = 0; i < 100 && status != 200; i++) {
+        usleep(10000);
+        status = ask(app, fine, strlen(fine), reply, sizeof(reply));
+    }
+    CHECK(status == 200, "a free place is not given out: %s", reply);
+    for (int i = 1; i < N; i++)
+        close(fd[i]);
+    app_stop(app);
+}
+
+TEST(draining_finishes_what_runs_and_ends_every_connection)
+{
+    struct app *app = app_start(&usual);
+    const int idle = dial(app), busy = dial(app);
+    say_text(idle, "GET /hello HTTP/1.1\r\n" HOST "\r\n");
+    CHECK(hear(idle, "hello", reply, sizeof(reply)), "%s", reply);
+    say_text(busy, "POST /lazy HTTP/1.1\r\n" HOST "Content-Length: 2\r\n\r\nhi");
+    for (int i = 0; i < 1000 && !app->held; i++)
+        usleep(1000);
+    app->drain = true;
+    net_wake_send(app->stop);
+    CHECK(hear_all(idle, reply, sizeof(reply)) == 0, "%s", reply);
+    const int late = dial(app); /* may ask why, and is closed as well */
+    say_text(late, "GET /hello HTTP/1.1\r\n" HOST "\r\n");
+    hear_all(late, reply, sizeof(reply));
+    CHECK(strstr(reply, "connection: close"), "%s", reply);
+    close(late);
+    net_wake_send(app->poke);
+    hear_all(busy, reply, sizeof(reply));
+    CHECK(strstr(reply, "connection: close") && strstr(reply, "\r\n\r\nlazy"), "%s", reply);
+    close(idle);
+    close(busy);
+    app->drain = false;
+    app_stop(app);
+}
+
+TEST(a_server_that_is_freed_closes_every_stream)
+{
+    struct app *app = app_start(&usual);
+    const int a = dial(app), b = dial(app);
+    say_text(a, "GET /hold HTTP/1.1\r\n" HOST "\r\n");
+    say_text(b, "POST /echo HTTP/1.1\r\n" HOST "Content-Length: 100\r\n\r\nabc");
+    wait_for(&app->n_requests, 2, 2000);
+    app_stop(app); /* checks */
+    close(a);
+    close(b);
+}

@@ -1,0 +1,193 @@
+/* tests/serve/fake_expert.h - an expert without a model, that does what the prompt says:
+ *   "words N US"  N words, US microseconds apart     "silent MS"  begins, then says nothing for MS, then a word
+ *   "mute MS"     not even that it was heard         "refuse"     the prompt is too long
+ *   "break"       a word, then an error              "choices"    (n, logprobs as asked)
+ * A thread for each job. */
+#ifndef FAKE_EXPERT_H
+#define FAKE_EXPERT_H
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "expert/expert.h"
+
+struct fake {
+    struct expert base;
+    char id[32];
+    _Atomic enum expert_state state;
+    atomic_int n_running, n_cancelled, n_held, n_done, n_stopping;
+};
+
+struct fake_job { /* taken from a table, so that tests with failing allocations fail elsewhere */
+    struct fake *f;
+    struct job *j;
+    atomic_bool is_taken;
+};
+static struct fake_job fake_jobs[256];
+
+static struct fake_job *fake_take(struct fake *f, struct job *j)
+{
+    for (size_t i = 0; i < sizeof(fake_jobs) / sizeof(fake_jobs[0]); i++)
+        if (!atomic_exchange(&fake_jobs[i].is_taken, true)) {
+            fake_jobs[i].f = f;
+            fake_jobs[i].j = j;
+            return &fake_jobs[i];
+        }
+    return NULL;
+}
+
+static void fake_sleep(int us)
+{
+    if (us > 0)
+        usleep((useconds_t)us);
+}
+
+/* Waits until us have passed, or less when the job is cancelled. */
+static bool fake_wait(struct fake_job *w, long us)
+{
+    for (; us > 0 && !job_is_cancelled(w->j) && !w->f->n_stopping; us -= 1000)
+        fake_sleep(us < 1000 ? (int)us : 1000);
+    bool held = false;
+    while (job_is_held(w->j) && !job_is_cancelled(w->j) && !w->f->n_stopping) {
+        if (!held)
+            w->f->n_held++;
+        held = true;
+        fake_sleep(1000);
+    }
+    return !job_is_cancelled(w->j) && !w->f->n_stopping;
+}
+
+static void fake_say(struct fake_job *w, int choice, const char *text, struct expert_usage *u)
+{
+    const struct expert_token top[2] = { { 1, -0.25f, text, (int)strlen(text), NULL, 0 }, { 2, -1.5f, "\xc3", 1, NULL, 0 } };
+    const struct expert_token t = { 1, -0.25f, text, (int)strlen(text), top, w->j->n_logprobs > 2 ? 2 : w->j->n_logprobs < 0 ? 0 : w->j->n_logprobs };
+    u->n_gen_tok++;
+    w->j->on_event(w->j->ctx, &(struct expert_event){ .kind = EXPERT_DELTA, .choice = choice, .text = text, .n_text = strlen(text), .tokens = &t, .n_tokens = 1 });
+}
+
+static const char *fake_prompt(const struct job *j, int i)
+{
+    if (j->task != EXPERT_CHAT)
+        return j->inputs[i].text ? j->inputs[i].text : "ids";
+    json_t *m = json_object_get(j->vars, "messages");
+    const char *s = json_string_value(json_object_get(json_array_get(m, json_array_size(m) - 1), "content"));
+    return s ? s : "";
+}
+
+static void *fake_run(void *arg)
+{
+    struct fake_job *w = arg;
+    struct fake *f = w->f;
+    struct job *j = w->j;
+    struct expert_usage u = { .n_prompt_tok = 5, .queue_ns = 1000, .prefill_ns = 2000000, .decode_ns = 3000000 };
+    struct err err = { 0 };
+    int n = 3, us = 0;
+    const char *prompt = fake_prompt(j, 0);
+    while (f->state == EXPERT_LOADING && !job_is_cancelled(j) && !f->n_stopping)
+        fake_sleep(1000);
+    if (sscanf(prompt, "mute %d", &us) == 1)
+        fake_wait(w, us * 1000L), us = 0;
+    if (strcmp(prompt, "refuse") == 0) {
+        err_set(&err, ERR_INPUT, "context_length_exceeded: the prompt has 9 tokens, the context 8");
+        goto out;
+    }
+    j->on_event(j->ctx, &(struct expert_event){ .kind = EXPERT_QUEUED });
+    j->on_event(j->ctx, &(struct expert_event){ .kind = EXPERT_STARTED, .usage = &u });
+    if (j->task == EXPERT_EMBED) {
+        for (int i = 0; i < j->n_inputs; i++) {
+            const float v[4] = { 3, 4, (float)i, 0 };
+            j->on_event(j->ctx, &(struct expert_event){ .kind = EXPERT_VECTOR, .choice = i, .vector = v, .n_vector = 4 });
+        }
+        goto out;
+    }
+    if (sscanf(prompt, "silent %d", &us) == 1)
+        fake_wait(w, us * 1000L), us = 0;
+    sscanf(prompt, "words %d %d", &n, &us);
+    const int n_all = j->n_choices * (j->task == EXPERT_CHAT ? 1 : j->n_inputs);
+    for (int i = 0; i < n; i++) {
+        char text[32];
+        snprintf(text, sizeof(text), "w%d ", i);
+        if (!fake_wait(w, us))
+            break;
+        for (int c = 0; c < n_all; c++)
+            fake_say(w, c, text, &u);
+        if (strcmp(prompt, "break") == 0) {
+            err_set(&err, ERR_INTERNAL, "the model broke");
+            goto out;
+        }
+    }
+    for (int c = 0; c < n_all && !job_is_cancelled(j) && !f->n_stopping; c++)
+        j->on_event(j->ctx, &(struct expert_event){ .kind = EXPERT_CHOICE_END, .choice = c, .reason = c == 0 ? EXPERT_STOP : EXPERT_LENGTH });
+out:
+    if (f->n_stopping && err.code == ERR_NONE)
+        err_set(&err, ERR_BUSY, "shutting down");
+    if (job_is_cancelled(j)) {
+        f->n_cancelled++;
+        err_set(&err, ERR_CANCELLED, "cancelled");
+    }
+    f->n_running--;
+    f->n_done++;
+    atomic_store(&j->priv.expert, NULL);
+    j->on_event(j->ctx, &(struct expert_event){ .kind = err.code ? EXPERT_ERROR : EXPERT_DONE, .usage = &u, .err = err.code ? &err : NULL });
+    job_unref(j);
+    w->is_taken = false;
+    return NULL;
+}
+
+static atomic_int fake_threads;
+static void *fake_thread(void *arg)
+{
+    fake_run(arg);
+    fake_threads--;
+    return NULL;
+}
+
+static bool fake_submit(struct expert *e, struct job *j, struct err *err)
+{
+    struct fake *f = (struct fake *)e;
+    pthread_t t;
+    if (f->state == EXPERT_DOWN || f->n_stopping)
+        return err_set(err, ERR_BUSY, "%s is down", f->id);
+    struct fake_job *w = fake_take(f, j);
+    if (!w)
+        return err_set(err, ERR_BUSY, "%s: the queue is full", f->id);
+    f->n_running++;
+    fake_threads++;
+    pthread_create(&t, NULL, fake_thread, w);
+    pthread_detach(t);
+    return true;
+}
+
+static void fake_card(struct expert *e, struct expert_card *out)
+{
+    struct fake *f = (struct fake *)e;
+    *out = (struct expert_card){ .tasks = EXPERT_CHAT | EXPERT_COMPLETE | EXPERT_EMBED, .n_ctx = 8, .n_ctx_train = 8, .n_vocab = 10, .n_embd = 4,
+                                 .n_params = 1000, .file_bytes = 2000, .created_s = 1700000000, .kv_block_tok = 32 };
+    snprintf(out->id, sizeof(out->id), "%s", f->id);
+}
+
+static void fake_metrics(struct expert *e, struct expert_metrics *out)
+{
+    struct fake *f = (struct fake *)e;
+    *out = (struct expert_metrics){ .state = f->state, .n_running = f->n_running, .kv_total_tok = 320 };
+    snprintf(out->why, sizeof(out->why), "it is only a fake");
+}
+
+static void fake_stop(struct expert *e, uint64_t drain_ns)
+{
+    struct fake *f = (struct fake *)e;
+    (void)drain_ns;
+    f->n_stopping++;
+    while (fake_threads > 0)
+        usleep(500);
+}
+
+static void fake_wake(struct expert *e) { (void)e; }
+static void fake_free(struct expert *e) { free(e); }
+static bool fake_wait_ready(struct expert *e, struct err *err) { return (void)e, (void)err, true; }
+static const struct expert_ops fake_ops = { fake_free, fake_submit, fake_wake, fake_card, fake_metrics, fake_stop, fake_wait_ready };
+
+#endif

@@ -1,0 +1,38 @@
+#!/bin/sh
+# tests/serve/test_demo.sh BUILD - what ./demo does after its build: asks, shows, and leaves no service behind; prints TAP.
+tutti=${1:-build}/tutti
+n=0
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT
+check() { n=$((n + 1)); if [ "$1" -eq 0 ]; then echo "ok $n - $2"; else sed "s/^/# /" "$dir/out" "$dir/err"; echo; echo "not ok $n - $2"; fi; }
+if ! command -v curl >/dev/null || ! ls models/*.gguf >/dev/null 2>&1; then
+    echo "# skipped: no curl or no bundled model"; echo "ok 1 - the demo # SKIP"; echo 1..1; exit 0
+fi
+TMPDIR=$dir; export TMPDIR # what the demo leaves behind would show up here
+mkdir -p "$dir/data/tutti" && ln -s "$PWD/models" "$dir/data/tutti/models" # builds elsewhere than build/ look here
+XDG_DATA_HOME=$dir/data; export XDG_DATA_HOME
+
+http_proxy=http://127.0.0.1:9 all_proxy=http://127.0.0.1:9 tools/demo.sh "$tutti" >"$dir/out" 2>"$dir/err" <&-; rc=$?
+[ "$rc" = 0 ] && [ ! -s "$dir/err" ] && grep -q '^tutti: .' "$dir/out" && grep -q '^([0-9]* tokens, .* tokens/s)$' "$dir/out"
+check $? "it shows an answer and its speed, whatever proxy the environment names and with stdin closed"
+
+# The pipe's reader leaves at once; the marker in the name of the program is what we look for in /proc
+# ([e]: grep does not find itself).
+ln -s "$(cd "$(dirname "$tutti")" && pwd)/tutti" "$dir/demo-probe"
+for end in pipe int; do
+    if [ $end = pipe ]; then
+        { sleep 0.1; tools/demo.sh "$dir/demo-probe" 2>"$dir/err"; } | true
+    else
+        tools/demo.sh "$dir/demo-probe" >"$dir/out" 2>"$dir/err" & pid=$!
+        for i in $(seq 100); do grep -q '^tutti: .' "$dir/out" && break; sleep 0.05; done
+        kill -TERM $pid; wait $pid
+    fi
+    for i in $(seq 60); do
+        left=$(grep -al "$dir/demo-prob[e]" /proc/[0-9]*/cmdline 2>/dev/null | wc -l)
+        [ "$left" = 0 ] && break
+        sleep 0.05
+    done
+    [ "$left" = 0 ] && [ -z "$(find "$dir" -mindepth 1 -maxdepth 1 -name 'tmp.*')" ]
+    check $? "no service and no file stay when it is interrupted ($end)"
+done
+echo "1..$n"
