@@ -4,6 +4,7 @@ tutti=$1
 out=$(mktemp -d) || exit 1
 pid=
 cleanup() {
+    trap '' HUP INT PIPE TERM # a signal that arrives now must not keep the folder
     [ -n "$pid" ] && kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null
     rm -rf "$out"
 }
