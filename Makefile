@@ -59,7 +59,8 @@ isa = $(firstword $(subst _, ,$(notdir $(basename $(1)))))
 ARCH := $(if $(CROSS),aarch64,$(shell uname -m))
 FOREIGN := $(if $(filter x86_64,$(ARCH)),$(ISA_ARM),$(if $(filter aarch64,$(ARCH)),$(ISA_X86),$(ISA_ARM) $(ISA_X86)))
 SRC  := $(foreach f,$(SRC),$(if $(filter src/kernels/%,$(f)),$(if $(filter $(call isa,$(f)),$(FOREIGN)),,$(f)),$(f)))
-OBJ  := $(SRC:%.c=$(BUILD)/%.o)
+OBJ  := $(SRC:%.c=$(BUILD)/%.o) $(BUILD)/gen/catalog_data.o
+DATA := $(sort $(wildcard data/*.csv))
 
 .PHONY: all help deps check check-fast unit floors headers asan tsan fuzz bench cross map install clean tools tests
 
@@ -84,6 +85,12 @@ AR_CMD := $(if $(CROSS),$(CROSS)-ar,ar)
 $(BUILD)/src/kernels/%.o: src/kernels/%.c
 	@mkdir -p $(@D)
 	@echo "  CC $<"; $(CC) $(CFLAGS_ALL) $(if $(SAN),-O1,-O3) $(if $(ISA_$(call isa,$<)),,$(SAN_FLAGS)) $(ISA_$(call isa,$<)) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
+# The catalog's tables as C strings, one for each line; "?" is escaped because of trigraphs.
+$(BUILD)/gen/catalog_data.c: $(DATA) tools/embed.awk Makefile
+	@mkdir -p $(@D)
+	@echo "  GEN $@"; LC_ALL=C awk -f tools/embed.awk $(DATA) >$@.new && mv $@.new $@
+$(BUILD)/gen/%.o: $(BUILD)/gen/%.c
+	@echo "  CC $<"; $(CC) $(CFLAGS_ALL) $(SAN_FLAGS) $(WARN_SRC) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
 $(BUILD)/src/%.o: src/%.c
 	@mkdir -p $(@D)
 	@echo "  CC $<"; $(CC) $(CFLAGS_ALL) $(SAN_FLAGS) $(WARN_SRC) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
