@@ -70,7 +70,7 @@ bool chart_bars_write(struct buf *b, const struct chart_bars *c, enum chart_form
 
     /* wide: names at the left; narrow: names above their bars */
     const double width = form_width(form), row = is_narrow ? ROW_NARROW : ROW_WIDE;
-    const double left = is_narrow ? 4 : fmin(label_width, 280) + 14, right = fmax(width - fmin(value_width, width / 3) - 14, left + 60);
+    const double left = is_narrow ? 4 : fmin(label_width, 290) + 14, right = fmax(width - fmin(value_width, width / 3) - 14, left + 60);
     const double top = head_height(form, c->title) + put_legend(NULL, key, n_parts, 0, width) + 4;
     const double bottom = top + row * c->n_bars, height = bottom + (c->value.label ? 42 : 24);
     const struct scale s = scale_make(&c->value, r, left, right);
@@ -94,7 +94,7 @@ bool chart_bars_write(struct buf *b, const struct chart_bars *c, enum chart_form
         if (is_narrow)
             put_text_cut(b, left, at + 16, cls, label, width - 8, FONT);
         else
-            put_text_cut(b, left - 10, at + 18, bar->is_marked ? "r b" : "r", label, 280, FONT);
+            put_text_cut(b, left - 10, at + 18, bar->is_marked ? "r b" : "r", label, 290, FONT);
         put_bar(b, c, bar, n_parts, &s, is_narrow ? at + 21 : at + 4, is_narrow ? 15 : 18);
         buf_puts(b, "\n");
     }

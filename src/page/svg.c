@@ -106,16 +106,6 @@ static double round_up(double v)
             return m[i] * p;
     return 10 * p;
 }
-static double round_down(double v)
-{
-    const double p = pow(10, floor(log10(v) + 1e-9));
-    const double m[] = { 5, 2, 1 };
-    for (int i = 0; i < 3; i++)
-        if (v >= m[i] * p * (1 - 1e-9))
-            return m[i] * p;
-    return p;
-}
-
 struct scale scale_make(const struct chart_axis *a, struct range r, double at_lo, double at_hi)
 {
     struct scale s = { r.min, r.max, a->is_log, at_lo, at_hi };
@@ -127,8 +117,9 @@ struct scale scale_make(const struct chart_axis *a, struct range r, double at_lo
         s.lo = a->is_log ? 1 : 0, s.hi = a->is_log ? 10 : 1;
         return s;
     }
-    if (a->is_log) {
-        s.lo = round_down(r.min), s.hi = round_up(r.max);
+    if (a->is_log) { /* a little room, and decades where they are near */
+        const double lo = pow(10, floor(log10(r.min) + 1e-9)), hi = pow(10, ceil(log10(r.max) - 1e-9));
+        s.lo = r.min < lo * 1.4 ? lo : r.min / 1.15, s.hi = r.max > hi / 1.4 ? hi : r.max * 1.15;
         if (s.hi <= s.lo * 1.01)
             s.lo /= 2, s.hi *= 2;
         return s;
@@ -186,12 +177,12 @@ int scale_ticks(const struct scale *s, int n_wanted, double tick[static TICKS_MA
 static double char_width(uint32_t c)
 {
     if (c < 0x80 && c && strchr("il.,:;|!'jI ()[]/", (int)c))
-        return 0.31;
+        return 0.34;
     if (c < 0x80 && c && strchr("mwMW@%", (int)c))
-        return 0.85;
+        return 0.9;
     if (c >= 'A' && c <= 'Z')
-        return 0.67;
-    return c >= 0x1100 ? 1.0 : 0.56;
+        return 0.69;
+    return c >= 0x1100 ? 1.0 : 0.61;
 }
 
 double text_width(const char *s, double font)
@@ -256,12 +247,12 @@ static size_t heading_break(const char *title, double width)
 {
     size_t at = 0;
     char part[256];
-    if (text_width(title, 15) <= width)
+    if (text_width(title, 16) <= width)
         return 0;
     for (size_t i = 0; title[i] && i < sizeof(part) - 1; i++)
         if (title[i] == ' ') {
             snprintf(part, sizeof(part), "%.*s", (int)i, title);
-            if (text_width(part, 15) <= width)
+            if (text_width(part, 16) <= width)
                 at = i;
         }
     return at;
@@ -290,9 +281,9 @@ double open_svg(struct buf *b, enum chart_form form, double height, const char *
         if (at) {
             snprintf(first, sizeof(first), "%.*s", (int)at, title);
             put_text(b, 4, 18, "h", first);
-            put_text_cut(b, 4, 36, "h", title + at + 1, width - 8, 15);
+            put_text_cut(b, 4, 36, "h", title + at + 1, width - 8, 16);
         } else
-            put_text_cut(b, 4, 18, "h", title, width - 8, 15);
+            put_text_cut(b, 4, 18, "h", title, width - 8, 16);
     }
     return head_height(form, title);
 }

@@ -40,11 +40,12 @@ static bool is_free(const struct drawing *d, const struct box *k)
 }
 
 /* Beside (x, y) where nothing else stands: right, left, above, below and the corners; no room, no text. */
-static void put_label(struct drawing *d, double x, double y, const char *cls, const char *text)
+static void put_label(struct drawing *d, double x, double y, double off, const char *cls, const char *text)
 {
     const double w = text_width(text, LABEL_FONT), h = LABEL_FONT;
-    const double from[][2] = { { 8, -h / 2 }, { -8 - w, -h / 2 }, { -w / 2, -8 - h }, { -w / 2, 8 }, { 7, -6 - h }, { -7 - w, -6 - h }, { 7, 6 }, { -7 - w, 6 },
-                               { 8, -22 - h }, { -8 - w, -22 - h }, { 8, 22 }, { -8 - w, 22 } };
+    const double from[][2] = { { off, -h / 2 }, { -off - w, -h / 2 }, { -w / 2, -off - h }, { -w / 2, off },
+                               { off, 2 - off - h }, { -off - w, 2 - off - h }, { off, off - 2 }, { -off - w, off - 2 },
+                               { off, -22 - h }, { -off - w, -22 - h }, { off, 22 }, { -off - w, 22 } };
     for (size_t i = 0; i < sizeof(from) / sizeof(from[0]); i++) {
         const struct box k = { x + from[i][0], y + from[i][1], x + from[i][0] + w, y + from[i][1] + h };
         if (!is_free(d, &k))
@@ -71,10 +72,11 @@ static void put_axes(struct drawing *d, bool is_narrow, double width, double hei
     for (int i = 0; i < n; i++) {
         const double at = scale_at(&d->x, tick[i]), w = text_width(chart_number(text, tick[i]), 12);
         buf_printf(b, "<path class=\"g\" d=\"M%.1f %.1fV%.1f\"/>", at, d->y.at_lo, d->y.at_hi);
-        if (at - w / 2 < last_end + 6 || at + w / 2 > width)
+        const double middle = fmin(at, width - w / 2);
+        if (middle - w / 2 < last_end + 6)
             continue;
-        put_text(b, at, d->y.at_lo + 17, "s m", text);
-        last_end = at + w / 2;
+        put_text(b, middle, d->y.at_lo + 17, "s m", text);
+        last_end = middle + w / 2;
     }
     buf_printf(b, "<path class=\"a\" d=\"M%.1f %.1fV%.1fH%.1f\"/>\n", d->x.at_lo, d->y.at_hi, d->y.at_lo, d->x.at_hi);
     if (d->c->x.label)
@@ -130,13 +132,15 @@ static void put_notes(struct drawing *d)
             continue;
         const double x = t->kind == CHART_NOTE_AT_Y ? (d->x.at_lo + d->x.at_hi) / 2 : scale_at(&d->x, t->x);
         const double y = t->kind == CHART_NOTE_AT_X ? d->y.at_hi + 8 : scale_at(&d->y, t->y);
-        if (t->kind == CHART_NOTE_AT_X)
+        if (t->kind == CHART_NOTE_AT_X) {
             buf_printf(d->b, "<path class=\"n\" d=\"M%.1f %.1fV%.1f\"/>", x, d->y.at_lo, d->y.at_hi);
-        else if (t->kind == CHART_NOTE_AT_Y)
+            take(d, (struct box){ x - 2, d->y.at_hi, x + 2, d->y.at_lo });
+        } else if (t->kind == CHART_NOTE_AT_Y) {
             buf_printf(d->b, "<path class=\"n\" d=\"M%.1f %.1fH%.1f\"/>", d->x.at_lo, y, d->x.at_hi);
-        else
+            take(d, (struct box){ d->x.at_lo, y - 2, d->x.at_hi, y + 2 });
+        } else
             buf_printf(d->b, "<circle class=\"o\" cx=\"%.1f\" cy=\"%.1f\" r=\"6\"/>", x, y);
-        put_label(d, x, y, "nt halo", t->text);
+        put_label(d, x, y, 8, "nt halo", t->text);
     }
 }
 
@@ -196,7 +200,7 @@ bool chart_write(struct buf *b, const struct chart *c, enum chart_form form, str
             for (int k = 0; k < c->series[i].n; k++) {
                 const struct chart_point *p = &c->series[i].points[k];
                 if (p->label && p->is_marked == (marked == 1) && is_drawn(&d, p))
-                    put_label(&d, scale_at(&d.x, p->x), scale_at(&d.y, p->y), marked ? "s b halo" : "s halo", p->label);
+                    put_label(&d, scale_at(&d.x, p->x), scale_at(&d.y, p->y), marked ? 13 : 8, marked ? "s b halo" : "s halo", p->label);
             }
     buf_puts(b, "</svg>\n");
     return buf_ok(b, "chart", err);
