@@ -69,10 +69,10 @@ void hw_names_free(struct hw_names *names);
 /* Device attributes that did not answer in time since the root was opened, and the last one's path ("" none). */
 int hw_root_n_hung(const struct hw_root *r, char *path, size_t size);
 
-/* Recording: from now on what is read, linked and listed is kept; hw_record_tar() writes it as a tar archive, each file
- * through scrub() first (false: leave the file out; names go through scrub_name).  See hw/record.h. */
+/* Recording: from now on what is read, linked and listed is kept; hw_root_tar() writes it as a tar archive, each
+ * path, content and link's text through scrub() first (false: leave it out).  See hw/record.h. */
 void hw_root_keep(struct hw_root *r);
-typedef bool hw_scrub_fn(void *ctx, const char *path, struct buf *content);
+typedef bool hw_scrub_fn(void *ctx, struct buf *path, bool is_link, struct buf *content);
 bool hw_root_tar(const struct hw_root *r, hw_scrub_fn *scrub, void *ctx, struct buf *out, struct err *err);
 
 /* How a live attribute is read: bytes, or -errno.  Runs in the child.  For tests: a reader that hangs, a short deadline. */

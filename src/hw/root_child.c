@@ -1,0 +1,172 @@
+/* hw/root_child.c - reads attributes of live devices in a process that can be left behind.
+ *
+ * For:     root.c, on the live machine.
+ * Touches: one forked child, a socket pair, files.
+ * Rule:    a read that a driver never answers cannot be interrupted, not even by SIGKILL; a thread in it
+ *          would keep our process from ending.  So it happens in a grandchild that nobody waits for, with none of
+ *          our descriptors (a pipe that we print to must see its end).  The child calls nothing but
+ *          async-signal-safe functions: we may have threads.
+ */
+#define _GNU_SOURCE /* close_range's number, SOCK_CLOEXEC */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "hw/root_internal.h"
+
+enum {
+    HUNG_MAX = 8,          /* children that we leave behind before no attribute is read any more */
+    PATIENCE_MS = 1000,    /* waited in vain in sum; after that a deadline is the least */
+    DEADLINE_LEAST_MS = 50,
+    DESCRIPTORS_MAX = 1024,
+};
+
+struct request {
+    size_t size;
+    char path[HW_PATH_BYTES_MAX];
+};
+struct reply {
+    ssize_t n; /* or -errno */
+    char bytes[GUARDED_BYTES_MAX];
+};
+
+struct child {
+    hw_reader_fn *reader;
+    int deadline_ms, waited_ms, n_hung, fd; /* fd -1: no child */
+    char hung_path[HW_PATH_BYTES_MAX];
+    struct reply reply;
+};
+
+struct child *child_new(hw_reader_fn *reader, int deadline_ms)
+{
+    struct child *c = calloc(1, sizeof(*c));
+    if (c)
+        c->reader = reader, c->deadline_ms = deadline_ms, c->fd = -1;
+    return c;
+}
+
+void child_free(struct child *c)
+{
+    if (c && c->fd >= 0)
+        close(c->fd); /* the child sees the end and goes */
+    free(c);
+}
+
+static void close_all_but(int fd)
+{
+#ifdef SYS_close_range
+    if ((fd == 0 || syscall(SYS_close_range, 0u, (unsigned)fd - 1, 0u) == 0) && syscall(SYS_close_range, (unsigned)fd + 1, ~0u, 0u) == 0)
+        return;
+#endif
+    for (int i = 0; i < DESCRIPTORS_MAX; i++)
+        if (i != fd)
+            close(i);
+}
+
+_Noreturn static void serve(hw_reader_fn *reader, int fd)
+{
+    static struct request q; /* not on a small stack */
+    static struct reply a;
+    close_all_but(fd);
+    for (;;) {
+        const ssize_t got = recv(fd, &q, sizeof(q), 0);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got != (ssize_t)sizeof(q))
+            _exit(0);
+        a.n = reader(q.path, a.bytes, q.size < sizeof(a.bytes) ? q.size : sizeof(a.bytes));
+        const size_t n = offsetof(struct reply, bytes) + (a.n > 0 ? (size_t)a.n : 0);
+        if (send(fd, &a, n, MSG_NOSIGNAL) != (ssize_t)n)
+            _exit(0);
+    }
+}
+
+static bool start(struct child *c)
+{
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+        return false;
+    const pid_t pid = fork();
+    if (pid == 0) { /* twice, so that it is init's child and never our zombie */
+        const pid_t grandchild = fork();
+        if (grandchild == 0)
+            serve(c->reader, pair[1]);
+        _exit(grandchild > 0 ? 0 : 1);
+    }
+    close(pair[1]);
+    int status = 1;
+    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (pid < 0 || status != 0) {
+        close(pair[0]);
+        return false;
+    }
+    c->fd = pair[0];
+    return true;
+}
+
+static int deadline_of(const struct child *c)
+{
+    return c->waited_ms < PATIENCE_MS || c->deadline_ms < DEADLINE_LEAST_MS ? c->deadline_ms : DEADLINE_LEAST_MS;
+}
+
+ssize_t child_read(struct child *c, const char *path, char *bytes, size_t size)
+{
+    static const struct request empty;
+    struct request q = empty;
+    if (c->n_hung >= HUNG_MAX)
+        return -ETIMEDOUT;
+    if (c->fd < 0 && !start(c))
+        return -EAGAIN;
+    q.size = size;
+    strncpy(q.path, path, sizeof(q.path) - 1);
+    if (send(c->fd, &q, sizeof(q), MSG_NOSIGNAL) != (ssize_t)sizeof(q))
+        goto gone;
+    const uint64_t limit_ns = (uint64_t)deadline_of(c) * 1000000u, began = clock_ns();
+    for (;;) {
+        struct pollfd p = { .fd = c->fd, .events = POLLIN };
+        const uint64_t passed = clock_ns() - began;
+        const int rc = passed < limit_ns ? poll(&p, 1, (int)((limit_ns - passed + 999999u) / 1000000u)) : 0;
+        if (rc > 0)
+            break;
+        if (rc < 0 && errno == EINTR)
+            continue;
+        c->waited_ms += deadline_of(c);
+        c->n_hung++;
+        strncpy(c->hung_path, path, sizeof(c->hung_path) - 1);
+        close(c->fd); /* left behind: when the driver answers one day, it finds the end of the socket and goes */
+        c->fd = -1;
+        return -ETIMEDOUT;
+    }
+    const ssize_t got = recv(c->fd, &c->reply, sizeof(c->reply), 0);
+    if (got < (ssize_t)offsetof(struct reply, bytes))
+        goto gone;
+    if (c->reply.n <= 0)
+        return c->reply.n;
+    const size_t n = (size_t)got - offsetof(struct reply, bytes);
+    if (n > size)
+        goto gone;
+    memcpy(bytes, c->reply.bytes, n);
+    return (ssize_t)n;
+gone: /* killed from outside, perhaps by the driver's fault: as good as unreadable, the next read starts anew */
+    close(c->fd);
+    c->fd = -1;
+    return -EIO;
+}
+
+int child_n_hung(const struct child *c, char *path, size_t size)
+{
+    if (size > 0) {
+        strncpy(path, c->hung_path, size - 1);
+        path[size - 1] = '\0';
+    }
+    return c->n_hung;
+}
