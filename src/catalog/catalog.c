@@ -34,6 +34,7 @@ static const struct {
     { "machine", "complete machines with a chip of soc or gpu: memory, price" },
     { "measured", "measured LLM speeds to compare with" },
     { "model", "models people use: shape, context, licence" },
+    { "network", "switches and adapters: ports, rate, watts" },
     { "part", "the rest of a PC: board, case, supply, memory, prices" },
     { "phone", "phones: memory, bandwidth, NPU" },
     { "platform", "CPU platforms: channels, memory rate, chiplets, fabric" },
@@ -78,9 +79,9 @@ void catalog_free(struct catalog *c)
 
 bool catalog_is_number(const char *column)
 {
-    static const char *const units[] = { "_gb", "_gib", "_mib", "_bytes", "_gbps", "_mbps", "_gbitps", "_tflops", "_gflops", "_tops", "_w", "_wh", "_usd",
-                                         "_mts", "_ghz", "_mhz", "_tps", "_ms", "_mm", "_b", "_kwh", "_bpw", "_tok", "_frac", "_bits", "_usd_h", "_lanes" };
-    if (strncmp(column, "n_", 2) == 0 || strcmp(column, "year") == 0 || strcmp(column, "bpw") == 0)
+    static const char *const units[] = { "_gb", "_gib", "_mib", "_bytes", "_gbps", "_mbps", "_gbitps", "_tflops", "_tops", "_w", "_wh", "_usd",
+                                         "_mts", "_ghz", "_mhz", "_tps", "_ms", "_mm", "_b", "_kwh", "_bpw", "_tok", "_frac", "_bits", "_usd_h", "_us",    "_hours", "_gflops" };
+    if (strncmp(column, "n_", 2) == 0 || strcmp(column, "year") == 0 || strncmp(column, "bpw", 3) == 0)
         return true;
     const size_t n = strlen(column);
     for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
