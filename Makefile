@@ -94,6 +94,11 @@ $(BUILD)/gen/%.o: $(BUILD)/gen/%.c
 $(BUILD)/src/%.o: src/%.c
 	@mkdir -p $(@D)
 	@echo "  CC $<"; $(CC) $(CFLAGS_ALL) $(SAN_FLAGS) $(WARN_SRC) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
+# tables that are made from data/*.csv
+$(BUILD)/gen/gen/ids.inc: data/ids.csv tools/gen-ids.sh
+	@mkdir -p $(@D)
+	@echo "  GEN $@"; tools/gen-ids.sh $< >$@.tmp && mv $@.tmp $@
+$(BUILD)/src/hw/ids.o: $(BUILD)/gen/gen/ids.inc
 $(BUILD)/tests/%.o: tests/%.c
 	@mkdir -p $(@D)
 	@echo "  CC $<"; $(CC) $(CFLAGS_ALL) $(SAN_FLAGS) -Itests $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
@@ -101,6 +106,7 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/tests/test.o $(BUILD)/libtutti.a
 	@echo "  LD $@"; $(CC) -o $@ $< $(BUILD)/tests/test.o $(BUILD)/libtutti.a $(LDFLAGS) $(LIBS) $(TEST_LIBS_$(notdir $*))
 TEST_LIBS_test_pretok := -lpcre2-8
 TEST_LIBS_test_h1_parse := -lhttp_parser
+TEST_LIBS_test_gpu_nvml := -rdynamic # it plays libnvidia-ml
 # Tests that make the nth allocation fail (tests/fail_alloc.h) see these calls first; libc's own calls are not seen.
 comma := ,
 WRAP_ALLOC := $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc free aligned_alloc posix_memalign mmap munmap)

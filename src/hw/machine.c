@@ -19,6 +19,16 @@ static bool (*const detectors[])(const struct hw_root *, struct hw_machine *) = 
     hw_detect_board,
     hw_detect_cpu,
     hw_detect_memory,
+    hw_detect_gpus,
+    hw_detect_jetson,
+    hw_detect_accelerators,
+    hw_detect_disks,
+    hw_detect_links,
+    hw_detect_thermal,
+    hw_detect_throttle,
+    hw_detect_power,
+    hw_detect_supplies,
+    hw_detect_setup,
 };
 
 struct hw_machine *hw_detect_root(const struct hw_root *r, struct err *err)

@@ -244,6 +244,20 @@ struct hw_throttle {         /* has this machine been slowed by heat or a weak s
     char source[64];
 };
 
+struct hw_setup {           /* settings that belong to no device (hw/setup.c, hw/jetson.c) */
+    enum hw_yesno cgroup_memory;    /* the kernel lets a container's memory be limited */
+    enum hw_yesno has_k3s;
+    enum hw_yesno udev_coral, udev_ncs; /* a rule names the stick's ids; asked only when one is there */
+    enum hw_yesno has_watchdog, watchdog_runs;
+    enum hw_yesno numa_balancing;
+    enum hw_yesno clocks_locked;    /* Jetson: jetson_clocks has fixed the GPU's clock */
+    char power_mode_best[32];       /* Jetson: the fastest mode that nvpmodel offers ("MAXN_SUPER") */
+    int power_mode_best_id;
+    int pi_pcie_gen;                /* Raspberry Pi: dtparam=pciex1_gen; 0 not set or not known */
+    char eeprom_date[16];           /* Raspberry Pi: boot loader's build, "2024-09-23" */
+    int64_t memlock_bytes;          /* RLIMIT_MEMLOCK of this process; -1 unlimited, 0 unknown */
+};
+
 struct hw_note {             /* what root, a driver or a setting would add: "memory modules: run as root" */
     char text[160];
 };
@@ -270,6 +284,7 @@ struct hw_machine {
     struct hw_supply supplies[HW_SUPPLIES_MAX];
     int n_supplies;
     struct hw_throttle throttle;
+    struct hw_setup setup;
     char power_mode[48];     /* Jetson nvpmodel ("MAXN"), platform profile ("balanced") */
     struct hw_note notes[HW_NOTES_MAX];
     int n_notes;
@@ -298,4 +313,21 @@ bool hw_detect_os(const struct hw_root *r, struct hw_machine *m);
 bool hw_detect_board(const struct hw_root *r, struct hw_machine *m);
 bool hw_detect_cpu(const struct hw_root *r, struct hw_machine *m);
 bool hw_detect_memory(const struct hw_root *r, struct hw_machine *m);
+bool hw_detect_gpus(const struct hw_root *r, struct hw_machine *m);
+bool hw_detect_jetson(const struct hw_root *r, struct hw_machine *m);
+bool hw_detect_accelerators(const struct hw_root *r, struct hw_machine *m);
+bool hw_detect_disks(const struct hw_root *r, struct hw_machine *m);
+bool hw_detect_links(const struct hw_root *r, struct hw_machine *m);
+bool hw_detect_thermal(const struct hw_root *r, struct hw_machine *m);
+bool hw_detect_throttle(const struct hw_root *r, struct hw_machine *m);
+bool hw_detect_power(const struct hw_root *r, struct hw_machine *m);
+bool hw_detect_supplies(const struct hw_root *r, struct hw_machine *m);
+bool hw_detect_setup(const struct hw_root *r, struct hw_machine *m);
+
+/* Which disk holds this folder (absolute, without links): sets holds_models of all disks; a network file system becomes a
+ * disk of kind "network".  false: cannot be told (a container's overlay, a RAM disk).  Not part of hw_detect(). */
+bool hw_mark_model_disk(const struct hw_root *r, struct hw_machine *m, const char *folder);
+/* What a meter says now: watts (all kinds but "rapl"), or the counter of "rapl" in microjoules, which wraps at energy_max_uj. */
+bool hw_power_read_w(const struct hw_root *r, const struct hw_power_meter *p, double *watts);
+bool hw_power_read_uj(const struct hw_root *r, const struct hw_power_meter *p, int64_t *energy_uj);
 #endif
