@@ -48,7 +48,7 @@ static struct hw_cache *place_of(struct hw_machine *m, const struct hw_cache *c)
     return place;
 }
 
-static void read_index(const struct hw_root *r, struct hw_machine *m, struct cpu_set *s, int cpu, int index, struct seen *seen, int *n_seen)
+static bool read_index(const struct hw_root *r, struct hw_machine *m, struct cpu_set *s, int cpu, int index, struct seen *seen, int *n_seen)
 {
     char type[24], size[24], shared[2048];
     int64_t level, v;
@@ -57,7 +57,7 @@ static void read_index(const struct hw_root *r, struct hw_machine *m, struct cpu
         int n, first;
     } count = { s, 0, -1 };
     if (!hw_read_i64(r, &level, "sys/devices/system/cpu/cpu%d/cache/index%d/level", cpu, index) || level < 1 || level > 9)
-        return;
+        return false;
     hw_read(r, type, sizeof(type), "sys/devices/system/cpu/cpu%d/cache/index%d/type", cpu, index);
     hw_read(r, size, sizeof(size), "sys/devices/system/cpu/cpu%d/cache/index%d/size", cpu, index);
     struct hw_cache c = { .level = (int)level, .kind = type[0] == 'D' ? 'd' : type[0] == 'I' ? 'i' : 'u', .size_bytes = size_of(size) };
@@ -68,7 +68,7 @@ static void read_index(const struct hw_root *r, struct hw_machine *m, struct cpu
     if (c.level == 3)
         s->cpu[cpu].has_l3 = true;
     if (c.size_bytes == 0)
-        return;
+        return true;
     if (hw_read(r, shared, sizeof(shared), "sys/devices/system/cpu/cpu%d/cache/index%d/shared_cpu_list", cpu, index)) {
         if (!cpu_list_parse(shared, count_online, &count))
             count.n = 0, count.first = -1;
@@ -78,19 +78,20 @@ static void read_index(const struct hw_root *r, struct hw_machine *m, struct cpu
     const int first = count.first >= 0 ? count.first : cpu;
     for (int i = 0; i < *n_seen; i++)
         if (seen[i].level == c.level && seen[i].kind == c.kind && seen[i].first == first)
-            return;
+            return true;
     if (*n_seen < SEEN_MAX)
         seen[(*n_seen)++] = (struct seen){ c.level, first, c.kind };
     c.shared_by = count.n;
     struct hw_cache *place = place_of(m, &c);
     if (!place)
-        return;
+        return true;
     if (place->count++ == 0) {
         if (hw_read_i64(r, &v, "sys/devices/system/cpu/cpu%d/cache/index%d/coherency_line_size", cpu, index) && v > 0 && v <= 4096)
             place->line_bytes = (int)v;
         if (hw_read_i64(r, &v, "sys/devices/system/cpu/cpu%d/cache/index%d/ways_of_associativity", cpu, index) && v > 0 && v <= 4096)
             place->ways = (int)v;
     }
+    return true;
 }
 
 static int compare(const void *a, const void *b)
@@ -106,9 +107,8 @@ void cpu_read_caches(const struct hw_root *r, struct hw_machine *m, struct cpu_s
     for (int cpu = 0; seen && cpu < s->n; cpu++)
         if (s->cpu[cpu].is_online && s->cpu[cpu].leader == cpu)
             for (int i = 0; i < INDEX_MAX; i++) {
-                if (i >= 1 && !hw_exists(r, "sys/devices/system/cpu/cpu%d/cache/index%d", cpu, i))
+                if (!read_index(r, m, s, cpu, i, seen, &n_seen) && i > 0)
                     break;
-                read_index(r, m, s, cpu, i, seen, &n_seen);
             }
     free(seen);
     if (m->cpu.n_caches > 1)

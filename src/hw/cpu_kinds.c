@@ -111,13 +111,16 @@ static void give_roles(struct kinds *k)
         k->kind[i].role = ' ';
 }
 
-static int order(const struct hw_core_kind *x)
+/* Fastest first: by role, then what was said of their speed, then by name ('X' prime before the rest). */
+static bool is_before(const struct kinds *k, int i, int j)
 {
-    return x->role == 'P' || x->role == ' ' ? 0 : x->role == 'E' ? 1 : 2;
-}
-static bool is_before(const struct hw_core_kind *a, const struct hw_core_kind *b)
-{
-    return order(a) != order(b) ? order(a) < order(b) : a->capacity != b->capacity ? a->capacity > b->capacity : a->max_mhz > b->max_mhz;
+    const struct hw_core_kind *a = &k->kind[i], *b = &k->kind[j];
+    const int x = a->role == 'L' ? 2 : a->role == 'E', y = b->role == 'L' ? 2 : b->role == 'E';
+    if (x != y)
+        return x < y;
+    if (a->capacity != b->capacity || a->max_mhz != b->max_mhz)
+        return a->capacity != b->capacity ? a->capacity > b->capacity : a->max_mhz > b->max_mhz;
+    return k->class_of[i] == 'X' && k->class_of[j] != 'X';
 }
 
 static bool is_of_kind(const struct cpu_set *s, int cpu, const void *kind) { return s->cpu[cpu].is_online && s->cpu[cpu].kind == *(const int *)kind; }
@@ -172,7 +175,7 @@ void cpu_sort_kinds(const struct hw_root *r, struct hw_machine *m, struct cpu_se
     for (int i = 0; i < k.n; i++)
         place[i] = i;
     for (int i = 1; i < k.n; i++) /* stable, a handful */
-        for (int j = i; j > 0 && is_before(&k.kind[place[j]], &k.kind[place[j - 1]]); j--) {
+        for (int j = i; j > 0 && is_before(&k, place[j], place[j - 1]); j--) {
             const int t = place[j];
             place[j] = place[j - 1], place[j - 1] = t;
         }

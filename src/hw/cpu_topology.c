@@ -113,14 +113,21 @@ static int read_int(const struct hw_root *r, int cpu, const char *name)
 static void read_one(const struct hw_root *r, struct cpu_set *s, int cpu)
 {
     struct cpu_one *c = &s->cpu[cpu];
+    c->leader = read_first(r, cpu, "thread_siblings_list", "thread_siblings");
+    if (c->leader < 0)
+        c->leader = read_first(r, cpu, "core_cpus_list", "core_cpus");
+    if (c->leader >= 0 && c->leader < cpu && s->cpu[c->leader].is_online && s->cpu[c->leader].leader == c->leader) {
+        const struct cpu_one *first = &s->cpu[c->leader]; /* threads of one core have the rest in common */
+        const bool is_listed = c->is_listed;
+        *c = *first;
+        c->is_listed = is_listed;
+        return;
+    }
     const int package = read_int(r, cpu, "topology/physical_package_id"), core = read_int(r, cpu, "topology/core_id");
     if (package >= 0)
         c->package = package;
     if (core >= 0)
         c->core = core;
-    c->leader = read_first(r, cpu, "thread_siblings_list", "thread_siblings");
-    if (c->leader < 0)
-        c->leader = read_first(r, cpu, "core_cpus_list", "core_cpus");
     const int cluster_id = read_int(r, cpu, "topology/cluster_id");
     c->cluster = cluster_id >= 0 && cluster_id != 65535 ? read_first(r, cpu, "cluster_cpus_list", "cluster_cpus") : -1;
     s->has_clusters |= c->cluster >= 0;
@@ -229,7 +236,11 @@ void cpu_read_topology(const struct hw_root *r, struct hw_machine *m, struct cpu
     for (int i = 0; i < s->n; i++)
         if (s->cpu[i].is_online)
             read_one(r, s, i);
-    read_policies(r, s);
+    bool any_without = false; /* a frequency */
+    for (int i = 0; i < s->n; i++)
+        any_without |= s->cpu[i].is_online && !s->cpu[i].max_mhz;
+    if (any_without)
+        read_policies(r, s);
     find_leaders(s);
     int per_core[HW_CPUS_MAX] = { 0 };
     for (int i = 0; i < s->n; i++) {

@@ -114,8 +114,9 @@ static void read_nodes(const struct hw_root *r, struct hw_machine *m)
             read_node(r, m, (int)id);
     }
     hw_names_free(&names);
-    int64_t dram = 0, side = 0;
+    int64_t dram = 0, side = 0, gpu_free = 0;
     bool is_split = false;
+    const bool has_meminfo = mem->total_bytes > 0;
     for (int i = 0; i < mem->n_nodes; i++) {
         const struct hw_node *n = &mem->nodes[i];
         m->cpu.numa_nodes += n->n_cpus > 0;
@@ -123,13 +124,21 @@ static void read_nodes(const struct hw_root *r, struct hw_machine *m)
         mem->pmem_bytes += n->kind == HW_MEMORY_PMEM ? n->total_bytes : 0;
         mem->cxl_bytes += n->kind == HW_MEMORY_CXL ? n->total_bytes : 0;
         mem->gpu_node_bytes += n->kind == HW_MEMORY_GPU ? n->total_bytes : 0;
+        gpu_free += n->kind == HW_MEMORY_GPU ? n->free_bytes : 0;
         side += n->side_cache_bytes;
+        if (!has_meminfo) {
+            mem->total_bytes += n->total_bytes;
+            mem->free_bytes += n->free_bytes;
+        }
         is_split |= n->kind != HW_MEMORY_RAM;
     }
     if (m->cpu.numa_nodes == 0 && m->cpu.cores_logical > 0)
         m->cpu.numa_nodes = 1;
-    if (mem->gpu_node_bytes < mem->total_bytes)
+    if (mem->gpu_node_bytes > 0 && mem->gpu_node_bytes < mem->total_bytes) {
         mem->total_bytes -= mem->gpu_node_bytes;
+        mem->free_bytes = mem->free_bytes > gpu_free ? mem->free_bytes - gpu_free : 0;
+        mem->available_bytes = mem->available_bytes > gpu_free ? mem->available_bytes - gpu_free : 0;
+    }
     mem->dram_bytes = is_split ? dram + side : mem->total_bytes;
 }
 

@@ -1,5 +1,5 @@
 /* hw/root.c - see root.h; start reading at read_bytes(), the one way to a file's content. */
-#define _GNU_SOURCE /* O_PATH */
+#define _GNU_SOURCE /* O_PATH, syscall */
 #include "hw/root.h"
 
 #include <dirent.h>
@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -23,6 +24,10 @@ struct hw_root {
     struct tree tree;    /* ROOT_MEMORY */
     struct child *child; /* ROOT_LIVE */
     struct tree *kept;   /* NULL: nothing is recorded */
+    struct near_folder {  /* ROOT_FOLDER: detectors read many files of one folder in a row */
+        char path[HW_PATH_BYTES_MAX];
+        int fd;          /* -1: no such folder */
+    } *near;             /* NULL: none yet */
 };
 
 /* --- one path at a time --------------------------------------------------------------------------- */
@@ -33,6 +38,8 @@ static ssize_t read_at(int dir, const char *path, char *bytes, size_t size, bool
     struct stat st;
     if (fstatat(dir, path, &st, may_follow ? 0 : AT_SYMLINK_NOFOLLOW) != 0)
         return -errno;
+    if (S_ISLNK(st.st_mode))
+        return -ELOOP;
     if (!S_ISREG(st.st_mode)) /* looked at before it is opened: opening a device may already do something */
         return -EINVAL;
     const int fd = openat(dir, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY | (may_follow ? 0 : O_NOFOLLOW));
@@ -51,6 +58,8 @@ static ssize_t read_at(int dir, const char *path, char *bytes, size_t size, bool
         if (got <= 0)
             break;
         n += (size_t)got;
+        if (!may_follow && (off_t)n >= st.st_size) /* a recorded file's size is true, sysfs says 4096 */
+            break;
     }
     close(fd);
     return (ssize_t)n;
@@ -164,15 +173,60 @@ static bool resolve(const struct hw_root *r, const char *path, char out[static H
     }
 }
 
+/* The folder at `path`, links followed inside the root: by the kernel where it can (openat2, Linux 5.6), else by us. */
+static int open_folder(const struct hw_root *r, const char *path)
+{
+    char at[HW_PATH_BYTES_MAX];
+#ifdef SYS_openat2
+    struct { /* struct open_how of linux/openat2.h, which older headers lack */
+        uint64_t flags, mode, resolve;
+    } how = { O_PATH | O_DIRECTORY | O_CLOEXEC, 0, 0x10 /* RESOLVE_IN_ROOT */ | 0x02 /* RESOLVE_NO_MAGICLINKS */ };
+    const long fd = syscall(SYS_openat2, r->fd, path, &how, sizeof(how));
+    if (fd >= 0 || (errno != ENOSYS && errno != EPERM && errno != EAGAIN))
+        return (int)fd;
+#endif
+    return resolve(r, path, at, true) ? openat(r->fd, at[0] ? at : ".", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
+}
+
+/* The folder that a path's last component lies in; kept open for the next read. */
+static int parent_of(const struct hw_root *r, const char *path, const char **name)
+{
+    const char *slash = strrchr(path, '/');
+    const size_t n = slash ? (size_t)(slash - path) : 0;
+    struct near_folder *f = r->near;
+    *name = slash ? slash + 1 : path;
+    if (strncmp(f->path, path, n) == 0 && f->path[n] == '\0')
+        return f->fd;
+    if (f->fd >= 0)
+        close(f->fd);
+    memcpy(f->path, path, n);
+    f->path[n] = '\0';
+    f->fd = open_folder(r, n ? f->path : ".");
+    return f->fd;
+}
+
+static ssize_t read_in_folder(const struct hw_root *r, const char *path, char *bytes, size_t size)
+{
+    char at[HW_PATH_BYTES_MAX];
+    const char *name;
+    if (r->near && !r->kept) {
+        const int fd = parent_of(r, path, &name);
+        const ssize_t n = fd < 0 ? -ENOENT : read_at(fd, name, bytes, size, false);
+        if (n != -ELOOP)
+            return n;
+    }
+    return resolve(r, path, at, true) ? read_at(r->fd, at, bytes, size, false) : -ENOENT;
+}
+
 static ssize_t read_raw(const struct hw_root *r, const char *path, char *bytes, size_t size)
 {
     char at[HW_PATH_BYTES_MAX];
     if (r->kind == ROOT_LIVE)
         return is_quick(path) ? read_live(path, bytes, size) : child_read(r->child, path, bytes, size < GUARDED_BYTES_MAX ? size : GUARDED_BYTES_MAX);
+    if (r->kind == ROOT_FOLDER)
+        return read_in_folder(r, path, bytes, size);
     if (!resolve(r, path, at, true))
         return -ENOENT;
-    if (r->kind == ROOT_FOLDER)
-        return read_at(r->fd, at, bytes, size, false);
     const struct tree_entry *e = tree_find(&r->tree, at);
     if (!e || e->kind != TREE_FILE)
         return -ENOENT;
@@ -434,6 +488,9 @@ void hw_root_free(struct hw_root *r)
         return;
     if (r->fd >= 0)
         close(r->fd);
+    if (r->near && r->near->fd >= 0)
+        close(r->near->fd);
+    free(r->near);
     child_free(r->child);
     tree_fini(&r->tree);
     if (r->kept)
@@ -488,6 +545,14 @@ static bool holds_machine(int fd)
            (fstatat(fd, "sys", &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode));
 }
 
+static struct hw_root *remember_folders(struct hw_root *r)
+{
+    r->near = calloc(1, sizeof(*r->near)); /* without it reads are slower */
+    if (r->near)
+        r->near->fd = -1, r->near->path[0] = '/'; /* no path begins so */
+    return r;
+}
+
 static struct hw_root *from_folder(int fd, const char *path, struct err *err)
 {
     struct hw_root *r = root_new(err);
@@ -498,7 +563,7 @@ static struct hw_root *from_folder(int fd, const char *path, struct err *err)
     r->kind = ROOT_FOLDER;
     r->fd = fd;
     if (holds_machine(fd))
-        return r;
+        return remember_folders(r);
     struct hw_names names;
     int inner = -1, n_inner = 0;
     hw_list(r, &names, ".");
@@ -515,7 +580,7 @@ static struct hw_root *from_folder(int fd, const char *path, struct err *err)
     if (n_inner == 1) {
         close(r->fd);
         r->fd = inner;
-        return r;
+        return remember_folders(r);
     }
     if (inner >= 0)
         close(inner);

@@ -134,10 +134,10 @@ ssize_t child_read(struct child *c, const char *path, char *bytes, size_t size)
     for (;;) {
         struct pollfd p = { .fd = c->fd, .events = POLLIN };
         const uint64_t passed = clock_ns() - began;
-        const int rc = passed < limit_ns ? poll(&p, 1, (int)((limit_ns - passed + 999999u) / 1000000u)) : 0;
+        const int rc = poll(&p, 1, passed < limit_ns ? (int)((limit_ns - passed + 999999u) / 1000000u) : 0);
         if (rc > 0)
             break;
-        if (rc < 0 && errno == EINTR)
+        if ((rc < 0 && errno == EINTR) || (rc == 0 && passed < limit_ns))
             continue;
         c->waited_ms += deadline_of(c);
         c->n_hung++;
