@@ -3,6 +3,7 @@
 #define TUTTI_CMD_COMMANDS_H
 struct cmd;
 extern const struct cmd cmd_bench; /* bench.c */
+extern const struct cmd cmd_cost; /* cost.c */
 extern const struct cmd cmd_model_logits; /* model_logits.c */
 extern const struct cmd cmd_model_render; /* model_render.c */
 extern const struct cmd cmd_model_show; /* model_show.c */

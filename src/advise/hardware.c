@@ -1,0 +1,56 @@
+/* advise/hardware.c - one thing to buy; start reading at hardware_find(). */
+#include "advise/hardware.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Medians of inference_w / training_w and idle_w / training_w in data/power_card.csv (tests/advise holds them to it). */
+const double hardware_inference_share = 0.62, hardware_idle_share = 0.08;
+
+bool hardware_of(struct catalog *c, const struct catalog_row *row, struct hardware *out, struct err *err)
+{
+    const char *table = catalog_name_of(catalog_table_of(row));
+    *out = (struct hardware){ .row = row, .chip = row };
+    if (strcmp(table, "machine") == 0) {
+        out->chip = catalog_find_in(c, "soc gpu", catalog_text(row, "chip"), err);
+        out->is_machine = true;
+        return out->chip || err_prefix(err, "%s", catalog_name(row));
+    }
+    out->is_machine = strcmp(table, "soc") == 0 || strcmp(table, "phone") == 0;
+    return true;
+}
+
+bool hardware_find(struct catalog *c, const char *query, struct hardware *out, struct err *err)
+{
+    const struct catalog_row *row = catalog_find_in(c, HARDWARE_TABLES, query, err);
+    return row && hardware_of(c, row, out, err);
+}
+
+struct watts hardware_watts(struct catalog *c, const struct hardware *hw)
+{
+    struct watts w = { .idle_w = NAN, .inference_w = NAN, .training_w = NAN };
+    struct err ignored = { 0 };
+    const struct catalog_table *t = catalog_table(c, "power_card", &ignored);
+    for (int i = 0; t && i < catalog_n_rows(t); i++) {
+        const struct catalog_row *r = catalog_row(t, i);
+        if (strcmp(catalog_text(r, "hardware"), catalog_name(hw->chip)) != 0)
+            continue;
+        w = (struct watts){ catalog_number(r, "idle_w"), catalog_number(r, "inference_w"), catalog_number(r, "training_w"), .source = PLAN_CATALOG };
+        if (isnan(w.training_w))
+            w.training_w = catalog_number(hw->chip, "tdp_w");
+        if (isnan(w.idle_w))
+            w.idle_w = w.training_w * hardware_idle_share;
+        snprintf(w.from, sizeof(w.from), "%.120s, %.11s", catalog_source(r), catalog_text(r, "date"));
+        return w;
+    }
+    const double tdp = catalog_number(hw->chip, "tdp_w");
+    if (tdp > 0) {
+        w.training_w = tdp;
+        w.inference_w = tdp * hardware_inference_share;
+        w.idle_w = tdp * hardware_idle_share;
+        w.source = PLAN_DERIVED;
+        snprintf(w.from, sizeof(w.from), "%.2f and %.2f of %.0f W board power (catalog)", hardware_inference_share, hardware_idle_share, tdp);
+    }
+    return w;
+}

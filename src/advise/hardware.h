@@ -1,0 +1,34 @@
+/* advise/hardware.h - one thing to buy: its row, the chip inside, its watts.
+ *
+ * For:     cost and recommend.
+ * Callers: advise/, cmd/.
+ * Touches: the catalog that it is given.
+ * Rule:    a row of the table machine is bought, its chip (a row of soc or gpu) has the figures; other rows are both.
+ */
+#ifndef TUTTI_ADVISE_HARDWARE_H
+#define TUTTI_ADVISE_HARDWARE_H
+#include "catalog/catalog.h"
+#include "plan/device.h"
+
+#define HARDWARE_TABLES "gpu machine soc accelerator cpu phone"
+
+struct hardware {
+    const struct catalog_row *row;  /* what is bought; borrowed from the catalog */
+    const struct catalog_row *chip; /* what computes; the same row for a card or board */
+    bool is_machine;                /* complete: a machine, board or phone; not a card, CPU or stick */
+};
+/* By name; false with err set when nothing or several things are meant. */
+bool hardware_find(struct catalog *c, const char *query, struct hardware *out, struct err *err);
+/* The same for a row that is known already. */
+bool hardware_of(struct catalog *c, const struct catalog_row *row, struct hardware *out, struct err *err);
+
+/* What it draws.  From the table power_card; without a row there, derived from the maker's board power (tdp_w): training
+ * draws all of it, inference and idle the share that the cards of that table have at the median. */
+extern const double hardware_inference_share, hardware_idle_share;
+struct watts {
+    double idle_w, inference_w, training_w; /* NAN: not known */
+    enum plan_source source;                /* PLAN_CATALOG, PLAN_DERIVED, PLAN_UNKNOWN */
+    char from[160];                         /* "seed 001 section 17, 2026-04" or "0.61 and 0.08 of 140 W board power" */
+};
+struct watts hardware_watts(struct catalog *c, const struct hardware *hw);
+#endif
