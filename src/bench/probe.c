@@ -1,8 +1,8 @@
 /* bench/probe.c - the machine's limits: memory reads and multiply-adds, on all threads at once. */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/bulk.h"
 #include "base/clock.h"
 #include "bench/bench.h"
 #include "kernels/peak/peak.h"
@@ -84,7 +84,7 @@ static double ops_per_s(struct pool *pool, peak_fn *fn, double seconds)
 bool bench_probe(struct bench_limits *out, struct pool *pool, uint32_t cpu, bool is_quick, struct err *err)
 {
     const struct peak_ops peak = peak_choose(cpu);
-    uint64_t *data = malloc(BUFFER_BYTES);
+    uint64_t *data = bulk_new(BUFFER_BYTES); /* the same kind of memory as packed weights */
     if (!data)
         return err_set(err, ERR_NOMEM, "bench: out of memory for %d bytes", BUFFER_BYTES);
     memset(data, 1, BUFFER_BYTES);
@@ -93,6 +93,6 @@ bool bench_probe(struct bench_limits *out, struct pool *pool, uint32_t cpu, bool
     out->int8_ops = ops_per_s(pool, peak.int8, seconds);
     out->f32_flops = ops_per_s(pool, peak.f32, seconds);
     out->bf16_flops = ops_per_s(pool, peak.bf16, seconds);
-    free(data);
+    bulk_free(data, BUFFER_BYTES);
     return true;
 }

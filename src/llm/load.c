@@ -5,15 +5,14 @@
  * the layers are read; at the end one block of memory takes all that must be packed, and the pool's
  * threads pack it.
  */
-#define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
 #include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
+#include "base/bulk.h"
 #include "base/checked.h"
 #include "llm/model.h"
 
@@ -560,10 +559,8 @@ static bool pack_all(struct loader *l)
     m->packed_bytes = total;
     if (total == 0)
         return true;
-    void *mem = mmap(NULL, total, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (mem == MAP_FAILED)
+    if (!(m->packed = bulk_new(total)))
         return fail(l, ERR_NOMEM, "out of memory for %zu bytes of weights", total);
-    m->packed = mem;
     struct pack_work work = { l, 0 };
     pool_run(m->pool, pack_thread, &work);
     for (size_t i = 0; i < l->n_pending; i++)
@@ -658,8 +655,7 @@ void llm_model_free(struct llm_model *m)
 {
     if (!m)
         return;
-    if (m->packed)
-        munmap(m->packed, m->packed_bytes);
+    bulk_free(m->packed, m->packed_bytes);
     arena_free(m->arena);
     free(m);
 }

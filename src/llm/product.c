@@ -34,7 +34,7 @@ struct acts product_input(struct llm_ctx *c, int ith, const struct input *in, in
 
 void split_start(struct split *s, const struct llm_ctx *c, const struct weight *w, int n_tok)
 {
-    /* Kernels take groups in pairs and ask memory for the next pair of the same piece, so a piece is some pairs. */
+    /* Kernels take groups in pairs, or read one after the other as a stream that should not be short: a piece is some pairs. */
     const size_t pair_bytes = 2 * (w->layout == WEIGHT_R16 ? w->group_bytes : w->row_bytes * MATMUL_GROUP);
     const int n = (int)(PIECE_BYTES / (pair_bytes + 1));
     *s = (struct split){ .n_groups = weight_n_groups(w), .share = c->n_threads == 1 ? 1 : 2 * c->n_threads, .least = n < 1 ? 2 : 2 * n };

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/bulk.h"
 #include "base/buf.h"
 #include "base/utf8.h"
 #include "test.h"
@@ -32,6 +33,23 @@ TEST(an_arena_stops_at_its_limit_and_can_be_used_again)
     CHECK(strcmp(arena_strndup(a, "hello", 4, &err), "hell") == 0);
     arena_free(a);
     arena_free(NULL);
+}
+
+TEST(a_bulk_is_zero_aligned_and_ours_to_the_last_byte)
+{
+    static const size_t sizes[] = { 1, 4096, 100000, 2 << 20, (4 << 20) + 1, (6 << 20) - 4096 };
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        uint8_t *p = bulk_new(sizes[i]);
+        REQUIRE(p);
+        size_t sum = 0;
+        for (size_t k = 0; k < sizes[i]; k++)
+            sum += p[k];
+        CHECK(sum == 0 && (uintptr_t)p % 64 == 0);
+        memset(p, 1, sizes[i]);
+        bulk_free(p, sizes[i]);
+    }
+    CHECK(!bulk_new(0) && !bulk_new(SIZE_MAX) && !bulk_new(SIZE_MAX / 2));
+    bulk_free(NULL, 1);
 }
 
 TEST(a_buffer_never_grows_past_its_maximum_and_remembers_that_it_failed)

@@ -1,10 +1,10 @@
 /* kernels/matmul/avx512_packed.c - packed weights (WEIGHT_R16) times int8 activations, with VNNI.
  *
- * Start reading at multiply().  Everything is one loop, tile(): two groups (32 rows in the lanes of two
- * zmm) times up to six tokens, whose codes are broadcast from memory.  For each block of 32 along K it
+ * Start reading at multiply().  Everything is one loop, tile(): one or two groups (16 rows in the lanes of
+ * a zmm) times up to six tokens, whose codes are broadcast from memory.  For each block of 32 along K it
  * adds products in int32, starting from -zero_point * (sum of the token's codes), and scales once.
  *
- *   few tokens (decode):  tile() unpacks the codes in registers, straight from the packed planes;
+ *   few tokens (decode):  tile() unpacks the codes in registers, straight from the packed units;
  *   many (prefill):       types that are slow to unpack: two groups are expanded once to bytes and float scales, a
  *                         "panel" in scratch that stays in L2, and tile() runs over it for all tokens.
  *
@@ -28,7 +28,7 @@
  *   C: y += dx * (scale0 * acc0 + scale1 * acc1)                      scales of 16: Q6_K Q3_K
  *   D: y += dx * (scale0 * acc0 + scale1 * acc1 + off0 * sum0 + off1 * sum1)                          Q2_K */
 enum kind { KIND_A, KIND_B, KIND_C, KIND_D };
-/* A panel is a type of its own: after the 42 of DTYPE. */
+/* A panel is a type of its own: after the 42 of DTYPE.  Its units are blocks of 32: codes as bytes, scale[halves][16], off[halves][16]. */
 enum { PANEL = 100 };
 
 INLINE enum kind kind_of(int t)
@@ -67,13 +67,21 @@ INLINE int zero_point(int t)
 
 /* ---- reading a packed group: 16 rows ---- */
 
-struct source { /* of two groups: where the first lies, how far the second; bytes to the pair that comes next, 0: do not ask */
+struct source { /* of two groups: where the first lies, how far the second */
     const uint8_t *at;
-    size_t second, next;
-    struct planes p;
+    size_t second;
 };
 
-INLINE __m512i load(const uint8_t *p) { return _mm512_load_si512((const void *)p); }
+INLINE struct unit source_unit(const int t)
+{
+    if (t < PANEL)
+        return unit_of((enum dtype)t);
+    const enum kind k = kind_of(t);
+    const int n = k == KIND_C || k == KIND_D ? 128 : 64, bytes = 512 + (k == KIND_B || k == KIND_D ? 2 : 1) * n;
+    return (struct unit){ .n_blocks = 1, .block_bytes = bytes, .sc = 512, .mn = 512 + n, .bytes = bytes };
+}
+
+INLINE __m512i load(const uint8_t *p) { return _mm512_loadu_si512((const void *)p); } /* units begin on 16 bytes */
 INLINE __m512i bytes(int v) { return _mm512_set1_epi8((char)v); }
 /* (a & mask) | (b & ~mask) */
 INLINE __m512i blend(__m512i mask, __m512i a, __m512i b) { return _mm512_ternarylogic_epi32(mask, a, b, 0xCA); }
@@ -85,27 +93,26 @@ INLINE __m512i shift(__m512i x, int left) /* bits wander between bytes: mask aft
 static const int8_t book_iq4nl[16] = { 1, 24, 45, 63, 79, 93, 106, 118, -127, -115, -103, -90, -75, -59, -39, -15 };
 static const int8_t book_mxfp4[16] = { -128, -127, -126, -125, -124, -122, -120, -116, -128, 127, 126, 125, 124, 122, 120, 116 };
 
-/* Quad j of block b as 64 unsigned codes. */
-INLINE __m512i read_quad(const int t, const uint8_t *g, const struct planes *p, size_t b, const int j)
+/* Quad j of a block as 64 unsigned codes. */
+INLINE __m512i read_quad(const int t, const uint8_t *codes, const int j)
 {
-    if (t >= PANEL)
-        return load(g + b * 512 + j * 64);
-    if (t == DTYPE_Q8_0)
-        return load(g + p->byte + b * 512 + j * 64);
+    const struct unit u = source_unit(t);
+    if (t >= PANEL || t == DTYPE_Q8_0)
+        return load(codes + j * 64);
     if (t == DTYPE_Q2_K || t == DTYPE_Q3_K) {
-        const __m512i two = shift(load(g + p->two + b * 128 + j / 4 * 64), -(j % 4 * 2));
+        const __m512i two = shift(load(codes + u.two + j / 4 * 64), -(j % 4 * 2));
         if (t == DTYPE_Q2_K)
             return _mm512_and_si512(two, bytes(3));
-        const __m512i one = shift(load(g + p->one + b * 64), 2 - j);
+        const __m512i one = shift(load(codes + u.one), 2 - j);
         return blend(bytes(3), two, _mm512_and_si512(one, bytes(4)));
     }
-    const __m512i low = shift(load(g + p->low + b * 256 + j % 4 * 64), j < 4 ? 0 : -4);
+    const __m512i low = shift(load(codes + u.low + j % 4 * 64), j < 4 ? 0 : -4);
     if (t == DTYPE_Q5_0 || t == DTYPE_Q5_1 || t == DTYPE_Q5_K) {
-        const __m512i one = shift(load(g + p->one + b * 64), 4 - j);
+        const __m512i one = shift(load(codes + u.one), 4 - j);
         return blend(bytes(15), low, _mm512_and_si512(one, bytes(16)));
     }
     if (t == DTYPE_Q6_K) {
-        const __m512i two = shift(load(g + p->two + b * 128 + j / 4 * 64), 4 - j % 4 * 2);
+        const __m512i two = shift(load(codes + u.two + j / 4 * 64), 4 - j % 4 * 2);
         return blend(bytes(15), low, _mm512_and_si512(two, bytes(48)));
     }
     const __m512i code = _mm512_and_si512(low, bytes(15));
@@ -116,7 +123,7 @@ INLINE __m512i read_quad(const int t, const uint8_t *g, const struct planes *p, 
     return code;
 }
 
-INLINE __m512 read_f16(const uint8_t *p) { return _mm512_cvtph_ps(_mm256_load_si256((const void *)p)); }
+INLINE __m512 read_f16(const uint8_t *p) { return _mm512_cvtph_ps(_mm256_loadu_si256((const void *)p)); }
 INLINE __m512 read_u8(const uint8_t *p) { return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_load_si128((const void *)p))); }
 INLINE __m512 read_s8(const uint8_t *p) { return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_load_si128((const void *)p))); }
 
@@ -133,72 +140,56 @@ struct scales {
     __m512 scale[2], off[2]; /* of halves; [0] alone for kinds A and B */
 };
 
-/* Where a panel of n blocks keeps its float planes: after the codes, scale then off. */
-INLINE struct scales read_scales(const int t, const uint8_t *g, const struct planes *p, size_t b)
+INLINE struct scales read_scales(const int t, const struct block *b)
 {
+    const struct unit u = source_unit(t);
+    const uint8_t *d = b->scales + u.d, *m = b->scales + u.m, *sc = b->scales + b->sc, *mn = b->scales + b->mn;
     struct scales s;
-    const size_t s8 = b / 8 * 32;
     s.scale[0] = s.scale[1] = s.off[0] = s.off[1] = _mm512_setzero_ps();
     switch (t) {
-    case PANEL + KIND_A: s.scale[0] = _mm512_load_ps((const void *)(g + p->sc + b * 64)); break;
-    case PANEL + KIND_B:
-        s.scale[0] = _mm512_load_ps((const void *)(g + p->sc + b * 64));
-        s.off[0] = _mm512_load_ps((const void *)(g + p->mn + b * 64));
-        break;
+    case PANEL + KIND_B: s.off[0] = _mm512_load_ps((const void *)mn);
+        /* fall through */
+    case PANEL + KIND_A: s.scale[0] = _mm512_load_ps((const void *)sc); break;
     case PANEL + KIND_D:
-        s.off[0] = _mm512_load_ps((const void *)(g + p->mn + b * 128));
-        s.off[1] = _mm512_load_ps((const void *)(g + p->mn + b * 128 + 64));
+        s.off[0] = _mm512_load_ps((const void *)mn);
+        s.off[1] = _mm512_load_ps((const void *)(mn + 64));
         /* fall through */
     case PANEL + KIND_C:
-        s.scale[0] = _mm512_load_ps((const void *)(g + p->sc + b * 128));
-        s.scale[1] = _mm512_load_ps((const void *)(g + p->sc + b * 128 + 64));
+        s.scale[0] = _mm512_load_ps((const void *)sc);
+        s.scale[1] = _mm512_load_ps((const void *)(sc + 64));
         break;
     case DTYPE_Q4_1:
-    case DTYPE_Q5_1: s.off[0] = read_f16(g + p->m + b * 32);
+    case DTYPE_Q5_1: s.off[0] = read_f16(m);
         /* fall through */
     case DTYPE_Q8_0:
     case DTYPE_Q4_0:
     case DTYPE_Q5_0:
-    case DTYPE_IQ4_NL: s.scale[0] = read_f16(g + p->d + b * 32); break;
-    case DTYPE_MXFP4: s.scale[0] = read_e8m0(g + p->sc + b * 16); break;
-    case DTYPE_IQ4_XS: s.scale[0] = _mm512_mul_ps(read_f16(g + p->d + s8), read_s8(g + p->sc + b * 16)); break;
+    case DTYPE_IQ4_NL: s.scale[0] = read_f16(d); break;
+    case DTYPE_MXFP4: s.scale[0] = read_e8m0(sc); break;
+    case DTYPE_IQ4_XS: s.scale[0] = _mm512_mul_ps(read_f16(d), read_s8(sc)); break;
     case DTYPE_Q4_K:
     case DTYPE_Q5_K:
-        s.scale[0] = _mm512_mul_ps(read_f16(g + p->d + s8), read_u8(g + p->sc + b * 16));
-        s.off[0] = _mm512_fnmadd_ps(read_f16(g + p->m + s8), read_u8(g + p->mn + b * 16), _mm512_setzero_ps());
+        s.scale[0] = _mm512_mul_ps(read_f16(d), read_u8(sc));
+        s.off[0] = _mm512_fnmadd_ps(read_f16(m), read_u8(mn), _mm512_setzero_ps());
         break;
     case DTYPE_Q3_K:
     case DTYPE_Q6_K: {
-        const __m512 d = read_f16(g + p->d + s8);
-        s.scale[0] = _mm512_mul_ps(d, read_s8(g + p->sc + b * 32));
-        s.scale[1] = _mm512_mul_ps(d, read_s8(g + p->sc + b * 32 + 16));
+        const __m512 scale = read_f16(d);
+        s.scale[0] = _mm512_mul_ps(scale, read_s8(sc));
+        s.scale[1] = _mm512_mul_ps(scale, read_s8(sc + 16));
         break;
     }
     case DTYPE_Q2_K: {
-        const __m512 d = read_f16(g + p->d + s8), m = read_f16(g + p->m + s8);
+        const __m512 scale = read_f16(d), min = read_f16(m);
         for (int h = 0; h < 2; h++) {
-            const __m512i c = _mm512_cvtepu8_epi32(_mm_load_si128((const void *)(g + p->sc + b * 32 + h * 16)));
-            s.scale[h] = _mm512_mul_ps(d, _mm512_cvtepi32_ps(_mm512_and_si512(c, _mm512_set1_epi32(15))));
-            s.off[h] = _mm512_fnmadd_ps(m, _mm512_cvtepi32_ps(_mm512_srli_epi32(c, 4)), _mm512_setzero_ps());
+            const __m512i c = _mm512_cvtepu8_epi32(_mm_load_si128((const void *)(sc + h * 16)));
+            s.scale[h] = _mm512_mul_ps(scale, _mm512_cvtepi32_ps(_mm512_and_si512(c, _mm512_set1_epi32(15))));
+            s.off[h] = _mm512_fnmadd_ps(min, _mm512_cvtepi32_ps(_mm512_srli_epi32(c, 4)), _mm512_setzero_ps());
         }
         break;
     }
     }
     return s;
-}
-
-/* Lines that a block of a group takes in all planes together, rounded up. */
-INLINE int lines_per_block(int t)
-{
-    switch (t) {
-    case DTYPE_Q8_0: return 9;
-    case DTYPE_Q2_K: return 3;
-    case DTYPE_Q3_K: return 4;
-    case DTYPE_Q5_K:
-    case DTYPE_Q5_1: return 6;
-    case DTYPE_Q6_K: return 7;
-    default: return 5;
-    }
 }
 
 /* ---- what is prepared of the activations ---- */
@@ -256,16 +247,15 @@ INLINE void put_rows(float *y, __mmask16 m, __m512 v)
         _mm512_mask_storeu_ps(y, m, v);
 }
 
-/* y[c][row0 ..] of two groups for C tokens; zp: of the type behind a panel is already in start. */
-INLINE void tile(const int t, const int C, const struct source *w, const struct columns *in, float *y, size_t ldy,
+/* y[c][row0 ..] of G (1 or 2) groups for C tokens; zp: of the type behind a panel is already in start. */
+INLINE void tile(const int t, const int G, const int C, const struct source *w, const struct columns *in, float *y, size_t ldy,
                  __mmask16 first, __mmask16 second)
 {
-    enum { G = 2 };
     const enum kind kind = kind_of(t);
+    const struct unit u = source_unit(t);
     const int n_halves = kind == KIND_C || kind == KIND_D ? 2 : 1;
     const size_t nb = in->nb, ldq = nb * 32;
-    const uint8_t *const g0 = w->at, *const g1 = w->at + w->second;
-    __m512 out[6][G];
+    __m512 out[6][2];
     UNROLL
     for (int c = 0; c < C; c++) {
         out[c][0] = out[c][1] = _mm512_setzero_ps();
@@ -273,19 +263,10 @@ INLINE void tile(const int t, const int C, const struct source *w, const struct 
         __builtin_prefetch(y + (size_t)c * ldy, 1);
         __builtin_prefetch(y + (size_t)c * ldy + 16, 1);
     }
-    const char *ahead = (const char *)g0 + w->next;
-    const size_t ahead_step = w->p.end / nb;
     for (size_t b = 0; b < nb; b++) {
-        __m512 part[6][G];
-        if (t < PANEL && w->next) {
-            UNROLL
-            for (int l = 0; l < lines_per_block(t); l++) {
-                _mm_prefetch(ahead + l * 64, _MM_HINT_T1);
-                _mm_prefetch(ahead + w->second + l * 64, _MM_HINT_T1);
-            }
-            ahead += ahead_step;
-        }
-        __m512i acc[6][G];
+        const struct block at[2] = { block_at(&u, w->at, b), block_at(&u, w->at + w->second, b) };
+        __m512 part[6][2];
+        __m512i acc[6][2];
         UNROLL
         for (int h = 0; h < n_halves; h++) {
             UNROLL
@@ -301,39 +282,44 @@ INLINE void tile(const int t, const int C, const struct source *w, const struct 
             UNROLL
             for (int i = 0; i < 8 / n_halves; i++) {
                 /* quads 0 4 1 5 ..: those that share bytes follow each other */
-                const int j = n_halves == 2 ? h * 4 + i : i % 2 * 4 + i / 2;
-                const __m512i w0 = read_quad(t, g0, &w->p, b, j), w1 = read_quad(t, g1, &w->p, b, j);
+                const int j = t >= PANEL || t == DTYPE_Q8_0 ? h * 4 + i : n_halves == 2 ? h * 4 + i : i % 2 * 4 + i / 2;
+                __m512i v[2];
+                UNROLL
+                for (int g = 0; g < G; g++)
+                    v[g] = read_quad(t, at[g].codes, j);
                 UNROLL
                 for (int c = 0; c < C; c++) {
                     const __m512i x = four(in->q + (size_t)c * ldq + b * 32 + j * 4);
-                    acc[c][0] = _mm512_dpbusd_epi32(acc[c][0], w0, x);
-                    acc[c][1] = _mm512_dpbusd_epi32(acc[c][1], w1, x);
+                    UNROLL
+                    for (int g = 0; g < G; g++)
+                        acc[c][g] = _mm512_dpbusd_epi32(acc[c][g], v[g], x);
                 }
             }
             if (n_halves == 2) {
-                const struct scales s0 = read_scales(t, g0, &w->p, b), s1 = read_scales(t, g1, &w->p, b);
                 UNROLL
-                for (int c = 0; c < C; c++)
-                    for (int g = 0; g < G; g++) {
-                        const __m512 f = _mm512_cvtepi32_ps(acc[c][g]), s = g ? s1.scale[h] : s0.scale[h];
-                        part[c][g] = h == 0 ? _mm512_mul_ps(f, s) : _mm512_fmadd_ps(f, s, part[c][g]);
+                for (int g = 0; g < G; g++) {
+                    const struct scales s = read_scales(t, &at[g]);
+                    UNROLL
+                    for (int c = 0; c < C; c++) {
+                        const __m512 f = _mm512_cvtepi32_ps(acc[c][g]);
+                        part[c][g] = h == 0 ? _mm512_mul_ps(f, s.scale[h]) : _mm512_fmadd_ps(f, s.scale[h], part[c][g]);
                     }
+                }
             }
         }
-        const struct scales s0 = read_scales(t, g0, &w->p, b), s1 = read_scales(t, g1, &w->p, b);
         UNROLL
-        for (int c = 0; c < C; c++) {
-            const __m512 d = _mm512_set1_ps(in->d[(size_t)c * nb + b]);
+        for (int g = 0; g < G; g++) {
+            const struct scales s = read_scales(t, &at[g]);
             UNROLL
-            for (int g = 0; g < G; g++) {
-                const struct scales *s = g ? &s1 : &s0;
+            for (int c = 0; c < C; c++) {
+                const __m512 d = _mm512_set1_ps(in->d[(size_t)c * nb + b]);
                 if (kind == KIND_A || kind == KIND_B)
-                    part[c][g] = _mm512_mul_ps(_mm512_cvtepi32_ps(acc[c][g]), s->scale[0]);
+                    part[c][g] = _mm512_mul_ps(_mm512_cvtepi32_ps(acc[c][g]), s.scale[0]);
                 if (kind == KIND_B)
-                    part[c][g] = _mm512_fmadd_ps(s->off[0], _mm512_set1_ps(in->sum[(size_t)c * nb + b]), part[c][g]);
+                    part[c][g] = _mm512_fmadd_ps(s.off[0], _mm512_set1_ps(in->sum[(size_t)c * nb + b]), part[c][g]);
                 if (kind == KIND_D)
                     for (int h = 0; h < 2; h++)
-                        part[c][g] = _mm512_fmadd_ps(s->off[h], _mm512_set1_ps(in->sum[((size_t)c * nb + b) * 2 + (size_t)h]),
+                        part[c][g] = _mm512_fmadd_ps(s.off[h], _mm512_set1_ps(in->sum[((size_t)c * nb + b) * 2 + (size_t)h]),
                                                      part[c][g]);
                 out[c][g] = _mm512_fmadd_ps(part[c][g], d, out[c][g]);
             }
@@ -342,13 +328,13 @@ INLINE void tile(const int t, const int C, const struct source *w, const struct 
     UNROLL
     for (int c = 0; c < C; c++) {
         put_rows(y + (size_t)c * ldy, first, out[c][0]);
-        if (second)
+        if (G == 2 && second)
             put_rows(y + (size_t)c * ldy + 16, second, out[c][1]);
     }
 }
 
 /* One function for each type and number of tokens, so that the registers of tile() are registers. */
-#define TILE(t, C) case C: tile(t, C, w, &in, y, ldy, first, second); break;
+#define TILE(t, C) case C: tile(t, 2, C, w, &in, y, ldy, first, second); break;
 INLINE void tiles(const int t, const struct source *w, const struct columns *all, int n_tok, float *y, size_t ldy,
                   __mmask16 first, __mmask16 second)
 {
@@ -356,9 +342,7 @@ INLINE void tiles(const int t, const struct source *w, const struct columns *all
     const int most = max_cols(kind);
     const size_t n = kind == KIND_C || kind == KIND_D ? 2 * all->nb : all->nb;
     struct columns in = *all;
-    struct source src = *w;
-    w = &src;
-    for (int c = 0; c < n_tok; c += most, y += (size_t)most * ldy, src.next = 0) {
+    for (int c = 0; c < n_tok; c += most, y += (size_t)most * ldy) {
         in.q = all->q + (size_t)c * all->nb * 32;
         in.d = all->d + (size_t)c * all->nb;
         in.start = all->start + (size_t)c * n;
@@ -367,9 +351,9 @@ INLINE void tiles(const int t, const struct source *w, const struct columns *all
             TILE(t, 1) TILE(t, 2) TILE(t, 3) TILE(t, 4)
         default:
             if (most > 4 && n_tok - c == 5)
-                tile(t, 5, w, &in, y, ldy, first, second);
+                tile(t, 2, 5, w, &in, y, ldy, first, second);
             else if (most > 4)
-                tile(t, 6, w, &in, y, ldy, first, second);
+                tile(t, 2, 6, w, &in, y, ldy, first, second);
         }
     }
 }
@@ -394,11 +378,10 @@ INLINE int panel_from(int t)
     }
 }
 
-/* Decode asks L2 for the pair after this one, plane after plane, while it reads this one: the planes are short, and the
- * hardware would have to find each anew.  Zen 4, one token, 200 MB of weights, against a linear read of the same moment:
- * Q4_0 0.85 -> 1.07, Q4_K 0.77 -> 1.05, Q6_K 0.86 -> 1.03, Q8_0 1.03 -> 1.10 (K 2048), 0.78 -> 1.24 (K 576); into L1: 0.8 to 1.0.
- * No further ahead than half an L2. */
-enum { AHEAD_MAX = 512 << 10 };
+/* Few tokens take one group after the other: the weights are one stream then, which the processor's own prefetching
+ * follows at the memory's full speed.  Zen 4, one token, against a linear read of the same moment: 0.98-1.08; with two groups
+ * side by side 0.5-0.8, with planes of codes and of scales 0.5-0.8, prefetch instructions repair little of it. */
+enum { SOLO = 4 };
 
 /* scratch: start[STRIP][2 nb], sum[STRIP][2 nb], two panels of codes [nb][512], scales [nb][2][16], offs [nb][2][16] */
 size_t matmul_avx512_packed_scratch_bytes(int n_cols)
@@ -407,22 +390,23 @@ size_t matmul_avx512_packed_scratch_bytes(int n_cols)
     return nb * (2 * STRIP * 2 * sizeof(float) + 2 * (512 + 2 * 2 * 64));
 }
 
-INLINE void expand(const int t, uint8_t *panel, const struct planes *to, const uint8_t *g, const struct planes *p, size_t nb)
+INLINE void expand(const int t, uint8_t *panel, const uint8_t *group, size_t nb)
 {
     const enum kind kind = kind_of(t);
-    const size_t n = kind == KIND_C || kind == KIND_D ? 128 : 64;
-    for (size_t b = 0; b < nb; b++) {
+    const struct unit u = source_unit(t), to = source_unit(PANEL + (int)kind);
+    for (size_t b = 0; b < nb; b++, panel += to.bytes) {
+        const struct block at = block_at(&u, group, b);
         UNROLL
         for (int j = 0; j < 8; j++)
-            _mm512_store_si512((void *)(panel + b * 512 + j * 64), read_quad(t, g, p, b, j));
-        const struct scales s = read_scales(t, g, p, b);
-        _mm512_store_ps((void *)(panel + to->sc + b * n), s.scale[0]);
-        if (n == 128)
-            _mm512_store_ps((void *)(panel + to->sc + b * n + 64), s.scale[1]);
+            _mm512_store_si512((void *)(panel + j * 64), read_quad(t, at.codes, j));
+        const struct scales s = read_scales(t, &at);
+        _mm512_store_ps((void *)(panel + to.sc), s.scale[0]);
+        if (kind == KIND_C || kind == KIND_D)
+            _mm512_store_ps((void *)(panel + to.sc + 64), s.scale[1]);
         if (kind == KIND_B || kind == KIND_D)
-            _mm512_store_ps((void *)(panel + to->mn + b * n), s.off[0]);
+            _mm512_store_ps((void *)(panel + to.mn), s.off[0]);
         if (kind == KIND_D)
-            _mm512_store_ps((void *)(panel + to->mn + b * n + 64), s.off[1]);
+            _mm512_store_ps((void *)(panel + to.mn + 64), s.off[1]);
     }
 }
 
@@ -454,28 +438,37 @@ INLINE void multiply(const int t, float *y, size_t ldy, const struct weight *w, 
 {
     const enum kind kind = kind_of(t);
     const size_t nb = (size_t)w->n_cols / 32;
-    const struct planes p = weight_planes(w->type, w->n_cols);
     struct columns in = { .start = scratch, .sum = (float *)scratch + STRIP * 2 * nb, .nb = nb };
     uint8_t *panel = (uint8_t *)scratch + nb * (2 * STRIP * 2 * sizeof(float));
-    const struct planes to = { .sc = nb * 512, .mn = nb * (512 + 2 * 64), .end = nb * (512 + 2 * 2 * 64) };
+    const size_t panel_bytes = nb * (512 + 2 * 2 * 64);
 
     const bool use_panel = n_tok >= panel_from(t);
     if (n_tok <= STRIP)
         prepare(t, &in, a, 0, n_tok);
-    for (int g = group0; g < group1; g += 2) {
+    for (int g = group0; g < group1 && n_tok <= SOLO; g++) {
+        const struct source src = { .at = w->data + (size_t)g * w->group_bytes };
+        const __mmask16 m = rows_mask(w, g, group1);
+        float *out = y + (size_t)g * 16;
+        switch (n_tok) {
+        case 1: tile(t, 1, 1, &src, &in, out, ldy, m, 0); break;
+        case 2: tile(t, 1, 2, &src, &in, out, ldy, m, 0); break;
+        case 3: tile(t, 1, 3, &src, &in, out, ldy, m, 0); break;
+        default: tile(t, 1, 4, &src, &in, out, ldy, m, 0); break;
+        }
+    }
+    for (int g = group0; g < group1 && n_tok > SOLO; g += 2) {
         const __mmask16 m0 = rows_mask(w, g, group1), m1 = rows_mask(w, g + 1, group1);
         /* A lone last group is its own neighbour: computed twice, written once. */
         const bool is_lone = g + 1 >= group1;
         const uint8_t *at = w->data + (size_t)g * w->group_bytes;
-        struct source src = { .at = at, .second = is_lone ? 0 : w->group_bytes, .p = p };
-        src.next = 2 * w->group_bytes < AHEAD_MAX ? 2 * w->group_bytes : 0;
+        struct source src = { .at = at, .second = is_lone ? 0 : w->group_bytes };
         if (use_panel) {
-            expand(t, panel, &to, at, &p, nb);
+            expand(t, panel, at, nb);
             if (!is_lone)
-                expand(t, panel + to.end, &to, at + w->group_bytes, &p, nb);
-            src = (struct source){ .at = panel, .second = is_lone ? 0 : to.end, .p = to };
+                expand(t, panel + panel_bytes, at + w->group_bytes, nb);
+            src = (struct source){ .at = panel, .second = is_lone ? 0 : panel_bytes };
         }
-        for (int c = 0; c < n_tok; c += STRIP, src.next = 0) {
+        for (int c = 0; c < n_tok; c += STRIP) {
             const int n = n_tok - c < STRIP ? n_tok - c : STRIP;
             float *out = y + (size_t)c * ldy + (size_t)g * 16;
             if (n_tok > STRIP)

@@ -5,11 +5,12 @@
  * Rule:    a weight is packed once (weight_pack) into the order in which all kernels read it, one layout per
  *          type for both regimes and all ISAs, or used as it lies in the file (WEIGHT_ROWS).
  *
- * The layout WEIGHT_R16 (pack.c makes it, ref.c reads it; matmul_internal.h names the planes):
- * rows are taken in groups of 16 (the last group is padded with zero rows); a group is a few planes, each
- * contiguous over all of K, each starting on 64 bytes.  Codes lie "quad" by quad: a quad is 4 consecutive k
- * of 16 rows = 64 codes, byte (row * 4 + i) holding k = 4 * quad + i.  That is one zmm for
- * vpdpbusd, two ymm, four q registers for sdot, and the B tile of AMX; zip of two quads is what smmla wants.
+ * The layout WEIGHT_R16 (pack.c makes it, ref.c reads it; matmul_internal.h says what lies where):
+ * rows are taken in groups of 16 (the last group is padded with zero rows); a group is a chain of units along K, each
+ * with codes and scales of a block of 32 or 256, in the order in which a kernel reads them: one stream, group
+ * after group.  Codes lie "quad" by quad: a quad is 4 consecutive k of 16 rows = 64 codes, byte (row * 4 + i)
+ * holding k = 4 * quad + i.  That is one zmm for vpdpbusd, two ymm, four q registers for sdot, and rows of the B tile
+ * of AMX; zip of two quads is what smmla wants.
  */
 #ifndef TUTTI_KERNELS_MATMUL_MATMUL_H
 #define TUTTI_KERNELS_MATMUL_MATMUL_H

@@ -1,7 +1,7 @@
 /* kernels/matmul/pack.c - from the file's blocks to groups of 16 rows, and back block by block.
  *
  * Start reading at weight_pack().  Each type has one reader that turns a file block into words of four codes as
- * the planes hold them, and scales; what follows is the same for all types.  Words of four, since that is what a
+ * a unit holds them, and scales; what follows is the same for all types.  Words of four, since that is what a
  * row has side by side in a quad: most types are then moved, not rewritten.
  */
 #include <string.h>
@@ -11,89 +11,30 @@
 const int8_t matmul_book_iq4nl[16] = { -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113 };
 const int8_t matmul_book_mxfp4[16] = { 0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12 };
 
-enum { NONE = 0, PER_BLOCK, PER_SUPER, PER_16 }; /* how often a scale comes */
+enum weight_layout weight_layout_of(enum dtype type) { return unit_of(type).n_blocks ? WEIGHT_R16 : WEIGHT_ROWS; }
 
-/* What a packed type consists of. */
-struct recipe {
-    uint8_t low, two, one, byte; /* 1: has this plane of codes */
-    uint8_t d, m;                /* f16: NONE, PER_BLOCK, PER_SUPER */
-    uint8_t sc, mn;              /* bytes: NONE, PER_BLOCK, PER_16 */
-};
+enum acts_kind matmul_acts_kind(enum dtype type) { return unit_of(type).n_blocks ? ACTS_Q8 : ACTS_F32; }
 
-static const struct recipe *recipe_of(enum dtype type)
+static size_t group_bytes(enum dtype type, int n_cols)
 {
-    static const struct recipe q8_0 = { .byte = 1, .d = PER_BLOCK }, q4_0 = { .low = 1, .d = PER_BLOCK },
-                               q4_1 = { .low = 1, .d = PER_BLOCK, .m = PER_BLOCK },
-                               q5_0 = { .low = 1, .one = 1, .d = PER_BLOCK },
-                               q5_1 = { .low = 1, .one = 1, .d = PER_BLOCK, .m = PER_BLOCK },
-                               q2_k = { .two = 1, .d = PER_SUPER, .m = PER_SUPER, .sc = PER_16 },
-                               q3_k = { .two = 1, .one = 1, .d = PER_SUPER, .sc = PER_16 },
-                               q4_k = { .low = 1, .d = PER_SUPER, .m = PER_SUPER, .sc = PER_BLOCK, .mn = PER_BLOCK },
-                               q5_k = { .low = 1, .one = 1, .d = PER_SUPER, .m = PER_SUPER, .sc = PER_BLOCK, .mn = PER_BLOCK },
-                               q6_k = { .low = 1, .two = 1, .d = PER_SUPER, .sc = PER_16 },
-                               iq4_xs = { .low = 1, .d = PER_SUPER, .sc = PER_BLOCK },
-                               mxfp4 = { .low = 1, .sc = PER_BLOCK };
-    switch (type) {
-    case DTYPE_Q8_0: return &q8_0;
-    case DTYPE_Q4_0:
-    case DTYPE_IQ4_NL: return &q4_0;
-    case DTYPE_Q4_1: return &q4_1;
-    case DTYPE_Q5_0: return &q5_0;
-    case DTYPE_Q5_1: return &q5_1;
-    case DTYPE_Q2_K: return &q2_k;
-    case DTYPE_Q3_K: return &q3_k;
-    case DTYPE_Q4_K: return &q4_k;
-    case DTYPE_Q5_K: return &q5_k;
-    case DTYPE_Q6_K: return &q6_k;
-    case DTYPE_IQ4_XS: return &iq4_xs;
-    case DTYPE_MXFP4: return &mxfp4;
-    default: return NULL;
-    }
-}
-
-enum weight_layout weight_layout_of(enum dtype type) { return recipe_of(type) ? WEIGHT_R16 : WEIGHT_ROWS; }
-
-enum acts_kind matmul_acts_kind(enum dtype type) { return recipe_of(type) ? ACTS_Q8 : ACTS_F32; }
-
-static size_t add_plane(size_t *end, size_t n_bytes)
-{
-    const size_t at = *end;
-    if (n_bytes == 0)
-        return SIZE_MAX;
-    *end = (at + n_bytes + 63) / 64 * 64;
-    return at;
-}
-
-struct planes weight_planes(enum dtype type, int n_cols)
-{
-    const struct recipe *r = recipe_of(type);
-    const size_t nb = (size_t)n_cols / 32, ns = (size_t)n_cols / 256, row16 = 16 * sizeof(uint16_t);
-    struct planes p = { 0 };
-    p.low = add_plane(&p.end, r->low ? nb * 256 : 0);
-    p.byte = add_plane(&p.end, r->byte ? nb * 512 : 0);
-    p.two = add_plane(&p.end, r->two ? nb * 128 : 0);
-    p.one = add_plane(&p.end, r->one ? nb * 64 : 0);
-    p.d = add_plane(&p.end, r->d == PER_BLOCK ? nb * row16 : r->d ? ns * row16 : 0);
-    p.m = add_plane(&p.end, r->m == PER_BLOCK ? nb * row16 : r->m ? ns * row16 : 0);
-    p.sc = add_plane(&p.end, r->sc == PER_16 ? nb * 32 : r->sc ? nb * 16 : 0);
-    p.mn = add_plane(&p.end, r->mn ? nb * 16 : 0);
-    return p;
+    const struct unit u = unit_of(type);
+    return ((size_t)n_cols / 32 / (size_t)u.n_blocks * (size_t)u.bytes + 63) / 64 * 64;
 }
 
 size_t weight_packed_bytes(enum dtype type, int n_rows, int n_cols)
 {
     size_t all;
-    if (!recipe_of(type) || n_rows <= 0 || n_cols <= 0)
+    if (!unit_of(type).n_blocks || n_rows <= 0 || n_cols <= 0)
         return 0;
     const size_t n_groups = ((size_t)n_rows + 15) / 16;
-    return __builtin_mul_overflow(weight_planes(type, n_cols).end, n_groups, &all) ? 0 : all;
+    return __builtin_mul_overflow(group_bytes(type, n_cols), n_groups, &all) ? 0 : all;
 }
 
 struct weight weight_at(enum dtype type, int n_rows, int n_cols, const void *data)
 {
     struct weight w = { .type = type, .layout = weight_layout_of(type), .n_rows = n_rows, .n_cols = n_cols, .data = data };
     if (w.layout == WEIGHT_R16)
-        w.group_bytes = weight_planes(type, n_cols).end;
+        w.group_bytes = group_bytes(type, n_cols);
     else
         w.row_bytes = (size_t)dtype_row_bytes(type, (uint64_t)n_cols);
     return w;
@@ -253,75 +194,62 @@ static inline __attribute__((always_inline)) void read_block(struct parts *o, co
     }
 }
 
-/* Puts what row r (0..15) has of file block b into the group's planes. */
-static inline __attribute__((always_inline)) void put_block(uint8_t *group, const struct planes *p, const struct recipe *rec,
-                                                            const struct parts *o, int r, size_t b, const int n32)
+/* Puts what row r (0..15) has of a file block into its unit, or (n32 = 1) the unit of its only block. */
+static inline __attribute__((always_inline)) void put_block(uint8_t *to, const struct unit *u, const struct parts *o, int r)
 {
-    for (int i = 0; i < n32; i++) {
-        const size_t blk = b * (size_t)n32 + (size_t)i, at = (size_t)r * 4;
-        for (int j = 0; rec->byte && j < 8; j++)
-            put32(group + p->byte + blk * 512 + (size_t)j * 64 + at, o->byte[i][j]);
-        for (int j = 0; rec->low && j < 4; j++)
-            put32(group + p->low + blk * 256 + (size_t)j * 64 + at, o->low[i][j]);
-        for (int j = 0; rec->two && j < 2; j++)
-            put32(group + p->two + blk * 128 + (size_t)j * 64 + at, o->two[i][j]);
-        if (rec->one)
-            put32(group + p->one + blk * 64 + at, o->one[i]);
-        if (rec->sc == PER_16) {
-            group[p->sc + blk * 32 + (size_t)r] = o->sc[i * 2];
-            group[p->sc + blk * 32 + 16 + (size_t)r] = o->sc[i * 2 + 1];
-        } else if (rec->sc)
-            group[p->sc + blk * 16 + (size_t)r] = o->sc[i];
-        if (rec->mn)
-            group[p->mn + blk * 16 + (size_t)r] = o->mn[i];
+    for (int i = 0; i < u->n_blocks; i++) {
+        uint8_t *codes = to + u->codes + i * u->block_bytes + r * 4;
+        for (int j = 0; u->byte >= 0 && j < 8; j++)
+            put32(codes + u->byte + j * 64, o->byte[i][j]);
+        for (int j = 0; u->low >= 0 && j < 4; j++)
+            put32(codes + u->low + j * 64, o->low[i][j]);
+        for (int j = 0; u->two >= 0 && j < 2; j++)
+            put32(codes + u->two + j * 64, o->two[i][j]);
+        if (u->one >= 0)
+            put32(codes + u->one, o->one[i]);
+        if (u->sc_often == PER_16) {
+            to[u->sc + i * 32 + r] = o->sc[i * 2];
+            to[u->sc + i * 32 + 16 + r] = o->sc[i * 2 + 1];
+        } else if (u->sc >= 0)
+            to[u->sc + i * 16 + r] = o->sc[i];
+        if (u->mn >= 0)
+            to[u->mn + i * 16 + r] = o->mn[i];
     }
-    if (rec->d)
-        put16(group + p->d + (b * 16 + (size_t)r) * 2, o->d);
-    if (rec->m)
-        put16(group + p->m + (b * 16 + (size_t)r) * 2, o->m);
+    if (u->d >= 0)
+        put16(to + u->d + r * 2, o->d);
+    if (u->m >= 0)
+        put16(to + u->m + r * 2, o->m);
 }
 
 /* The type is a constant here, so that each becomes a loop of its own. */
-static inline __attribute__((always_inline)) void pack_rows(const enum dtype type, const int n32, uint8_t *group,
-                                                            const struct planes *p, const uint8_t *src, size_t row_bytes, int n_rows,
-                                                            size_t n_blocks, size_t block_bytes)
+static inline __attribute__((always_inline)) void pack_rows(const enum dtype type, uint8_t *group, const uint8_t *src, size_t row_bytes, int n_rows,
+                                                            size_t n_units, size_t block_bytes)
 {
-    const struct recipe *rec = recipe_of(type);
-    for (size_t b = 0; b < n_blocks; b++)
+    const struct unit u = unit_of(type);
+    for (size_t b = 0; b < n_units; b++)
         for (int r = 0; r < n_rows; r++) {
             struct parts o;
             read_block(&o, type, src + (size_t)r * row_bytes + b * block_bytes);
-            put_block(group, p, rec, &o, r, b, n32);
+            put_block(group + b * (size_t)u.bytes, &u, &o, r);
         }
-}
-
-/* Rows that do not exist are zero, and so is what rounds a plane up to 64 bytes. */
-static void clear_rest(uint8_t *group, const struct planes *p, int n_rows)
-{
-    const size_t start[] = { p->low, p->byte, p->two, p->one, p->d, p->m, p->sc, p->mn, p->end };
-    if (n_rows < 16)
-        memset(group, 0, p->end);
-    for (int i = 1; i < 9 && n_rows == 16; i++)
-        if (start[i] != SIZE_MAX && start[i] > 0)
-            memset(group + start[i] - 64, 0, 64); /* the last line of the plane before */
 }
 
 void weight_pack(uint8_t *dst, enum dtype type, int n_rows, int n_cols, const void *src, int group0, int group1)
 {
-    const struct planes p = weight_planes(type, n_cols);
     const struct dtype_info *info = dtype_info((uint32_t)type);
-    const size_t row_bytes = (size_t)dtype_row_bytes(type, (uint64_t)n_cols), n_blocks = (size_t)(n_cols / info->block_len);
+    const size_t row_bytes = (size_t)dtype_row_bytes(type, (uint64_t)n_cols), n_blocks = (size_t)(n_cols / info->block_len),
+                 bytes = group_bytes(type, n_cols);
     for (int g = group0; g < group1; g++) {
         const int n = n_rows - g * 16 < 16 ? n_rows - g * 16 : 16;
-        uint8_t *group = dst + (size_t)g * p.end;
+        uint8_t *group = dst + (size_t)g * bytes;
         const uint8_t *from = (const uint8_t *)src + (size_t)g * 16 * row_bytes;
-        clear_rest(group, &p, n);
+        /* rows that do not exist are zero, and so is what rounds a group up to 64 bytes */
+        memset(n < 16 ? group : group + bytes - 64, 0, n < 16 ? bytes : 64);
         switch (type) {
-#define TYPE(name, n32) \
-    case DTYPE_##name: pack_rows(DTYPE_##name, n32, group, &p, from, row_bytes, n, n_blocks, (size_t)info->block_bytes); break;
-            TYPE(Q8_0, 1) TYPE(Q4_0, 1) TYPE(Q4_1, 1) TYPE(Q5_0, 1) TYPE(Q5_1, 1) TYPE(IQ4_NL, 1) TYPE(MXFP4, 1)
-            TYPE(Q2_K, 8) TYPE(Q3_K, 8) TYPE(Q4_K, 8) TYPE(Q5_K, 8) TYPE(Q6_K, 8) TYPE(IQ4_XS, 8)
-#undef TYPE
+#define X(name) \
+    case DTYPE_##name: pack_rows(DTYPE_##name, group, from, row_bytes, n, n_blocks, (size_t)info->block_bytes); break;
+            MATMUL_PACKED_LIST(X)
+#undef X
         default: break;
         }
     }
@@ -336,33 +264,32 @@ static float half_e8m0(uint8_t e)
 
 void weight_read_block(struct row_block *o, const struct weight *w, int row, int blk)
 {
-    const struct recipe *rec = recipe_of(w->type);
-    const struct planes p = weight_planes(w->type, w->n_cols);
-    const uint8_t *group = w->data + (size_t)(row / 16) * w->group_bytes;
-    const int r = row % 16, super = blk / 8;
+    const struct unit u = unit_of(w->type);
+    const struct block at = block_at(&u, w->data + (size_t)(row / 16) * w->group_bytes, (size_t)blk);
+    const int r = row % 16;
     for (int k = 0; k < 32; k++) {
-        const int j = k / 4, at = r * 4 + k % 4;
+        const int j = k / 4;
+        const uint8_t *p = at.codes + r * 4 + k % 4;
         int c = 0;
-        if (rec->byte)
-            c = group[p.byte + (size_t)blk * 512 + j * 64 + at];
-        if (rec->low)
-            c = group[p.low + (size_t)blk * 256 + j % 4 * 64 + at] >> (j / 4 * 4) & 15;
-        if (rec->two)
-            c |= (group[p.two + (size_t)blk * 128 + j / 4 * 64 + at] >> (j % 4 * 2) & 3) << (rec->low ? 4 : 0);
-        if (rec->one)
-            c |= (group[p.one + (size_t)blk * 64 + at] >> j & 1) << (rec->low ? 4 : 2);
+        if (u.byte >= 0)
+            c = p[u.byte + j * 64];
+        if (u.low >= 0)
+            c = p[u.low + j % 4 * 64] >> (j / 4 * 4) & 15;
+        if (u.two >= 0)
+            c |= (p[u.two + j / 4 * 64] >> (j % 4 * 2) & 3) << (u.low >= 0 ? 4 : 0);
+        if (u.one >= 0)
+            c |= (p[u.one] >> j & 1) << (u.low >= 0 ? 4 : 2);
         if (w->type == DTYPE_IQ4_NL || w->type == DTYPE_IQ4_XS)
             c = matmul_book_iq4nl[c];
         if (w->type == DTYPE_MXFP4)
             c = matmul_book_mxfp4[c];
         o->code[k] = (int16_t)c;
     }
-    const int bd = rec->d == PER_SUPER ? super : blk;
-    const float d = rec->d ? dtype_f16_to_f32(get16(group + p.d + ((size_t)bd * 16 + r) * 2)) : 1.0f;
-    const float m = rec->m ? dtype_f16_to_f32(get16(group + p.m + ((size_t)bd * 16 + r) * 2)) : 0.0f;
+    const float d = u.d >= 0 ? dtype_f16_to_f32(get16(at.scales + u.d + r * 2)) : 1.0f;
+    const float m = u.m >= 0 ? dtype_f16_to_f32(get16(at.scales + u.m + r * 2)) : 0.0f;
     for (int h = 0; h < 2; h++) {
-        const uint8_t sc = rec->sc ? group[p.sc + (size_t)(rec->sc == PER_16 ? blk * 2 + h : blk) * 16 + r] : 0;
-        const uint8_t mn = rec->mn ? group[p.mn + (size_t)blk * 16 + r] : 0;
+        const uint8_t sc = u.sc >= 0 ? at.scales[at.sc + (size_t)(u.sc_often == PER_16 ? h * 16 : 0) + (size_t)r] : 0;
+        const uint8_t mn = u.mn >= 0 ? at.scales[at.mn + (size_t)r] : 0;
         switch (w->type) {
         case DTYPE_Q8_0: o->scale[h] = d, o->off[h] = -128.0f * d; break;
         case DTYPE_Q4_0: o->scale[h] = d, o->off[h] = -8.0f * d; break;

@@ -1,0 +1,42 @@
+/* base/bulk.c - see bulk.h. */
+#define _DEFAULT_SOURCE /* MAP_ANONYMOUS, madvise */
+#include "base/bulk.h"
+
+#include <stdint.h>
+#include <sys/mman.h>
+
+#include "base/checked.h"
+
+enum { HUGE_BYTES = 2 << 20, PAGE_BYTES_MAX = 64 << 10 };
+
+static size_t mapped_bytes(size_t n_bytes)
+{
+    return (n_bytes + PAGE_BYTES_MAX - 1) / PAGE_BYTES_MAX * PAGE_BYTES_MAX;
+}
+
+void *bulk_new(size_t n_bytes)
+{
+    size_t all;
+    if (n_bytes == 0 || !checked_add_size(n_bytes, HUGE_BYTES + PAGE_BYTES_MAX, &all))
+        return NULL;
+    const size_t n = mapped_bytes(n_bytes);
+    all = n + HUGE_BYTES; /* room to begin on a huge page; what stands over goes back at once */
+    uint8_t *mem = mmap(NULL, all, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (mem == MAP_FAILED)
+        return NULL;
+    const size_t head = (HUGE_BYTES - (uintptr_t)mem % HUGE_BYTES) % HUGE_BYTES;
+    if (head > 0)
+        munmap(mem, head);
+    if (head < HUGE_BYTES)
+        munmap(mem + head + n, HUGE_BYTES - head);
+#ifdef MADV_HUGEPAGE
+    (void)madvise(mem + head, n, MADV_HUGEPAGE); /* refused: ordinary pages */
+#endif
+    return mem + head;
+}
+
+void bulk_free(void *p, size_t n_bytes)
+{
+    if (p)
+        munmap(p, mapped_bytes(n_bytes));
+}
