@@ -3,6 +3,7 @@
 #define TUTTI_TEST_EXPERT_COLLECT_H
 #include <pthread.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/arena.h"
 #include "base/utf8.h"
@@ -17,6 +18,9 @@ struct collect {
     struct job *job;
     int n_queued, n_started, n_deltas, n_final, n_vectors;
     bool bad_utf8, after_final, is_done;
+    int gate_at; /* the delta at which the engine waits for collect_open_gate(), 0: none */
+    bool is_slow; /* every delta takes 2 ms until the gate opens */
+    bool is_gate_open;
     struct err err;
     struct expert_usage usage;
     struct {
@@ -62,6 +66,16 @@ static void collect_event(void *ctx, const struct expert_event *ev)
                 c->choice[k].n_top_min = t->n_top;
             c->choice[k].logprob[c->choice[k].n_ids] = t->logprob;
             c->choice[k].ids[c->choice[k].n_ids++] = t->id;
+        }
+        if (c->is_slow && !c->is_gate_open) {
+            pthread_mutex_unlock(&c->lock);
+            nanosleep(&(struct timespec){ 0, 2 * 1000 * 1000 }, NULL);
+            pthread_mutex_lock(&c->lock);
+        }
+        if (c->n_deltas == c->gate_at) {
+            pthread_cond_broadcast(&c->cond);
+            while (!c->is_gate_open)
+                pthread_cond_wait(&c->cond, &c->lock);
         }
         break;
     case EXPERT_CHOICE_END:
@@ -129,6 +143,23 @@ static inline void collect_wait_deltas(struct collect *c, int n)
     pthread_mutex_lock(&c->lock);
     while (!c->n_final && c->n_deltas < n)
         pthread_cond_wait(&c->cond, &c->lock);
+    pthread_mutex_unlock(&c->lock);
+}
+
+static inline void collect_wait_queued(struct collect *c)
+{
+    pthread_mutex_lock(&c->lock);
+    while (!c->n_final && !c->n_queued)
+        pthread_cond_wait(&c->cond, &c->lock);
+    pthread_mutex_unlock(&c->lock);
+}
+
+/* Lets the engine go on that stands at c->gate_at: what the test did until then came before the next token. */
+static inline void collect_open_gate(struct collect *c)
+{
+    pthread_mutex_lock(&c->lock);
+    c->is_gate_open = true;
+    pthread_cond_broadcast(&c->cond);
     pthread_mutex_unlock(&c->lock);
 }
 

@@ -225,18 +225,21 @@ TEST(cancelling_ends_running_and_waiting_jobs_and_nobody_else)
         struct job *j = collect_job(&c[i], prompts[i]);
         j->ignore_eos = true;
         j->max_tokens = i == 1 ? 200 : 450;
+        c[i].gate_at = i == 0 ? 5 : i == 2 ? 300 : 0; /* 300: the 200 tokens of c[1] are through by then */
         collect_submit(&c[i], e);
     }
     collect_wait_deltas(&c[0], 5);
     job_cancel(c[3].job);
     job_cancel(c[0].job);
+    collect_open_gate(&c[0]);
     collect_wait(&c[3]);
     collect_wait(&c[0]);
-    CHECK(!c[3].n_started && c[3].n_queued == 1 && c[3].err.code == ERR_CANCELLED, "%s", c[3].err.text);
+    CHECK(!c[3].n_started && c[3].n_queued <= 1 && c[3].err.code == ERR_CANCELLED, "%s", c[3].err.text);
     CHECK(c[0].n_started && c[0].err.code == ERR_CANCELLED && c[0].usage.n_gen_tok < 450);
     collect_wait(&c[1]);
     CHECK(c[1].is_done && strcmp(c[1].choice[0].text, want) == 0);
     job_cancel(c[2].job);
+    collect_open_gate(&c[2]);
     collect_wait(&c[2]);
     job_cancel(c[2].job); /* once more, after the end */
     expert_stop(e, 0);
@@ -431,7 +434,7 @@ TEST(the_queue_is_bounded_and_a_deadline_ends_who_waits)
     }
     job_hold(c[0].job, true); /* both wait */
     job_hold(c[1].job, true);
-    c[1].job->deadline_ns = clock_ns() + 30 * 1000 * 1000;
+    c[1].job->deadline_ns = clock_ns() + 500 * 1000 * 1000;
     collect_submit(&c[0], e);
     collect_submit(&c[1], e);
     CHECK(!expert_submit(e, c[2].job, &err) && err.code == ERR_BUSY, "%s", err.text);
@@ -642,15 +645,18 @@ TEST(interactive_jobs_go_before_batch_jobs)
         c[i].job->max_tokens = 40;
         c[i].job->priority = i == 1 ? JOB_BATCH : JOB_INTERACTIVE;
     }
-    c[0].job->max_tokens = 300;
+    c[0].is_slow = true; /* the one sequence stays taken until both others wait */
+    c[0].job->max_tokens = 400;
     collect_submit(&c[0], e);
     collect_wait_deltas(&c[0], 1);
     collect_submit(&c[1], e);
     collect_submit(&c[2], e);
+    collect_wait_queued(&c[1]);
+    collect_wait_queued(&c[2]);
+    collect_open_gate(&c[0]);
     for (int i = 0; i < 3; i++)
         collect_wait(&c[i]);
-    CHECK(c[2].usage.queue_ns + c[2].usage.prefill_ns + c[2].usage.decode_ns < c[1].usage.queue_ns + 50 * 1000 * 1000 &&
-          c[2].usage.queue_ns < c[1].usage.queue_ns);
+    CHECK(c[2].usage.queue_ns < c[1].usage.queue_ns);
     CHECK(c[1].n_queued == 1 && c[2].n_queued == 1 && c[0].n_queued == 0);
     for (int i = 0; i < 3; i++)
         collect_free(&c[i]);
