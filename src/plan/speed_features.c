@@ -169,6 +169,8 @@ void speed_features(struct speed_features *f, const struct plan_speed_query *q)
     put(f, SPEED_TG_COMPUTE, 1, 1, "1");
     put(f, SPEED_TG_COMPUTE, 1, 1, "c:%s", c);
     put(f, SPEED_TG_COMPUTE, 0.3, 1, "q:%s/%s", side, quant);
+    if (q->cls == PLAN_CPU)
+        put(f, SPEED_TG_COMPUTE, 0.5, 1, "f:%s", t.form);
     put(f, SPEED_TG_COMPUTE, 0.5, 1, "a:%s/%s", c, t.arch);
     if (t.isa[0])
         put(f, SPEED_TG_COMPUTE, 1, 1, "i:%s", t.isa);

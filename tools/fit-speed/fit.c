@@ -72,7 +72,8 @@ bool fit_run(struct fit *f, const struct row *rows, int n, int left_out, int ste
     for (int step = 0; ok && step < steps; step++) {
         memset(a, 0, (size_t)p * (size_t)p * sizeof(*a));
         for (int i = 0; i < p; i++) {
-            const double prior = 1 / (f->effect[i].sd * f->effect[i].sd);
+            /* devices differ as Student t: a throttled laptop must not move its class */
+            const double sd = f->effect[i].sd, t = f->effect[i].value / sd, prior = (f->effect[i].is_device ? 4 / (3 + t * t) : 1) / (sd * sd);
             a[(size_t)i * (size_t)p + (size_t)i] = prior;
             b[i] = -prior * f->effect[i].value;
         }

@@ -30,7 +30,7 @@ static double device_sd[2] = { 0.15, 0.25 };
 
 static bool load(const struct rows *t, struct err *err)
 {
-    static const double cpu_device_sd[2] = { 0.25, 0.3 };
+    double cpu_device_sd[2] = { 0.2, 0.25 }; if (getenv("CSD")) cpu_device_sd[0]=atof(getenv("CSD"));
     struct rows_columns c;
     if (!rows_columns(t, &c, err))
         return false;
@@ -44,11 +44,11 @@ static bool load(const struct rows *t, struct err *err)
         r->device = device_index(r->base_name);
         r->measured[0] = rows_number(t, i, c.tg), r->measured[1] = rows_number(t, i, c.pp);
         const char trust = rows_text(t, i, c.trust)[0];
-        r->sd = trust == 'A' ? 0.12 : trust == 'B' ? 0.15 : 0.25;
+        const double rs = getenv("RS") ? atof(getenv("RS")) : 1; r->sd = rs * (trust == 'A' ? 0.12 : trust == 'B' ? 0.15 : 0.25);
         speed_features(&f, &r->q);
         for (int j = 0; j < f.n; j++) {
             const int k = f.at[j].group >= SPEED_PP_ALL;
-            r->x[k][r->n_x[k]].effect = fit_effect(&fits[k], f.at[j].group, f.at[j].name, f.at[j].sd, false);
+            r->x[k][r->n_x[k]].effect = fit_effect(&fits[k], f.at[j].group, f.at[j].name, f.at[j].sd * (getenv("SDM") ? atof(getenv("SDM")) : 1), false);
             r->x[k][r->n_x[k]].group = f.at[j].group;
             r->x[k][r->n_x[k]++].value = f.at[j].value;
         }
