@@ -141,6 +141,9 @@ unit-threads: $(BUILD)/tutti $(TEST_BIN)
 	@TEST_ONLY='test_pool|test_expert|test_serve|test_mailbox|test_llm|test_http' tools/run-tests.sh $(BUILD)
 fuzz: ## fuzz every parser for FUZZ_SECONDS (60) each; needs clang
 	@tools/fuzz.sh
+fit-speed: $(BUILD)/tools/fit-speed ## fit the speed estimates on ../shared/reference/measured.tsv (minutes)
+	$(BUILD)/tools/fit-speed $${TUTTI_SHARED:-../shared}/reference/measured.tsv .
+.PHONY: fit-speed
 .PHONY: print-libs
 print-libs: # for tools/fuzz.sh
 	@echo $(LIBS)

@@ -1,7 +1,6 @@
 /* advise/rows.c - tab-separated tables, cut up in place. */
 #include "advise/rows.h"
 
-#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,8 +55,9 @@ bool rows_parse(struct rows *r, char *text, size_t n_bytes, struct err *err)
         } else if (*at) {
             const int n = cut_line(at, r->cell + (size_t)r->n * (size_t)r->n_columns, r->n_columns);
             if (n != r->n_columns) {
+                err_set(err, ERR_INPUT, "line %d: %d cells, the header has %d", line, n, r->n_columns);
                 rows_free(r);
-                return err_set(err, ERR_INPUT, "line %d: %d cells, the header has %d", line, n, r->n_columns);
+                return false;
             }
             r->n++;
         }
@@ -88,7 +88,7 @@ double rows_number(const struct rows *r, int row, int column)
 {
     const char *text = rows_text(r, row, column);
     char *end;
-    if (!isdigit((unsigned char)text[0]) && text[0] != '.')
+    if (text[strspn(text, "0123456789.eE+-")] != '\0' || !strchr("0123456789.", text[0]) || !text[0])
         return 0;
     const double v = strtod(text, &end);
     return *end == '\0' && isfinite(v) && v > 0 ? v : 0;

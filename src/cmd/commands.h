@@ -4,6 +4,7 @@
 struct cmd;
 extern const struct cmd cmd_bench; /* bench.c */
 extern const struct cmd cmd_cost; /* cost.c */
+extern const struct cmd cmd_fit; /* fit.c */
 extern const struct cmd cmd_model_logits; /* model_logits.c */
 extern const struct cmd cmd_model_render; /* model_render.c */
 extern const struct cmd cmd_model_show; /* model_show.c */

@@ -5,6 +5,7 @@
 const struct cmd *const cmd_table[] = {
     &cmd_bench,
     &cmd_cost,
+    &cmd_fit,
     &cmd_model_logits,
     &cmd_model_render,
     &cmd_model_show,

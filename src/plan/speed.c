@@ -13,7 +13,7 @@ struct effect {
 };
 static const struct effect effects[] = { /* sorted by group, then name: strcmp */
 #define EFFECT(group, name, value) { SPEED_##group, name, value },
-#define SPREAD(cls, kind, what, low, high)
+#define SPREAD(cls, what, low, high)
 #include "plan/speed_fit.def"
 #undef EFFECT
 #undef SPREAD
@@ -21,14 +21,14 @@ static const struct effect effects[] = { /* sorted by group, then name: strcmp *
 };
 /* How far measurements of devices that the fit had not seen lie from its estimates: quantiles of log(measured / predicted). */
 static const struct spread {
-    const char *cls, *kind;
+    const char *cls;
     int what; /* 0 decode, 1 prefill */
     double low, high;
 } spreads[] = {
 #define EFFECT(group, name, value)
-#define SPREAD(cls, kind, what, low, high) { cls, kind, what, low, high },
+#define SPREAD(cls, what, low, high) { cls, what, low, high },
 #include "plan/speed_fit.def"
-    { "", "", 0, -1.0, 1.0 },
+    { "", 0, -1.0, 1.0 },
 };
 
 static const char *const group_names[] = {
@@ -54,8 +54,7 @@ static double effect_of(enum speed_group group, const char *name)
     return 0;
 }
 
-bool speed_can_tg(const struct plan_speed_query *q) { return q->bw_gbps > 0 && q->params > 0 && q->bpw > 0; }
-bool speed_can_pp(const struct plan_speed_query *q) { return speed_can_tg(q); }
+bool speed_can_predict(const struct plan_speed_query *q) { return q->bw_gbps > 0 && q->params > 0 && q->bpw > 0; }
 
 /* ---- times ---- */
 
@@ -99,10 +98,10 @@ double speed_pp_tps(const struct plan_speed_query *q, const double sum[SPEED_GRO
 
 /* ---- the estimate ---- */
 
-static struct plan_range around(double mid, const char *cls, const char *kind, int what)
+static struct plan_range around(double mid, const char *cls, int what)
 {
     const struct spread *s = spreads;
-    while (s->cls[0] && (s->what != what || strcmp(s->cls, cls) != 0 || (s->kind[0] && strcmp(s->kind, kind) != 0)))
+    while (s->cls[0] && (s->what != what || strcmp(s->cls, cls) != 0))
         s++;
     return (struct plan_range){ mid * exp(s->low), mid, mid * exp(s->high) };
 }
@@ -110,7 +109,7 @@ static struct plan_range around(double mid, const char *cls, const char *kind, i
 struct plan_speed plan_speed_predict(const struct plan_speed_query *q)
 {
     struct plan_speed out = { plan_unknown(), plan_unknown(), plan_unknown(), 0, 0, 0, 0 };
-    if (!speed_can_tg(q) || q->work.n_tests < 1)
+    if (!speed_can_predict(q) || q->work.n_tests < 1)
         return out;
     static _Thread_local struct speed_features f;
     double sum[SPEED_GROUP_COUNT] = { 0 }, base[SPEED_GROUP_COUNT] = { 0 }, part[SPEED_GROUP_COUNT] = { 0 };
@@ -118,10 +117,8 @@ struct plan_speed plan_speed_predict(const struct plan_speed_query *q)
     for (int i = 0; i < f.n; i++)
         sum[f.at[i].group] += f.at[i].value * effect_of(f.at[i].group, f.at[i].name);
     const char *cls = plan_class_name(q->cls);
-    char engine[SPEED_TAG_BYTES], backend[SPEED_TAG_BYTES];
-    speed_engine(engine, backend, q->runtime ? q->runtime : "", q->cls);
-    out.tg_tps = around(speed_tg_tps(q, sum, NULL), cls, engine, 0);
-    out.pp_tps = around(speed_pp_tps(q, sum, NULL), cls, engine, 1);
+    out.tg_tps = around(speed_tg_tps(q, sum, NULL), cls, 0);
+    out.pp_tps = around(speed_pp_tps(q, sum, NULL), cls, 1);
     /* the first token: the prompt and one step; each as uncertain as its rate */
     double pp_ms = 0, tg_ms = 0;
     for (int i = 0; i < q->work.n_tests; i++) {

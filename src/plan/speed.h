@@ -12,7 +12,8 @@
  */
 #ifndef TUTTI_PLAN_SPEED_H
 #define TUTTI_PLAN_SPEED_H
-#include "base/err.h"
+#include <stddef.h>
+
 #include "plan/device.h"
 #include "plan/model.h"
 #include "plan/range.h"
@@ -50,6 +51,9 @@ struct plan_speed {
     /* of the first test, in seconds: what the time of a token is made of */
     double tg_fixed_s, tg_weights_s, tg_compute_s, tg_kv_s;
 };
+
+/* A device's name without "4x " and " [host ...]". */
+void plan_device_base_name(char *out, size_t out_bytes, const char *device);
 
 struct plan_speed plan_speed_predict(const struct plan_speed_query *q);
 /* The query for a device and a model; fields that neither knows stay empty.  Texts are borrowed. */

@@ -111,7 +111,9 @@ void speed_bases(double base[SPEED_GROUP_COUNT], const struct plan_speed_query *
     base[SPEED_PP_ATTN] = 4 * n * (depth + n / 2) * usual_attention(q->params) / (0.2 * peak);
 }
 
-/* ---- features ---- */
+/* ---- features ----
+ * "bal:" is a power of peak / bandwidth on a term that falls as peak rises: between 0 and 1 (the fit keeps it there) more of
+ * either is never slower.  "bw:" and "size:" are powers far below 1 on terms that fall, or rise, with the first power. */
 
 static void put(struct speed_features *f, enum speed_group g, double sd, double value, const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 static void put(struct speed_features *f, enum speed_group g, double sd, double value, const char *fmt, ...)
@@ -201,8 +203,13 @@ void speed_features(struct speed_features *f, const struct plan_speed_query *q)
         put(f, SPEED_TG_ALL, 0.15, 1, "i:%s", t.isa);
         put(f, SPEED_TG_ALL, 0.15, 1, "mem:%s", memory_bucket(q->mem_gb));
         put(f, SPEED_TG_ALL, 0.1, 1, "mem:%s/%s", t.form, memory_bucket(q->mem_gb));
-        put(f, SPEED_TG_ALL, 0.1, balance, "bal:%s", c);
+        put(f, SPEED_TG_COMPUTE, 0.25, balance, "bal:%s", c);
     }
+    /* this very device, where it was measured: no more than its class would let expect */
+    char base[SPEED_NAME_BYTES - 3];
+    plan_device_base_name(base, sizeof(base), q->device ? q->device : "");
+    put(f, SPEED_TG_ALL, q->cls == PLAN_CPU ? 0.08 : 0.15, 1, "d:%s", base);
+    put(f, SPEED_PP_ALL, 0.25, 1, "d:%s", base);
     /* prefill */
     put(f, SPEED_PP_COMPUTE, 0.7, 1, "1");
     put(f, SPEED_PP_COMPUTE, 1, 1, "c:%s", c);
@@ -213,7 +220,6 @@ void speed_features(struct speed_features *f, const struct plan_speed_query *q)
     put(f, SPEED_PP_COMPUTE, 0.5, is_moe, "moe:%s", side);
     put(f, SPEED_PP_COMPUTE, 0.1, size, "size:%s", c);
     put(f, SPEED_PP_COMPUTE, 1, q->peak_tflops <= 0, "no-peak:%s", c);
-    put(f, SPEED_PP_COMPUTE, 0.15, bw, "bw:%s", c);
     put(f, SPEED_PP_COMPUTE, 0.25, balance, "bal:%s", c);
     if (t.isa[0])
         put(f, SPEED_PP_COMPUTE, 0.7, 1, "i:%s", t.isa);

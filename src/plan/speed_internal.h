@@ -44,8 +44,6 @@ struct speed_tags {
     bool has_tensor;              /* NVIDIA: tensor cores */
 };
 void speed_tags(struct speed_tags *t, const char *device, enum plan_class cls);
-/* The device's name without "4x " and " [host ...]"; what cross-validation keeps together. */
-void speed_base_name(char *out, size_t out_bytes, const char *device);
 
 void speed_features(struct speed_features *f, const struct plan_speed_query *q);
 /* Base times in seconds of one test, before any effect; [SPEED_TG_ALL] and [SPEED_PP_ALL] are not set. */
@@ -55,8 +53,8 @@ void speed_bases(double base[SPEED_GROUP_COUNT], const struct plan_speed_query *
  * d log(time) / d effect_sum[g], averaged over tests as the rate is. */
 double speed_tg_tps(const struct plan_speed_query *q, const double effect_sum[SPEED_GROUP_COUNT], double *share);
 double speed_pp_tps(const struct plan_speed_query *q, const double effect_sum[SPEED_GROUP_COUNT], double *share);
-bool speed_can_tg(const struct plan_speed_query *q);
-bool speed_can_pp(const struct plan_speed_query *q);
+/* Bandwidth, parameters and bits are known. */
+bool speed_can_predict(const struct plan_speed_query *q);
 
 /* "llama.cpp", "llamafile", "ollama", ... and "cuda", "metal", ... of a runtime's name. */
 void speed_engine(char engine[SPEED_TAG_BYTES], char backend[SPEED_TAG_BYTES], const char *runtime, enum plan_class cls);

@@ -28,7 +28,7 @@ static const char *find_word(const char *name, const char *part)
 }
 static bool has_word(const char *name, const char *part) { return find_word(name, part) != NULL; }
 
-void speed_base_name(char *out, size_t out_bytes, const char *device)
+void plan_device_base_name(char *out, size_t out_bytes, const char *device)
 {
     const char *p = device;
     while (isdigit((unsigned char)*p))
@@ -325,7 +325,7 @@ void speed_tags(struct speed_tags *t, const char *device, enum plan_class cls)
 {
     char name[96];
     memset(t, 0, sizeof(*t));
-    speed_base_name(name, sizeof(name), device);
+    plan_device_base_name(name, sizeof(name), device);
     t->is_hosted = strstr(device, "[host") != NULL;
     const int n = atoi(device);
     t->n_devices = n >= 2 && n <= 64 && strstr(device, "x ") ? n : 1;
