@@ -20,16 +20,18 @@ WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 WARN_SAN := -Wno-maybe-uninitialized -Wno-format-overflow -Wno-format-truncation
 WARN_SRC := -Wconversion -Wno-sign-conversion
 # -ffp-contract=off: ref.c means what it says, on every machine; kernels write their FMAs themselves.
-CFLAGS_ALL = -std=c11 -D_POSIX_C_SOURCE=200809L -DTUTTI_VERSION='"$(VERSION)"' $(OPT) -g -fno-math-errno -ffp-contract=off \
+CFLAGS_ALL = -std=c11 -D_POSIX_C_SOURCE=200809L -DTUTTI_VERSION='"$(VERSION)"' -DTUTTI_STORE=$(if $(filter 0,$(STORE)),0,1) $(OPT) -g -fno-math-errno -ffp-contract=off \
              -fno-strict-aliasing -pthread -Isrc -I$(BUILD)/gen $(WARN) $(CFLAGS)
 SAN_FLAGS = $(if $(SAN),$(WARN_SAN) -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
-PKGS    := libuv jansson libutf8proc
+# STORE=0 builds without SQLite: `tutti bench` then keeps no results.  Give it a BUILD of its own.
+STORE   ?= 1
+PKGS    := libuv jansson libutf8proc $(if $(filter 0,$(STORE)),,sqlite3)
 ifeq ($(CROSS),)
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 else
 PKG_CFLAGS := -isystem $(SYSROOT)/usr/include -isystem $(SYSROOT)/usr/include/aarch64-linux-gnu
-PKG_LIBS   := -L$(SYSROOT)/usr/lib/aarch64-linux-gnu -Wl,-rpath-link=$(SYSROOT)/usr/lib/aarch64-linux-gnu -luv -ljansson -lutf8proc
+PKG_LIBS   := -L$(SYSROOT)/usr/lib/aarch64-linux-gnu -Wl,-rpath-link=$(SYSROOT)/usr/lib/aarch64-linux-gnu -luv -ljansson -lutf8proc $(if $(filter 0,$(STORE)),,-lsqlite3)
 endif
 LIBS    = $(PKG_LIBS) -lm -pthread $(if $(SAN),-fsanitize=$(SAN))
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # tools/deps.sh [--tests] - installs the Debian packages that are missing, saying so first.
 # Without --tests only what building and running needs; with it, what ./check needs as well.
-core='gcc libc6-dev make pkg-config libuv1-dev libjansson-dev libutf8proc-dev curl perl'
+core='gcc libc6-dev make pkg-config libuv1-dev libjansson-dev libutf8proc-dev libsqlite3-dev curl perl'
 tests='libpcre2-dev libhttp-parser-dev clang-19 libclang-rt-19-dev lld-19 gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user python3 python3-jinja2 dpkg-dev'
 want=$core
 [ "$1" = --tests ] && want="$core $tests"

@@ -61,7 +61,7 @@ const engines = {
         const results = [];
         let limits = null;
         for (const depth of opt.depths.length ? [Math.max(...opt.depths)] : [0]) {
-            const text = run(opt.tutti, ["bench", "--json", "--rounds", "1", "--threads", `${threads}`, "--depth", `${depth}`, model], "tutti bench");
+            const text = run(opt.tutti, ["bench", "--engine", "--no-store", "--json", "--rounds", "1", "--threads", `${threads}`, "--depth", `${depth}`, model], "tutti bench");
             if (text === null)
                 return null;
             const j = JSON.parse(text);

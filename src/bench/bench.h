@@ -1,10 +1,11 @@
 /* bench/bench.h - measures this machine and the engine on it, each figure beside the limit of the same moment.
  *
- * For:     `tutti bench` (cmd/bench.c prints what is measured here), bench/peers.
+ * For:     `tutti bench` (cmd/bench.c runs what is measured here, report.h holds it), bench/peers.
  * Callers: cmd/.
- * Touches: threads, the clock, the model's context.
+ * Touches: threads, the clock, the model's context, power meters (sense.h).
  * Rule:    nothing here is predicted.  Rounds are interleaved: all tests once, then all again; a figure is
- *          the median of its rounds.  The machine's limits are probed in every round.
+ *          the median of its rounds.  The machine's limits are probed right before and right after every test.
+ *          What is stopped (bench_watch) returns false with ERR_CANCELLED and leaves what was measured until then.
  */
 #ifndef TUTTI_BENCH_BENCH_H
 #define TUTTI_BENCH_BENCH_H
@@ -12,7 +13,14 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "bench/sense.h"
 #include "llm/llm.h"
+
+/* Who is told how far we are; called often (every forward pass). */
+struct bench_watch {
+    bool (*tell)(void *ctx, const char *what, double left_s); /* false: stop */
+    void *ctx;
+};
 
 struct bench_limits { /* NAN: not measured */
     double read_bps;   /* memory, all threads */
@@ -22,23 +30,40 @@ struct bench_limits { /* NAN: not measured */
 /* Runs one probe of each kind on the pool's threads: about 0.3 s (quick: 0.1 s). */
 bool bench_probe(struct bench_limits *out, struct pool *pool, uint32_t cpu, bool is_quick, struct err *err);
 
+struct bench_setup { /* what is measured with what; all borrowed */
+    struct llm_model *model;
+    struct pool *pool;
+    uint32_t cpu;
+    const struct bench_watch *watch; /* NULL: nobody */
+    struct sense *sense;             /* NULL: no energy */
+    int64_t *peak_bytes;             /* raised to the resident memory at the end of each part; NULL: not asked for */
+};
+
+enum { BENCH_ROUNDS_MAX = 16, BENCH_BATCH_MAX = 64 };
 struct bench_test {
     char name[24];     /* "pp512", "tg64" */
     bool is_decode;
     int n_tok, depth, batch; /* batch: sequences side by side */
     /* filled in: */
-    int n_rounds;
-    double tps[16], limit[16]; /* tokens/s, and what the limit of that round would allow */
+    int n_rounds;      /* measured; 0: the rest means nothing */
+    double tps[BENCH_ROUNDS_MAX], limit[BENCH_ROUNDS_MAX]; /* tokens/s, and what the limits around that round would allow */
     double tps_median, tps_min, tps_max, share_median;
+    double ttft_ms;    /* prompts of one sequence: the prompt and one generated token, median; NAN otherwise */
+    double joules_per_tok; /* by the meter over all rounds; NAN without one */
 };
-enum { BENCH_ROUNDS_MAX = 16 };
 
-/* Runs every test n_rounds times, interleaved; progress(ctx, done, of) may be NULL and returns false to stop. */
-bool bench_engine(struct llm_model *m, struct pool *pool, uint32_t cpu, struct bench_test *tests, int n_tests, int n_rounds,
-                  struct bench_limits *limits, bool (*progress)(void *ctx, int done, int of), void *ctx, struct err *err);
+/* Runs every test n_rounds times, interleaved; limits: the medians of all probes. */
+bool bench_engine(const struct bench_setup *s, struct bench_test *tests, int n_tests, int n_rounds, struct bench_limits *limits, struct err *err);
+
+/* Tokens per second that the limits allow: bytes for decode (weights once for the batch, each sequence's own K and V),
+ * multiply-adds for prefill.  depth: positions that a decoded token sees, on average. */
+double bench_allowed_tps(const struct llm_info *f, const struct bench_limits *l, bool is_decode, double depth, int batch);
 
 /* Perplexity as llama-perplexity counts it: ids cut into chunks of n_ctx (the rest dropped), the first of each
  * replaced by bos (if >= 0), -log p averaged over the second half of each chunk.  ERR_INPUT when
  * there is not one whole chunk. */
 bool bench_perplexity(struct llm_model *m, const int32_t *ids, int n, int n_ctx, int32_t bos, double *ppl, int *n_chunks, struct err *err);
+
+/* Median of n figures (1 <= n); sorts them. */
+double bench_median(double *x, int n);
 #endif

@@ -1,219 +1,403 @@
-/* cmd/bench.c - `tutti bench`: this machine's limits and the engine's speed beside them. */
-#include <inttypes.h>
+/* cmd/bench.c - `tutti bench`: this machine's limits and the engine's speed beside them; start at run(). */
+#include <ctype.h>
+#include <errno.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "base/buf.h"
+#include "base/clock.h"
 #include "base/file.h"
-#include "bench/bench.h"
+#include "bench/store.h"
+#include "cmd/bench_internal.h"
 #include "cmd/cmd.h"
 #include "cmd/commands.h"
+#include "hw/machine.h"
 #include "token/token.h"
 
-enum { TEXT_BYTES_MAX = 64 << 20, THREADS_MAX = 256 };
+enum { TEXT_BYTES_MAX = 64 << 20, THREADS_MAX = 256, OUT_BYTES_MAX = 8 << 20 };
 
 static volatile sig_atomic_t is_interrupted; /* set by the signal handler alone */
 static void on_interrupt(int sig) { (void)sig, is_interrupted = 1; }
 
-static bool progress(void *ctx, int done, int of)
+/* ---- how far we are, on a terminal ---- */
+
+struct progress {
+    double later_s; /* parts that have not begun */
+    uint64_t told_ns;
+    bool is_on, is_shown;
+};
+
+static bool tell(void *ctx, const char *what, double left_s)
 {
-    (void)ctx;
-    if (isatty(STDERR_FILENO))
-        fprintf(stderr, "\r%3d %%%s", 100 * done / of, done == of ? "\r     \r" : "");
+    struct progress *p = ctx;
+    const uint64_t now = clock_ns();
+    if (p->is_on && now - p->told_ns > 200000000u) {
+        const long left = (long)(left_s + p->later_s + 0.5);
+        p->told_ns = now, p->is_shown = true;
+        fprintf(stderr, "\r%-16s %ld:%02ld left ", what, left / 60, left % 60);
+    }
     return !is_interrupted;
 }
 
-static void put_number(struct buf *b, const char *fmt, double v)
+static void progress_end(struct progress *p)
 {
-    if (isfinite(v))
-        buf_printf(b, fmt, v);
-    else
-        buf_puts(b, "null");
+    if (p->is_shown)
+        fprintf(stderr, "\r%40s\r", "");
+    p->is_shown = false;
 }
 
-static void put_limits(struct buf *b, const struct bench_limits *l)
-{
-    buf_puts(b, "{\"read_gbps\":"), put_number(b, "%.2f", l->read_bps / 1e9);
-    buf_puts(b, ",\"int8_gops\":"), put_number(b, "%.1f", l->int8_ops / 1e9);
-    buf_puts(b, ",\"bf16_gflops\":"), put_number(b, "%.1f", l->bf16_flops / 1e9);
-    buf_puts(b, ",\"f32_gflops\":"), put_number(b, "%.1f", l->f32_flops / 1e9);
-    buf_puts(b, "}");
-}
+/* ---- what is measured ---- */
 
-struct report {
-    struct buf json;  /* the elements of "results" */
-    bool is_json;
-    int n;
-};
-
-static void add_result(struct report *r, const char *test, int threads, int depth, int batch, double tps, double min, double max, double share)
-{
-    buf_printf(&r->json, "%s{\"test\":\"%s\",\"threads\":%d,\"depth\":%d,\"batch\":%d,\"tps\":", r->n++ ? "," : "", test, threads, depth, batch);
-    put_number(&r->json, "%.2f", tps);
-    buf_puts(&r->json, ",\"tps_min\":"), put_number(&r->json, "%.2f", min);
-    buf_puts(&r->json, ",\"tps_max\":"), put_number(&r->json, "%.2f", max);
-    buf_puts(&r->json, ",\"share_of_limit\":"), put_number(&r->json, "%.3f", share);
-    buf_puts(&r->json, "}");
-    if (!r->is_json)
-        printf("%-8s %7d %7d %7d %10.1f %10.1f %10.1f %7.0f %%\n", test, threads, depth, batch, tps, min, max, 100 * share);
-}
-
-static struct bench_test test_of(bool is_decode, int n_tok, int depth)
-{
-    struct bench_test t = { .is_decode = is_decode, .n_tok = n_tok, .depth = depth, .batch = 1 };
-    snprintf(t.name, sizeof(t.name), "%s%d", is_decode ? "tg" : "pp", n_tok);
-    return t;
-}
-
-struct subject { /* what is measured */
-    const char *path;
+struct job {
+    struct bench_report *r;
+    struct cmd_opt *opts;
+    struct bench_setup setup;
+    struct bench_watch watch;
+    struct progress progress;
     struct gguf *g;
     struct kernels kernels;
-    uint32_t cpu;
+    double soak_s; /* 0: none */
+    bool does_sweep, does_tests, does_batches, does_quick_score, does_score;
 };
 
-static bool measure_engine(struct report *r, const struct subject *s, int threads, const struct cmd_opt *opts, struct bench_limits *limits, struct err *err)
+static bool is_given(const struct job *j, const char *name) { return cmd_opt_find(j->opts, name)->given; }
+static long long int_of(const struct job *j, const char *name) { return cmd_opt_find(j->opts, name)->i; }
+
+void bench_machine(struct bench_report *r)
 {
-    const bool is_quick = cmd_opt_find((struct cmd_opt *)opts, "quick")->given;
-    const int rounds = (int)cmd_opt_find((struct cmd_opt *)opts, "rounds")->i, deep = (int)cmd_opt_find((struct cmd_opt *)opts, "depth")->i;
-    struct pool *pool = pool_new(threads, err);
-    struct llm_model *m = pool ? llm_model_open(s->g, &s->kernels, pool, err) : NULL;
-    bool ok = false;
+    struct err err = { 0 };
+    struct hw_machine *m = hw_detect("", &err);
     if (m) {
-        struct bench_test tests[4];
-        int n = 0;
-        const int train = llm_model_info(m)->n_ctx_train, pp = train < 512 ? train : is_quick ? 128 : 512, tg = is_quick ? 16 : 64;
-        tests[n++] = test_of(false, pp, 0);
-        tests[n++] = test_of(true, tg < train ? tg : train, 0);
-        if (deep > 0 && !is_quick && deep + tg <= train)
-            tests[n++] = test_of(true, tg, deep);
-        ok = bench_engine(m, pool, s->cpu, tests, n, is_quick && rounds > 2 ? 2 : rounds, limits, progress, NULL, err);
-        for (int i = 0; ok && i < n; i++)
-            add_result(r, tests[i].name, threads, tests[i].depth, tests[i].batch, tests[i].tps_median, tests[i].tps_min, tests[i].tps_max,
-                       tests[i].share_median);
+        snprintf(r->machine.cpu, sizeof(r->machine.cpu), "%s", m->cpu.model);
+        r->machine.memory_bytes = m->memory.total_bytes;
     }
-    llm_model_free(m);
-    pool_free(pool);
-    return ok;
+    hw_machine_free(m);
+    r->machine.cores = cpu_default_threads();
 }
 
-static bool measure_ppl(struct report *r, const struct subject *s, int threads, const char *file, int n_ctx, struct err *err)
+static void add_test(struct bench_report *r, bool is_decode, int n_tok, int depth, int batch)
 {
+    struct bench_test *t = &r->tests[r->n_tests++];
+    *t = (struct bench_test){ .is_decode = is_decode, .n_tok = n_tok, .depth = depth, .batch = batch };
+    snprintf(t->name, sizeof(t->name), "%s%d", is_decode ? "tg" : "pp", n_tok);
+}
+
+/* Ascending depth and batch: pages and tables show them so. */
+static void choose_tests(struct job *j)
+{
+    struct bench_report *r = j->r;
+    const int train = r->model.info.n_ctx_train, deep = (int)int_of(j, "depth");
+    const bool is_quick = is_given(j, "quick");
+    const int pp = train < 512 ? train : is_quick ? 128 : 512, tg = is_quick ? 16 : train < 64 ? train : 64;
+    add_test(r, false, pp, 0, 1);
+    add_test(r, true, tg < train ? tg : train, 0, 1);
+    for (int batch = 2; j->does_batches && batch <= 8; batch *= 2)
+        add_test(r, true, 16 < train ? 16 : train, 0, batch);
+    if (j->does_batches && deep > 1024 && 512 + 32 <= train)
+        add_test(r, true, 32, 512, 1);
+    if (deep > 0 && !is_quick && deep + tg <= train)
+        add_test(r, true, tg, deep, 1);
+}
+
+static double tests_seconds(const struct job *j, int rounds)
+{
+    double s = 0.3;
+    for (int i = 0; i < j->r->n_tests; i++) {
+        const struct bench_test *t = &j->r->tests[i];
+        const double pp = 0.5 * bench_allowed_tps(&j->r->model.info, &j->r->limits, false, 0, 1);
+        s += rounds * (0.3 + t->depth * t->batch / pp + t->n_tok * t->batch / (0.5 * bench_allowed_tps(&j->r->model.info, &j->r->limits, t->is_decode, t->depth, t->batch)));
+    }
+    return s;
+}
+
+static bool load_model(struct job *j, struct err *err)
+{
+    struct bench_report *r = j->r;
+    struct stat st;
+    j->g = gguf_open(r->model.path, err);
+    if (!j->g)
+        return false;
+    const bool is_reset = sense_reset_peak();
+    const int64_t before = sense_rss_bytes();
+    const uint64_t start = clock_ns();
+    j->setup.model = llm_model_open(j->g, &j->kernels, j->setup.pool, err);
+    if (!j->setup.model)
+        return false;
+    r->model.load_ms = (double)(clock_ns() - start) * 1e-6;
+    r->model.load_peak_bytes = is_reset && before > 0 ? sense_peak_bytes() : 0;
+    r->model.info = *llm_model_info(j->setup.model);
+    r->model.arch = r->model.info.arch;
+    snprintf(r->model.name, sizeof(r->model.name), "%s", r->model.info.name);
+    if (stat(r->model.path, &st) == 0)
+        r->model.file_bytes = (uint64_t)st.st_size;
+    r->has_model = true;
+    return true;
+}
+
+static bool measure_ppl(struct job *j, const char *file, struct err *err)
+{
+    struct bench_report *r = j->r;
     size_t n;
     char *text = file_read(file, TEXT_BYTES_MAX, &n, err);
-    struct vocab *v = text ? vocab_open(s->g, err) : NULL;
-    struct pool *pool = v ? pool_new(threads, err) : NULL;
-    struct llm_model *m = pool ? llm_model_open(s->g, &s->kernels, pool, err) : NULL;
+    struct vocab *v = text ? vocab_open(j->g, err) : NULL;
     struct token_list ids;
-    double ppl;
-    int n_chunks;
     token_list_init(&ids, TEXT_BYTES_MAX);
-    const bool ok = m && vocab_tokenize(v, text, n, TOKEN_ADD_SPECIAL, &ids, err) &&
-                    bench_perplexity(m, ids.ids, (int)ids.len, n_ctx, vocab_adds_bos(v) ? vocab_role(v, VOCAB_BOS) : -1, &ppl, &n_chunks, err);
-    if (ok) {
-        buf_printf(&r->json, "%s{\"test\":\"ppl\",\"threads\":%d,\"depth\":%d,\"batch\":%d,\"tps\":null,\"share_of_limit\":null,\"ppl\":%.6f}", r->n++ ? "," : "",
-                   threads, n_ctx, n_chunks, ppl);
-        if (!r->is_json)
-            printf("perplexity %.4f over %d chunks of %d tokens\n", ppl, n_chunks, n_ctx);
-    }
+    r->ppl.n_ctx = (int)int_of(j, "ctx");
+    const bool ok = v && vocab_tokenize(v, text, n, TOKEN_ADD_SPECIAL, &ids, err) &&
+                    bench_perplexity(j->setup.model, ids.ids, (int)ids.len, r->ppl.n_ctx, vocab_adds_bos(v) ? vocab_role(v, VOCAB_BOS) : -1, &r->ppl.value,
+                                     &r->ppl.n_chunks, err);
+    if (!ok)
+        r->ppl.n_chunks = 0;
     token_list_fini(&ids);
-    llm_model_free(m);
-    pool_free(pool);
     vocab_free(v);
     free(text);
     return ok;
 }
 
-static void print_head(const struct bench_limits *l, const char *level, int threads, bool has_model)
+/* Everything that was asked for, one part after the other; each keeps what it has when it is stopped. */
+static bool measure(struct job *j, struct err *err)
 {
-    printf("cpu level %s, %d threads; limits measured now: read %.1f GB/s, int8 %.0f GOPS, bf16 %.0f, f32 %.0f GFLOPS\n", level, threads,
-           l->read_bps / 1e9, l->int8_ops / 1e9, isnan(l->bf16_flops) ? 0 : l->bf16_flops / 1e9, l->f32_flops / 1e9);
-    if (has_model)
-        printf("%-8s %7s %7s %7s %10s %10s %10s %9s\n", "test", "threads", "depth", "batch", "tokens/s", "min", "max", "of limit");
+    struct bench_report *r = j->r;
+    const struct cmd_opt *ppl = cmd_opt_find(j->opts, "ppl");
+    const int rounds = is_given(j, "quick") && int_of(j, "rounds") > 2 ? 2 : (int)int_of(j, "rounds"), reps = (int)int_of(j, "reps");
+    double tests_s = 0, quick_s = 0, score_s = 0;
+    if (!bench_probe(&r->limits, j->setup.pool, j->setup.cpu, false, err) || (r->model.path && !load_model(j, err)))
+        return false;
+    if (j->does_tests) {
+        choose_tests(j);
+        tests_s = tests_seconds(j, rounds);
+    }
+    quick_s = j->does_quick_score ? 6 : 0;
+    score_s = j->does_score ? bench_score_seconds(&r->model.info, &r->limits, reps) : 0;
+    if (ppl->given && !measure_ppl(j, ppl->s, err))
+        return false;
+    j->progress.later_s = tests_s + quick_s + score_s + j->soak_s;
+    if (j->does_sweep && (!bench_reads(r->machine.threads, r->reads, &r->n_reads, &j->watch, err) ||
+                          !bench_peaks(r->machine.threads, j->setup.cpu, r->peaks, &r->n_peaks, &j->watch, err)))
+        return false;
+    j->progress.later_s -= tests_s;
+    if (j->does_tests && !bench_engine(&j->setup, r->tests, r->n_tests, rounds, &r->limits, err))
+        return false;
+    j->progress.later_s -= quick_s;
+    if (j->does_quick_score) {
+        r->has_score = bench_score_quick(&j->setup, &r->score, err);
+        if (!r->has_score)
+            return false;
+    }
+    j->progress.later_s -= score_s;
+    if (j->does_score) {
+        const bool ok = bench_score_run(&j->setup, reps, &r->score, err);
+        r->has_score = r->score.n_done > 0;
+        if (!ok)
+            return false;
+    }
+    j->progress.later_s = 0;
+    return j->soak_s <= 0 || bench_soak_run(&j->setup, j->soak_s, r->soak, err);
+}
+
+/* ---- what is known besides ---- */
+
+static void add_knowledge(struct bench_report *r, struct catalog *c, struct sense *sense)
+{
+    struct err err = { 0 };
+    r->energy.meter = sense ? sense_meter(sense) : NULL;
+    snprintf(r->energy.why_none, sizeof(r->energy.why_none), "%s", sense ? sense_why_none(sense) : "");
+    r->energy.estimate_w = NAN;
+    const struct catalog_row *cpu = c && r->machine.cpu[0] ? catalog_find_in(c, "cpu soc", r->machine.cpu, &err) : NULL;
+    const double tdp = cpu ? catalog_number(cpu, "tdp_w") : (double)NAN;
+    if (tdp > 0) {
+        r->energy.estimate_w = tdp;
+        snprintf(r->energy.estimate_from, sizeof(r->energy.estimate_from), "rated power of %.80s in the catalog", catalog_name(cpu));
+    }
+    if (c && r->has_score && r->score.n_done == LOCALSCORE_N &&
+        !bench_compare(c, (double)r->model.info.n_params, (double)r->model.info.active_params, (double)r->model.info.bytes_per_tok, &r->score.sum, &r->compare, &err))
+        fprintf(stderr, "tutti: no comparison: %s\n", err.text);
+}
+
+bool bench_store_file(char *path, size_t size) { return store_path(getenv("XDG_DATA_HOME"), getenv("HOME"), path, size); }
+
+/* A convenience: what goes wrong is a warning. */
+static void keep(const struct bench_report *r)
+{
+    struct err err = { 0 };
+    char path[1024];
+    if (!bench_store_file(path, sizeof(path)))
+        return;
+    struct store *s = store_open(path, true, &err);
+    const bool ok = s && store_add(s, r, &err);
+    if (!ok && err.code != ERR_UNSUPPORTED)
+        fprintf(stderr, "tutti: warning: this run is not kept: %s\n", err.text);
+    store_close(s);
+}
+
+bool bench_parse_duration(const char *text, double *seconds)
+{
+    char *end;
+    errno = 0;
+    *seconds = strtod(text, &end);
+    if (end == text || errno || !isfinite(*seconds))
+        return false;
+    const double unit = *end == 'm' ? 60 : *end == 'h' ? 3600 : 1;
+    if (*end && (end[1] || !strchr("smh", *end)))
+        return false;
+    *seconds *= unit;
+    return *seconds >= 1 && *seconds <= 7 * 86400;
+}
+
+/* `--score PP TG TTFT_MS`: the formula alone. */
+static int print_formula(int argc, char **argv)
+{
+    double v[3];
+    for (int i = 0; i < 3; i++) {
+        char *end;
+        errno = 0;
+        v[i] = i < argc ? strtod(argv[i], &end) : 0;
+        if (i >= argc || end == argv[i] || *end || errno == ERANGE || !isfinite(v[i]) || v[i] <= 0) {
+            fprintf(stderr, "tutti: --score: PP, TG (tokens/s) and TTFT_MS are wanted, each a number above 0%s%s\n", i < argc ? ", not " : "", i < argc ? argv[i] : "");
+            return 2;
+        }
+    }
+    printf("%.12g\n", localscore_of(v[0], v[1], v[2]));
+    return 0;
+}
+
+static bool print(const struct job *j, struct err *err)
+{
+    const struct cmd_opt *html = cmd_opt_find(j->opts, "html");
+    struct buf b;
+    bool ok = true;
+    buf_init(&b, OUT_BYTES_MAX);
+    if (html->given && !bench_report_page(j->r, html->s, err))
+        ok = false;
+    else if (is_given(j, "json") || is_given(j, "csv")) {
+        ok = is_given(j, "json") ? bench_report_json(j->r, &b, err) : bench_report_csv(j->r, &b, err);
+        if (ok)
+            fputs(b.data, stdout);
+    } else if (!html->given || strcmp(html->s, "-") != 0)
+        ok = bench_print(j->r, err);
+    buf_fini(&b);
+    return ok;
+}
+
+static int wrong(const char *text)
+{
+    fprintf(stderr, "tutti: %s; see `tutti bench --help`\n", text);
+    return 2;
 }
 
 static int run(int argc, char **argv, struct cmd_opt *opts)
 {
-    struct err err = { 0 };
-    struct subject s = { .path = argc ? argv[0] : NULL };
+    static const char *const needs_model[] = { "quick", "engine", "localscore", "soak", "ppl" };
+    struct err err = { 0 }, other = { 0 };
+    struct job j = { .opts = opts };
     const struct cpu_level *level;
-    struct bench_limits limits;
-    struct report r = { .is_json = cmd_opt_find(opts, "json")->given };
-    const struct cmd_opt *threads = cmd_opt_find(opts, "threads"), *ppl = cmd_opt_find(opts, "ppl");
-    const int n_threads = threads->given ? (int)threads->i : cpu_default_threads();
-    int rc = 1;
-    if (!cmd_cpu(&s.cpu, &level))
+    const struct cmd_opt *soak = cmd_opt_find(opts, "soak"), *threads = cmd_opt_find(opts, "threads");
+    if (is_given(&j, "score"))
+        return print_formula(argc, argv);
+    if (argc > 1)
+        return wrong("one argument too many");
+    for (size_t i = 0; argc == 0 && i < sizeof(needs_model) / sizeof(needs_model[0]); i++)
+        if (is_given(&j, needs_model[i])) {
+            fprintf(stderr, "tutti: --%s: needs a MODEL; see `tutti bench --help`\n", needs_model[i]);
+            return 2;
+        }
+    if (is_given(&j, "json") && is_given(&j, "csv"))
+        return wrong("--json and --csv: one of them");
+    if (soak->given && !bench_parse_duration(soak->s, &j.soak_s))
+        return wrong("--soak: a time is wanted: 90s, 10m, 1h");
+    if (!cmd_cpu(&j.setup.cpu, &level))
         return 1;
-    kernels_choose(&s.kernels, s.cpu);
-    buf_init(&r.json, 1 << 20);
-    signal(SIGINT, on_interrupt);
-    struct pool *pool = pool_new(n_threads, &err);
-    if (!pool || !bench_probe(&limits, pool, s.cpu, false, &err))
-        goto out;
-    pool_free(pool);
-    pool = NULL;
-    if (ppl->given && !s.path) {
-        err_set(&err, ERR_INPUT, "--ppl: needs a MODEL");
-        goto out;
-    }
-    if (!r.is_json)
-        print_head(&limits, level->name, n_threads, s.path && !ppl->given);
-    if (s.path) {
-        s.g = gguf_open(s.path, &err);
-        if (!s.g)
-            goto out;
-        const bool ok = ppl->given ? measure_ppl(&r, &s, n_threads, ppl->s, (int)cmd_opt_find(opts, "ctx")->i, &err)
-                                   : measure_engine(&r, &s, n_threads, opts, &limits, &err);
-        if (!ok)
-            goto out;
-    }
-    if (r.is_json) {
-        struct buf b;
-        buf_init(&b, 2 << 20);
-        buf_printf(&b, "{\"machine\":{\"cpu_level\":\"%s\",\"cores\":%d},\"model\":", level->name, cpu_default_threads());
-        if (s.path)
-            buf_put_json(&b, s.path, strlen(s.path));
-        else
-            buf_puts(&b, "null");
-        buf_puts(&b, ",\"limits\":");
-        put_limits(&b, &limits);
-        buf_printf(&b, ",\"results\":[%s]}\n", r.json.data ? r.json.data : "");
-        fputs(buf_ok(&b, "bench", &err) ? b.data : "", stdout);
-        buf_fini(&b);
-    }
-    rc = 0;
-out:
-    if (rc)
+    const bool is_part = is_given(&j, "localscore") || soak->given || is_given(&j, "ppl"); /* only that */
+    j.does_tests = argc > 0 && !is_part;
+    j.does_sweep = !is_part && !is_given(&j, "quick") && !is_given(&j, "engine");
+    j.does_batches = j.does_tests && j.does_sweep;
+    j.does_score = is_given(&j, "localscore");
+    j.does_quick_score = j.does_tests && !is_given(&j, "engine");
+
+    j.r = calloc(1, sizeof(*j.r));
+    if (j.r && soak->given)
+        j.r->soak = calloc(1, sizeof(*j.r->soak));
+    if (!j.r || (soak->given && !j.r->soak)) {
+        err_set(&err, ERR_NOMEM, "bench: out of memory");
         cmd_fail(&err);
-    gguf_close(s.g);
-    pool_free(pool);
-    buf_fini(&r.json);
-    return rc;
+        free(j.r);
+        return 1;
+    }
+    j.progress.is_on = isatty(STDERR_FILENO);
+    j.watch = (struct bench_watch){ tell, &j.progress };
+    j.setup.watch = &j.watch;
+    j.r->version = TUTTI_VERSION, j.r->time_s = (int64_t)time(NULL), j.r->machine.level = level->name;
+    j.r->model.path = argc ? argv[0] : NULL;
+    bench_machine(j.r);
+    j.r->machine.threads = threads->given ? (int)threads->i : j.r->machine.cores;
+    kernels_choose(&j.kernels, j.setup.cpu);
+    struct sigaction on = { .sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND }; /* the second one ends us at once */
+    sigaction(SIGINT, &on, NULL);
+    sigaction(SIGTERM, &on, NULL);
+
+    char user_dir[1024];
+    const bool has_dir = catalog_user_dir(getenv("XDG_CONFIG_HOME"), getenv("HOME"), user_dir, sizeof(user_dir));
+    struct catalog *catalog = catalog_new(has_dir ? user_dir : NULL, &other);
+    struct sense *sense = sense_open("", &other);
+    j.setup.sense = sense, j.setup.peak_bytes = &j.r->model.peak_bytes;
+    j.setup.pool = pool_new(j.r->machine.threads, &err);
+    const bool is_whole = j.setup.pool && measure(&j, &err);
+    progress_end(&j.progress);
+    j.r->is_interrupted = !is_whole && err.code == ERR_CANCELLED;
+    bool ok = is_whole;
+    if (is_whole || j.r->is_interrupted) {
+        add_knowledge(j.r, catalog, sense);
+        ok = print(&j, is_whole ? &err : &other) && is_whole;
+        if (!is_whole && other.code != ERR_NONE && !j.r->is_interrupted)
+            err = other;
+        if (!is_given(&j, "no-store") && !is_given(&j, "ppl"))
+            keep(j.r);
+    }
+    llm_model_free(j.setup.model);
+    gguf_close(j.g);
+    pool_free(j.setup.pool);
+    sense_close(sense);
+    catalog_free(catalog);
+    free(j.r->soak);
+    free(j.r);
+    return ok ? 0 : cmd_fail(&err);
 }
 
 static struct cmd_opt opts[] = {
-    { .name = "quick", .kind = OPT_FLAG, .help = "a few seconds: pp128, tg16, two rounds" },
+    { .name = "quick", .kind = OPT_FLAG, .help = "a few seconds: pp128, tg16, a projected LocalScore" },
+    { .name = "engine", .kind = OPT_FLAG, .help = "pp512 and tg64 alone, no sweeps, batches, score" },
+    { .name = "localscore", .kind = OPT_FLAG, .help = "only this: the nine tests of LocalScore" },
+    { .name = "reps", .kind = OPT_INT, .value = "N", .min = 1, .max = 16, .i = 1, .help = "repetitions of each of the nine (default 1)" },
+    { .name = "soak", .kind = OPT_TEXT, .value = "TIME", .help = "only this: load for 10m, 90s, 1h, and the curve" },
+    { .name = "ppl", .kind = OPT_TEXT, .value = "FILE", .help = "only this: perplexity of MODEL on the text" },
+    { .name = "ctx", .kind = OPT_INT, .value = "N", .min = 2, .max = 1 << 20, .i = 512, .help = "chunk for --ppl (default 512)" },
+    { .name = "score", .kind = OPT_FLAG, .help = "PP TG TTFT_MS: print the LocalScore of these" },
     { .name = "threads", .kind = OPT_INT, .value = "N", .min = 1, .max = THREADS_MAX, .help = "threads (default: physical cores)" },
     { .name = "rounds", .kind = OPT_INT, .value = "N", .min = 1, .max = BENCH_ROUNDS_MAX, .i = 3, .help = "rounds; medians are shown (default 3)" },
     { .name = "depth", .kind = OPT_INT, .value = "N", .min = 0, .max = 1 << 20, .i = 2048, .help = "also decode after N tokens (default 2048)" },
-    { .name = "ppl", .kind = OPT_TEXT, .value = "FILE", .help = "perplexity of MODEL on the text instead" },
-    { .name = "ctx", .kind = OPT_INT, .value = "N", .min = 2, .max = 1 << 20, .i = 512, .help = "chunk for --ppl (default 512)" },
+    { .name = "html", .kind = OPT_TEXT, .value = "FILE", .help = "write a page with pictures too (-: stdout)" },
     { .name = "json", .kind = OPT_FLAG, .help = "print JSON" },
+    { .name = "csv", .kind = OPT_FLAG, .help = "print CSV, a line for each figure" },
+    { .name = "no-store", .kind = OPT_FLAG, .help = "do not keep this run for `bench history`" },
     { 0 },
 };
 const struct cmd cmd_bench = {
     .name = "bench",
     .args = "[MODEL]",
-    .max_args = 1,
+    .max_args = 3,
     .help = "measure this machine, and MODEL on it",
-    .more = "\nEvery figure is measured now: the machine's limits (memory reads, multiply-adds)\n"
-            "and, with MODEL, prompt reading (pp512) and generation (tg64) in tokens per\n"
-            "second beside what those limits allow.  --json prints {\"machine\", \"limits\",\n"
-            "\"results\": [{\"test\", \"threads\", \"depth\", \"batch\", \"tps\", \"share_of_limit\"}]}.\n",
+    .more = "\nEvery figure is measured now: memory reads over threads, streams and sizes,\n"
+            "multiply-adds of each unit, and with MODEL prompt reading (pp), generation (tg)\n"
+            "over depth and batch, the time to the first token, load time, memory, energy\n"
+            "where there is a meter, and the LocalScore (projected unless --localscore).\n"
+            "\"of limit\" is the share of what memory (tg) or int8 arithmetic (pp) allowed\n"
+            "right before and after.  Ctrl-C prints what was measured until then.  Runs are\n"
+            "kept for `tutti bench history`.  docs/bench.md explains, docs/json.md has --json.\n",
     .opts = opts,
     .run = run,
 };

@@ -3,6 +3,7 @@
 #define TUTTI_CMD_COMMANDS_H
 struct cmd;
 extern const struct cmd cmd_bench; /* bench.c */
+extern const struct cmd cmd_bench_history; /* bench_history.c */
 extern const struct cmd cmd_cost; /* cost.c */
 extern const struct cmd cmd_fit; /* fit.c */
 extern const struct cmd cmd_model_logits; /* model_logits.c */

@@ -1,0 +1,186 @@
+/* bench/score.c - see score.h; start at bench_score_run() and bench_score_quick(). */
+#include "bench/score.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "bench/runner_internal.h"
+
+static double since_s(uint64_t start) { return (double)(clock_ns() - start) * 1e-9; }
+
+/* One repetition: prompt_tps, gen_tps, ttft_ms of c. */
+static bool repeat(struct runner *r, struct localscore_case *c, struct err *err)
+{
+    const uint64_t start = clock_ns();
+    const int seq = llm_seq_new(r->c);
+    double prompt_s = 0, ttft_s = 0;
+    bool ok = runner_feed(r, seq, 0, c->n_prompt, err);
+    prompt_s = since_s(start);
+    const uint64_t gen_start = clock_ns();
+    for (int k = 0; ok && k < c->n_gen; k++) {
+        ok = runner_step(r, &seq, 1, c->n_prompt + k, err);
+        if (k == 0)
+            ttft_s = since_s(start);
+    }
+    c->prompt_tps = c->n_prompt / prompt_s, c->gen_tps = c->n_gen / since_s(gen_start), c->ttft_ms = ttft_s * 1e3;
+    llm_seq_free(r->c, seq);
+    return ok;
+}
+
+/* Seconds of a case at half the limit; the first measured case corrects it. */
+static double estimate(const struct llm_info *f, const struct bench_limits *l, const struct localscore_case *c)
+{
+    return 0.3 + c->n_prompt / (0.5 * bench_allowed_tps(f, l, false, 0, 1)) +
+           c->n_gen / (0.6 * bench_allowed_tps(f, l, true, c->n_prompt + c->n_gen / 2.0, 1));
+}
+
+double bench_score_seconds(const struct llm_info *f, const struct bench_limits *l, int n_reps)
+{
+    double s = estimate(f, l, &localscore_cases[0]); /* the warm-up */
+    for (int i = 0; i < LOCALSCORE_N; i++)
+        s += estimate(f, l, &localscore_cases[i]) * n_reps;
+    return s;
+}
+
+static bool run_case(const struct bench_setup *s, struct localscore_case *c, int n_reps, double piece_s, double after_s, struct err *err)
+{
+    struct runner r;
+    struct localscore_case sum = { 0 }, one = *c;
+    char what[32];
+    bool ok = runner_open(&r, s, c->n_prompt + c->n_gen, 1, err);
+    snprintf(what, sizeof(what), "pp%d+tg%d", c->n_prompt, c->n_gen);
+    for (int i = 0; ok && i < n_reps; i++) {
+        runner_piece(&r, what, piece_s, after_s + piece_s * (n_reps - 1 - i));
+        ok = repeat(&r, &one, err);
+        sum.prompt_tps += one.prompt_tps / n_reps, sum.gen_tps += one.gen_tps / n_reps, sum.ttft_ms += one.ttft_ms / n_reps;
+    }
+    runner_close(&r);
+    c->prompt_tps = sum.prompt_tps, c->gen_tps = sum.gen_tps, c->ttft_ms = sum.ttft_ms;
+    return ok;
+}
+
+bool bench_score_run(const struct bench_setup *s, int n_reps, struct bench_score *out, struct err *err)
+{
+    const struct llm_info *f = llm_model_info(s->model);
+    struct bench_limits before, after;
+    double left[LOCALSCORE_N + 1] = { 0 }, slow = 1; /* left[i]: of all from i on, by the estimate; slow: how wrong it is */
+    *out = (struct bench_score){ .sum = { NAN, NAN, NAN, NAN } };
+    memcpy(out->cases, localscore_cases, sizeof(out->cases));
+    if (!bench_probe(&before, s->pool, s->cpu, true, err))
+        return false;
+    for (int i = LOCALSCORE_N - 1; i >= 0; i--)
+        left[i] = left[i + 1] + estimate(f, &before, &localscore_cases[i]) * n_reps;
+    struct localscore_case warm = localscore_cases[0];
+    if (!run_case(s, &warm, 1, left[0] - left[1], left[0], err) || !bench_probe(&before, s->pool, s->cpu, true, err))
+        return false;
+    double expected = 0, took = 0;
+    for (int i = 0; i < LOCALSCORE_N; i++) {
+        struct localscore_case *c = &out->cases[i];
+        const uint64_t start = clock_ns();
+        const double one = (left[i] - left[i + 1]) / n_reps;
+        if (!run_case(s, c, n_reps, slow * one, slow * left[i + 1], err) || !bench_probe(&after, s->pool, s->cpu, true, err))
+            return false;
+        took += since_s(start), expected += left[i] - left[i + 1];
+        slow = took / expected;
+        const struct bench_limits l = { (before.read_bps + after.read_bps) / 2, (before.int8_ops + after.int8_ops) / 2, NAN, NAN };
+        out->prompt_share[i] = c->prompt_tps / bench_allowed_tps(f, &l, false, 0, 1);
+        out->gen_share[i] = c->gen_tps / bench_allowed_tps(f, &l, true, c->n_prompt + c->n_gen / 2.0, 1);
+        out->n_done = i + 1;
+        before = after;
+    }
+    out->sum = localscore_sum(out->cases);
+    return true;
+}
+
+/* ---- few measurements ---- */
+
+enum { N_CHUNK = 256, N_STEPS = 12, QUICK_ROUNDS = 3 };
+
+static bool time_prompt(struct runner *r, int n, double *s, struct err *err)
+{
+    const int seq = llm_seq_new(r->c);
+    const uint64_t start = clock_ns();
+    const bool ok = runner_feed(r, seq, 0, n, err);
+    *s = since_s(start);
+    llm_seq_free(r->c, seq);
+    return ok;
+}
+
+/* A chunk at positions 0.., steps behind it, a deep chunk, steps behind that. */
+static bool time_depths(struct runner *r, struct localscore_few *f, struct err *err)
+{
+    const int seq = llm_seq_new(r->c);
+    uint64_t start = clock_ns();
+    int pos = f->n_chunk;
+    bool ok = runner_feed(r, seq, 0, f->n_chunk, err);
+    f->chunk_s = since_s(start);
+    start = clock_ns();
+    for (int k = 0; ok && k < N_STEPS; k++)
+        ok = runner_step(r, &seq, 1, pos++, err);
+    f->step_s = since_s(start) / N_STEPS, f->step_depth = f->n_chunk + N_STEPS / 2;
+    ok = ok && runner_feed(r, seq, pos, f->depth - pos, err);
+    start = clock_ns();
+    ok = ok && runner_feed(r, seq, f->depth, f->n_chunk, err);
+    f->deep_chunk_s = since_s(start);
+    start = clock_ns();
+    for (int k = 0; ok && k < N_STEPS; k++)
+        ok = runner_step(r, &seq, 1, f->depth + f->n_chunk + k, err);
+    f->deep_step_s = since_s(start) / N_STEPS;
+    llm_seq_free(r->c, seq);
+    return ok;
+}
+
+bool bench_score_quick(const struct bench_setup *s, struct bench_score *out, struct err *err)
+{
+    struct runner r;
+    struct localscore_few few[QUICK_ROUNDS], mid;
+    double score[QUICK_ROUNDS], one[QUICK_ROUNDS], warm_s;
+    *out = (struct bench_score){ .is_projected = true, .error_frac = NAN, .sum = { NAN, NAN, NAN, NAN } };
+    memcpy(out->cases, localscore_cases, sizeof(out->cases));
+    bool ok = runner_open(&r, s, 4096, 1, err);
+    if (!ok)
+        goto out;
+    runner_piece(&r, "projection", 5, 0);
+    if (!(ok = time_prompt(&r, 64, &warm_s, err) && time_prompt(&r, 64, &warm_s, err)))
+        goto out;
+    /* as deep as two seconds of prompt go */
+    const double tps = 64 / warm_s;
+    int depth = (int)fmin(fmax(2 * tps, 2 * N_CHUNK), 3072) / 32 * 32;
+    const double round_s = (depth + N_CHUNK + 80) / tps + 2 * N_STEPS / tps * 8;
+    for (int i = 0; ok && i < QUICK_ROUNDS; i++) {
+        few[i] = (struct localscore_few){ .n_chunk = N_CHUNK, .depth = depth };
+        runner_piece(&r, "projection", round_s, round_s * (QUICK_ROUNDS - 1 - i));
+        ok = time_prompt(&r, 16, &few[i].pp16_s, err) && time_prompt(&r, 64, &few[i].pp64_s, err) && time_depths(&r, &few[i], err);
+        if (ok && !(ok = localscore_project(&few[i], out->cases)))
+            err_set(err, ERR_INTERNAL, "bench: the clock stood still");
+        score[i] = localscore_sum(out->cases).score;
+    }
+    if (!ok)
+        goto out;
+    /* each figure's median, then the projection */
+    mid = few[0];
+#define MEDIAN(field)                                                                              \
+    do {                                                                                           \
+        for (int i = 0; i < QUICK_ROUNDS; i++)                                                     \
+            one[i] = few[i].field;                                                                 \
+        mid.field = bench_median(one, QUICK_ROUNDS);                                               \
+    } while (0)
+    MEDIAN(pp16_s);
+    MEDIAN(pp64_s);
+    MEDIAN(chunk_s);
+    MEDIAN(deep_chunk_s);
+    MEDIAN(step_s);
+    MEDIAN(deep_step_s);
+#undef MEDIAN
+    ok = localscore_project(&mid, out->cases);
+    out->sum = localscore_sum(out->cases);
+    out->n_done = LOCALSCORE_N;
+    bench_median(score, QUICK_ROUNDS); /* sorts */
+    /* what the model itself gets wrong (docs/bench.md), and the spread of this run */
+    out->error_frac = hypot(BENCH_QUICK_MODEL_ERROR, (score[QUICK_ROUNDS - 1] - score[0]) / 2 / out->sum.score);
+out:
+    runner_close(&r);
+    return ok;
+}
