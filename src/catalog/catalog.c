@@ -228,7 +228,7 @@ static bool read_head(struct catalog *c, struct catalog_table *t, const char *fi
             t->n_columns = i + 1;
         to[i] = catalog_find_column(t, r->fields[i]);
         if (to[i] < 0)
-            return fail_at(file, r, i, "the table has no such column (`tutti catalog TABLE --columns` lists them)", err);
+            return fail_at(file, r, i, "the table has no such column (docs/data.md)", err);
         has_source |= strcmp(r->fields[i], "source") == 0;
         has_date |= strcmp(r->fields[i], "date") == 0;
     }

@@ -4,6 +4,7 @@
 struct cmd;
 extern const struct cmd cmd_bench; /* bench.c */
 extern const struct cmd cmd_bench_history; /* bench_history.c */
+extern const struct cmd cmd_catalog; /* catalog.c */
 extern const struct cmd cmd_cost; /* cost.c */
 extern const struct cmd cmd_fit; /* fit.c */
 extern const struct cmd cmd_model_logits; /* model_logits.c */

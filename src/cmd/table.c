@@ -5,6 +5,7 @@
 const struct cmd *const cmd_table[] = {
     &cmd_bench,
     &cmd_bench_history,
+    &cmd_catalog,
     &cmd_cost,
     &cmd_fit,
     &cmd_model_logits,
