@@ -169,7 +169,7 @@ static bool grow_rows(struct catalog *c, struct catalog_table *t, struct err *er
 }
 
 /* Puts the record into the table.  to[i] is the table's column of field i.  A row of that name takes the new cells;
- * what the user's file has no column for stays, and the row's source says so. */
+ * what the user's row leaves empty stays as it was, and the row's source says so. */
 static bool add_record(struct catalog *c, struct catalog_table *t, const char *file, const struct csv_record *r, const int *to, bool is_user, struct err *err)
 {
     struct catalog_row *row = (struct catalog_row *)row_of(t, r->fields[0]);
@@ -188,7 +188,9 @@ static bool add_record(struct catalog *c, struct catalog_table *t, const char *f
         row->cells[i] = old ? old->cells[i] : "";
     for (int i = 0; i < r->n_fields; i++) {
         const int k = to[i];
-        if (old && r->n_fields < t->n_columns && strcmp(t->columns[k], "source") == 0) {
+        if (old && !r->fields[i][0])
+            continue;
+        if (old && strcmp(t->columns[k], "source") == 0) {
             char both[2 * CSV_FIELD_BYTES_MAX + 64];
             const int n = snprintf(both, sizeof(both), "%s; other columns: %s", r->fields[i], old->cells[k]);
             row->cells[k] = arena_strndup(c->arena, both, (size_t)n, err);

@@ -1,7 +1,7 @@
 /* catalog/catalog.h - tables of facts: hardware, models, number formats, runtimes, prices.
  *
  * For:     plan's callers (advise/), expert/, bench/, cmd/.  The tables are data/<table>.csv, inside the binary; a user's
- *          DIR/<table>.csv adds rows to them or overrides those of the same name.
+ *          DIR/<table>.csv adds rows to them or overrides those of the same name: the cells it fills, the others stay.
  * Touches: the user's files, when a table is first asked for.  Never the network, never this machine's hardware.
  * Thread:  one owner at a time: tables are read when they are first asked for.
  * Rule:    every row has a unique `name`, a `source` and a `date`; rows never change and live as long as their catalog.
