@@ -63,7 +63,7 @@ ARCH := $(if $(CROSS),aarch64,$(shell uname -m))
 FOREIGN := $(if $(filter x86_64,$(ARCH)),$(ISA_ARM),$(if $(filter aarch64,$(ARCH)),$(ISA_X86),$(ISA_ARM) $(ISA_X86)))
 SRC  := $(foreach f,$(SRC),$(if $(filter src/kernels/%,$(f)),$(if $(filter $(call isa,$(f)),$(FOREIGN)),,$(f)),$(f)))
 OBJ  := $(SRC:%.c=$(BUILD)/%.o) $(BUILD)/gen/catalog_data.o
-DATA := $(sort $(wildcard data/*.csv))
+DATA := $(filter-out data/ids.csv,$(sort $(wildcard data/*.csv))) # ids.csv belongs to hw/
 
 .PHONY: all help deps check check-fast unit floors headers asan tsan fuzz bench cross map install clean tools tests
 
