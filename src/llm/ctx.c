@@ -145,6 +145,7 @@ struct llm_ctx *llm_ctx_new(const struct llm_model *m, const struct llm_ctx_opti
         llm_ctx_free(c);
         return err_null(err, ERR_NOMEM, "out of memory for a context");
     }
+    c->memory_bytes = count.used;
     struct cutter real = { .base = c->memory };
     cut_up(c, &real);
     if (!kv_init(&c->kv, &shape, err)) {
@@ -169,6 +170,7 @@ int llm_ctx_n_ctx(const struct llm_ctx *c) { return c->n_ctx; }
 int llm_ctx_n_batch_max(const struct llm_ctx *c) { return c->n_batch_max; }
 int llm_ctx_kv_free_tok(const struct llm_ctx *c) { return (c->kv.n_free + c->kv.n_idle) * ATTN_PAGE; }
 int llm_ctx_kv_total_tok(const struct llm_ctx *c) { return c->kv.n_pages * ATTN_PAGE; }
+struct llm_ctx_bytes llm_ctx_bytes(const struct llm_ctx *c) { return (struct llm_ctx_bytes){ c->kv.data_bytes, c->memory_bytes }; }
 
 int llm_seq_new(struct llm_ctx *c) { return kv_seq_new(&c->kv); }
 void llm_seq_free(struct llm_ctx *c, int seq) { kv_seq_free(&c->kv, seq); }

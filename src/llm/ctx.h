@@ -42,6 +42,7 @@ struct llm_ctx {
     float rope_mult[2];
 
     void *memory;            /* one block for all that follows */
+    size_t memory_bytes;
     float *x;                /* [n_tok][E] the residual stream */
     float *norm;             /* [n_tok][E] normalised input of a product */
     float *qkv;              /* [n_tok][n_q + n_k + n_v] */

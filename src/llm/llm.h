@@ -62,6 +62,11 @@ int llm_ctx_n_ctx(const struct llm_ctx *c);
 int llm_ctx_n_batch_max(const struct llm_ctx *c);
 int llm_ctx_kv_free_tok(const struct llm_ctx *c);  /* positions that could be given out now */
 int llm_ctx_kv_total_tok(const struct llm_ctx *c);
+/* What a context holds at most: K/V pages (touched as they are first written), and all else. */
+struct llm_ctx_bytes {
+    size_t kv, scratch;
+};
+struct llm_ctx_bytes llm_ctx_bytes(const struct llm_ctx *c);
 
 /* ---- sequences ---- */
 

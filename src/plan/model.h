@@ -27,6 +27,10 @@ struct plan_model {
     int n_layer_linear;     /* a state of linear_state_bytes, whatever the context (Mamba, gated delta nets) */
     int window;             /* positions with itself; 0: none */
     uint64_t linear_state_bytes; /* of one layer and sequence */
+    int q_lora, d_q_head, d_v_head; /* latent attention: rank of Q, values per head of Q and of the output */
+    int n_ff_expert;        /* width of one expert */
+    int n_cols_max;         /* the longest row of a matrix; 0: max(n_embd, n_ff) */
+    bool is_encoder;        /* reads a text at once, keeps nothing (BERT) */
     int kv_lora, n_rot;     /* latent attention (MLA): one row of kv_lora + n_rot values per position; 0: none */
     /* quality, where the catalog knows it */
     int year;
