@@ -7,6 +7,7 @@ const struct cmd *const cmd_table[] = {
     &cmd_bench_history,
     &cmd_catalog,
     &cmd_cost,
+    &cmd_detect,
     &cmd_fit,
     &cmd_model_logits,
     &cmd_model_render,

@@ -147,13 +147,13 @@ static void read_jetson_module(struct hw_board *b)
         const char *number, *name;
         int gib;
     } modules[] = {
-        { "p3767-0000", "Jetson Orin NX (16 GB)", 16 }, { "p3767-0001", "Jetson Orin NX (8 GB)", 8 },
-        { "p3767-0003", "Jetson Orin Nano (8 GB)", 8 }, { "p3767-0004", "Jetson Orin Nano (4 GB)", 4 },
-        { "p3767-0005", "Jetson Orin Nano (8 GB, developer kit)", 8 },
-        { "p3701-0000", "Jetson AGX Orin", 32 }, { "p3701-0004", "Jetson AGX Orin (32 GB)", 32 }, { "p3701-0005", "Jetson AGX Orin (64 GB)", 64 },
-        { "p2888-0001", "Jetson AGX Xavier (16 GB)", 16 }, { "p2888-0004", "Jetson AGX Xavier (32 GB)", 32 },
-        { "p3668-0000", "Jetson Xavier NX (developer kit)", 8 }, { "p3668-0001", "Jetson Xavier NX", 8 },
-        { "p3448-0000", "Jetson Nano (4 GB)", 4 }, { "p3448-0003", "Jetson Nano (2 GB)", 2 },
+        { "p3767-0000", "Jetson Orin NX 16GB", 16 }, { "p3767-0001", "Jetson Orin NX 8GB", 8 },
+        { "p3767-0003", "Jetson Orin Nano 8GB", 8 }, { "p3767-0004", "Jetson Orin Nano 4GB", 4 },
+        { "p3767-0005", "Jetson Orin Nano 8GB", 8 },
+        { "p3701-0000", "Jetson AGX Orin 32GB", 32 }, { "p3701-0004", "Jetson AGX Orin 32GB", 32 }, { "p3701-0005", "Jetson AGX Orin 64GB", 64 },
+        { "p2888-0001", "Jetson AGX Xavier 16GB", 16 }, { "p2888-0004", "Jetson AGX Xavier 32GB", 32 },
+        { "p3668-0000", "Jetson Xavier NX 8GB", 8 }, { "p3668-0001", "Jetson Xavier NX 8GB", 8 },
+        { "p3448-0000", "Jetson Nano 4GB", 4 }, { "p3448-0003", "Jetson Nano 2GB", 2 },
     };
     const char *at = NULL;
     size_t best = 0;
@@ -286,6 +286,15 @@ static const char *hypervisor_by_cpuid(void)
 static const char *hypervisor_by_cpuid(void) { return ""; }
 #endif
 
+/* ACPI machines name their SoC by SMCCC (Arm DEN0028 7.4, JEP106 code and part): MediaTek's 8901 is NVIDIA's GB10, seen in a DGX Spark. */
+static void read_soc_id(const struct hw_root *r, struct hw_board *b)
+{
+    char text[64];
+    const bool is_gb10 = (hw_read(r, text, sizeof(text), "sys/devices/soc0/soc_id") && strcmp(text, "jep106:0426:8901") == 0) || strstr(b->product, "GB10") || strstr(b->product, "DGX_Spark");
+    if (is_gb10 && !b->soc[0])
+        snprintf(b->soc, sizeof(b->soc), "GB10");
+}
+
 static void read_hypervisor(const struct hw_root *r, struct hw_machine *m)
 {
     char type[32] = "", guest[32] = "";
@@ -306,6 +315,7 @@ bool hw_detect_board(const struct hw_root *r, struct hw_machine *m)
     bool any = read_dmi(r, &m->board);
     any |= read_device_tree(r, &m->board);
     read_cpuinfo_tail(r, &m->board);
+    read_soc_id(r, &m->board);
     read_hypervisor(r, m);
     return any || m->board.product[0];
 }

@@ -153,12 +153,31 @@ static void ask_nvidia(struct hw_machine *m)
     free(a);
 }
 
+/* NVIDIA's GB10 is CPU and GPU in one, with one memory; the SoC's name is enough to know it is there.
+ * Source: docs.nvidia.com/dgx/dgx-spark, developer.nvidia.com/cuda-gpus (12.1), 2026-11-21. */
+static void know_gb10(struct hw_machine *m)
+{
+    struct hw_gpu *g = NULL;
+    if (strcmp(m->board.soc, "GB10") != 0)
+        return;
+    for (int i = 0; i < m->n_gpus && !g; i++)
+        if (strcmp(m->gpus[i].vendor, "NVIDIA") == 0)
+            g = &m->gpus[i];
+    if (!g && (g = HW_ADD(m, m->gpus, m->n_gpus))) {
+        *g = (struct hw_gpu){ .vendor = "NVIDIA", .name = "NVIDIA GB10", .name_source = "soc", .chip = "GB10", .architecture = "Blackwell", .compute_major = 12, .compute_minor = 1,
+                              .numa_node = -1 };
+    }
+    if (g)
+        g->kind = HW_GPU_INTEGRATED, g->is_unified = HW_YES, g->vram_bytes = 0;
+}
+
 bool hw_detect_gpus(const struct hw_root *r, struct hw_machine *m)
 {
     scan_pci(r, m);
     nvidia_proc(r, m);
     if (hw_root_is_live(r))
         ask_nvidia(m);
+    know_gb10(m);
     int n_shared = 0;
     for (int i = 0; i < m->n_gpus; i++) {
         struct hw_gpu *g = &m->gpus[i];
