@@ -7,6 +7,7 @@ extern const struct cmd cmd_bench_history; /* bench_history.c */
 extern const struct cmd cmd_catalog; /* catalog.c */
 extern const struct cmd cmd_cost; /* cost.c */
 extern const struct cmd cmd_detect; /* detect.c */
+extern const struct cmd cmd_doctor; /* doctor.c */
 extern const struct cmd cmd_fit; /* fit.c */
 extern const struct cmd cmd_model_logits; /* model_logits.c */
 extern const struct cmd cmd_model_render; /* model_render.c */

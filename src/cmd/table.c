@@ -8,6 +8,7 @@ const struct cmd *const cmd_table[] = {
     &cmd_catalog,
     &cmd_cost,
     &cmd_detect,
+    &cmd_doctor,
     &cmd_fit,
     &cmd_model_logits,
     &cmd_model_render,

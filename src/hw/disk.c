@@ -74,24 +74,6 @@ static void read_disk(const struct hw_root *r, const char *name, struct hw_disk 
     hw_copy(d->kind, sizeof(d->kind), kind);
 }
 
-bool hw_detect_disks(const struct hw_root *r, struct hw_machine *m)
-{
-    struct hw_names names;
-    hw_list(r, &names, "sys/block");
-    for (int i = 0; i < names.n; i++) {
-        if (is_other(names.name[i]) || strlen(names.name[i]) >= sizeof(m->disks[0].name))
-            continue;
-        struct hw_disk *d = HW_ADD(m, m->disks, m->n_disks);
-        if (!d)
-            break;
-        read_disk(r, names.name[i], d);
-        if (d->size_bytes == 0) /* an empty card reader */
-            m->n_disks--;
-    }
-    hw_names_free(&names);
-    return m->n_disks > 0;
-}
-
 /* The disk below a block device: a partition's disk, the first disk of a mapping or an array. */
 static bool find_disk(const struct hw_root *r, const char *device, char *disk, size_t size)
 {
@@ -146,48 +128,77 @@ static bool is_below(const char *folder, const char *mount)
     return strcmp(mount, "/") == 0 || (strncmp(folder, mount, n) == 0 && (folder[n] == '/' || folder[n] == '\0'));
 }
 
-bool hw_mark_model_disk(const struct hw_root *r, struct hw_machine *m, const char *folder)
+/* Index of the disk under `folder`; -1: cannot be told; -2: a network file system, its type in `type`. */
+static int disk_under(const struct hw_root *r, const struct hw_machine *m, const char *folder, char *type, size_t type_size)
 {
-    char point[512], type[48], source[256], best_type[48] = "", best_source[256] = "";
+    char point[512], fs[48], source[256], best_source[256] = "";
     size_t best = 0;
+    type[0] = '\0';
     char *text = hw_read_all(r, 256 << 10, NULL, "proc/self/mounts");
     text = text ? text : hw_read_all(r, 256 << 10, NULL, "proc/mounts");
     for (const char *line = text; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) { /* source, point, type; later ones cover earlier ones */
-        if (sscanf(line, "%255s %511s %47s", source, point, type) != 3)
+        if (sscanf(line, "%255s %511s %47s", source, point, fs) != 3)
             continue;
         unescape(point);
         if (is_below(folder, point) && strlen(point) >= best) {
             best = strlen(point);
-            memcpy(best_type, type, sizeof(type));
+            snprintf(type, type_size, "%s", fs);
             memcpy(best_source, source, sizeof(source));
         }
     }
     free(text);
-    for (int i = 0; i < m->n_disks; i++)
-        m->disks[i].holds_models = HW_NO;
-    char name[HW_NAME_BYTES_MAX];
-    if (is_network_fs(best_type)) {
-        struct hw_disk *d = HW_ADD(m, m->disks, m->n_disks);
-        if (!d)
-            return false;
-        memset(d, 0, sizeof(*d));
-        hw_copy(d->name, sizeof(d->name), best_type);
-        hw_copy(d->kind, sizeof(d->kind), "network");
-        d->holds_models = HW_YES;
-        return true;
-    }
+    if (is_network_fs(type))
+        return -2;
     const char *device = starts(best_source, "/dev/") ? best_source + 5 : NULL;
-    char target[HW_NAME_BYTES_MAX];
+    char target[HW_NAME_BYTES_MAX], name[HW_NAME_BYTES_MAX];
     if (device && starts(device, "mapper/") && hw_link_name(r, target, sizeof(target), "dev/%s", device)) /* /dev/mapper/x -> ../dm-0 */
         device = target;
     else if (device && strcmp(device, "root") == 0) /* the kernel's name for what it booted from */
         device = hw_link_name(r, target, sizeof(target), "dev/root") ? target : NULL;
     if (!device || strchr(device, '/') || !find_disk(r, device, name, sizeof(name)))
-        return false;
+        return -1;
     for (int i = 0; i < m->n_disks; i++)
-        if (strcmp(m->disks[i].name, name) == 0) {
-            m->disks[i].holds_models = HW_YES;
-            return true;
-        }
-    return false;
+        if (strcmp(m->disks[i].name, name) == 0)
+            return i;
+    return -1;
+}
+
+bool hw_mark_model_disk(const struct hw_root *r, struct hw_machine *m, const char *folder)
+{
+    char type[48];
+    const int disk = disk_under(r, m, folder, type, sizeof(type));
+    for (int i = 0; i < m->n_disks; i++)
+        m->disks[i].holds_models = HW_NO;
+    if (disk >= 0)
+        m->disks[disk].holds_models = HW_YES;
+    struct hw_disk *d = disk == -2 ? HW_ADD(m, m->disks, m->n_disks) : NULL;
+    if (d) {
+        memset(d, 0, sizeof(*d));
+        hw_copy(d->name, sizeof(d->name), type);
+        hw_copy(d->kind, sizeof(d->kind), "network");
+        d->holds_models = HW_YES;
+    }
+    return disk >= 0 || d;
+}
+
+bool hw_detect_disks(const struct hw_root *r, struct hw_machine *m)
+{
+    struct hw_names names;
+    hw_list(r, &names, "sys/block");
+    for (int i = 0; i < names.n; i++) {
+        if (is_other(names.name[i]) || strlen(names.name[i]) >= sizeof(m->disks[0].name))
+            continue;
+        struct hw_disk *d = HW_ADD(m, m->disks, m->n_disks);
+        if (!d)
+            break;
+        read_disk(r, names.name[i], d);
+        if (d->size_bytes == 0) /* an empty card reader */
+            m->n_disks--;
+    }
+    hw_names_free(&names);
+    char type[48];
+    const int root = m->n_disks > 0 ? disk_under(r, m, "/", type, sizeof(type)) : -1;
+    if (root >= 0)
+        m->disks[root].holds_root = HW_YES;
+    return m->n_disks > 0;
 }

@@ -1,5 +1,6 @@
 /* hw/link.c - network links with a device behind them, and their speed.  Addresses are never read. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "hw/machine.h"
@@ -19,6 +20,21 @@ static const char *kind_of(const struct hw_root *r, const char *name, const char
     if (hw_resolve(r, path, sizeof(path), "sys/class/net/%s/device", name) && strstr(path, "/usb"))
         return "usb";
     return "ethernet";
+}
+
+/* "40 Gb/sec (4X QDR)" of the adapter's first port. */
+static int64_t infiniband_bitps(const struct hw_root *r, const char *name)
+{
+    struct hw_names adapters;
+    int64_t bitps = 0;
+    hw_list(r, &adapters, "sys/class/net/%s/device/infiniband", name);
+    char text[64];
+    if (adapters.n > 0 && hw_read(r, text, sizeof(text), "sys/class/net/%s/device/infiniband/%s/ports/1/rate", name, adapters.name[0])) {
+        const double gb = strtod(text, NULL);
+        bitps = gb > 0 && gb < 10000 && strstr(text, "Gb/sec") ? (int64_t)(gb * 1e9) : 0;
+    }
+    hw_names_free(&adapters);
+    return bitps;
 }
 
 bool hw_detect_links(const struct hw_root *r, struct hw_machine *m)
@@ -43,6 +59,8 @@ bool hw_detect_links(const struct hw_root *r, struct hw_machine *m)
             l->is_up = strcmp(text, "up") == 0 ? HW_YES : strcmp(text, "down") == 0 ? HW_NO : HW_UNKNOWN;
         if (hw_read_i64(r, &value, "sys/class/net/%s/speed", name) && value > 0 && value < 10000000) /* Mbit/s; -1 or EINVAL while down */
             l->speed_bitps = value * 1000000;
+        else if (strcmp(l->kind, "infiniband") == 0)
+            l->speed_bitps = infiniband_bitps(r, name);
         if (hw_read_i64(r, &value, "sys/class/net/%s/mtu", name) && value > 0 && value < 1 << 20)
             l->mtu = (int)value;
     }

@@ -202,7 +202,8 @@ struct hw_disk {
     int64_t size_bytes;
     int link_gen, link_width, link_gen_max; /* NVMe */
     enum hw_yesno is_rotational;
-    enum hw_yesno holds_models; /* the model folder lies on it (live) */
+    enum hw_yesno holds_models; /* the model folder lies on it: hw_mark_model_disk() */
+    enum hw_yesno holds_root;   /* "/" lies on it */
 };
 
 struct hw_link {
@@ -255,7 +256,6 @@ struct hw_setup {           /* settings that belong to no device (hw/setup.c, hw
     int power_mode_best_id;
     int pi_pcie_gen;                /* Raspberry Pi: dtparam=pciex1_gen; 0 not set or not known */
     char eeprom_date[16];           /* Raspberry Pi: boot loader's build, "2024-09-23" */
-    int64_t memlock_bytes;          /* RLIMIT_MEMLOCK of this process; -1 unlimited, 0 unknown */
 };
 
 struct hw_note {             /* what root, a driver or a setting would add: "memory modules: run as root" */

@@ -99,18 +99,6 @@ static void read_watchdog(const struct hw_root *r, struct hw_setup *s)
         s->watchdog_runs = HW_NO;
 }
 
-/* "Max locked memory   8388608   8388608   bytes" */
-static void read_memlock(const struct hw_root *r, struct hw_setup *s)
-{
-    char text[4096];
-    const char *at = hw_read(r, text, sizeof(text), "proc/self/limits") ? strstr(text, "Max locked memory") : NULL;
-    if (!at)
-        return;
-    at += 17 + strspn(at + 17, " ");
-    const long long bytes = strtoll(at, NULL, 10);
-    s->memlock_bytes = strncmp(at, "unlimited", 9) == 0 ? -1 : bytes > 0 ? bytes : 0;
-}
-
 bool hw_detect_setup(const struct hw_root *r, struct hw_machine *m)
 {
     struct hw_setup *s = &m->setup;
@@ -128,7 +116,6 @@ bool hw_detect_setup(const struct hw_root *r, struct hw_machine *m)
     if (strcmp(m->board.family, "raspberry pi") == 0)
         read_pi(r, s);
     read_watchdog(r, s);
-    read_memlock(r, s);
     if (hw_read_i64(r, &value, "proc/sys/kernel/numa_balancing"))
         s->numa_balancing = value ? HW_YES : HW_NO;
     if (!m->power_mode[0] && hw_read(r, text, sizeof(text), "sys/firmware/acpi/platform_profile"))

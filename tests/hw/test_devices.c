@@ -143,6 +143,12 @@ TEST(a_jetson_has_its_gpu_in_the_soc_and_a_power_mode)
     CHECK(m->n_gpus == 1 && m->gpus[0].clock_max_mhz == 0 && !m->power_mode[0] && m->setup.clocks_locked == HW_UNKNOWN);
 }
 
+TEST(a_dgx_spark_has_its_gpu_in_the_processor)
+{
+    REQUIRE(detect("sys/class/dmi/id/sys_vendor: NVIDIA\nsys/class/dmi/id/product_name: NVIDIA_DGX_Spark\n"));
+    CHECK(m->n_gpus == 1 && strcmp(m->gpus[0].name, "NVIDIA GB10") == 0 && strcmp(m->gpus[0].name_source, "soc") == 0 && m->memory.is_unified == HW_YES);
+}
+
 TEST(a_coral_is_the_same_stick_under_both_identities)
 {
     REQUIRE(detect("sys/bus/usb/devices/2-1/idVendor: 1a6e\nsys/bus/usb/devices/2-1/idProduct: 089a\nsys/bus/usb/devices/2-1/speed: 480\n"
@@ -216,7 +222,7 @@ TEST(the_disk_of_a_folder_is_found_through_mounts_partitions_and_mappings)
                         "sys/class/block/dm-3/slaves/nvme0n1p2/x: 1\n"
                         "dev/mapper/vg-models -> ../dm-3\n"
                         "proc/mounts: <<E\n/dev/nvme0n1p2 / ext4 rw 0 0\n/dev/sda /data ext4 rw 0 0\n/dev/mapper/vg-models /data/my\\040models xfs rw 0 0\nnas:/m /net nfs4 rw 0 0\ntmpfs /tmp tmpfs rw 0 0\nE\n"));
-    CHECK(hw_mark_model_disk(r, m, "/home/me") && m->disks[0].holds_models == HW_YES && m->disks[1].holds_models == HW_NO);
+    CHECK(hw_mark_model_disk(r, m, "/home/me") && m->disks[0].holds_root == HW_YES && m->disks[1].holds_root == HW_UNKNOWN && m->disks[0].holds_models == HW_YES && m->disks[1].holds_models == HW_NO);
     CHECK(hw_mark_model_disk(r, m, "/data/x") && m->disks[1].holds_models == HW_YES && m->disks[0].holds_models == HW_NO);
     CHECK(hw_mark_model_disk(r, m, "/database") && m->disks[0].holds_models == HW_YES);
     CHECK(hw_mark_model_disk(r, m, "/data/my models/7b") && m->disks[0].holds_models == HW_YES, "a mapping's disk");
@@ -228,13 +234,13 @@ TEST(links_with_a_device_behind_them)
 {
     REQUIRE(detect("sys/class/net/eth0/device/uevent: x\nsys/class/net/eth0/speed: 2500\nsys/class/net/eth0/operstate: up\nsys/class/net/eth0/mtu: 1500\nsys/class/net/eth0/address: 00:11:22:33:44:55\n"
                    "sys/class/net/eth1/device/uevent: x\nsys/class/net/eth1/speed: -1\nsys/class/net/eth1/operstate: down\n"
-                   "sys/class/net/ib0/device/uevent: x\nsys/class/net/ib0/type: 32\nsys/class/net/ib0/speed: 100000\n"
+                   "sys/class/net/ib0/device/uevent: x\nsys/class/net/ib0/type: 32\nsys/class/net/ib0/device/infiniband/mlx4_0/ports/1/rate: 40 Gb/sec (4X QDR)\n"
                    "sys/class/net/wlan0/device/uevent: x\nsys/class/net/wlan0/wireless/\n"
                    "sys/class/net/lo/mtu: 65536\nsys/class/net/docker0/speed: 10000\n"));
     REQUIRE(m->n_links == 4, "%d", m->n_links);
     CHECK(m->links[0].speed_bitps == 2500000000ll && m->links[0].is_up == HW_YES && strcmp(m->links[0].kind, "ethernet") == 0);
     CHECK(m->links[1].speed_bitps == 0 && m->links[1].is_up == HW_NO);
-    CHECK(strcmp(m->links[2].kind, "infiniband") == 0 && m->links[2].speed_bitps == 100000000000ll && strcmp(m->links[3].kind, "wifi") == 0);
+    CHECK(strcmp(m->links[2].kind, "infiniband") == 0 && m->links[2].speed_bitps == 40000000000ll && strcmp(m->links[3].kind, "wifi") == 0);
 }
 
 TEST(heat_and_what_it_did)
@@ -301,12 +307,11 @@ TEST(settings_that_doctor_asks_about)
                    "boot/firmware/config.txt: <<E\n# dtparam=pciex1_gen=2\ndtparam=pciex1\ndtparam=pciex1_gen=3\nE\n"
                    "sys/fs/cgroup/cgroup.controllers: cpuset cpu io pids\n"
                    "usr/local/bin/k3s: x\nsys/class/watchdog/watchdog0/state: inactive\n"
-                   "proc/self/limits: <<E\nLimit                     Soft Limit           Hard Limit           Units\nMax locked memory         8388608              8388608              bytes\nE\n"
                    "sys/bus/usb/devices/2-1/idVendor: 18d1\nsys/bus/usb/devices/2-1/idProduct: 9302\n"
                    "lib/udev/rules.d/60-libedgetpu1-std.rules: SUBSYSTEM==\"usb\",ATTRS{idVendor}==\"1a6e\",GROUP=\"plugdev\"\n"
                    "sys/bus/usb/devices/2-2/idVendor: 03e7\nsys/bus/usb/devices/2-2/idProduct: 2485\n"));
     CHECK(strcmp(m->setup.eeprom_date, "2024-09-23") == 0, "%s", m->setup.eeprom_date);
-    CHECK(m->setup.pi_pcie_gen == 3 && m->setup.cgroup_memory == HW_NO && m->setup.has_k3s == HW_YES && m->setup.memlock_bytes == 8388608);
+    CHECK(m->setup.pi_pcie_gen == 3 && m->setup.cgroup_memory == HW_NO && m->setup.has_k3s == HW_YES);
     CHECK(m->setup.has_watchdog == HW_YES && m->setup.watchdog_runs == HW_NO && m->setup.udev_coral == HW_YES && m->setup.udev_ncs == HW_NO);
     REQUIRE(detect("proc/cgroups: <<E\n#subsys_name\thierarchy\tnum_cgroups\tenabled\ncpuset\t9\t1\t1\nmemory\t0\t74\t0\nE\n"));
     CHECK(m->setup.cgroup_memory == HW_NO && m->setup.udev_coral == HW_UNKNOWN && m->setup.has_k3s == HW_NO);

@@ -1,0 +1,164 @@
+/* cmd/doctor.c - `tutti doctor`: what is set up wrongly for inference, why it matters, how to mend it.  Changes nothing. */
+#define _XOPEN_SOURCE 700 /* realpath */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "advise/doctor.h"
+#include "cmd/cmd.h"
+#include "cmd/commands.h"
+#include "cmd/out.h"
+
+enum { FINDINGS_MAX = 128 };
+
+static void print_labelled(const char *label, const char *text)
+{
+    if (!text[0])
+        return;
+    printf("    %s%s:%s\n", out_style(stdout, OUT_DIM), label, out_style_end(stdout));
+    out_wrap(stdout, 6, OUT_WIDTH, text);
+}
+
+static void print_findings(const struct doctor_finding *findings, int n)
+{
+    static const enum out_style styles[DOCTOR_SEVERITIES] = { OUT_BAD, OUT_WARN, OUT_PLAIN };
+    int counts[DOCTOR_SEVERITIES] = { 0 };
+    for (int i = 0; i < n; i++) {
+        const struct doctor_finding *f = &findings[i];
+        counts[f->severity]++;
+        printf("%s%s%s  %s (%s)\n", out_style(stdout, styles[f->severity]), doctor_severity_name(f->severity), out_style_end(stdout), f->id, doctor_confidence_name(f->confidence));
+        out_wrap(stdout, 4, OUT_WIDTH, f->what);
+        print_labelled("why", f->why);
+        print_labelled("fix", f->fix);
+        printf("\n");
+    }
+    printf("%d of %d rules found something: %d bad, %d warnings, %d for information.\n", n, doctor_n_rules, counts[DOCTOR_BAD], counts[DOCTOR_WARNING], counts[DOCTOR_INFO]);
+    printf("Costs are estimates unless a source stands beside them. Nothing was changed.\n");
+}
+
+static void print_edge(const struct doctor_edge *items)
+{
+    static const char *const marks[DOCTOR_TICKS] = { "[x]", "[ ]", "[?]", "[>]" };
+    printf("\nHardening checklist for the edge\n");
+    for (int i = 0; i < DOCTOR_EDGE_ITEMS; i++) {
+        printf("%s %s: %s\n", marks[items[i].tick], items[i].id, items[i].want);
+        out_wrap(stdout, 6, OUT_WIDTH, items[i].found);
+        if (items[i].tick != DOCTOR_TICK_YES && items[i].how[0])
+            out_wrap(stdout, 6, OUT_WIDTH, items[i].how);
+    }
+    printf("[x] is so, [ ] is not, [?] not known, [>] decided when the server is started\n");
+}
+
+static json_t *text_or_null(const char *text) { return text[0] ? json_string(text) : json_null(); }
+
+static bool print_json(const struct doctor_finding *findings, int n, const struct doctor_edge *edge)
+{
+    json_t *root = json_object(), *list = json_array();
+    json_object_set_new(root, "rules", json_integer(doctor_n_rules));
+    for (int i = 0; i < n; i++) {
+        json_t *o = json_object();
+        json_object_set_new(o, "id", json_string(findings[i].id));
+        json_object_set_new(o, "severity", json_string(doctor_severity_name(findings[i].severity)));
+        json_object_set_new(o, "what", json_string(findings[i].what));
+        json_object_set_new(o, "why", json_string(findings[i].why));
+        json_object_set_new(o, "fix", text_or_null(findings[i].fix));
+        json_object_set_new(o, "confidence", json_string(doctor_confidence_name(findings[i].confidence)));
+        json_array_append_new(list, o);
+    }
+    json_object_set_new(root, "findings", list);
+    json_t *ticks = edge ? json_array() : json_null();
+    for (int i = 0; edge && i < DOCTOR_EDGE_ITEMS; i++) {
+        json_t *o = json_object();
+        json_object_set_new(o, "id", json_string(edge[i].id));
+        json_object_set_new(o, "want", json_string(edge[i].want));
+        json_object_set_new(o, "tick", json_string(doctor_tick_name(edge[i].tick)));
+        json_object_set_new(o, "found", text_or_null(edge[i].found));
+        json_object_set_new(o, "how", text_or_null(edge[i].how));
+        json_array_append_new(ticks, o);
+    }
+    json_object_set_new(root, "edge", ticks);
+    char *text = json_dumps(root, JSON_COMPACT);
+    json_decref(root);
+    if (text)
+        printf("%s\n", text);
+    free(text);
+    return text != NULL;
+}
+
+static int today(void)
+{
+    const time_t now = time(NULL);
+    struct tm day;
+    return now > 0 && gmtime_r(&now, &day) ? (day.tm_year + 1900) * 10000 + (day.tm_mon + 1) * 100 + day.tm_mday : 0;
+}
+
+static int run(int argc, char **argv, struct cmd_opt *opts)
+{
+    (void)argc, (void)argv;
+    struct err err = { 0 };
+    const struct cmd_opt *models = cmd_opt_find(opts, "models");
+    struct hw_root *r = hw_root_open(cmd_opt_find(opts, "root")->s, &err);
+    struct hw_machine *m = r ? hw_detect_root(r, &err) : NULL;
+    struct doctor_finding *findings = calloc(FINDINGS_MAX, sizeof(*findings));
+    int status = 1;
+    if (!m || !findings) {
+        if (!err.code)
+            err_set(&err, ERR_NOMEM, "doctor: out of memory");
+        cmd_fail(&err);
+        goto out_free;
+    }
+    if (hw_root_is_live(r)) { /* where a link leads does matter here */
+        char *folder = realpath(models->s, NULL);
+        if (!folder) {
+            err_set(&err, ERR_NOT_FOUND, "%s: no such folder", models->s);
+            cmd_fail(&err);
+            goto out_free;
+        }
+        hw_mark_model_disk(r, m, folder);
+        free(folder);
+    } else if (models->given)
+        hw_mark_model_disk(r, m, models->s);
+    const struct doctor_facts facts = { m, cmd_opt_find(opts, "precision")->s, today() };
+    struct doctor_edge edge[DOCTOR_EDGE_ITEMS];
+    const bool has_edge = cmd_opt_find(opts, "edge")->given;
+    const int n = doctor_run(&facts, findings, FINDINGS_MAX);
+    if (has_edge)
+        doctor_edge(&facts, edge);
+    if (cmd_opt_find(opts, "json")->given) {
+        if (!print_json(findings, n, has_edge ? edge : NULL)) {
+            err_set(&err, ERR_NOMEM, "doctor: out of memory");
+            cmd_fail(&err);
+            goto out_free;
+        }
+    } else {
+        print_findings(findings, n);
+        if (has_edge)
+            print_edge(edge);
+    }
+    status = n > 0 && findings[0].severity == DOCTOR_BAD ? 1 : 0;
+out_free:
+    free(findings);
+    hw_machine_free(m);
+    hw_root_free(r);
+    return status;
+}
+
+static struct cmd_opt options[] = {
+    { "edge", OPT_FLAG, NULL, 0, 0, "tick the hardening checklist for the edge too", .i = 0 },
+    { "json", OPT_FLAG, NULL, 0, 0, "for programs (docs/json.md)", .i = 0 },
+    { "models", OPT_TEXT, "DIR", 0, 0, "where the models lie (default: here)", .s = "." },
+    { "precision", OPT_TEXT, "NAME", 0, 0, "what you compute in: f32, f16, q4_k_m, ...", .s = NULL },
+    { "root", OPT_TEXT, "DIR", 0, 0, "a recorded machine instead of this one (tutti detect --record)", .s = "" },
+    { 0 },
+};
+const struct cmd cmd_doctor = {
+    .name = "doctor",
+    .args = "",
+    .help = "say what is set up wrongly for inference, and how to mend it",
+    .more = "Never changes anything and needs no root. Status 1: a finding is \"bad\" (it does\n"
+            "not work, or costs about half of the speed); else 0.\n",
+    .opts = options,
+    .run = run,
+};
