@@ -2,6 +2,7 @@
  *
  * A name becomes words: lower case, split where a letter or digit ends ("GeForce RTX 4060 Ti 8GB": geforce rtx 4060 ti
  * 8gb).  Words that only say who made it, or that it is a processor, are noise.  The kinds of match, best first:
+ *   EXACT    the name or an alias, letter by letter but for case
  *   SAME     all letters and digits are the same, in order, with or without the noise, or an alias is
  *   SHORT    the same when a series ("RTX", "Core") is left out too: "4090"
  *   PART     the query is whole words of the name in a row, or all its words are words of the name
@@ -11,12 +12,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "catalog/catalog.h"
 #include "catalog/catalog_internal.h"
 
 enum { NAME_MAX_BYTES = 160, WORDS_MAX = 24, NEAR_MAX = 3, LISTED_MAX = 6, QUERY_MAX_BYTES = 256 };
-enum match { MATCH_NONE, MATCH_LONGER, MATCH_PART, MATCH_SHORT, MATCH_SAME };
+enum match { MATCH_NONE, MATCH_LONGER, MATCH_PART, MATCH_SHORT, MATCH_SAME, MATCH_EXACT };
 
 struct words {
     char text[NAME_MAX_BYTES]; /* the letters and digits, lower case, without anything between */
@@ -123,6 +125,7 @@ static bool is_run_of_words(const struct words *name, const char *query)
 }
 
 struct query {
+    const char *text;
     struct words all, bare, bones; /* as given; without noise; without series too */
 };
 
@@ -134,6 +137,8 @@ static enum match match_name(const struct query *q, const char *name)
     thin(&all, 2, &bones);
     if (!q->all.n || !all.n)
         return MATCH_NONE;
+    if (strcasecmp(q->text, name) == 0)
+        return MATCH_EXACT;
     if (strcmp(q->all.text, all.text) == 0 || strcmp(q->bare.text, bare.text) == 0)
         return MATCH_SAME;
     if (strcmp(q->bones.text, bones.text) == 0)
@@ -147,7 +152,7 @@ static enum match match_row(const struct query *q, const struct catalog_row *r)
 {
     enum match best = match_name(q, r->cells[0]);
     const char *alias = catalog_text(r, "alias"); /* further names, separated by ';' */
-    while (*alias && best < MATCH_SAME) {
+    while (*alias && best < MATCH_EXACT) {
         char one[NAME_MAX_BYTES];
         const size_t n = strcspn(alias, ";");
         snprintf(one, sizeof(one), "%.*s", (int)n, alias);
@@ -162,6 +167,7 @@ static void read_query(struct query *q, const char *text)
 {
     char cut[QUERY_MAX_BYTES];
     snprintf(cut, sizeof(cut), "%s", text);
+    q->text = text;
     split(cut, &q->all);
     thin(&q->all, 1, &q->bare);
     thin(&q->all, 2, &q->bones);

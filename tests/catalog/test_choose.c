@@ -86,6 +86,7 @@ TEST(vision_and_speech)
     CHOOSES("rx 7800 xt", "vision", 0, "MIGraphX");
     CHECK(strstr(choose("rx 7800 xt", "vision", 0, NAN, "windows"), "DirectML"), "003-10: no MIGraphX there");
     CHECK(choose("rx 7800 xt", "vision", 0, NAN, "plan9")[0] == '!');
+    CHECK(strstr(choose("rx 7800 xt", "llm", 1, NAN, "web"), "WebGPU"));
     CHOOSES("galaxy s24", "vision", 0, "LiteRT"); /* 003-09 */
 }
 

@@ -232,6 +232,44 @@ TEST(bits_of_a_type_are_those_of_the_engine)
     catalog_free(c);
 }
 
+/* Other tables refer to rows by name; an alias that two rows claim would name neither. */
+TEST(every_name_and_alias_finds_its_own_row)
+{
+    struct err err = { 0 };
+    struct catalog *c = open_tables();
+    REQUIRE(c);
+    for (int i = 0; i < catalog_n_tables(); i++) {
+        const struct catalog_table *t = catalog_table(c, catalog_table_name(i), &err);
+        REQUIRE(t, "%s", err.text);
+        for (int k = 0; k < catalog_n_rows(t); k++) {
+            const struct catalog_row *r = catalog_row(t, k);
+            CHECK(catalog_find(t, catalog_name(r), &err) == r, "%s: %s", catalog_name(r), err.text);
+            for (const char *p = catalog_text(r, "alias"); *p;) {
+                char one[160];
+                const size_t n = strcspn(p, ";");
+                snprintf(one, sizeof(one), "%.*s", (int)n, p);
+                p += n + (p[n] == ';');
+                CHECK(catalog_find(t, one, &err) == r, "%s, alias '%s': %s", catalog_name(r), one, err.text);
+            }
+        }
+    }
+    catalog_free(c);
+}
+
+TEST(measurements_name_hardware_that_the_catalog_knows)
+{
+    struct err err = { 0 };
+    struct catalog *c = open_tables();
+    REQUIRE(c);
+    const struct catalog_table *t = catalog_table(c, "measured", &err);
+    REQUIRE(t);
+    for (int i = 0; i < catalog_n_rows(t); i++) {
+        const char *name = catalog_text(catalog_row(t, i), "hardware");
+        CHECK(catalog_find_in(c, "gpu soc phone accelerator cpu", name, &err), "%s: %s", name, err.text);
+    }
+    catalog_free(c);
+}
+
 TEST(prices_name_hardware_that_the_catalog_knows)
 {
     struct err err = { 0 };
