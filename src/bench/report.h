@@ -24,6 +24,8 @@ struct bench_report {
         const char *level;        /* "avx512" */
         int cores, threads;       /* cores: physical that we may use */
         int64_t memory_bytes;
+        double theoretical_bps;   /* what the modules and the fabric allow; 0: not known */
+        char theoretical_from[BENCH_TEXT_MAX];
     } machine;
     bool has_model;
     struct {

@@ -76,6 +76,8 @@ static void put_limits(const struct bench_report *r, struct buf *b)
     buf_puts(b, ","), put(b, "int8_gops", "%.1f", l->int8_ops / 1e9);
     buf_puts(b, ","), put(b, "bf16_gflops", "%.1f", l->bf16_flops / 1e9);
     buf_puts(b, ","), put(b, "f32_gflops", "%.1f", l->f32_flops / 1e9);
+    buf_puts(b, ","), put(b, "theoretical_gbps", "%.1f", r->machine.theoretical_bps > 0 ? r->machine.theoretical_bps / 1e9 : (double)NAN);
+    buf_puts(b, ","), put_str(b, "theoretical_from", r->machine.theoretical_bps > 0 ? r->machine.theoretical_from : NULL);
     buf_puts(b, "},\"memory_reads\":[");
     for (int i = 0; i < r->n_reads; i++) {
         const struct bench_read *k = &r->reads[i];

@@ -51,6 +51,9 @@ static void put_roofline(struct page *p, const struct bench_report *r)
     page_chart(p, &c);
     page_note(p, "The slope is the memory: %.1f GB/s, read by all threads in this run; the flat parts are multiply-adds on registers, a multiply-add "
                  "counted as two. Decoding one sequence sits on the slope; prompts and batches move to the right.", r->limits.read_bps / 1e9);
+    if (r->machine.theoretical_bps > 0)
+        page_note(p, "In theory the memory gives %.1f GB/s (%s): %.0f %% of it were read.", r->machine.theoretical_bps / 1e9, r->machine.theoretical_from,
+                  100 * r->limits.read_bps / r->machine.theoretical_bps);
 }
 
 static void put_memory(struct page *p, const struct bench_report *r)

@@ -5,10 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bulk.h"
 #include "base/clock.h"
 #include "kernels/peak/peak.h"
+#include "kernels/read/read.h"
 
-enum { BIG_BYTES = 256 << 20, PIECE = 1 << 20, STREAMS_MAX = 16, SIZE_MIN = 16 << 10, SIZE_MAX_BYTES = 64 << 20, THREADS_MAX = 1024 };
+enum { BIG_BYTES = 256 << 20, PIECE = 1 << 20, STREAMS_MAX = 16, SIZE_MIN = 8 << 10, SIZE_MAX_BYTES = 64 << 20, THREADS_MAX = 1024 };
 static const double PIECE_S = 0.025; /* one point */
 
 static bool tell(const struct bench_watch *w, const char *what, double left_s, struct err *err)
@@ -16,35 +18,11 @@ static bool tell(const struct bench_watch *w, const char *what, double left_s, s
     return !w || w->tell(w->ctx, what, left_s) || err_set(err, ERR_CANCELLED, "bench: stopped");
 }
 
-/* Sum of n words read from n_streams places in turn, 64 bytes at each. */
-static uint64_t sum(const uint64_t *a, size_t n, int n_streams)
-{
-    const size_t part = n / (size_t)n_streams / 8 * 8;
-    uint64_t s[8] = { 0 }, all = 0;
-    for (size_t k = 0; k < part; k += 8)
-        for (int t = 0; t < n_streams; t++)
-            for (int j = 0; j < 8; j++)
-                s[j] += a[(size_t)t * part + k + (size_t)j];
-    for (int j = 0; j < 8; j++)
-        all += s[j];
-    return all;
-}
-/* The number of streams known to the compiler: the inner loop is straight. */
-static uint64_t sum_streams(const uint64_t *a, size_t n, int n_streams)
-{
-    switch (n_streams) {
-    case 1: return sum(a, n, 1);
-    case 2: return sum(a, n, 2);
-    case 4: return sum(a, n, 4);
-    case 8: return sum(a, n, 8);
-    default: return sum(a, n, 16);
-    }
-}
-
 struct reading {
-    const uint64_t *data;
+    read_fn *sum;
+    const char *data;
     int n_pieces, streams;
-    size_t own_words; /* > 0: each thread reads its own part so often */
+    size_t own_bytes; /* > 0: each thread reads its own part so often */
     long n_times;
     uint64_t sink[THREADS_MAX];
 };
@@ -53,12 +31,12 @@ static void read_thread(struct pool *p, int ith, void *ctx)
 {
     struct reading *r = ctx;
     uint64_t s = 0;
-    if (r->own_words > 0)
+    if (r->own_bytes > 0)
         for (long i = 0; i < r->n_times; i++)
-            s += sum_streams(r->data + (size_t)ith * r->own_words, r->own_words, r->streams);
+            s += r->sum(r->data + (size_t)ith * r->own_bytes, r->own_bytes, r->streams);
     else
         for (int64_t i; (i = pool_take(p)) < r->n_pieces;)
-            s += sum_streams(r->data + (size_t)i * (PIECE / sizeof(uint64_t)), PIECE / sizeof(uint64_t), r->streams);
+            s += r->sum(r->data + (size_t)i * PIECE, PIECE, r->streams);
     r->sink[ith] += s;
 }
 
@@ -75,7 +53,7 @@ static double best_of(struct pool *p, struct reading *r, double bytes, int n)
 
 static double read_size(struct pool *p, struct reading *r)
 {
-    const double bytes = (double)r->own_words * sizeof(uint64_t) * pool_n_threads(p);
+    const double bytes = (double)r->own_bytes * pool_n_threads(p);
     for (r->n_times = 1;; r->n_times *= 4) { /* long enough that starting the threads does not count */
         const uint64_t t = clock_ns();
         pool_run(p, read_thread, r);
@@ -94,14 +72,14 @@ double bench_sweep_seconds(int max_threads)
     return 0.15 + PIECE_S * 3 * (n_threads + 5) + PIECE_S * 26 + PIECE_S * 12;
 }
 
-static bool over_threads_and_streams(const uint64_t *data, struct reading *r, int max_threads, struct bench_read *out, int *n,
+static bool over_threads_and_streams(struct reading *r, int max_threads, struct bench_read *out, int *n,
                                      const struct bench_watch *w, struct err *err)
 {
     for (int k = 1, streams = 4; k <= max_threads;) {
         struct pool *p = pool_new(k, err);
         if (!p)
             return false;
-        r->data = data, r->n_pieces = BIG_BYTES / PIECE, r->streams = streams, r->own_words = 0;
+        r->n_pieces = BIG_BYTES / PIECE, r->streams = streams, r->own_bytes = 0;
         if (*n < BENCH_READS_MAX)
             out[(*n)++] = (struct bench_read){ READ_OVER_THREADS, k, streams, BIG_BYTES, best_of(p, r, BIG_BYTES, 3) };
         if (k == max_threads)
@@ -117,10 +95,10 @@ static bool over_threads_and_streams(const uint64_t *data, struct reading *r, in
     return true;
 }
 
-bool bench_reads(int max_threads, struct bench_read out[static BENCH_READS_MAX], int *n, const struct bench_watch *w, struct err *err)
+bool bench_reads(int max_threads, uint32_t cpu, struct bench_read out[static BENCH_READS_MAX], int *n, const struct bench_watch *w, struct err *err)
 {
     struct reading *r = calloc(1, sizeof(*r));
-    uint64_t *data = malloc(BIG_BYTES);
+    char *data = bulk_new(BIG_BYTES); /* the same kind of memory as packed weights */
     bool ok = false;
     *n = 0;
     max_threads = max_threads < THREADS_MAX ? max_threads : THREADS_MAX;
@@ -129,7 +107,8 @@ bool bench_reads(int max_threads, struct bench_read out[static BENCH_READS_MAX],
         goto out;
     }
     memset(data, 1, BIG_BYTES);
-    if (!over_threads_and_streams(data, r, max_threads, out, n, w, err))
+    r->data = data, r->sum = read_choose(cpu)->sum;
+    if (!over_threads_and_streams(r, max_threads, out, n, w, err))
         goto out;
     for (int all = 0; all <= (max_threads > 1); all++) {
         const int k = all ? max_threads : 1;
@@ -138,7 +117,7 @@ bool bench_reads(int max_threads, struct bench_read out[static BENCH_READS_MAX],
             goto out;
         ok = true;
         for (int64_t bytes = SIZE_MIN; ok && bytes <= SIZE_MAX_BYTES && bytes * k <= BIG_BYTES && *n < BENCH_READS_MAX; bytes *= 2) {
-            r->streams = 4, r->own_words = (size_t)bytes / sizeof(uint64_t);
+            r->streams = 4, r->own_bytes = (size_t)bytes;
             out[(*n)++] = (struct bench_read){ READ_OVER_SIZES, k, 4, bytes, read_size(p, r) };
             ok = tell(w, "caches", bench_sweep_seconds(max_threads) * (all ? 0.3 : 0.5), err);
         }
@@ -147,7 +126,7 @@ bool bench_reads(int max_threads, struct bench_read out[static BENCH_READS_MAX],
             goto out;
     }
 out:
-    free(data);
+    bulk_free(data, BIG_BYTES);
     free(r);
     return ok;
 }

@@ -3,7 +3,7 @@
  * For:     `tutti bench`: the roofline, the steps of the caches.
  * Callers: cmd/bench.c.  Touches: threads, 256 MB of memory while it runs.
  * Rule:    best of a few passes: a limit is what the machine can do, not what it did on average.
- *          Reads are plain 16-byte loads and additions: from L1 a wider unit may get more.
+ *          Reads are loads as wide as the CPU level has, and additions.
  */
 #ifndef TUTTI_BENCH_SWEEP_H
 #define TUTTI_BENCH_SWEEP_H
@@ -24,9 +24,9 @@ struct bench_peak {
 };
 enum { BENCH_READS_MAX = 96, BENCH_PEAKS_MAX = 32 };
 
-/* 1, 2, ... max_threads at 4 streams; 1 .. 16 streams on all; 16 KiB .. 64 MiB with one thread and with all.
+/* 1, 2, ... max_threads at 4 streams; 1 .. 16 streams on all; 8 KiB .. 64 MiB with one thread and with all.
  * *n counts what was measured, also when it was stopped. */
-bool bench_reads(int max_threads, struct bench_read out[static BENCH_READS_MAX], int *n, const struct bench_watch *w, struct err *err);
+bool bench_reads(int max_threads, uint32_t cpu, struct bench_read out[static BENCH_READS_MAX], int *n, const struct bench_watch *w, struct err *err);
 /* Every instruction set that the flags allow, each unit it has, on one thread and on all. */
 bool bench_peaks(int max_threads, uint32_t cpu, struct bench_peak out[static BENCH_PEAKS_MAX], int *n, const struct bench_watch *w, struct err *err);
 /* What both take together, about; for the time left. */

@@ -75,6 +75,8 @@ void bench_machine(struct bench_report *r)
     if (m) {
         snprintf(r->machine.cpu, sizeof(r->machine.cpu), "%s", m->cpu.model);
         r->machine.memory_bytes = m->memory.total_bytes;
+        r->machine.theoretical_bps = m->memory.theoretical_bps;
+        snprintf(r->machine.theoretical_from, sizeof(r->machine.theoretical_from), "%s", m->memory.bandwidth_source);
     }
     hw_machine_free(m);
     r->machine.cores = cpu_default_threads();
@@ -177,7 +179,7 @@ static bool measure(struct job *j, struct err *err)
     if (ppl->given && !measure_ppl(j, ppl->s, err))
         return false;
     j->progress.later_s = tests_s + quick_s + score_s + j->soak_s;
-    if (j->does_sweep && (!bench_reads(r->machine.threads, r->reads, &r->n_reads, &j->watch, err) ||
+    if (j->does_sweep && (!bench_reads(r->machine.threads, j->setup.cpu, r->reads, &r->n_reads, &j->watch, err) ||
                           !bench_peaks(r->machine.threads, j->setup.cpu, r->peaks, &r->n_peaks, &j->watch, err)))
         return false;
     j->progress.later_s -= tests_s;

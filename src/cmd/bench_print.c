@@ -17,6 +17,11 @@ static void print_head(const struct bench_report *r)
     if (n > 0 && (size_t)n < sizeof(line))
         snprintf(line + n, sizeof(line) - (size_t)n, "f32 %.0f GFLOPS", l->f32_flops / 1e9);
     out_wrap(stdout, 0, OUT_WIDTH, line);
+    if (r->machine.theoretical_bps > 0) {
+        snprintf(line, sizeof(line), "memory in theory: %.1f GB/s (%s); %.0f %% of it were read", r->machine.theoretical_bps / 1e9, r->machine.theoretical_from,
+                 100 * l->read_bps / r->machine.theoretical_bps);
+        out_wrap(stdout, 0, OUT_WIDTH, line);
+    }
     if (r->has_model) {
         const double params = (double)r->model.info.n_params;
         n = snprintf(line, sizeof(line), "%s: %.3g %s weights, %.0f MB; loaded in %.2f s", r->model.name, params / (params >= 1e9 ? 1e9 : 1e6),

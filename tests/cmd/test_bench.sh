@@ -51,7 +51,7 @@ d = json.load(open(sys.argv[1]))
 want = "machine time version interrupted model model_info limits memory_reads peaks results energy localscore comparison soak".split()
 assert list(d) == want, list(d)
 assert list(d["machine"]) == "cpu cpu_level cores threads memory_bytes".split(), d["machine"]
-assert list(d["limits"]) == "read_gbps int8_gops bf16_gflops f32_gflops".split()
+assert list(d["limits"]) == "read_gbps int8_gops bf16_gflops f32_gflops theoretical_gbps theoretical_from".split()
 assert [r["test"] for r in d["results"]] == ["pp512", "tg64"]
 for r in d["results"]:
     assert list(r) == "test threads depth batch tps tps_min tps_max share_of_limit ttft_ms joules_per_token joules_kind".split(), r
