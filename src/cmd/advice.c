@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cmd/out.h"
+
 bool advice_open(struct advice *a, struct err *err)
 {
     char dir[4096];
@@ -93,6 +95,22 @@ const char *advice_range(char text[ADVICE_TEXT], struct plan_range r)
     else
         snprintf(text, ADVICE_TEXT, "%.3g", r.mid);
     return text;
+}
+
+void advice_item(const char *label, int indent, const char *text)
+{
+    printf("%-*s", indent, label);
+    const int width = OUT_WIDTH - indent;
+    while ((int)strlen(text) > width) {
+        int cut = width;
+        while (cut > 0 && text[cut] != ' ')
+            cut--;
+        if (cut == 0)
+            cut = width;
+        printf("%.*s\n%*s", cut, text, indent, "");
+        text += cut + (text[cut] == ' ');
+    }
+    printf("%s\n", text);
 }
 
 static void put_key(struct buf *b, const char *key)

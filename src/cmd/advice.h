@@ -33,6 +33,9 @@ const char *advice_price(char text[ADVICE_TEXT], const struct price *p);
 /* "41-56", "100" for a point, "unknown"; three digits that matter. */
 const char *advice_range(char text[ADVICE_TEXT], struct plan_range r);
 
+/* The label, and beside it the text wrapped at 80 columns, every line from column `indent` on. */
+void advice_item(const char *label, int indent, const char *text);
+
 /* "key":number, with a comma before it unless it is the first of its object; what is not finite is null. */
 void advice_json_number(struct buf *b, const char *key, double v);
 void advice_json_text(struct buf *b, const char *key, const char *text); /* NULL or "": null */

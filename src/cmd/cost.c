@@ -16,20 +16,7 @@ static void line(const char *label, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    printf("%-13s", label);
-    /* the first line stands beside its label, the others below each other */
-    const int width = OUT_WIDTH - 13;
-    const char *s = text;
-    while ((int)strlen(s) > width) {
-        int cut = width;
-        while (cut > 0 && s[cut] != ' ')
-            cut--;
-        if (cut == 0)
-            cut = width;
-        printf("%.*s\n%13s", cut, s, "");
-        s += cut + (s[cut] == ' ');
-    }
-    printf("%s\n", s);
+    advice_item(label, 13, text);
 }
 
 static void print_basis(const struct cost_answer *a)

@@ -14,6 +14,7 @@ const struct cmd *const cmd_table[] = {
     &cmd_model_render,
     &cmd_model_show,
     &cmd_model_tokenize,
+    &cmd_recommend,
     &cmd_run,
     &cmd_serve,
     &cmd_version,

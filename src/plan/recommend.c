@@ -110,7 +110,7 @@ static double score_of(const struct rec_request *r, const struct rec_candidate *
         s += WEIGHT[r->priority].joules * log(c->fp16_tflops * c->n / machine_w);
     s -= WEIGHT[r->priority].heat * log(machine_w);
     if (v->mem_frac > HEADROOM_FRAC)
-        s -= 0.15; /* tight: a longer context will not fit */
+        s -= v->mem_frac > 0.9 ? 0.7 : 0.35; /* tight: a longer context will not fit */
     if (r->wants_inference && c->tg_tps.mid < INTERACTIVE_TPS)
         s -= 0.7; /* half as good: one waits for it */
     if (c->effort > 1)

@@ -112,7 +112,7 @@ struct rec_candidate {
     double host_idle_w, host_load_w; /* of the host around it */
     double max_card_w;      /* of one card: its board power */
     double supply_need_w;   /* what its supply must give: rec_supply_w() in a PC, 4/3 of the card on a dock; 0 brings its own */
-    int slots;              /* of one card; 0 unknown */
+    double slots;           /* of one card; 0 unknown */
     double length_mm;       /* 0 unknown */
     bool has_ecc, is_for_duty, is_consumer, is_server_part, has_battery;
     bool can_train;
@@ -130,7 +130,7 @@ struct rec_request {
     double max_power_w;     /* of the whole machine; INFINITY */
     double connector_w;     /* what a dock's connector carries for good; INFINITY: no dock */
     double supply_w;        /* of the dock or machine already owned; INFINITY: it is bought with the host */
-    int max_slots;          /* 0: any */
+    double max_slots;       /* 0: any */
     double max_length_mm;   /* 0: any */
     bool needs_ecc, needs_duty, allows_used;
     int max_effort;         /* 0: any */

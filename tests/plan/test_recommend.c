@@ -13,7 +13,7 @@ static struct rec_candidate card(const char *name, double usd, double gb, double
                                    .mem_bytes = gb * 1e9, .usable_bytes = gb * 0.95e9, .need_bytes = 10e9, .need_q4_bytes = NAN,
                                    .tg_tps = { tps * 0.8, tps, tps * 1.2 }, .pp_tps = { tps * 20, tps * 25, tps * 30 }, .bw_gbps = tps * 12,
                                    .fp16_tflops = tps, .idle_w = 10, .load_w = watts, .host_idle_w = 30, .host_load_w = 80, .max_card_w = watts,
-                                   .supply_need_w = watts * 4 / 3, .slots = 2, .length_mm = 250, .has_ecc = true, .is_for_duty = true, .can_train = true,
+                                   .supply_need_w = watts * 4 / 3, .slots = 2.0, .length_mm = 250, .has_ecc = true, .is_for_duty = true, .can_train = true,
                                    .effort = 1, .cloud_usd_hour = NAN };
 }
 
