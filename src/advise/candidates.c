@@ -7,38 +7,6 @@
 #include "plan/speed.h"
 
 enum { CANDIDATES_MAX = 2048, CARDS_MAX = 2 };
-static const double GIB = 1073741824.0, GB = 1e9;
-
-struct memory_of recommend_memory(const struct hardware *hw)
-{
-    const char *table = catalog_name_of(catalog_table_of(hw->chip));
-    const bool is_card = strcmp(table, "gpu") == 0 && strcmp(catalog_text(hw->chip, "kind"), "integrated") != 0;
-    const double gb = catalog_number_or(is_card ? hw->chip : hw->row, "mem_gb", catalog_number_or(hw->chip, "mem_gb", 0)), bytes = gb * GIB;
-    struct memory_of m = { bytes, 0 };
-    if (is_card) /* a display, the driver and the allocator's pieces */
-        m.usable_bytes = bytes - fmax(0.5 * GIB, 0.04 * bytes);
-    else if (strcmp(catalog_text(hw->chip, "class"), "apple") == 0) /* macOS' default limit for the GPU: seed-errors 001-10 */
-        m.usable_bytes = bytes * (gb <= 36 ? 2.0 / 3 : 0.75);
-    else if (strcmp(catalog_name_of(catalog_table_of(hw->row)), "phone") == 0) /* the system keeps about half */
-        m.usable_bytes = bytes / 2;
-    else /* the system and its services */
-        m.usable_bytes = fmax(0, bytes - fmax(2 * GIB, 0.12 * bytes));
-    return m;
-}
-
-double recommend_need_bytes(const struct plan_model *m, int ctx_tok)
-{
-    if (!(m->weight_bytes > 0))
-        return NAN;
-    double kv_per_tok = 0;
-    if (m->n_layer > 0 && m->kv_lora > 0)
-        kv_per_tok = 2.0 * m->n_layer * (m->kv_lora + m->n_rot);
-    else if (m->n_layer > 0)
-        kv_per_tok = 2.0 * m->n_layer * m->n_kv_head * (m->d_k + m->d_v);
-    else /* like Llama: 128 KiB a token at 8 B weights, growing with the root (docs/recommend.md) */
-        kv_per_tok = 131072 * sqrt(m->params / 8e9);
-    return (double)m->weight_bytes + kv_per_tok * ctx_tok + 0.6 * GB;
-}
 
 static bool has_word(const char *list, const char *word) { return strstr(list, word); }
 
@@ -96,23 +64,6 @@ static bool can_train(const struct hardware *hw, enum plan_train_kind kind)
     return strcmp(class, "apple") == 0 && kind != PLAN_TRAIN_FULL;
 }
 
-static struct plan_speed speed_of(const struct hardware *hw, enum plan_class cls, const struct plan_model *m)
-{
-    return plan_speed_predict(&(struct plan_speed_query){
-        .device = catalog_name(hw->chip),
-        .cls = cls,
-        .mem_gb = catalog_number_or(hw->row, "mem_gb", catalog_number_or(hw->chip, "mem_gb", 0)),
-        .bw_gbps = catalog_number_or(hw->chip, "mem_bw_gbps", 0),
-        .peak_tflops = catalog_number_or(hw->chip, "fp16_tflops", catalog_number_or(hw->chip, "fp32_tflops", 0)),
-        .model_name = m->name,
-        .quant = m->quant,
-        .params = m->params,
-        .active_params = m->active_params,
-        .bpw = m->bpw,
-        .work = plan_workload_one(1024, 256, 0),
-    });
-}
-
 /* One candidate: n of this hardware at this price.  False: there is no room left, or no memory. */
 static bool add(struct recommend *r, struct catalog *c, const struct hardware *hw, const struct price *price, int n, bool is_owned, const struct recommend_ask *ask,
                 const struct plan_speed *speed, int effort, double cloud_usd_hour, struct err *err)
@@ -122,7 +73,7 @@ static bool add(struct recommend *r, struct catalog *c, const struct hardware *h
     const int i = r->n++;
     struct rec_candidate *k = &r->candidates[i];
     struct recommend_item *item = &r->items[i];
-    const struct memory_of mem = recommend_memory(hw);
+    const struct memory_of mem = hardware_memory(hw);
     const struct watts w = hardware_watts(c, hw);
     const char *kind = catalog_text(hw->chip, "kind"), *cooling = catalog_text(hw->chip, "cooling");
     *item = (struct recommend_item){ .hw = *hw, .price = *price, .is_owned = is_owned };
@@ -139,7 +90,7 @@ static bool add(struct recommend *r, struct catalog *c, const struct hardware *h
         .is_launch_price = price->kind == PRICE_LAUNCH,
         .mem_bytes = n * mem.mem_bytes,
         .usable_bytes = n * mem.usable_bytes,
-        .need_bytes = recommend_need_bytes(&r->model, r->ctx_tok),
+        .need_bytes = hardware_need_bytes(hw, &r->model, r->ctx_tok),
         .need_q4_bytes = NAN,
         .tg_tps = speed->tg_tps,
         .pp_tps = speed->pp_tps,
@@ -164,7 +115,7 @@ static bool add(struct recommend *r, struct catalog *c, const struct hardware *h
         struct plan_model q4 = r->model;
         q4.bpw = plan_quant_bpw("Q4_K_M", q4.params);
         plan_model_size(&q4);
-        k->need_q4_bytes = recommend_need_bytes(&q4, r->ctx_tok);
+        k->need_q4_bytes = hardware_need_bytes(hw, &q4, r->ctx_tok);
     }
     if (ask->limits.wants_training) {
         const double train = (double)plan_train_memory(&r->model, ask->train, 16, 2048, 1).total_bytes;
@@ -184,7 +135,7 @@ static bool add_row(struct recommend *r, struct catalog *c, const struct price_b
     enum plan_class cls;
     if (!plan_class_parse(catalog_text(hw.chip, "class"), &cls))
         return true; /* not a thing that runs models */
-    const struct plan_speed speed = speed_of(&hw, cls, &r->model);
+    const struct plan_speed speed = hardware_speed(&hw, &r->model);
     const int effort = recommend_effort(c, &hw, ask->os), cards = hw.is_machine || ask->dock || is_owned ? 1 : CARDS_MAX;
     struct cloud_offer offer;
     const double cloud = price_cloud(book, hw.chip, &offer, 1) == 1 ? offer.usd_hour / offer.n_gpus : (double)NAN;

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "advise/model.h"
+
 enum { OFFERS_MAX = 32 };
 
 static double or_else(double x, double otherwise) { return isnan(x) ? otherwise : x; }
@@ -13,9 +15,9 @@ static bool set_use(const struct cost_request *r, struct cost_answer *a, struct 
 {
     double busy_day = r->hours_day;
     if (isnan(busy_day) && !isnan(r->tokens_day)) {
-        if (!plan_is_known(r->tg_tps) || !(r->tg_tps.mid > 0))
+        if (!plan_is_known(a->tg_tps) || !(a->tg_tps.mid > 0))
             return err_set(err, ERR_INPUT, "tokens a day: the speed is not known; give --model or --tps");
-        busy_day = r->tokens_day / r->tg_tps.mid / 3600 / a->count;
+        busy_day = r->tokens_day / a->tg_tps.mid / 3600 / a->count;
         a->hours_are_from_tokens = true;
     } else if (isnan(busy_day)) {
         busy_day = 8;
@@ -77,6 +79,23 @@ static bool set_cloud(const struct price_book *book, const struct cost_request *
     return true;
 }
 
+static bool set_speed(struct catalog *c, const struct cost_request *r, struct cost_answer *a, struct err *err)
+{
+    a->tg_tps = r->tg_tps;
+    a->tps_is_given = plan_is_known(r->tg_tps);
+    if (a->tps_is_given || !r->model)
+        return true;
+    if (!advise_model_find(&a->model, c, r->model, "Q4_K_M", err))
+        return false;
+    const struct memory_of mem = hardware_memory(&a->hw);
+    const double need = hardware_need_bytes(&a->hw, &a->model, 4096);
+    if (need > mem.usable_bytes)
+        return err_set(err, ERR_INPUT, "%s %s: needs %.1f GiB, %s gives a model %.1f", a->model.name, a->model.quant, need / 1073741824.0, catalog_name(a->hw.row),
+                       mem.usable_bytes / 1073741824.0);
+    a->tg_tps = hardware_speed(&a->hw, &a->model).tg_tps;
+    return true;
+}
+
 static void weigh_cloud(const struct cost_request *r, struct cost_answer *a)
 {
     const double idle_on = a->use.on_hours_year > a->use.busy_hours_year ? a->use.on_hours_year : 0;
@@ -91,14 +110,12 @@ static void weigh_cloud(const struct cost_request *r, struct cost_answer *a)
 
 static void price_tokens(const struct cost_request *r, struct cost_answer *a)
 {
-    a->tg_tps = a->j_per_tok = a->owned_usd_mtok = a->cloud_usd_mtok = plan_unknown();
-    if (plan_is_known(r->tg_tps) && r->tg_tps.low > 0) {
-        a->tg_tps = r->tg_tps;
-        a->tps_is_given = r->tps_is_given;
-        a->j_per_tok = plan_invert(r->tg_tps, a->rig.busy_w / a->count);
-        a->owned_usd_mtok = plan_invert(r->tg_tps, a->owned_usd_hour / a->count / 3600 * 1e6);
+    a->j_per_tok = a->owned_usd_mtok = a->cloud_usd_mtok = plan_unknown();
+    if (plan_is_known(a->tg_tps) && a->tg_tps.low > 0) {
+        a->j_per_tok = plan_invert(a->tg_tps, a->rig.busy_w / a->count);
+        a->owned_usd_mtok = plan_invert(a->tg_tps, a->owned_usd_hour / a->count / 3600 * 1e6);
         if (a->has_cloud)
-            a->cloud_usd_mtok = plan_invert(r->tg_tps, a->cloud_usd_hour / a->count / 3600 * 1e6);
+            a->cloud_usd_mtok = plan_invert(a->tg_tps, a->cloud_usd_hour / a->count / 3600 * 1e6);
     }
     a->requests_avg_per_s = a->owned_usd_request = a->cloud_usd_request = NAN;
     if (!isnan(r->requests_month)) {
@@ -112,7 +129,7 @@ static void price_tokens(const struct cost_request *r, struct cost_answer *a)
 bool cost_answer(struct catalog *c, const struct price_book *book, const struct cost_request *r, struct cost_answer *a, struct err *err)
 {
     *a = (struct cost_answer){ .count = r->count };
-    if (!hardware_find(c, r->on, &a->hw, err) || !set_kwh(c, r, a, err))
+    if (!hardware_find(c, r->on, &a->hw, err) || !set_kwh(c, r, a, err) || !set_speed(c, r, a, err))
         return false;
     a->price = isnan(r->usd) ? price_of(book, a->hw.row, r->is_used) : price_given(r->usd);
     set_power(c, r, a);

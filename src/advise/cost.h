@@ -10,6 +10,7 @@
 #define TUTTI_ADVISE_COST_H
 #include "advise/hardware.h"
 #include "advise/price.h"
+#include "plan/model.h"
 #include "plan/money.h"
 #include "plan/range.h"
 
@@ -29,8 +30,8 @@ struct cost_request {
     const char *cloud;      /* an offer by name; NULL: the cheapest with the same GPU */
     double cloud_usd_hour;
     double peak_machines, peak_hours_year;   /* so many more machines, for so long */
-    struct plan_range tg_tps;                /* tokens per second of one; unknown: no prices of tokens */
-    bool tps_is_given;                       /* by the user, not predicted */
+    struct plan_range tg_tps;                /* tokens per second of one, as given */
+    const char *model;                       /* else predicted for this, as advise_model_find() takes it; NULL: no prices of tokens */
     double tokens_day;      /* given with tg_tps: sets hours_day */
     double requests_month, requests_per_s;   /* asked a month; done per second at full load */
 };
@@ -64,7 +65,8 @@ struct cost_answer {
     double tflops;          /* peak FP16 of all, dense; NAN */
     double usd_per_tflops, usd_per_tflops_power, cloud_usd_per_tflops_hour;
 
-    bool tps_is_given;      /* by the user; else predicted */
+    bool tps_is_given;      /* by the user; else predicted for the model */
+    struct plan_model model;
     struct plan_range tg_tps, j_per_tok, owned_usd_mtok, cloud_usd_mtok;
     double requests_avg_per_s, owned_usd_request, cloud_usd_request;
 };

@@ -9,6 +9,7 @@
 #define TUTTI_ADVISE_HARDWARE_H
 #include "catalog/catalog.h"
 #include "plan/device.h"
+#include "plan/speed.h"
 
 #define HARDWARE_TABLES "gpu machine soc accelerator cpu phone"
 
@@ -31,4 +32,15 @@ struct watts {
     char from[160];                         /* "seed 001 section 17, 2026-04" or "0.61 and 0.08 of 140 W board power" */
 };
 struct watts hardware_watts(struct catalog *c, const struct hardware *hw);
+
+/* Predicted for a prompt of 1024 tokens and 256 generated; unknown for what runs no language models. */
+struct plan_speed hardware_speed(const struct hardware *hw, const struct plan_model *m);
+
+/* Bytes of one device that a model may use, and that it has (the catalog's GB of a card are GiB: seed-errors 001-24). */
+struct memory_of {
+    double mem_bytes, usable_bytes;
+};
+struct memory_of hardware_memory(const struct hardware *hw);
+/* Bytes that the model needs there with llama.cpp: weights, K/V of the context, buffers, runtime.  NAN: not known. */
+double hardware_need_bytes(const struct hardware *hw, const struct plan_model *m, int ctx_tok);
 #endif

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "advise/model.h"
 #include "advise/recommend_internal.h"
 
 enum { ARENA_BYTES = 8 << 20, OFFERS_MAX = 64 };
@@ -44,30 +45,26 @@ static const struct catalog_row *nearest_model(const struct catalog_table *t, do
     return best;
 }
 
-static int cell_int(const struct catalog_row *r, const char *column) { return (int)catalog_number_or(r, column, 0); }
-
 static bool set_model(struct recommend *r, struct catalog *c, const struct recommend_ask *ask, struct err *err)
 {
     const struct catalog_table *t = catalog_table(c, "model", err);
     const struct recommend_use_case *use = t ? find_use(ask->use_case ? ask->use_case : "chat", err) : NULL;
+    struct plan_model *m = &r->model;
     if (!use)
         return false;
     r->ctx_tok = ask->ctx_tok > 0 ? ask->ctx_tok : use->ctx_tok;
-    const struct catalog_row *row = r->model_row = ask->model ? catalog_find(t, ask->model, err) : nearest_model(t, isnan(ask->size_b) ? use->size_b : ask->size_b, r->ctx_tok);
-    if (!row)
-        return ask->model ? false : err_set(err, ERR_NOT_FOUND, "no model of that size in the catalog");
-    struct plan_model *m = &r->model;
-    *m = (struct plan_model){ .params = 1e9 * catalog_number_or(row, "params_b", 0), .n_layer = cell_int(row, "n_layers"), .n_embd = cell_int(row, "n_embd"),
-                              .n_head = cell_int(row, "n_heads"), .n_kv_head = cell_int(row, "n_kv_heads"), .d_k = cell_int(row, "n_head_dim"),
-                              .kv_lora = cell_int(row, "n_kv_lora"), .n_rot = cell_int(row, "n_rope_dim"), .n_ctx_train = cell_int(row, "ctx_tok") };
-    m->d_v = (int)catalog_number_or(row, "n_v_head_dim", m->d_k);
-    m->active_params = 1e9 * catalog_number_or(row, "active_b", m->params / 1e9);
-    snprintf(m->name, sizeof(m->name), "%s", catalog_name(row));
-    snprintf(m->quant, sizeof(m->quant), "%s", ask->quant);
-    m->bpw = plan_quant_bpw(ask->quant, m->params);
-    if (!(m->bpw > 0) || !(m->params > 0))
+    if (ask->model) {
+        if (!advise_model_find(m, c, ask->model, ask->quant, err))
+            return false;
+    } else {
+        const struct catalog_row *row = nearest_model(t, isnan(ask->size_b) ? use->size_b : ask->size_b, r->ctx_tok);
+        if (!row)
+            return err_set(err, ERR_NOT_FOUND, "no model of that size in the catalog");
+        if (!advise_model_of_row(m, row, ask->quant, err))
+            return false;
+    }
+    if (!(m->weight_bytes > 0) || !(m->params > 0))
         return err_set(err, ERR_INPUT, "quantization '%.20s': not known; Q4_K_M, Q8_0, F16 are some", ask->quant);
-    plan_model_size(m);
     if (m->n_ctx_train > 0 && r->ctx_tok > m->n_ctx_train)
         return err_set(err, ERR_INPUT, "%s: made for contexts up to %d tokens, %d are asked", m->name, m->n_ctx_train, r->ctx_tok);
     return true;
@@ -133,7 +130,7 @@ static void set_offers(struct recommend *r, const struct price_book *book)
     for (int want = 0; want < RECOMMEND_OFFERS; want++) {
         int best = -1;
         for (int i = 0; i < n; i++) {
-            const struct memory_of m = recommend_memory(&(struct hardware){ .row = all[i].gpu, .chip = all[i].gpu });
+            const struct memory_of m = hardware_memory(&(struct hardware){ .row = all[i].gpu, .chip = all[i].gpu });
             const double need = r->n > 0 ? r->candidates[0].need_bytes : NAN;
             if (!(need <= all[i].n_gpus * m.usable_bytes) || (best >= 0 && all[best].usd_hour <= all[i].usd_hour) ||
                 (want > 0 && strcmp(all[i].provider, r->offers[0].provider) == 0))

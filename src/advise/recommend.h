@@ -42,7 +42,7 @@ extern const struct recommend_use_case recommend_uses[RECOMMEND_USE_COUNT];
 
 struct recommend_ask {
     struct rec_request limits; /* connector, supply and slots of a dock are filled in here from `dock` */
-    const char *model;         /* a row of the table model; NULL: by size */
+    const char *model;         /* as advise_model_find() takes it: a name of the catalog or a GGUF file; NULL: by size */
     double size_b;             /* NAN: from use_case */
     const char *use_case;      /* of RECOMMEND_USES; NULL: chat */
     const char *quant;         /* "Q4_K_M" */
@@ -79,7 +79,7 @@ struct recommend_item { /* beside candidate i */
 struct recommend {
     struct arena *arena; /* everything below */
     struct plan_model model;
-    const struct catalog_row *model_row, *dock_row; /* NULL: none */
+    const struct catalog_row *dock_row; /* NULL: none */
     int ctx_tok;
     struct rec_request limits;  /* as used */
     int n, n_ok;

@@ -3,13 +3,6 @@
 #define TUTTI_ADVISE_RECOMMEND_INTERNAL_H
 #include "advise/recommend.h"
 
-/* Bytes of one device that a model may use, and that it has (catalog GB of a card are GiB: seed-errors 001-24). */
-struct memory_of {
-    double mem_bytes, usable_bytes;
-};
-struct memory_of recommend_memory(const struct hardware *hw);
-/* Bytes that the asked model needs: weights, K/V of the context, buffers; or the memory of training it.  NAN: not known. */
-double recommend_need_bytes(const struct plan_model *m, int ctx_tok);
 /* How much work it is to set up, 1 to 5, from the table ecosystem; 0: not known. */
 int recommend_effort(struct catalog *c, const struct hardware *hw, const char *os);
 

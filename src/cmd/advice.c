@@ -3,16 +3,14 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "cmd/catalog_open.h"
 #include "cmd/out.h"
 
-bool advice_open(struct advice *a, struct err *err)
+bool advice_open(struct advice *a, struct cmd_opt *opts, struct err *err)
 {
-    char dir[4096];
-    const bool has_dir = catalog_user_dir(getenv("XDG_CONFIG_HOME"), getenv("HOME"), dir, sizeof(dir));
-    *a = (struct advice){ .catalog = catalog_new(has_dir ? dir : NULL, err) };
+    *a = (struct advice){ .catalog = cmd_catalog_open(opts, err) };
     a->book = a->catalog ? price_book_new(a->catalog, err) : NULL;
     if (!a->book)
         advice_close(a);

@@ -15,8 +15,8 @@ struct advice {
     struct catalog *catalog;
     struct price_book *book;
 };
-/* false with err set. */
-bool advice_open(struct advice *a, struct err *err);
+/* With the rows of --catalog or of the user's folder; false with err set. */
+bool advice_open(struct advice *a, struct cmd_opt *opts, struct err *err);
 void advice_close(struct advice *a);
 
 /* The option's number; NAN when it was not given. */

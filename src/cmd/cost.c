@@ -126,6 +126,8 @@ static void print_tokens(const struct cost_answer *a)
     if (plan_is_known(a->tg_tps)) {
         putchar('\n');
         line("tokens", "%s a second (%s), %s J each", advice_range(tps, a->tg_tps), a->tps_is_given ? "given" : "predicted", advice_range(j, a->j_per_tok));
+        if (!a->tps_is_given)
+            line("", "%s %s, a prompt of 1024 tokens", a->model.name, a->model.quant);
         line("", "per million: $%s owned at this use%s%s", advice_range(tps, a->owned_usd_mtok), a->has_cloud ? ", rented $" : "",
              a->has_cloud ? advice_range(j, a->cloud_usd_mtok) : "");
     }
@@ -189,7 +191,7 @@ static struct cost_request read_request(struct cmd_opt *opts)
         .peak_machines = advice_number(opts, "peak"),
         .peak_hours_year = advice_number(opts, "peak-hours"),
         .tg_tps = isnan(tps) ? plan_unknown() : plan_point(tps),
-        .tps_is_given = !isnan(tps),
+        .model = advice_text(opts, "model"),
         .tokens_day = advice_number(opts, "tokens-per-day"),
         .requests_month = advice_number(opts, "requests-per-month"),
         .requests_per_s = advice_number(opts, "requests-per-s"),
@@ -207,7 +209,7 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
         fprintf(stderr, "tutti: cost: --on HARDWARE is wanted, a name as in `tutti catalog gpu`; see `tutti cost --help`\n");
         return 2;
     }
-    if (!advice_open(&v, &err))
+    if (!advice_open(&v, opts, &err))
         return cmd_fail(&err);
     const struct cost_request r = read_request(opts);
     const bool has_pair = advice_text(opts, "against");
@@ -258,6 +260,7 @@ static struct cmd_opt opts[] = {
     { .name = "scenarios", .kind = OPT_FLAG, .help = "hobby, part-time, full-time, always on" },
     { .name = "peak", .kind = OPT_INT, .value = "N", .min = 0, .max = 32, .help = "so many more machines at peaks" },
     { .name = "peak-hours", .kind = OPT_FLOAT, .value = "H", .min = 0, .max = 8760, .help = "hours of peak a year" },
+    { .name = "model", .kind = OPT_TEXT, .value = "M", .help = "predict its speed: 'llama 3.1 8b', a GGUF file" },
     { .name = "tps", .kind = OPT_FLOAT, .value = "N", .min = 0.001, .max = 1e7, .help = "tokens per second that it makes" },
     { .name = "tokens-per-day", .kind = OPT_FLOAT, .value = "N", .min = 0, .max = 1e15, .help = "sets the hours of work" },
     { .name = "requests-per-month", .kind = OPT_FLOAT, .value = "N", .min = 1, .max = 1e15, .help = "for the price of a request" },
@@ -266,6 +269,7 @@ static struct cmd_opt opts[] = {
     { .name = "against-usd", .kind = OPT_FLOAT, .value = "USD", .min = 0, .max = 1e9, .help = "price of that one" },
     { .name = "train-hours", .kind = OPT_FLOAT, .value = "H", .min = 0, .max = 744, .help = "hours of training a month, for --against" },
     { .name = "hour-usd", .kind = OPT_FLOAT, .value = "USD", .min = 0, .max = 1e5, .help = "worth of an hour not waited (default 50)" },
+    { .name = "catalog", .kind = OPT_TEXT, .value = "DIR", .help = "your own rows: DIR/gpu.csv, ... (see catalog)" },
     { .name = "json", .kind = OPT_FLAG, .help = "print JSON" },
     { .name = "html", .kind = OPT_TEXT, .value = "FILE", .help = "also write a page with pictures; - is stdout" },
     { 0 },

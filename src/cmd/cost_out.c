@@ -128,6 +128,8 @@ int cost_print_json(const struct cost_answer *a, const struct cost_pair *against
     advice_json_number(&b, "usd_per_tflops_with_power", a->usd_per_tflops_power);
     advice_json_number(&b, "cloud_usd_per_tflops_hour", a->cloud_usd_per_tflops_hour);
     buf_puts(&b, "},\"tokens\":{");
+    advice_json_text(&b, "model", a->model.name);
+    advice_json_text(&b, "tps_source", a->tps_is_given ? "given" : plan_is_known(a->tg_tps) ? "predicted" : NULL);
     advice_json_range(&b, "tg_tps", a->tg_tps);
     advice_json_range(&b, "joules_per_token", a->j_per_tok);
     advice_json_range(&b, "owned_usd_per_mtok", a->owned_usd_mtok);

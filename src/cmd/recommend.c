@@ -175,7 +175,8 @@ static bool set_use(struct recommend_ask *ask, struct catalog *c, struct cmd_opt
 static bool is_bare(const struct cmd_opt *opts)
 {
     for (; opts->name; opts++)
-        if (opts->given && strcmp(opts->name, "json") != 0 && strcmp(opts->name, "html") != 0 && strcmp(opts->name, "checklist") != 0 && strcmp(opts->name, "top") != 0)
+        if (opts->given && strcmp(opts->name, "json") != 0 && strcmp(opts->name, "html") != 0 && strcmp(opts->name, "checklist") != 0 && strcmp(opts->name, "top") != 0 &&
+            strcmp(opts->name, "catalog") != 0)
             return false;
     return true;
 }
@@ -198,7 +199,7 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
         if (!set_from_questions(&ask, &answers, &err))
             return cmd_fail(&err);
     }
-    if (!advice_open(&v, &err))
+    if (!advice_open(&v, opts, &err))
         return cmd_fail(&err);
     int rc = 1;
     struct recommend *r = set_use(&ask, v.catalog, opts, &err) ? recommend_new(v.catalog, v.book, &ask, &err) : NULL;
@@ -225,7 +226,7 @@ static struct cmd_opt opts[] = {
     { .name = "use", .kind = OPT_TEXT, .value = "U", .help = "inference (default), training, both" },
     { .name = "train", .kind = OPT_TEXT, .value = "T", .help = "full, lora, qlora (default)" },
     { .name = "place", .kind = OPT_TEXT, .value = "P", .help = "home (default), office, edge, mobile, datacentre" },
-    { .name = "model", .kind = OPT_TEXT, .value = "NAME", .help = "of the catalog: 'llama 3.1 8b'" },
+    { .name = "model", .kind = OPT_TEXT, .value = "NAME", .help = "'llama 3.1 8b', or a GGUF file" },
     { .name = "size", .kind = OPT_FLOAT, .value = "B", .min = 0.01, .max = 5000, .help = "or its size, in billions of weights" },
     { .name = "use-case", .kind = OPT_TEXT, .value = "C", .help = "classify, chat, rag, code, reason, agents" },
     { .name = "quant", .kind = OPT_TEXT, .value = "Q", .help = "quantization (default Q4_K_M)" },
@@ -255,6 +256,7 @@ static struct cmd_opt opts[] = {
     { .name = "consider", .kind = OPT_LIST, .value = "NAME", .help = "also judge this one" },
     { .name = "top", .kind = OPT_INT, .value = "N", .min = 1, .max = 100, .help = "choices that are shown (default 8)" },
     { .name = "checklist", .kind = OPT_FLAG, .help = "the validation checklist instead" },
+    { .name = "catalog", .kind = OPT_TEXT, .value = "DIR", .help = "your own rows: DIR/gpu.csv, ... (see catalog)" },
     { .name = "json", .kind = OPT_FLAG, .help = "print JSON" },
     { .name = "html", .kind = OPT_TEXT, .value = "FILE", .help = "also write a page with pictures; - is stdout" },
     { 0 },
