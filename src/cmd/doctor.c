@@ -21,6 +21,31 @@ static void print_labelled(const char *label, const char *text)
     out_wrap(stdout, 6, OUT_WIDTH, text);
 }
 
+/* A command that is longer than a line goes on after a backslash, so that it can be copied. */
+static void print_fix(const char *text)
+{
+    static const char *const starts[] = { "sudo ", "echo ", "numactl ", "taskset " };
+    bool is_command = false;
+    for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++)
+        is_command |= strncmp(text, starts[i], strlen(starts[i])) == 0;
+    if (!is_command) {
+        print_labelled("fix", text);
+        return;
+    }
+    printf("    %sfix:%s\n", out_style(stdout, OUT_DIM), out_style_end(stdout));
+    const int width = OUT_WIDTH - 6 - 2;
+    while ((int)strlen(text) > width) {
+        int n = width;
+        while (n > 0 && text[n] != ' ')
+            n--;
+        if (n == 0)
+            break; /* one long word */
+        printf("      %.*s \\\n", n, text);
+        text += n + 1;
+    }
+    printf("      %s\n", text);
+}
+
 static void print_findings(const struct doctor_finding *findings, int n)
 {
     static const enum out_style styles[DOCTOR_SEVERITIES] = { OUT_BAD, OUT_WARN, OUT_PLAIN };
@@ -31,7 +56,7 @@ static void print_findings(const struct doctor_finding *findings, int n)
         printf("%s%s%s  %s (%s)\n", out_style(stdout, styles[f->severity]), doctor_severity_name(f->severity), out_style_end(stdout), f->id, doctor_confidence_name(f->confidence));
         out_wrap(stdout, 4, OUT_WIDTH, f->what);
         print_labelled("why", f->why);
-        print_labelled("fix", f->fix);
+        print_fix(f->fix);
         printf("\n");
     }
     printf("%d of %d rules found something: %d bad, %d warnings, %d for information.\n", n, doctor_n_rules, counts[DOCTOR_BAD], counts[DOCTOR_WARNING], counts[DOCTOR_INFO]);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "hw/machine.h"
 #include "hw/pci.h"
@@ -171,7 +172,12 @@ bool hw_mark_model_disk(const struct hw_root *r, struct hw_machine *m, const cha
         m->disks[i].holds_models = HW_NO;
     if (disk >= 0)
         m->disks[disk].holds_models = HW_YES;
-    struct hw_disk *d = disk == -2 ? HW_ADD(m, m->disks, m->n_disks) : NULL;
+    struct hw_disk *d = NULL;
+    for (int i = 0; disk == -2 && i < m->n_disks && !d; i++) /* asked before */
+        if (strcmp(m->disks[i].kind, "network") == 0 && strcmp(m->disks[i].name, type) == 0)
+            d = &m->disks[i];
+    if (disk == -2 && !d)
+        d = HW_ADD(m, m->disks, m->n_disks);
     if (d) {
         memset(d, 0, sizeof(*d));
         hw_copy(d->name, sizeof(d->name), type);
@@ -200,5 +206,8 @@ bool hw_detect_disks(const struct hw_root *r, struct hw_machine *m)
     const int root = m->n_disks > 0 ? disk_under(r, m, "/", type, sizeof(type)) : -1;
     if (root >= 0)
         m->disks[root].holds_root = HW_YES;
+    char here[HW_PATH_BYTES_MAX];
+    if (hw_root_is_live(r) && getcwd(here, sizeof(here)))
+        hw_mark_model_disk(r, m, here);
     return m->n_disks > 0;
 }

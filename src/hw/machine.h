@@ -325,7 +325,8 @@ bool hw_detect_supplies(const struct hw_root *r, struct hw_machine *m);
 bool hw_detect_setup(const struct hw_root *r, struct hw_machine *m);
 
 /* Which disk holds this folder (absolute, without links): sets holds_models of all disks; a network file system becomes a
- * disk of kind "network".  false: cannot be told (a container's overlay, a RAM disk).  Not part of hw_detect(). */
+ * disk of kind "network".  false: cannot be told (a container's overlay, a RAM disk).  hw_detect() asks it for the current
+ * folder of the live machine. */
 bool hw_mark_model_disk(const struct hw_root *r, struct hw_machine *m, const char *folder);
 /* What a meter says now: watts (all kinds but "rapl"), or the counter of "rapl" in microjoules, which wraps at energy_max_uj. */
 bool hw_power_read_w(const struct hw_root *r, const struct hw_power_meter *p, double *watts);

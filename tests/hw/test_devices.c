@@ -228,6 +228,7 @@ TEST(the_disk_of_a_folder_is_found_through_mounts_partitions_and_mappings)
     CHECK(hw_mark_model_disk(r, m, "/data/my models/7b") && m->disks[0].holds_models == HW_YES, "a mapping's disk");
     CHECK(!hw_mark_model_disk(r, m, "/tmp") && m->disks[0].holds_models == HW_NO);
     CHECK(hw_mark_model_disk(r, m, "/net/models") && m->n_disks == 3 && strcmp(m->disks[2].kind, "network") == 0 && m->disks[2].holds_models == HW_YES);
+    CHECK(hw_mark_model_disk(r, m, "/net/x") && m->n_disks == 3, "a network disk is counted once");
 }
 
 TEST(links_with_a_device_behind_them)
