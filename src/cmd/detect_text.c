@@ -83,6 +83,8 @@ static void print_machine(FILE *to, const struct hw_machine *m)
         add(&l, "%s%s%s", says_vendor ? "" : b->vendor, says_vendor || !b->vendor[0] ? "" : " ", b->product);
     else if (b->vendor[0])
         add(&l, "%s", b->vendor);
+    if (strcmp(b->vendor, "LENOVO") == 0 && b->version[0]) /* who hides the name there */
+        add(&l, "%s", b->version);
     if (b->board[0] && !strstr(b->product, b->board))
         add(&l, "board %s", b->board);
     if (b->soc[0])

@@ -17,7 +17,7 @@ static bool is_secret_file(const char *name)
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
         const char *at = strstr(name, words[i]);
         const size_t n = strlen(words[i]);
-        if (at && (n > 4 || ((at == name || !is_word(at[-1])) && !is_word(at[n]))))
+        if (at && (n > 4 || ((at == name || !isalnum((unsigned char)at[-1])) && !isalnum((unsigned char)at[n])))) /* "cid", not "acid" */
             return true;
     }
     return false;

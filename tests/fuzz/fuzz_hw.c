@@ -1,0 +1,49 @@
+/* tests/fuzz/fuzz_hw.c - machines of any content into detection: a tree as text, a tar archive, or a table of SMBIOS structures.
+ * First byte: 't' tar, 'd' SMBIOS, else the whole input is a text of hw_root_parse(). */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cmd/detect_internal.h"
+#include "fuzz.h"
+#include "hw/memory_internal.h"
+#include "hw/record.h"
+
+static void detect(struct hw_root *r)
+{
+    static FILE *nowhere;
+    struct err err = { 0 };
+    const struct hw_names_to_hide hide = { { "host" } };
+    const struct advise_bandwidth none = { 0 };
+    struct hw_machine *m = NULL;
+    struct buf b;
+    if (!nowhere)
+        nowhere = fopen("/dev/null", "w");
+    buf_init(&b, 8 << 20);
+    if (hw_record(r, &hide, &b, &m, &err)) {
+        buf_clear(&b);
+        detect_put_json(&b, m, &none);
+        detect_put_nfd(&b, m);
+        detect_put_prometheus(&b, m, &none);
+        if (nowhere)
+            detect_print(nowhere, m, &none);
+    }
+    hw_machine_free(m);
+    buf_fini(&b);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct err err = { 0 };
+    if (size > 0 && data[0] == 'd') {
+        struct hw_machine *m = calloc(1, sizeof(*m));
+        if (m)
+            memory_read_dmi(data + 1, size - 1, m);
+        hw_machine_free(m);
+        return 0;
+    }
+    struct hw_root *r = size > 0 && data[0] == 't' ? hw_root_untar(data + 1, size - 1, &err) : hw_root_parse((const char *)data, size, &err);
+    if (r)
+        detect(r);
+    hw_root_free(r);
+    return 0;
+}
