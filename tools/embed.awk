@@ -7,7 +7,7 @@ FNR == 1 {
     names[++n] = name
     print "static const char data_" name "[] ="
 }
-{ gsub(/\\/, "\\\\"); gsub(/"/, "\\\""); gsub(/\?/, "\\?"); print "\"" $0 "\\n\"" }
+{ gsub(/\\/, "\\134"); gsub(/"/, "\\\""); gsub(/\?/, "\\?"); print "\"" $0 "\\n\"" }
 END {
     finish()
     print "const struct catalog_data catalog_data[] = {"
