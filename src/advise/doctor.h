@@ -10,6 +10,7 @@
 #define TUTTI_ADVISE_DOCTOR_H
 #include <stdbool.h>
 
+#include "advise/bandwidth.h"
 #include "hw/machine.h"
 
 /* name in --json.  ORDER DOCTOR_SEVERITY */
@@ -31,6 +32,8 @@ const char *doctor_confidence_name(enum doctor_confidence c); /* "certain", "lik
 
 struct doctor_facts {
     const struct hw_machine *m;
+    const struct advise_bandwidth *bandwidth; /* of the memory, with the catalog's knowledge; NULL not asked */
+    int catalog_channels;  /* memory channels of this processor or board by the catalog, all sockets; 0 not known */
     const char *precision; /* what the user computes in: "f32", "f16", "q4_k_m", ...; NULL not said */
     int today;             /* 20261121; 0: not known, rules about age keep silent */
 };

@@ -194,11 +194,20 @@ RULE(numa_balancing)
 RULE(memory_channels)
 {
     const struct hw_memory *mem = &f->m->memory;
-    if (mem->channels <= 0 || mem->channels_possible <= mem->channels)
+    const bool is_plain = strncmp(mem->type, "DDR", 3) == 0 && mem->channel_bits >= 64; /* LPDDR's channels are counted otherwise */
+    const int possible = mem->channels_possible > 0 ? mem->channels_possible : is_plain ? f->catalog_channels : 0;
+    if (mem->channels <= 0 || possible <= mem->channels)
         return false;
-    if (mem->channels * 2 > mem->channels_possible)
+    if (mem->channels * 2 > possible)
         out->severity = DOCTOR_WARNING;
-    return doctor_say(out, "%d of %d memory channels are filled", mem->channels, mem->channels_possible);
+    return doctor_say(out, "%d of %d memory channels are filled%s", mem->channels, possible, mem->channels_possible > 0 ? "" : " (channels by the catalog)");
+}
+
+RULE(fabric_limit)
+{
+    const struct advise_bandwidth *b = f->bandwidth;
+    return b && b->fabric_bps > 0 && b->ram_bps > b->fabric_bps * 1.05
+           && doctor_say(out, "the modules could give %.0f GB/s, the processor's fabric lets %.0f through (catalog)", b->ram_bps / 1e9, b->fabric_bps / 1e9);
 }
 
 RULE(memory_slow)
@@ -215,9 +224,9 @@ RULE(memory_slow)
 RULE(memory_without_bandwidth)
 {
     const struct hw_memory *mem = &f->m->memory;
-    const double seconds = mem->theoretical_bps > 0 ? (double)mem->total_bytes / mem->theoretical_bps : 0;
-    return seconds > 1 && !card_of(f->m, NULL)
-           && doctor_say(out, "reading all %.0f GiB once takes %.1f s (%.0f GB/s in theory)", (double)mem->total_bytes / GIB, seconds, mem->theoretical_bps / 1e9);
+    const double bps = mem->theoretical_bps > 0 ? mem->theoretical_bps : f->bandwidth ? f->bandwidth->theoretical_bps : 0;
+    const double seconds = bps > 0 ? (double)mem->total_bytes / bps : 0;
+    return seconds > 1 && !card_of(f->m, NULL) && doctor_say(out, "reading all %.0f GiB once takes %.1f s (%.0f GB/s in theory)", (double)mem->total_bytes / GIB, seconds, bps / 1e9);
 }
 
 RULE(thp)
@@ -573,6 +582,7 @@ const struct doctor_rule doctor_rules[] = {
     { "memory-channels", DOCTOR_BAD, DOCTOR_CERTAIN, memory_channels, "Decode reads all weights for each token: speed falls with the bandwidth, half of the channels is about half of the tokens per second.",
       "add modules of the same kind in the empty channels (the board's manual says which slots)" },
     { "memory-slow", DOCTOR_WARNING, DOCTOR_CERTAIN, memory_slow, "Tokens per second follow the memory's rate: the missing share is lost.", "switch on XMP or EXPO in the BIOS; with two modules per channel check the board's table first" },
+    { "fabric-limit", DOCTOR_INFO, DOCTOR_CERTAIN, fabric_limit, "Each chiplet reads 32 bytes per fabric clock and link: faster or more modules bring nothing (seed 002; AMD PPR).", "a higher fabric clock (FCLK) in the BIOS where it is stable; a processor with more chiplets" },
     { "memory-without-bandwidth", DOCTOR_INFO, DOCTOR_CERTAIN, memory_without_bandwidth, "A dense model that fills this memory decodes slower than one token per second (predicted: bandwidth / size). Room is not speed.",
       "use the room for mixture-of-experts models, several models, or long contexts; see: tutti fit" },
     { "thermal-throttling", DOCTOR_WARNING, DOCTOR_LIKELY, thermal_throttling, "Under load the clock falls and stays down: prefill loses most, typically 10-40 % (predicted).", "clean and improve the cooling, then compare: tutti bench --soak 10m" },

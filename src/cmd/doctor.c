@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "advise/doctor.h"
+#include "cmd/catalog_open.h"
 #include "cmd/cmd.h"
 #include "cmd/commands.h"
 #include "cmd/out.h"
@@ -119,6 +120,17 @@ static int today(void)
     return now > 0 && gmtime_r(&now, &day) ? (day.tm_year + 1900) * 10000 + (day.tm_mon + 1) * 100 + day.tm_mday : 0;
 }
 
+/* What the catalog knows about this machine. */
+static void learn(struct catalog *c, struct doctor_facts *facts, struct advise_bandwidth *bandwidth)
+{
+    const struct catalog_row *row = advise_machine_row(c, facts->m);
+    const double channels = row ? catalog_number_or(row, "n_channels", 0) : 0;
+    const int sockets = facts->m->cpu.sockets > 0 ? facts->m->cpu.sockets : 1;
+    facts->catalog_channels = channels > 0 && channels < 64 && sockets < 64 ? (int)channels * sockets : 0;
+    advise_bandwidth(c, facts->m, bandwidth);
+    facts->bandwidth = bandwidth;
+}
+
 static int run(int argc, char **argv, struct cmd_opt *opts)
 {
     (void)argc, (void)argv;
@@ -126,6 +138,7 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
     const struct cmd_opt *models = cmd_opt_find(opts, "models");
     struct hw_root *r = hw_root_open(cmd_opt_find(opts, "root")->s, &err);
     struct hw_machine *m = r ? hw_detect_root(r, &err) : NULL;
+    struct catalog *c = NULL;
     struct doctor_finding *findings = calloc(FINDINGS_MAX, sizeof(*findings));
     int status = 1;
     if (!m || !findings) {
@@ -145,7 +158,14 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
         free(folder);
     } else if (models->given)
         hw_mark_model_disk(r, m, models->s);
-    const struct doctor_facts facts = { m, cmd_opt_find(opts, "precision")->s, today() };
+    struct doctor_facts facts = { .m = m, .precision = cmd_opt_find(opts, "precision")->s, .today = today() };
+    struct advise_bandwidth bandwidth;
+    c = cmd_catalog_open(opts, &err);
+    if (!c) {
+        cmd_fail(&err);
+        goto out_free;
+    }
+    learn(c, &facts, &bandwidth);
     struct doctor_edge edge[DOCTOR_EDGE_ITEMS];
     const bool has_edge = cmd_opt_find(opts, "edge")->given;
     const int n = doctor_run(&facts, findings, FINDINGS_MAX);
@@ -164,6 +184,7 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
     }
     status = n > 0 && findings[0].severity == DOCTOR_BAD ? 1 : 0;
 out_free:
+    catalog_free(c);
     free(findings);
     hw_machine_free(m);
     hw_root_free(r);
@@ -171,6 +192,7 @@ out_free:
 }
 
 static struct cmd_opt options[] = {
+    { "catalog", OPT_TEXT, "DIR", 0, 0, "folder of your own catalog rows", .s = NULL },
     { "edge", OPT_FLAG, NULL, 0, 0, "tick the hardening checklist for the edge too", .i = 0 },
     { "json", OPT_FLAG, NULL, 0, 0, "for programs (docs/json.md)", .i = 0 },
     { "models", OPT_TEXT, "DIR", 0, 0, "where the models lie (default: here)", .s = "." },

@@ -35,6 +35,12 @@ typedef void set_fn(struct hw_machine *m);
 static void one_of_two_channels(struct hw_machine *m) { m->memory.channels = 1, m->memory.channels_possible = 2; }
 static void two_of_two_channels(struct hw_machine *m) { m->memory.channels = m->memory.channels_possible = 2; }
 static void modules(struct hw_machine *m, int rated, int runs) { m->memory.n_modules = 1, m->memory.modules[0] = (struct hw_module){ .size_bytes = 1 << 30, .mts_rated = rated, .mts = runs }; }
+static struct advise_bandwidth bandwidth; /* what the catalog says in a case */
+static int catalog_channels;
+static void four_by_the_catalog(struct hw_machine *m) { strcpy(m->memory.type, "DDR4"), m->memory.channel_bits = 64, m->memory.channels = 2, catalog_channels = 4; }
+static void soldered(struct hw_machine *m) { strcpy(m->memory.type, "LPDDR5"), m->memory.channel_bits = 64, m->memory.channels = 2, catalog_channels = 4; }
+static void narrow_fabric(struct hw_machine *m) { (void)m, bandwidth.ram_bps = 89.6e9, bandwidth.fabric_bps = 64e9; } /* Ryzen 5 7400F: one chiplet */
+static void wide_fabric(struct hw_machine *m) { (void)m, bandwidth.ram_bps = 83.2e9, bandwidth.fabric_bps = 128e9; }
 static void slow_modules(struct hw_machine *m) { modules(m, 6000, 4800); }
 static void right_modules(struct hw_machine *m) { modules(m, 5600, 5600); }
 static void wide_128_gib(struct hw_machine *m) { m->memory.total_bytes = 128ll << 30, m->memory.theoretical_bps = 256e9; }
@@ -101,6 +107,8 @@ static const struct { const char *id, *fires; set_fn *set; const char *silent; s
     { "no-swap", PI5 MEM("8245000", "7000000") "proc/sys/vm/swappiness: 60\n", NULL, PI5 "proc/meminfo: <<E\nMemTotal: 8245000 kB\nSwapTotal: 2097148 kB\nE\nproc/sys/vm/swappiness: 60\n", NULL, NULL },
     { "swappiness", "sys/class/\n", nvme_swap_60, "sys/class/\n", zram_swap_100, NULL },
     { "memory-channels", "sys/class/\n", one_of_two_channels, "sys/class/\n", two_of_two_channels, NULL },
+    { "memory-channels", "sys/class/\n", four_by_the_catalog, "sys/class/\n", soldered, NULL },
+    { "fabric-limit", "sys/class/\n", narrow_fabric, "sys/class/\n", wide_fabric, NULL },
     { "memory-slow", "sys/class/\n", slow_modules, "sys/class/\n", right_modules, NULL },
     { "memory-without-bandwidth", "sys/class/\n", narrow_128_gib, "sys/class/\n", wide_128_gib, NULL },
     { "governor", POLICY("acpi-cpufreq", "powersave"), NULL, POLICY("intel_pstate", "powersave"), NULL, NULL },
@@ -148,9 +156,11 @@ static int fires(const char *tree, set_fn *set, const char *precision, const cha
     int result = m ? 0 : -1;
     if (m) {
         hw_mark_model_disk(r, m, "/");
+        memset(&bandwidth, 0, sizeof(bandwidth));
+        catalog_channels = 0;
         if (set)
             set(m);
-        const struct doctor_facts facts = { m, precision, 20261121 };
+        const struct doctor_facts facts = { m, &bandwidth, catalog_channels, precision, 20261121 };
         const int n = doctor_run(&facts, all, 128);
         for (int i = 0; i < n; i++) {
             CHECK(i == 0 || all[i].severity >= all[i - 1].severity);
@@ -189,7 +199,7 @@ TEST(nothing_known_is_nothing_found)
     struct doctor_finding all[8];
     struct hw_machine *m = calloc(1, sizeof(*m));
     m->memory.swappiness = -1;
-    const struct doctor_facts facts = { m, "f32", 20261121 };
+    const struct doctor_facts facts = { .m = m, .precision = "f32", .today = 20261121 };
     CHECK(doctor_run(&facts, all, 8) == 0, "%s", all[0].id);
     free(m);
 }
@@ -225,7 +235,7 @@ static void tick(const char *tree, set_fn *set, struct doctor_edge *items)
         hw_mark_model_disk(r, m, "/");
         if (set)
             set(m);
-        const struct doctor_facts facts = { m, NULL, 20261121 };
+        const struct doctor_facts facts = { .m = m, .today = 20261121 };
         doctor_edge(&facts, items);
     } else
         printf("# %s\n", err.text);
