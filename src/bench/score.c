@@ -96,7 +96,9 @@ bool bench_score_run(const struct bench_setup *s, int n_reps, struct bench_score
 
 /* ---- few measurements ---- */
 
-enum { N_CHUNK = 256, N_STEPS = 12, QUICK_ROUNDS = 3 };
+/* Rounds: at least 3, more while they are short (a small model's figures are noisier). */
+enum { N_CHUNK = 256, STEPS_MIN = 12, STEPS_MAX = 192, ROUNDS_MIN = 3, ROUNDS_MAX = 9 };
+static const double QUICK_S = 4;
 
 static bool time_prompt(struct runner *r, int n, double *s, struct err *err)
 {
@@ -109,7 +111,7 @@ static bool time_prompt(struct runner *r, int n, double *s, struct err *err)
 }
 
 /* A chunk at positions 0.., steps behind it, a deep chunk, steps behind that. */
-static bool time_depths(struct runner *r, struct localscore_few *f, struct err *err)
+static bool time_depths(struct runner *r, struct localscore_few *f, int n_steps, struct err *err)
 {
     const int seq = llm_seq_new(r->c);
     uint64_t start = clock_ns();
@@ -117,45 +119,63 @@ static bool time_depths(struct runner *r, struct localscore_few *f, struct err *
     bool ok = runner_feed(r, seq, 0, f->n_chunk, err);
     f->chunk_s = since_s(start);
     start = clock_ns();
-    for (int k = 0; ok && k < N_STEPS; k++)
+    for (int k = 0; ok && k < n_steps; k++)
         ok = runner_step(r, &seq, 1, pos++, err);
-    f->step_s = since_s(start) / N_STEPS, f->step_depth = f->n_chunk + N_STEPS / 2;
+    f->step_s = since_s(start) / n_steps, f->step_depth = f->n_chunk + n_steps / 2;
     ok = ok && runner_feed(r, seq, pos, f->depth - pos, err);
     start = clock_ns();
     ok = ok && runner_feed(r, seq, f->depth, f->n_chunk, err);
     f->deep_chunk_s = since_s(start);
     start = clock_ns();
-    for (int k = 0; ok && k < N_STEPS; k++)
+    for (int k = 0; ok && k < n_steps; k++)
         ok = runner_step(r, &seq, 1, f->depth + f->n_chunk + k, err);
-    f->deep_step_s = since_s(start) / N_STEPS;
+    f->deep_step_s = since_s(start) / n_steps;
     llm_seq_free(r->c, seq);
     return ok;
+}
+
+/* Half the range of the limits, as a fraction: how unlike one moment of this run was to another. */
+static double unrest(const struct bench_limits *l, int n)
+{
+    double most[2] = { 0, 0 }, least[2] = { INFINITY, INFINITY };
+    for (int i = 0; i < n; i++) {
+        most[0] = fmax(most[0], l[i].read_bps), least[0] = fmin(least[0], l[i].read_bps);
+        most[1] = fmax(most[1], l[i].int8_ops), least[1] = fmin(least[1], l[i].int8_ops);
+    }
+    return fmax((most[0] - least[0]) / (most[0] + least[0]), (most[1] - least[1]) / (most[1] + least[1]));
 }
 
 bool bench_score_quick(const struct bench_setup *s, struct bench_score *out, struct err *err)
 {
     struct runner r;
-    struct localscore_few few[QUICK_ROUNDS], mid;
-    double score[QUICK_ROUNDS], one[QUICK_ROUNDS], warm_s;
+    struct localscore_few few[ROUNDS_MAX], mid;
+    struct bench_limits probe[ROUNDS_MAX + 1];
+    double score[ROUNDS_MAX], one[ROUNDS_MAX], warm_s;
+    int n = 0;
     *out = (struct bench_score){ .is_projected = true, .error_frac = NAN, .sum = { NAN, NAN, NAN, NAN } };
     memcpy(out->cases, localscore_cases, sizeof(out->cases));
     bool ok = runner_open(&r, s, 4096, 1, err);
     if (!ok)
         goto out;
     runner_piece(&r, "projection", 5, 0);
-    if (!(ok = time_prompt(&r, 64, &warm_s, err) && time_prompt(&r, 64, &warm_s, err)))
+    if (!(ok = time_prompt(&r, 64, &warm_s, err) && time_prompt(&r, 64, &warm_s, err) && bench_probe(&probe[0], s->pool, s->cpu, true, err)))
         goto out;
-    /* as deep as two seconds of prompt go */
+    /* as deep as two seconds of prompt go; steps for a twentieth of a second */
     const double tps = 64 / warm_s;
-    int depth = (int)fmin(fmax(2 * tps, 2 * N_CHUNK), 3072) / 32 * 32;
-    const double round_s = (depth + N_CHUNK + 80) / tps + 2 * N_STEPS / tps * 8;
-    for (int i = 0; ok && i < QUICK_ROUNDS; i++) {
-        few[i] = (struct localscore_few){ .n_chunk = N_CHUNK, .depth = depth };
-        runner_piece(&r, "projection", round_s, round_s * (QUICK_ROUNDS - 1 - i));
-        ok = time_prompt(&r, 16, &few[i].pp16_s, err) && time_prompt(&r, 64, &few[i].pp64_s, err) && time_depths(&r, &few[i], err);
-        if (ok && !(ok = localscore_project(&few[i], out->cases)))
+    const int n_steps = (int)fmin(fmax(0.05 * tps / 4, STEPS_MIN), STEPS_MAX);
+    const int depth = (int)fmin(fmax(2 * tps, 2 * N_CHUNK), 3072) / 32 * 32;
+    double round_s = (depth + N_CHUNK + 80) / tps + 2 * n_steps / tps * 8;
+    const uint64_t start = clock_ns();
+    while (ok && n < ROUNDS_MAX && (n < ROUNDS_MIN || since_s(start) < QUICK_S)) {
+        const uint64_t begin = clock_ns();
+        few[n] = (struct localscore_few){ .n_chunk = N_CHUNK, .depth = depth };
+        runner_piece(&r, "projection", round_s, fmax(round_s * (ROUNDS_MIN - 1 - n), QUICK_S - since_s(start) - round_s));
+        ok = time_prompt(&r, 16, &few[n].pp16_s, err) && time_prompt(&r, 64, &few[n].pp64_s, err) && time_depths(&r, &few[n], n_steps, err);
+        if (ok && !(ok = localscore_project(&few[n], out->cases)))
             err_set(err, ERR_INTERNAL, "bench: the clock stood still");
-        score[i] = localscore_sum(out->cases).score;
+        score[n++] = localscore_sum(out->cases).score;
+        ok = ok && bench_probe(&probe[n], s->pool, s->cpu, true, err);
+        round_s = since_s(begin);
     }
     if (!ok)
         goto out;
@@ -163,9 +183,9 @@ bool bench_score_quick(const struct bench_setup *s, struct bench_score *out, str
     mid = few[0];
 #define MEDIAN(field)                                                                              \
     do {                                                                                           \
-        for (int i = 0; i < QUICK_ROUNDS; i++)                                                     \
+        for (int i = 0; i < n; i++)                                                                \
             one[i] = few[i].field;                                                                 \
-        mid.field = bench_median(one, QUICK_ROUNDS);                                               \
+        mid.field = bench_median(one, n);                                                          \
     } while (0)
     MEDIAN(pp16_s);
     MEDIAN(pp64_s);
@@ -177,9 +197,11 @@ bool bench_score_quick(const struct bench_setup *s, struct bench_score *out, str
     ok = localscore_project(&mid, out->cases);
     out->sum = localscore_sum(out->cases);
     out->n_done = LOCALSCORE_N;
-    bench_median(score, QUICK_ROUNDS); /* sorts */
-    /* what the model itself gets wrong (docs/bench.md), and the spread of this run */
-    out->error_frac = hypot(BENCH_QUICK_MODEL_ERROR, (score[QUICK_ROUNDS - 1] - score[0]) / 2 / out->sum.score);
+    bench_median(score, n); /* sorts */
+    /* what the model itself gets wrong (docs/bench.md), the spread of this run, and how much the machine itself wandered: a factor
+     * on all rates is the same factor on the score */
+    const double spread = (score[n - 1 - n / 6] - score[n / 6]) / 2 / out->sum.score;
+    out->error_frac = hypot(hypot(BENCH_QUICK_MODEL_ERROR, spread), unrest(probe, n + 1));
 out:
     runner_close(&r);
     return ok;

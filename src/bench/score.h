@@ -23,7 +23,7 @@ struct bench_score {
 /* All nine.  Stopped: false, n_done cases are right. */
 bool bench_score_run(const struct bench_setup *s, int n_reps, struct bench_score *out, struct err *err);
 /* The error of the projection alone, when the machine is quiet: the widest seen when both were run (docs/bench.md). */
-#define BENCH_QUICK_MODEL_ERROR 0.10
+#define BENCH_QUICK_MODEL_ERROR 0.12
 /* About 1 to 20 seconds, by the model's speed: short prompts, a chunk and some steps at two depths, twice. */
 bool bench_score_quick(const struct bench_setup *s, struct bench_score *out, struct err *err);
 /* What the nine take, about, at these limits. */

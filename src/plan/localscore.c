@@ -41,20 +41,18 @@ bool localscore_project(const struct localscore_few *f, struct localscore_case c
         f->n_chunk < 1 || f->depth < f->n_chunk || f->step_depth < 0)
         return false;
     const double n = f->n_chunk;
-    /* seconds per token of a chunk: c1 + c2 * (its middle); noise must not turn the slope around */
-    const double c2 = fmax((f->deep_chunk_s - f->chunk_s) / n / f->depth, 0), c1 = f->chunk_s / n - c2 * n / 2;
-    const double s2 = fmax((f->deep_step_s - f->step_s) / (f->depth + f->n_chunk - f->step_depth), 0), s1 = f->step_s - s2 * f->step_depth;
+    /* seconds per token of a chunk: c1 + c2 * (its middle); noise must not turn the slope around, nor make the rest negative */
+    const double c = f->chunk_s / n, c2 = fmin(fmax((f->deep_chunk_s - f->chunk_s) / n / f->depth, 0), 0.9 * c * 2 / n), c1 = c - c2 * n / 2;
+    const double steepest = f->step_depth > 0 ? 0.9 * f->step_s / f->step_depth : INFINITY;
+    const double s2 = fmin(fmax((f->deep_step_s - f->step_s) / (f->depth + f->n_chunk - f->step_depth), 0), steepest), s1 = f->step_s - s2 * f->step_depth;
     memcpy(cases, localscore_cases, sizeof(localscore_cases));
     for (int i = 0; i < LOCALSCORE_N; i++) {
-        struct localscore_case *c = &cases[i];
-        const double p = c->n_prompt, g = c->n_gen;
-        const double prompt_s = c->n_prompt == 16 ? f->pp16_s : c->n_prompt == 64 ? f->pp64_s : p * (fmax(c1, 0) + c2 * p / 2);
-        const double first_s = s1 + s2 * p;
-        if (!(prompt_s > 0) || !(first_s > 0))
-            return false;
-        c->prompt_tps = p / prompt_s;
-        c->gen_tps = 1 / (s1 + s2 * (p + g / 2));
-        c->ttft_ms = (prompt_s + first_s) * 1e3;
+        struct localscore_case *to = &cases[i];
+        const double p = to->n_prompt, g = to->n_gen;
+        const double prompt_s = to->n_prompt == 16 ? f->pp16_s : to->n_prompt == 64 ? f->pp64_s : p * (c1 + c2 * p / 2);
+        to->prompt_tps = p / prompt_s;
+        to->gen_tps = 1 / (s1 + s2 * (p + g / 2));
+        to->ttft_ms = (prompt_s + s1 + s2 * p) * 1e3;
     }
     return true;
 }

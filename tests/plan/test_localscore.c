@@ -71,6 +71,10 @@ TEST(a_projection_of_a_machine_without_noise_is_exact)
         CHECK(fabs(c[i].gen_tps - 1 / (s1 + s2 * (p + c[i].n_gen / 2.0))) < 1e-6 * c[i].gen_tps);
     }
     struct localscore_few bad = few;
+    bad.deep_step_s = bad.step_s / 2, bad.deep_chunk_s = 1000 * bad.chunk_s; /* noise: still figures above zero */
+    CHECK(localscore_project(&bad, c) && localscore_sum(c).score > 0);
+    bad.step_s = 1e-9, bad.deep_step_s = 1;
+    CHECK(localscore_project(&bad, c) && localscore_sum(c).score > 0);
     bad.step_s = 0;
     CHECK(!localscore_project(&bad, c));
 }
