@@ -66,7 +66,7 @@ double bench_joules_per_tok(const struct bench_report *r, const struct bench_tes
 void bench_time_text(int64_t time_s, char text[static 32]);
 
 bool bench_report_json(const struct bench_report *r, struct buf *b, struct err *err);
-/* One line for each figure: section,test,threads,depth,batch,streams,bytes,value,unit,min,max,share_of_limit,kind */
+/* One line for each measured figure: section,test,threads,depth,batch,streams,bytes,value,unit,min,max,share_of_limit,kind */
 bool bench_report_csv(const struct bench_report *r, struct buf *b, struct err *err);
 /* A self-contained page at path ("-": stdout). */
 bool bench_report_page(const struct bench_report *r, const char *path, struct err *err);

@@ -187,9 +187,16 @@ static bool measure(struct job *j, struct err *err)
         return false;
     j->progress.later_s -= quick_s;
     if (j->does_quick_score) {
-        r->has_score = bench_score_quick(&j->setup, &r->score, err);
-        if (!r->has_score)
+        struct err why = { 0 };
+        r->has_score = bench_score_quick(&j->setup, &r->score, &why);
+        if (why.code == ERR_CANCELLED) {
+            *err = why;
             return false;
+        }
+        if (!r->has_score) { /* too short a context, no memory for a long one: the other figures stand */
+            progress_end(&j->progress);
+            fprintf(stderr, "tutti: no LocalScore: %s\n", why.text);
+        }
     }
     j->progress.later_s -= score_s;
     if (j->does_score) {
@@ -355,8 +362,6 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
     if (is_whole || j.r->is_interrupted) {
         add_knowledge(j.r, catalog, sense);
         ok = print(&j, is_whole ? &err : &other) && is_whole;
-        if (!is_whole && other.code != ERR_NONE && !j.r->is_interrupted)
-            err = other;
         if (!is_given(&j, "no-store") && !is_given(&j, "ppl"))
             keep(j.r);
     }
@@ -384,7 +389,7 @@ static struct cmd_opt opts[] = {
     { .name = "depth", .kind = OPT_INT, .value = "N", .min = 0, .max = 1 << 20, .i = 2048, .help = "also decode after N tokens (default 2048)" },
     { .name = "html", .kind = OPT_TEXT, .value = "FILE", .help = "write a page with pictures too (-: stdout)" },
     { .name = "json", .kind = OPT_FLAG, .help = "print JSON" },
-    { .name = "csv", .kind = OPT_FLAG, .help = "print CSV, a line for each figure" },
+    { .name = "csv", .kind = OPT_FLAG, .help = "print CSV, a line for each measured figure" },
     { .name = "no-store", .kind = OPT_FLAG, .help = "do not keep this run for `bench history`" },
     { 0 },
 };

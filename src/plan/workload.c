@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "plan/localscore.h"
 #include "plan/speed.h"
 
 struct plan_workload plan_workload_one(int n_prompt, int n_gen, int depth)
@@ -12,9 +13,11 @@ struct plan_workload plan_workload_one(int n_prompt, int n_gen, int depth)
 
 struct plan_workload plan_workload_localscore(void)
 {
-    /* github Mozilla-Ocho/llamafile localscore/localscore.cpp, get_baseline_test_configs() (2025-06-30) */
-    return (struct plan_workload){ .n_tests = 9, .test = { { 1024, 16, 0 }, { 4096, 256, 0 }, { 2048, 256, 0 }, { 2048, 768, 0 }, { 1024, 1024, 0 },
-                                                           { 1280, 3072, 0 }, { 384, 1152, 0 }, { 64, 1024, 0 }, { 16, 1536, 0 } } };
+    struct plan_workload w = { .n_tests = LOCALSCORE_N };
+    _Static_assert((int)LOCALSCORE_N <= (int)PLAN_TESTS_MAX, "the nine fit");
+    for (int i = 0; i < LOCALSCORE_N; i++)
+        w.test[i] = (struct plan_test){ localscore_cases[i].n_prompt, localscore_cases[i].n_gen, 0 };
+    return w;
 }
 
 /* The number right behind `key` at the start of a word; -1: there is none. */
