@@ -98,10 +98,10 @@ PY'
 fi
 run "$model" --engine --rounds 1 --depth 0 --threads 1 --no-store
 check "--no-store asks nothing of the store" 0 '[ ! -s err ]'
-# stopped: wait until the signal is caught (SigCgt of proc(5)), no longer
+# stopped: wait until tutti (no longer the shell that became it) catches the signal: SigCgt of proc(5)
 "$tutti" bench "$model" --soak 1h --threads 1 --json --no-store >"$tmp/out" 2>"$tmp/err" & pid=$!
 tries=0
-while [ $((tries += 1)) -lt 1200 ] && kill -0 $pid 2>/dev/null && ! awk '/^SigCgt/ { exit index("2367abefABEF", substr($2, length($2), 1)) ? 0 : 1 }' /proc/$pid/status 2>/dev/null; do sleep 0.05; done
+while [ $((tries += 1)) -lt 1200 ] && kill -0 $pid 2>/dev/null && ! awk '/^Name/ { is_it = $2 == "tutti" } /^SigCgt/ { exit is_it && index("2367abef", substr($2, length($2), 1)) ? 0 : 1 }' /proc/$pid/status 2>/dev/null; do sleep 0.05; done
 kill -INT $pid; wait $pid; rc=$?
 check "ctrl-c prints what was measured" 1 'python3 -c "import json; d = json.load(open(\"out\")); assert d[\"interrupted\"] is True and d[\"limits\"][\"read_gbps\"] > 0 and d[\"soak\"]"' \
     'grep -q "stopped" err' '[ $(wc -l <err) -eq 1 ]'
