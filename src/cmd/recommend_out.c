@@ -45,7 +45,7 @@ static void print_asked(const struct recommend *r, const struct recommend_ask *a
              isinf(r->limits.budget_usd) ? "" : advice_usd(usd, r->limits.budget_usd), r->limits.use.busy_hours_year, r->limits.terms.usd_per_kwh);
     out_wrap(stdout, 0, OUT_WIDTH, text);
     if (r->dock_row)
-        printf("on the %s: %.0f W, %.3g slots (catalog)\n", catalog_name(r->dock_row), r->limits.connector_w, r->limits.max_slots);
+        printf("on the %s: %.0f W, %.3g slot%s (catalog)\n", catalog_name(r->dock_row), r->limits.connector_w, r->limits.max_slots, r->limits.max_slots > 1 ? "s" : "");
 }
 
 static bool print_choices(const struct recommend *r, const int *list, int n, struct err *err)

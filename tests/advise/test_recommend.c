@@ -264,6 +264,19 @@ TEST(accelerators_that_run_no_llm_are_not_offered)
     close_book(&k);
 }
 
+/* 001-71: layers are split, so one answer keeps the speed of one card. */
+TEST(two_cards_hold_more_and_answer_no_faster)
+{
+    struct book k = open_book();
+    struct recommend_ask a = asked(INFINITY, 8);
+    struct recommend *r = answer(&k, &a);
+    const int one = find(r, "GeForce RTX 4070", 1), two = find(r, "GeForce RTX 4070", 2);
+    REQUIRE(one >= 0 && two >= 0);
+    CHECK(r->candidates[two].tg_tps.mid <= r->candidates[one].tg_tps.mid && r->candidates[two].mem_bytes == 2 * r->candidates[one].mem_bytes);
+    recommend_free(r);
+    close_book(&k);
+}
+
 TEST(what_is_owned_costs_nothing_and_two_clouds_stand_beside)
 {
     struct book k = open_book();
