@@ -18,7 +18,7 @@ VERSION := 0.1.0
 # and tests narrow on purpose all the time, so there it is off.
 WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith -Wundef -Werror
 # Checks that a sanitizer adds hide value ranges from gcc: what it then says about lengths is false; the plain build has these on.
-WARN_SAN := -Wno-maybe-uninitialized -Wno-format-overflow -Wno-format-truncation
+WARN_SAN := $(if $(findstring clang,$(CC)),,-Wno-maybe-uninitialized -Wno-format-overflow -Wno-format-truncation)
 WARN_SRC := -Wconversion -Wno-sign-conversion -Wno-enum-float-conversion
 # -ffp-contract=off: ref.c means what it says, on every machine; kernels write their FMAs themselves.
 CFLAGS_ALL = -std=c11 -D_POSIX_C_SOURCE=200809L -DTUTTI_VERSION='"$(VERSION)"' -DTUTTI_STORE=$(if $(filter 0,$(STORE)),0,1) $(OPT) -g -fno-math-errno -ffp-contract=off \

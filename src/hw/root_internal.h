@@ -46,6 +46,29 @@ void child_free(struct child *c);
 ssize_t child_read(struct child *c, const char *path, char *bytes, size_t size);
 int child_n_hung(const struct child *c, char *path, size_t size);
 
+struct hw_root {
+    enum { ROOT_LIVE, ROOT_FOLDER, ROOT_MEMORY } kind;
+    int fd;              /* the folder; -1 in memory */
+    struct tree tree;    /* ROOT_MEMORY */
+    struct child *child; /* ROOT_LIVE */
+    struct tree *kept;   /* NULL: nothing is recorded */
+    struct near_folder {  /* ROOT_FOLDER: detectors read many files of one folder in a row */
+        char path[HW_PATH_BYTES_MAX];
+        int fd;          /* -1: no such folder */
+    } *near;             /* NULL: none yet */
+};
+
+/* 1: a link, its text in `text`; 0: something else; -1: nothing there.  No component before the last may be a link. */
+int root_link_at(const struct hw_root *r, const char *path, char *text, size_t size);
+/* Follows links inside the root, component by component: "..", an absolute link and a loop end inside it or not at all.
+ * false: nothing there.  is_last_followed: also when the last component is a link. */
+bool root_resolve(const struct hw_root *r, const char *path, char out[static HW_PATH_BYTES_MAX], bool is_last_followed);
+/* Bytes of a regular file, at most size, or -errno. */
+ssize_t root_read_bytes(const struct hw_root *r, const char *path, char *bytes, size_t size);
+ssize_t root_read_live(const char *path, char *bytes, size_t size); /* an hw_reader_fn */
+bool root_is_folder(const struct hw_root *r, const char *resolved);
+void root_keep(const struct hw_root *r, enum tree_kind kind, const char *path, const char *bytes, size_t n); /* when a recording is made */
+
 bool names_add(struct hw_names *names, const char *name); /* false: full or no memory */
 void names_sort(struct hw_names *names);
 #endif
