@@ -20,11 +20,11 @@ static const struct {
     { "cloud", "name,n_gpus:GPUs,price_usd_h:USD/h,price_max_usd_h:to,date" },
     { "cpu", "name,n_cores:cores,n_channels:ch,mem_mts:MT/s,mem_bw_gbps:GB/s,fp32_tflops:TF32,tdp_w:W,year" },
     { "dock", "name,link,supply_w:supply W,safe_gpu_w:GPU W,connectors,charge_w:charge W" },
-    { "ecosystem", "name,n_effort:effort,effort:means,runtimes" },
+    { "ecosystem", "name,n_effort:effort,runtimes" },
     { "gpu", "name,mem_gb:GB,mem_bw_gbps:GB/s,fp16_tflops:TF16,tdp_w:W,n_slots:slots,launch_price_usd:USD,year" },
     { "interconnect", "name,kind,raw_gbps:raw GB/s,usable_gbps:usable" },
     { "machine", "name,chip,mem_gb:GB,price_usd:USD,date" },
-    { "measured", "hardware,model,quant,test,pp_tps:pp/s,tg_tps:tg/s,trust" },
+    { "measured", "hardware,model,quant,test,pp_tps:pp/s,tg_tps:tg/s" },
     { "model", "name,params_b:params B,active_b:active,n_layers:layers,n_embd:width,n_kv_heads:KV,ctx_tok:context,licence" },
     { "network", "name,kind,n_ports:ports,port_gbitps:Gbit/s,power_w:W" },
     { "part", "name,kind,price_usd:USD,price_max_usd:to,date" },
@@ -35,7 +35,7 @@ static const struct {
     { "price_electricity", "region,sector,price_per_kwh:per kWh,currency,date" },
     { "price_street", "hardware,condition,price_usd:USD,price_max_usd:to,date" },
     { "quant", "name,kind,bpw,bpw_1b:1B,bpw_70b:70B,use" },
-    { "runtime", "name,precision,batch,threads" },
+    { "runtime", "name,precision,threads" },
     { "soc", "name,mem_gb:GB,mem_bw_gbps:GB/s,fp16_tflops:TF16,int8_tops:TOPS,tdp_w:W,launch_price_usd:USD,year" },
 };
 
@@ -326,12 +326,12 @@ const struct cmd cmd_catalog = {
     .args = "[TABLE [FILTER...]]",
     .max_args = ARGS_MAX,
     .help = "hardware, models, runtimes, prices: facts with source and date",
-    .more = "\nWithout TABLE: the tables.  FILTER is a word that a row must hold, or a condition\n"
-            "on a column: `tutti catalog gpu nvidia 'mem_gb>=16' 'tdp_w<=140' --sort n_slots`.\n"
-            "One row alone is shown with all its columns, its source and its date.\n"
-            "`tutti catalog runtime --for HARDWARE --task llm|vision|stt|tts [--command]` says\n"
-            "which runtime to take there, with precision, batch, context, threads and the line\n"
-            "that starts it.  Rows of your own: $XDG_CONFIG_HOME/tutti/catalog/TABLE.csv.\n",
+    .more = "\nWithout TABLE: the tables. FILTER is a word that a row must hold, or a condition\n"
+            "on a column: tutti catalog gpu nvidia 'mem_gb>=16' 'tdp_w<=140' --sort n_slots\n"
+            "One row alone is shown with all its columns, its source and its date.\n\n"
+            "tutti catalog runtime --for HARDWARE --task llm|vision|stt|tts [--command] says\n"
+            "which runtime to take there, with precision, batch, context, threads and the\n"
+            "line that starts it. Rows of your own: $XDG_CONFIG_HOME/tutti/catalog/TABLE.csv\n",
     .opts = opts,
     .run = run,
 };
