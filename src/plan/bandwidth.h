@@ -9,7 +9,6 @@
  */
 #ifndef TUTTI_PLAN_BANDWIDTH_H
 #define TUTTI_PLAN_BANDWIDTH_H
-#include <stdbool.h>
 #include <stddef.h>
 
 struct plan_memory_build { /* 0: not known, or no such limit */
@@ -17,7 +16,7 @@ struct plan_memory_build { /* 0: not known, or no such limit */
     int channels;       /* filled, per socket, 64 bits each (DDR5's two half channels count as one) */
     double mts;         /* MT/s that the modules run at */
     int n_ccd;          /* AMD: chiplets with cores, per socket */
-    int links_per_ccd;  /* default: 2 where <= 4 CCDs sit on SP5, SP6 or sTR5, else 1 */
+    int links_per_ccd;  /* default 1; 2 on SP5 parts with few CCDs */
     double fclk_ghz;    /* fabric clock */
 };
 struct plan_bandwidth {
@@ -26,10 +25,6 @@ struct plan_bandwidth {
 };
 struct plan_bandwidth plan_bandwidth_of(const struct plan_memory_build *b);
 
-/* What AMD's chiplet processors are made of, by name ("EPYC 9354", "Ryzen 9 9950X", "Threadripper PRO 7975WX"); cores as the catalog
- * says (0: not known).  Fills n_ccd, links_per_ccd, fclk_ghz.  false: no chiplet part of AMD, or a name that we do not know. */
-bool plan_amd_chiplets(struct plan_memory_build *b, const char *cpu, int cores);
-
 struct plan_cores { /* cores that are alike */
     int n;
     double ghz;
@@ -37,7 +32,4 @@ struct plan_cores { /* cores that are alike */
 };
 /* Sum of n x GHz x FLOP per cycle in TFLOPS; steps may be NULL. */
 double plan_cpu_peak_tflops(const struct plan_cores *kinds, int n_kinds, char *steps, size_t steps_bytes);
-/* FP32 FLOP per cycle of a core, by the tag that plan/speed reads from a name ("zen4", "raptor", "a76") and what the core is
- * ('P', 'E', ' '); 0: not known. */
-int plan_flop_per_cycle(const char *arch, char role);
 #endif
