@@ -77,6 +77,7 @@ bool device_of_row(struct device *d, struct catalog *c, const struct catalog_row
     p->n_devices = 1, p->pp_correction = p->tg_correction = 1;
     p->year = (int)catalog_number_or(chip, "year", 0);
     p->is_unified = p->cls == PLAN_APPLE || p->cls == PLAN_CPU || p->cls == PLAN_SOC || p->cls == PLAN_JETSON || p->cls == PLAN_NPU || strstr(p->name, "iGPU") || strstr(p->name, "Ryzen");
+    p->is_phone = strcmp(catalog_name_of(catalog_table_of(chip)), "phone") == 0;
     double mem_gb = 0;
     take(p, PLAN_FIG_MEM, &mem_gb, catalog_number_or(chip, "mem_gb", 0), PLAN_CATALOG);
     if (row != chip)

@@ -53,6 +53,7 @@ struct plan_device {
     int year;               /* of launch */
     int n_devices;          /* >= 1: equal devices that share the layers */
     bool is_unified;        /* its memory is the machine's memory (Apple, APU, Jetson, CPU) */
+    bool is_phone;          /* the system lets an app have some 60 % of the memory */
     uint64_t mem_bytes;     /* of one device */
     uint64_t mem_free_bytes; /* detected: what is free now */
     double bw_gbps;         /* GB/s, peak, of one device */

@@ -172,6 +172,8 @@ uint64_t plan_usable_bytes(const struct plan_device *d)
     /* macOS lets the GPU wire two thirds up to 36 GB, three quarters above, unless told otherwise (iogpu.wired_limit_mb). */
     if (d->cls == PLAN_APPLE)
         return (uint64_t)(all * (all > 36.5e9 ? 0.75 : 2.0 / 3));
+    if (d->is_phone)
+        return (uint64_t)(all * 0.6);
     if (d->is_unified || d->cls == PLAN_CPU || d->cls == PLAN_SOC || d->cls == PLAN_JETSON || d->cls == PLAN_NPU) /* the system and what else runs */
         return (uint64_t)(all > 24e9 ? all - 4e9 : all > 6e9 ? all - 2e9 : all * 0.7);
     return (uint64_t)(all - 0.3e9 > 0 ? all - 0.3e9 : 0); /* the screen, page tables, ECC */

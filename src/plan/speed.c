@@ -13,22 +13,22 @@ struct effect {
 };
 static const struct effect effects[] = { /* sorted by group, then name: strcmp */
 #define EFFECT(group, name, value) { SPEED_##group, name, value },
-#define SPREAD(cls, what, low, high)
+#define SPREAD(cls, what, low, high, known_low, known_high)
 #include "plan/speed_fit.def"
 #undef EFFECT
 #undef SPREAD
     { SPEED_GROUP_COUNT, "", 0 },
 };
-/* How far measurements of devices that the fit had not seen lie from its estimates: quantiles of log(measured / predicted). */
+/* How far measurements lie from estimates, of devices that the fit had not seen and of those that it had: quantiles of log(measured / predicted). */
 static const struct spread {
     const char *cls;
     int what; /* 0 decode, 1 prefill */
-    double low, high;
+    double low[2], high[2]; /* [1]: where the device itself was measured */
 } spreads[] = {
 #define EFFECT(group, name, value)
-#define SPREAD(cls, what, low, high) { cls, what, low, high },
+#define SPREAD(cls, what, low, high, known_low, known_high) { cls, what, { low, known_low }, { high, known_high } },
 #include "plan/speed_fit.def"
-    { "", 0, -1.0, 1.0 },
+    { "", 0, { -1.0, -1.0 }, { 1.0, 1.0 } },
 };
 
 static const char *const group_names[] = {
@@ -98,12 +98,12 @@ double speed_pp_tps(const struct plan_speed_query *q, const double sum[SPEED_GRO
 
 /* ---- the estimate ---- */
 
-static struct plan_range around(double mid, const char *cls, int what)
+static struct plan_range around(double mid, const char *cls, int what, bool is_known)
 {
     const struct spread *s = spreads;
     while (s->cls[0] && (s->what != what || strcmp(s->cls, cls) != 0))
         s++;
-    return (struct plan_range){ mid * exp(s->low), mid, mid * exp(s->high) };
+    return (struct plan_range){ mid * exp(s->low[is_known]), mid, mid * exp(s->high[is_known]) };
 }
 
 struct plan_speed plan_speed_predict(const struct plan_speed_query *q)
@@ -114,11 +114,16 @@ struct plan_speed plan_speed_predict(const struct plan_speed_query *q)
     static _Thread_local struct speed_features f;
     double sum[SPEED_GROUP_COUNT] = { 0 }, base[SPEED_GROUP_COUNT] = { 0 }, part[SPEED_GROUP_COUNT] = { 0 };
     speed_features(&f, q);
-    for (int i = 0; i < f.n; i++)
-        sum[f.at[i].group] += f.at[i].value * effect_of(f.at[i].group, f.at[i].name);
+    bool is_known[2] = { false, false };
+    for (int i = 0; i < f.n; i++) {
+        const double effect = effect_of(f.at[i].group, f.at[i].name);
+        sum[f.at[i].group] += f.at[i].value * effect;
+        if (effect != 0 && strncmp(f.at[i].name, "d:", 2) == 0)
+            is_known[f.at[i].group == SPEED_PP_ALL] = true;
+    }
     const char *cls = plan_class_name(q->cls);
-    out.tg_tps = around(speed_tg_tps(q, sum, NULL), cls, 0);
-    out.pp_tps = around(speed_pp_tps(q, sum, NULL), cls, 1);
+    out.tg_tps = around(speed_tg_tps(q, sum, NULL), cls, 0, is_known[0]);
+    out.pp_tps = around(speed_pp_tps(q, sum, NULL), cls, 1, is_known[1]);
     /* the first token: the prompt and one step; each as uncertain as its rate */
     double pp_ms = 0, tg_ms = 0;
     for (int i = 0; i < q->work.n_tests; i++) {

@@ -30,4 +30,48 @@ run --rows "$tmp/in.tsv"
 check "a ragged table is refused with its line" 1 'grep -q "^tutti: .*in.tsv: line 2: 3 cells, the header has 14" err' '[ "$(wc -l <err)" -eq 1 ]' '[ ! -s out ]'
 run --rows /nonexistent.tsv
 check "a missing table is one line" 1 '[ "$(wc -l <err)" -eq 1 ]' '[ ! -s out ]'
+run --on "rtx 4090,ram=64" --on "epyc 9354,channels=8,mts=4800,ram=256"
+check "tables fit 80 columns and mark one choice each" 0 '[ "$(awk "length > 80" out | wc -l)" -eq 0 ]' '[ "$(grep -c "^\* .* with " out)" -eq 2 ]' 'grep -q "^GeForce RTX 4090: NVIDIA GPU, 24 GB (catalog), 1008 GB/s (catalog)" out' \
+    'grep -q "307 GB/s (given)" out' 'grep -q "Llama 3.3 70B .*split" out' 'grep -q "DeepSeek R1 .* no " out' 'grep -q "predictions" out' '[ ! -s err ]'
+run --on "epyc 9354,channels=8,mts=4800" --explain 8b
+check "--explain prints the steps" 0 'grep -q "8 channels x 8 bytes x 4.8 GT/s = 307.2 GB/s" out' 'grep -q "8 CCDs x 1 link x 32 bytes x 1.8 GHz = 460.8 GB/s" out' 'grep -q "FLOP/cycle" out' 'grep -q "K/V" out' '[ "$(awk "length > 80" out | wc -l)" -eq 0 ]'
+run --on "rtx 3060 12gb" "llama 3.3 70b"
+check "what does not fit is status 1" 1 'grep -q " no " out' '[ ! -s err ]'
+run --on "rtx 3060 12gb" --users 8 --ctx 2048 8b "qwen3 4b:Q8_0"
+check "users together" 0 'grep -q "all/s" out' 'grep -q "Q8_0" out' '[ "$(awk "length > 80" out | wc -l)" -eq 0 ]'
+run --matrix edge
+check "--matrix edge is the seed's table" 0 'grep -q "^Raspberry Pi 5 (8GB) .*---.*---.*---" out' 'grep -q "Coral (CPU alone)" out' '[ "$(grep -c -- "[0-9]-[0-9]" out)" -ge 9 ]' '[ "$(awk "length > 80" out | wc -l)" -eq 0 ]'
+run --on "Mac mini M4 16GB" --on "Mac mini M4 16GB" --split "10 Gbit/s Ethernet" 8b 30b-a3b 70b
+check "--split makes one of several" 0 'grep -q "link: 10 Gbit/s Ethernet" out' 'grep -q "^30b-a3b .*fits" out' 'grep -q "^70b .*no" out'
+run --on "rtx 4090" --split "10 Gbit/s Ethernet" 8b
+check "--split needs two" 2 '[ "$(wc -l <err)" -eq 1 ]'
+run --on "rtx 4090,colour=red"
+check "a wrong key is named" 1 "grep -q \"no key 'colour'\" err" '[ "$(wc -l <err)" -eq 1 ]' '[ ! -s out ]'
+run --on "rtx 4090" "no such model"
+check "a wrong model is one line" 1 '[ "$(wc -l <err)" -eq 1 ]' '[ ! -s out ]'
+run --matrix core
+check "there is one matrix" 2 '[ "$(wc -l <err)" -eq 1 ]'
+if command -v python3 >/dev/null; then
+    run --on "rtx 4090,ram=64" --on "Ryzen 9 7950X" --users 2 --json 8b 70b
+    check "json has what docs/json.md says" 0 'python3 - out <<"PY"
+import json, sys
+d = json.load(open(sys.argv[1]))
+assert set(d) == {"n_ctx", "n_users", "devices"} and d["n_users"] == 2 and len(d["devices"]) == 2
+for v in d["devices"]:
+    assert set(v) == {"name", "class", "runtime", "n_devices", "memory_bytes", "usable_bytes", "bandwidth_gbps", "fp16_tflops", "fp32_tflops", "link_gbps", "from", "steps", "catalog_source", "corrected", "models"}, set(v)
+    assert set(v["from"]) == {"memory", "bandwidth", "fp16", "fp32", "int8", "cores", "load_w", "idle_w", "price", "link"}
+    for m in v["models"]:
+        assert set(m) == {"model", "quant", "runtime", "params", "active_params", "weight_bytes", "kv_bytes", "compute_bytes", "runtime_bytes", "total_bytes", "is_exact", "fits", "layers_on_device", "layers", "pp_tps", "tg_tps", "ttft_ms", "users_tps", "load_disk_s", "load_link_s", "use_cases", "is_best", "why"}, set(m)
+        assert set(m["use_cases"]) == {"UC1", "UC2", "UC3", "UC4"}
+        for r in ("pp_tps", "tg_tps", "ttft_ms"):
+            assert m[r] is None or m[r]["low"] <= m[r]["mid"] <= m[r]["high"]
+card, cpu = d["devices"]
+assert card["models"][0]["fits"] == "fits" and card["models"][1]["fits"] == "split" and card["memory_bytes"] == 24000000000
+assert cpu["memory_bytes"] is None and cpu["models"][0]["fits"] is None and cpu["from"]["memory"] is None
+PY'
+    run --matrix edge --json
+    check "the matrix as json" 0 'python3 -c "import json; d = json.load(open(\"out\")); assert len(d[\"devices\"]) == 9 and all(len(v[\"models\"]) == 6 for v in d[\"devices\"])"'
+    run --on "Mac mini M4 16GB" --on "Mac mini M4 16GB" --split "10 Gbit/s Ethernet" --json 8b
+    check "the split as json" 0 'python3 -c "import json; d = json.load(open(\"out\")); assert set(d) == {\"link\", \"link_gbps\", \"latency_us\", \"models\"} and set(d[\"models\"][0]) == {\"model\", \"quant\", \"fits\", \"pp_tps\", \"tg_tps\", \"shares\"} and d[\"models\"][0][\"fits\"]"'
+fi
 echo "1..$n"

@@ -26,6 +26,7 @@ struct row {
     } x[N_WHAT][X_MAX];
     double held_out[N_WHAT];   /* log(measured / predicted), its device not seen */
     double seen[N_WHAT];       /* the same, seen */
+    double fold[N_WHAT];       /* the same, other rows of its device seen and this one not; NAN: it has no others */
 };
 
 struct table {
@@ -55,11 +56,12 @@ bool fit_run(struct fit *f, const struct table *t, int steps);
 double fit_residual(const struct fit *f, const struct row *r, bool with_device);
 
 /* Quantiles of a class that its estimates are given with: its own held-out residuals, each device with the root of its
- * rows, and those of all classes with the weight of POOL_DEVICES devices.  without: a device left out; -1: none. */
+ * rows, and those of all classes with the weight of POOL_DEVICES devices.  without: a device left out; -1: none.
+ * is_known: of devices of which other rows were seen. */
 struct spread {
     double low, high;
 };
-struct spread report_spread(const struct table *t, int what, int cls, int without);
+struct spread report_spread(const struct table *t, int what, int cls, int without, bool is_known);
 
 /* Writes src/plan/speed_fit.def, docs/speed-fit.md, docs/img/speed-*.svg below `root`. */
 bool report_write(const struct table *t, const struct fit fit[N_WHAT], const char *root, struct err *err);

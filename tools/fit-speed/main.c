@@ -89,6 +89,30 @@ static bool cross_validate(int k)
     return ok;
 }
 
+/* What a row is worth when other rows of its device are known: every FOLDS-th row of each device is left out. */
+static bool fold_rows(int k)
+{
+    enum { FOLDS = 8 };
+    static int place[ROWS_FIT_MAX], count[DEVICES_MAX];
+    bool ok = true;
+    memset(count, 0, sizeof(count));
+    for (int i = 0; i < table.n; i++)
+        place[i] = table.row[i].measured[k] > 0 ? count[table.row[i].device]++ : 0;
+    for (int f = 0; ok && f < FOLDS; f++) {
+        for (int i = 0; i < table.n; i++)
+            table.row[i].is_out = place[i] % FOLDS == f;
+        fits[k] = kept;
+        ok = fit_run(&fits[k], &table, 4);
+        for (int i = 0; i < table.n; i++)
+            if (table.row[i].is_out && table.row[i].measured[k] > 0)
+                table.row[i].fold[k] = count[table.row[i].device] > 1 ? fit_residual(&fits[k], &table.row[i], true) : NAN;
+    }
+    for (int i = 0; i < table.n; i++)
+        table.row[i].is_out = false;
+    fits[k] = kept;
+    return ok;
+}
+
 int main(int argc, char **argv)
 {
     struct err err = { 0 };
@@ -110,7 +134,7 @@ int main(int argc, char **argv)
         for (int i = 0; ok && i < table.n; i++)
             if (table.row[i].measured[k] > 0)
                 table.row[i].seen[k] = fit_residual(&fits[k], &table.row[i], true);
-        ok = ok && cross_validate(k);
+        ok = ok && cross_validate(k) && fold_rows(k);
     }
     if (ok)
         report_print(&table, stdout);

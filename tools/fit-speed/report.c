@@ -33,7 +33,7 @@ static double quantile(struct weighted *v, int n, double q)
     return n ? v[n - 1].v : NAN;
 }
 
-struct spread report_spread(const struct table *t, int what, int cls, int without)
+struct spread report_spread(const struct table *t, int what, int cls, int without, bool is_known)
 {
     static struct weighted v[ROWS_FIT_MAX];
     static int rows_of[DEVICES_MAX];
@@ -46,10 +46,11 @@ struct spread report_spread(const struct table *t, int what, int cls, int withou
         all += d == without ? 0 : sqrt(rows_of[d]);
     for (int i = 0; i < t->n; i++) {
         const struct row *r = &t->row[i];
-        if (!(r->measured[what] > 0) || r->device == without)
+        const double v_row = is_known ? r->fold[what] : r->held_out[what];
+        if (!(r->measured[what] > 0) || r->device == without || !isfinite(v_row))
             continue;
         const double w = 1 / sqrt(rows_of[r->device]); /* sums to sqrt(rows) over a device */
-        v[n++] = (struct weighted){ r->held_out[what], ((int)r->q.cls == cls ? w : 0) + w * POOL_DEVICES * 2 / all };
+        v[n++] = (struct weighted){ v_row, ((int)r->q.cls == cls ? w : 0) + w * POOL_DEVICES * 2 / all };
     }
     return (struct spread){ quantile(v, n, q_low), quantile(v, n, q_high) };
 }
@@ -70,7 +71,7 @@ static struct figures figures_of(const struct table *t, int k, int cls)
             const struct row *r = &t->row[i];
             if (r->device != dev || !(r->measured[k] > 0) || (cls != PLAN_CLASS_COUNT && (int)r->q.cls != cls))
                 continue;
-            const struct spread own = report_spread(t, k, (int)r->q.cls, dev); /* its own residuals do not help it */
+            const struct spread own = report_spread(t, k, (int)r->q.cls, dev, false); /* its own residuals do not help it */
             const double rel = fabs(exp(-r->held_out[k]) - 1);
             covered += r->held_out[k] >= own.low && r->held_out[k] <= own.high;
             in50 += rel <= 0.5;
@@ -135,13 +136,14 @@ static bool write_effects(const struct table *t, const struct fit fit[N_WHAT], c
     qsort(e, (size_t)n, sizeof(e[0]), by_group_and_name);
     fprintf(f, "/* plan/speed_fit.def - made by `make fit-speed` from %d measurements of %d devices; do not edit.\n *\n"
                " * EFFECT(term of the time, feature, log of the factor that a value of 1 puts on it)\n"
-               " * SPREAD(class, 0 decode 1 prefill, quantiles of log(measured / predicted) on devices left out)\n */\n", t->n, t->n_devices);
+               " * SPREAD(class, 0 decode 1 prefill, quantiles of log(measured / predicted) on devices left out; the same where other rows\n"
+               " * of the device were seen)\n */\n", t->n, t->n_devices);
     for (int i = 0; i < n; i++)
         fprintf(f, "EFFECT(%s, \"%s\", %.4f)\n", speed_group_name(e[i].group), e[i].name, e[i].value);
     for (int c = 0; c < PLAN_CLASS_COUNT; c++)
         for (int k = 0; k < N_WHAT; k++) {
-            const struct spread s = report_spread(t, k, c, -1);
-            fprintf(f, "SPREAD(\"%s\", %d, %.4f, %.4f)\n", plan_class_name((enum plan_class)c), k, s.low, s.high);
+            const struct spread s = report_spread(t, k, c, -1, false), known = report_spread(t, k, c, -1, true);
+            fprintf(f, "SPREAD(\"%s\", %d, %.4f, %.4f, %.4f, %.4f)\n", plan_class_name((enum plan_class)c), k, s.low, s.high, known.low, known.high);
         }
     return fclose(f) == 0 ? true : err_set(err, ERR_IO, "src/plan/speed_fit.def: cannot write");
 }
