@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "advise/bandwidth.h"
 #include "advise/device.h"
 
 static bool class_of_gpu(const struct hw_machine *m, const struct hw_gpu *g, enum plan_class *cls)
@@ -60,8 +61,6 @@ static bool add_gpu(struct device *d, struct catalog *c, const struct hw_machine
             p->mem_free_bytes = (uint64_t)(g->vram_bytes - g->vram_used_bytes);
     } else if (p->is_unified && m->memory.total_bytes > 0)
         p->mem_bytes = (uint64_t)m->memory.total_bytes, p->source[PLAN_FIG_MEM] = PLAN_DETECTED;
-    if (p->is_unified && !(p->bw_gbps > 0) && m->memory.theoretical_bps > 0)
-        p->bw_gbps = m->memory.theoretical_bps / 1e9, p->source[PLAN_FIG_BW] = PLAN_DERIVED;
     static const double lane_gbps[] = { 0, 0.25, 0.5, 0.985, 1.969, 3.938, 7.56 }; /* PCI-SIG, by generation */
     if (g->link_gen_max > 0 && g->link_gen_max < 7 && g->link_width > 0 && !p->is_unified)
         p->link_gbps = 0.9 * lane_gbps[g->link_gen_max] * g->link_width, p->source[PLAN_FIG_LINK] = PLAN_DETECTED;
@@ -70,13 +69,10 @@ static bool add_gpu(struct device *d, struct catalog *c, const struct hw_machine
     return true;
 }
 
-static void add_cpu(struct device *d, struct catalog *c, const struct hw_machine *m)
+static void add_cpu(struct device *d, struct catalog *c, const struct hw_machine *m, const struct advise_bandwidth *bw)
 {
     struct err ignored = { 0 };
-    const char *board = m->board.product[0] ? m->board.product : m->board.soc;
-    const struct catalog_row *row = m->cpu.model[0] ? catalog_find_in(c, "cpu", m->cpu.model, &ignored) : NULL;
-    if (!row && board[0])
-        row = catalog_find_in(c, "soc", board, &ignored);
+    const struct catalog_row *row = advise_machine_row(c, m);
     if (!row || !device_of_row(d, c, row, &ignored)) {
         memset(d, 0, sizeof(*d));
         d->plan = (struct plan_device){ .cls = PLAN_CPU, .n_devices = 1, .pp_correction = 1, .tg_correction = 1 };
@@ -101,23 +97,27 @@ static void add_cpu(struct device *d, struct catalog *c, const struct hw_machine
         p->fp32_tflops *= share, p->fp16_tflops *= share;
         p->cores = cores, p->source[PLAN_FIG_CORES] = PLAN_DETECTED;
     }
-    if (m->memory.theoretical_bps > 0)
-        p->bw_gbps = m->memory.theoretical_bps / 1e9, p->source[PLAN_FIG_BW] = PLAN_DERIVED;
+    p->bw_gbps = bw->theoretical_bps / 1e9;
+    p->source[PLAN_FIG_BW] = bw->theoretical_bps <= 0 ? PLAN_UNKNOWN : strcmp(bw->kind, "detected") == 0 ? PLAN_DETECTED : PLAN_CATALOG;
     if (m->memory.measured_bps > 0) { /* what is read in fact; spec peaks are some 1.25 times that, and the fit knows spec peaks */
         const double spec = 1.25 * m->memory.measured_bps / 1e9;
         if (!(p->bw_gbps > 0) || spec < p->bw_gbps)
             p->bw_gbps = spec, p->source[PLAN_FIG_BW] = PLAN_MEASURED;
     }
-    snprintf(d->steps, sizeof(d->steps), "%s", m->memory.bandwidth_source);
+    snprintf(d->steps, sizeof(d->steps), "%s", bw->source);
 }
 
 int devices_of_machine(struct device *d, int max, struct catalog *c, const struct hw_machine *m)
 {
+    struct advise_bandwidth bw;
     int n = 0;
+    advise_bandwidth(c, m, &bw);
     for (int i = 0; i < m->n_gpus && n + 1 < max; i++)
         if (add_gpu(&d[n], c, m, &m->gpus[i])) {
             d[n].host_bytes = d[n].plan.is_unified || m->memory.available_bytes <= 0 ? 0 : (uint64_t)m->memory.available_bytes;
-            d[n].host_bw_gbps = m->memory.theoretical_bps / 1e9;
+            d[n].host_bw_gbps = bw.theoretical_bps / 1e9;
+            if (d[n].plan.is_unified && !(d[n].plan.bw_gbps > 0) && bw.theoretical_bps > 0) /* a graphics unit on the machine's own memory */
+                d[n].plan.bw_gbps = bw.theoretical_bps / 1e9, d[n].plan.source[PLAN_FIG_BW] = PLAN_DERIVED;
             n++;
         }
     /* the most memory bandwidth first */
@@ -127,6 +127,6 @@ int devices_of_machine(struct device *d, int max, struct catalog *c, const struc
             d[j] = d[j - 1], d[j - 1] = swap;
         }
     if (n < max)
-        add_cpu(&d[n++], c, m);
+        add_cpu(&d[n++], c, m, &bw);
     return n;
 }

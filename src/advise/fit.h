@@ -47,11 +47,12 @@ extern const int fit_n_ladder;
 /* Marks the best of the rows: the most capable model that answers interactively; else the fastest that fits.  -1: none fits. */
 int fit_mark_best(struct fit_row *rows, int n);
 
-/* What detect says at its end: the best choice for this machine's best device.  false: nothing fits, or nothing is known. */
+/* What detect says at its end: the best choice for this machine's best device.  false: nothing fits, or its memory is not known. */
 struct fit_summary {
     struct device device;
+    bool has_best;          /* speeds are known */
     struct fit_row best;
-    struct fit_row largest; /* that fits at all */
+    struct fit_row largest; /* that fits in memory at all */
 };
 bool fit_summary(struct fit_summary *out, struct catalog *c, const struct hw_machine *m);
 #endif

@@ -66,18 +66,18 @@ static struct hw_machine *record(struct hw_root *r, const char *path, struct err
 
 enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_NFD, FORMAT_PROMETHEUS, FORMAT_COUNT };
 
-static bool print(enum format format, const struct hw_machine *m, const struct advise_bandwidth *bw, struct err *err)
+static bool print(enum format format, const struct hw_machine *m, const struct advise_bandwidth *bw, const struct fit_summary *runs, struct err *err)
 {
     struct buf b;
     buf_init(&b, OUT_BYTES_MAX);
     if (format == FORMAT_JSON)
-        detect_put_json(&b, m, bw);
+        detect_put_json(&b, m, bw, runs);
     else if (format == FORMAT_NFD)
         detect_put_nfd(&b, m);
     else if (format == FORMAT_PROMETHEUS)
         detect_put_prometheus(&b, m, bw);
     else
-        detect_print(stdout, m, bw);
+        detect_print(stdout, m, bw, runs);
     const bool ok = buf_ok(&b, "detect", err);
     if (ok && b.data)
         fputs(b.data, stdout);
@@ -115,7 +115,10 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
         if (root->given)
             hw_copy(m->root, sizeof(m->root), root->s);
         advise_bandwidth(c, m, &bw);
-        ok = print(format, m, &bw, &err);
+        struct fit_summary *runs = calloc(1, sizeof(*runs));
+        const bool is_known = runs && (format == FORMAT_TEXT || format == FORMAT_JSON) && fit_summary(runs, c, m);
+        ok = print(format, m, &bw, is_known ? runs : NULL, &err);
+        free(runs);
     }
     catalog_free(c);
     hw_machine_free(m);

@@ -284,7 +284,7 @@ static void put_heat_and_power(struct js *j, const struct hw_machine *m)
     text(j, "power_mode", m->power_mode);
 }
 
-void detect_put_json(struct buf *b, const struct hw_machine *m, const struct advise_bandwidth *bw)
+void detect_put_json(struct buf *b, const struct hw_machine *m, const struct advise_bandwidth *bw, const struct fit_summary *runs)
 {
     struct js j = { b, false };
     open(&j, NULL, '{');
@@ -300,6 +300,7 @@ void detect_put_json(struct buf *b, const struct hw_machine *m, const struct adv
         text(&j, NULL, m->notes[i].text);
     shut(&j, ']');
     count(&j, "attributes_hung", m->n_hung), truth(&j, "is_cut", m->is_cut), real(&j, "detect_ms", m->detect_ms);
+    detect_put_runs(b, runs);
     shut(&j, '}');
     buf_putc(b, '\n');
 }

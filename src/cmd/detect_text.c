@@ -349,7 +349,7 @@ static void print_devices(FILE *to, const struct hw_machine *m)
     print(to, "power", &l);
 }
 
-void detect_print(FILE *to, const struct hw_machine *m, const struct advise_bandwidth *bw)
+void detect_print(FILE *to, const struct hw_machine *m, const struct advise_bandwidth *bw, const struct fit_summary *runs)
 {
     print_machine(to, m);
     print_os(to, m);
@@ -362,4 +362,5 @@ void detect_print(FILE *to, const struct hw_machine *m, const struct advise_band
         add(&l, "%s", m->notes[i].text);
         print(to, i == 0 ? "note" : "", &l);
     }
+    detect_print_runs(to, runs);
 }

@@ -103,7 +103,10 @@ static struct plan_range around(double mid, const char *cls, int what, bool is_k
     const struct spread *s = spreads;
     while (s->cls[0] && (s->what != what || strcmp(s->cls, cls) != 0))
         s++;
-    return (struct plan_range){ mid * exp(s->low[is_known]), mid, mid * exp(s->high[is_known]) };
+    double low = s->low[is_known], high = s->high[is_known];
+    if (is_known && strcmp(cls, "cpu") == 0) /* the same part with other memory modules: only half as well known */
+        low = (low + s->low[0]) / 2, high = (high + s->high[0]) / 2;
+    return (struct plan_range){ mid * exp(low), mid, mid * exp(high) };
 }
 
 struct plan_speed plan_speed_predict(const struct plan_speed_query *q)
