@@ -1,5 +1,5 @@
 /* cmd/detect_runs.c - the end of `tutti detect`: what runs here (advise/fit.h). */
-#include <math.h>
+#include <inttypes.h>
 
 #include "cmd/advice.h"
 #include "cmd/detect_internal.h"
@@ -30,7 +30,7 @@ static void put_model(struct buf *b, const char *key, const struct fit_row *r)
     advice_json_text(b, "model", r->model.name);
     advice_json_text(b, "quant", r->model.quant);
     advice_json_text(b, "runtime", r->runtime);
-    advice_json_number(b, "total_bytes", (double)r->need.total);
+    buf_printf(b, ",\"total_bytes\":%" PRIu64, r->need.total);
     advice_json_range(b, "pp_tps", r->pp_tps);
     advice_json_range(b, "tg_tps", r->tg_tps);
     advice_json_range(b, "ttft_ms", r->ttft_ms);

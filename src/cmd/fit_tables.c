@@ -1,4 +1,5 @@
 /* cmd/fit_tables.c - `tutti fit`: a table for each device, or JSON. */
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -118,6 +119,8 @@ static bool print_table(const struct fit_job *j, const struct device *d, const s
 
 /* ---- JSON ---- */
 
+static void put_bytes(struct buf *b, const char *key, uint64_t v) { buf_printf(b, ",\"%s\":%" PRIu64, key, v); }
+
 static void put_device(struct buf *b, const struct fit_job *j, const struct device *d)
 {
     static const char *const figures[] = { "memory", "bandwidth", "fp16", "fp32", "int8", "cores", "load_w", "idle_w", "price", "link" };
@@ -127,8 +130,10 @@ static void put_device(struct buf *b, const struct fit_job *j, const struct devi
     advice_json_text(b, "class", plan_class_name(p->cls));
     advice_json_text(b, "runtime", p->runtime);
     advice_json_number(b, "n_devices", p->n_devices);
-    advice_json_number(b, "memory_bytes", p->mem_bytes > 0 ? (double)p->mem_bytes : (double)NAN);
-    advice_json_number(b, "usable_bytes", p->mem_bytes > 0 ? (double)plan_usable_bytes(p) : (double)NAN);
+    if (p->mem_bytes > 0)
+        put_bytes(b, "memory_bytes", p->mem_bytes), put_bytes(b, "usable_bytes", plan_usable_bytes(p));
+    else
+        buf_puts(b, ",\"memory_bytes\":null,\"usable_bytes\":null");
     advice_json_number(b, "bandwidth_gbps", p->bw_gbps > 0 ? p->bw_gbps : (double)NAN);
     advice_json_number(b, "fp16_tflops", p->fp16_tflops > 0 ? p->fp16_tflops : (double)NAN);
     advice_json_number(b, "fp32_tflops", p->fp32_tflops > 0 ? p->fp32_tflops : (double)NAN);
@@ -151,11 +156,11 @@ static void put_row(struct buf *b, const struct fit_row *r)
     advice_json_text(b, "runtime", r->runtime);
     advice_json_number(b, "params", r->model.params);
     advice_json_number(b, "active_params", r->model.active_params);
-    advice_json_number(b, "weight_bytes", (double)r->need.weights);
-    advice_json_number(b, "kv_bytes", (double)r->need.kv);
-    advice_json_number(b, "compute_bytes", (double)r->need.compute);
-    advice_json_number(b, "runtime_bytes", (double)r->need.runtime);
-    advice_json_number(b, "total_bytes", (double)r->need.total);
+    put_bytes(b, "weight_bytes", r->need.weights);
+    put_bytes(b, "kv_bytes", r->need.kv);
+    put_bytes(b, "compute_bytes", r->need.compute);
+    put_bytes(b, "runtime_bytes", r->need.runtime);
+    put_bytes(b, "total_bytes", r->need.total);
     buf_printf(b, ",\"is_exact\":%s", r->need.is_exact ? "true" : "false");
     advice_json_text(b, "fits", r->is_memory_known ? plan_fits_name(r->place.fits) : NULL);
     advice_json_number(b, "layers_on_device", r->is_memory_known ? r->place.n_layers_device : (double)NAN);
