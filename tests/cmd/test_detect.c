@@ -38,7 +38,8 @@ static json_t *to_json(const struct hw_machine *m)
     json_error_t bad;
     advise_bandwidth(catalog, m, &bw);
     buf_init(&b, 4 << 20);
-    detect_put_json(&b, m, &bw);
+    static struct fit_summary runs;
+    detect_put_json(&b, m, &bw, fit_summary(&runs, catalog, m) ? &runs : NULL);
     json_t *j = json_loads(b.data ? b.data : "", 0, &bad);
     CHECK(j, "%s at %d: %.200s", bad.text, bad.position, b.data);
     buf_fini(&b);
@@ -104,7 +105,8 @@ TEST(the_text_fits_80_columns_and_says_where_figures_are_from)
         REQUIRE(m && f, "%s", err.text);
         struct advise_bandwidth bw;
         advise_bandwidth(catalog, m, &bw);
-        detect_print(f, m, &bw);
+        static struct fit_summary runs;
+        detect_print(f, m, &bw, fit_summary(&runs, catalog, m) ? &runs : NULL);
         rewind(f);
         bool says_cpu = false, says_source = bw.theoretical_bps == 0;
         while (fgets(line, sizeof(line), f)) {
