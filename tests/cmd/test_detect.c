@@ -170,6 +170,8 @@ TEST(a_recording_reads_back_the_same_and_tells_no_secrets)
                 json_object_del(v, "cgroup_cpus"), json_object_del(v, "cores_usable");
                 json_object_del(json_object_get(b, key), "cgroup_cpus"), json_object_del(json_object_get(b, key), "cores_usable");
             }
+            if (strcmp(key, "runs") == 0)
+                continue; /* follows from those */
             if (strcmp(key, "memory") == 0)
                 json_object_del(v, "cgroup_limit_bytes"), json_object_del(json_object_get(b, key), "cgroup_limit_bytes");
             char *x = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT), *y = json_dumps(json_object_get(b, key), JSON_ENCODE_ANY | JSON_COMPACT);

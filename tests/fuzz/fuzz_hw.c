@@ -21,11 +21,11 @@ static void detect(struct hw_root *r)
     buf_init(&b, 8 << 20);
     if (hw_record(r, &hide, &b, &m, &err)) {
         buf_clear(&b);
-        detect_put_json(&b, m, &none);
+        detect_put_json(&b, m, &none, NULL);
         detect_put_nfd(&b, m);
         detect_put_prometheus(&b, m, &none);
         if (nowhere)
-            detect_print(nowhere, m, &none);
+            detect_print(nowhere, m, &none, NULL);
     }
     hw_machine_free(m);
     buf_fini(&b);
