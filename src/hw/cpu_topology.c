@@ -195,9 +195,9 @@ static void find_leaders(struct cpu_set *s)
         const bool was_known = c->leader >= 0; /* its leader is offline: the lowest online one of the same core leads */
         const int known = c->leader;
         c->leader = i;
-        for (int k = 0; k < i; k++) {
+        for (int k = 0; k < i && c->core >= 0 && c->package >= 0; k++) {
             const struct cpu_one *d = &s->cpu[k];
-            if (d->is_online && d->package == c->package && d->core == c->core && c->core >= 0 && c->package >= 0 && (!was_known || d->leader == known || d->leader == k)) {
+            if (d->is_online && d->package == c->package && d->core == c->core && (!was_known || d->leader == known || d->leader == k)) {
                 c->leader = d->leader;
                 break;
             }
