@@ -6,6 +6,7 @@
 enum {
     TREE_ENTRIES_MAX = 1 << 16,
     TREE_BYTES_MAX = 64 << 20,
+    KEPT_BYTES_MAX = 1 << 20,    /* of one file in a recording */
     GUARDED_BYTES_MAX = 1 << 16, /* a device attribute has a page at most, PCI config space 4 KiB */
 };
 
@@ -52,6 +53,7 @@ struct hw_root {
     struct tree tree;    /* ROOT_MEMORY */
     struct child *child; /* ROOT_LIVE */
     struct tree *kept;   /* NULL: nothing is recorded */
+    char *whole;         /* [KEPT_BYTES_MAX] while recording: a file on its way into kept */
     struct near_folder {  /* ROOT_FOLDER: detectors read many files of one folder in a row */
         char path[HW_PATH_BYTES_MAX];
         int fd;          /* -1: no such folder */

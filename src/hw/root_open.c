@@ -40,6 +40,7 @@ void hw_root_free(struct hw_root *r)
     if (r->kept)
         tree_fini(r->kept);
     free(r->kept);
+    free(r->whole);
     free(r);
 }
 
@@ -157,8 +158,8 @@ struct hw_root *hw_root_open(const char *path, struct err *err)
 
 void hw_root_keep(struct hw_root *r)
 {
-    if (!r->kept)
-        r->kept = calloc(1, sizeof(*r->kept));
+    r->whole = r->whole ? r->whole : malloc(KEPT_BYTES_MAX);
+    r->kept = r->kept || !r->whole ? r->kept : calloc(1, sizeof(*r->kept)); /* hw_root_tar() tells when there is none */
 }
 
 bool hw_root_tar(const struct hw_root *r, hw_scrub_fn *scrub, void *ctx, struct buf *out, struct err *err)

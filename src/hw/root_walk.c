@@ -15,7 +15,7 @@
 
 #include "hw/root_internal.h"
 
-enum { LINKS_MAX = 40, KEPT_BYTES_MAX = 1 << 20 };
+enum { LINKS_MAX = 40 };
 
 
 /* Reads what is a regular file at a path without links behind it (live: links as the kernel has them). */
@@ -223,15 +223,11 @@ ssize_t root_read_bytes(const struct hw_root *r, const char *path, char *bytes, 
     char at[HW_PATH_BYTES_MAX];
     if (!r->kept)
         return read_raw(r, path, bytes, size);
-    char *whole = malloc(KEPT_BYTES_MAX); /* a recording wants all of it, however little the detector asks for */
-    if (!whole)
-        return -ENOMEM;
-    const ssize_t n = read_raw(r, path, whole, KEPT_BYTES_MAX);
+    const ssize_t n = read_raw(r, path, r->whole, KEPT_BYTES_MAX); /* all of it, however little the detector asks for */
     if (n >= 0 && root_resolve(r, path, at, true))
-        root_keep(r, TREE_FILE, at, whole, (size_t)n);
+        root_keep(r, TREE_FILE, at, r->whole, (size_t)n);
     const size_t m = n < 0 ? 0 : (size_t)n < size ? (size_t)n : size;
-    memcpy(bytes, whole, m);
-    free(whole);
+    memcpy(bytes, r->whole, m);
     return n < 0 ? n : (ssize_t)m;
 }
 
