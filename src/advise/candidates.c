@@ -87,7 +87,7 @@ static bool add(struct recommend *r, struct catalog *c, const struct hardware *h
         .card_usd = n * price_mid(price),
         .card_usd_high = n * price->high_usd,
         .is_used = price->kind == PRICE_USED,
-        .is_launch_price = price->kind == PRICE_LAUNCH,
+        .is_launch_price = price->kind == PRICE_LAUNCH || price->kind == PRICE_LIST,
         .mem_bytes = n * mem.mem_bytes,
         .usable_bytes = n * mem.usable_bytes,
         .need_bytes = hardware_need_bytes(hw, &r->model, r->ctx_tok),
@@ -138,13 +138,17 @@ static bool add_row(struct recommend *r, struct catalog *c, const struct price_b
     const struct plan_speed speed = hardware_speed(&hw, &r->model);
     const int effort = recommend_effort(c, &hw, ask->os), cards = hw.is_machine || ask->dock || is_owned ? 1 : CARDS_MAX;
     struct cloud_offer offer;
-    const double cloud = price_cloud(book, hw.chip, &offer, 1) == 1 ? offer.usd_hour / offer.n_gpus : (double)NAN;
+    const double cloud = price_cloud_usual(book, hw.chip, &offer) ? offer.usd_hour / offer.n_gpus : (double)NAN;
     for (int used = 0; used < 2; used++) {
         struct price p = is_owned ? price_given(0) : price_of(book, row, used);
         if (used && (is_owned || p.kind == PRICE_UNKNOWN))
             continue;
-        if (catalog_number(row, "mem_min_gb") < catalog_number(row, "mem_gb"))
-            p.low_usd = p.high_usd; /* the low price is that of the version with less memory */
+        if (!is_owned && catalog_number(row, "mem_min_gb") < catalog_number(row, "mem_gb")) {
+            p = price_launch(row); /* what is sold with several sizes of memory: the largest, at the high end of its own prices */
+            if (!(p.high_usd > p.low_usd))
+                continue;
+            p.low_usd = p.high_usd;
+        }
         for (int n = 1; n <= cards; n++)
             if (!add(r, c, &hw, &p, n, is_owned, ask, &speed, effort, cloud, err))
                 return false;
@@ -154,7 +158,9 @@ static bool add_row(struct recommend *r, struct catalog *c, const struct price_b
 
 static bool is_sold_alone(const struct catalog_row *row, const char *table)
 {
-    /* Chips are sold in machines (table machine), laptop parts in laptops, server modules in servers. */
+    /* Chips are sold in machines (table machine), laptop parts in laptops, server modules in servers; some in China only. */
+    if (has_word(catalog_text(row, "note"), "China only"))
+        return false;
     if (strcmp(table, "gpu") == 0)
         return strcmp(catalog_text(row, "kind"), "laptop") != 0 && strcmp(catalog_text(row, "kind"), "integrated") != 0 && strcmp(catalog_text(row, "cooling"), "module") != 0;
     return strcmp(catalog_text(row, "class"), "apple") != 0;

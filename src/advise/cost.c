@@ -6,8 +6,6 @@
 
 #include "advise/model.h"
 
-enum { OFFERS_MAX = 32 };
-
 static double or_else(double x, double otherwise) { return isnan(x) ? otherwise : x; }
 
 /* hours of work a year from what was asked: tokens a day over tokens per second, hours a day, or eight of them */
@@ -65,14 +63,7 @@ static bool set_cloud(const struct price_book *book, const struct cost_request *
             return false;
         a->has_cloud = true;
     } else {
-        struct cloud_offer offers[OFFERS_MAX];
-        const int n = price_cloud(book, a->hw.chip, offers, OFFERS_MAX);
-        a->has_cloud = n > 0;
-        int best = 0; /* the cheapest that is not taken away at any moment: that is what an owned machine is like */
-        while (best + 1 < n && strstr(offers[best].kind, "spot"))
-            best++;
-        if (n > 0)
-            a->cloud = offers[best];
+        a->has_cloud = price_cloud_usual(book, a->hw.chip, &a->cloud);
     }
     if (a->has_cloud)
         a->cloud_usd_hour = a->cloud.usd_hour / a->cloud.n_gpus * a->count;

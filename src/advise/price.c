@@ -7,7 +7,7 @@
 #include <string.h>
 
 
-enum { MEANT_MAX = 4 }; /* "A100 80GB" may be the PCIe card or the SXM module */
+enum { OFFERS_MAX = 32, MEANT_MAX = 4 }; /* "A100 80GB" may be the PCIe card or the SXM module */
 
 struct street {
     const struct catalog_row *row, *hw;
@@ -124,6 +124,11 @@ static struct price price_from(enum price_kind kind, const struct catalog_row *r
     return p;
 }
 
+struct price price_launch(const struct catalog_row *hw)
+{
+    return price_from(PRICE_LAUNCH, hw, "launch_price_usd", "price_max_usd", (int)catalog_number_or(hw, "year", 0) * 10000);
+}
+
 struct price price_of(const struct price_book *b, const struct catalog_row *hw, bool is_used)
 {
     const struct catalog_row *latest = NULL;
@@ -138,11 +143,10 @@ struct price price_of(const struct price_book *b, const struct catalog_row *hw, 
     }
     if (latest)
         return price_from(is_used ? PRICE_USED : PRICE_NEW, latest, "price_usd", "price_max_usd", catalog_date(latest, "date"));
-    struct price own = price_from(PRICE_NEW, hw, "price_usd", "price_max_usd", catalog_date(hw, "date"));
-    if (!is_used && own.kind == PRICE_NEW)
-        return own;
-    return is_used ? price_from(PRICE_UNKNOWN, hw, "", "", 0)
-                   : price_from(PRICE_LAUNCH, hw, "launch_price_usd", "price_max_usd", (int)catalog_number_or(hw, "year", 0) * 10000);
+    if (is_used)
+        return price_from(PRICE_UNKNOWN, hw, "", "", 0);
+    const struct price list = price_from(PRICE_LIST, hw, "price_usd", "price_max_usd", catalog_date(hw, "date"));
+    return list.kind == PRICE_LIST ? list : price_launch(hw);
 }
 
 static struct cloud_offer offer_of(const struct offer *o)
@@ -170,6 +174,20 @@ int price_cloud(const struct price_book *b, const struct catalog_row *hw, struct
         }
     }
     return n;
+}
+
+bool price_is_spot(const struct cloud_offer *o) { return strstr(o->kind, "spot"); }
+
+bool price_cloud_usual(const struct price_book *b, const struct catalog_row *hw, struct cloud_offer *out)
+{
+    struct cloud_offer all[OFFERS_MAX];
+    const int n = price_cloud(b, hw, all, OFFERS_MAX);
+    int best = 0;
+    while (best + 1 < n && price_is_spot(&all[best]))
+        best++;
+    if (n > 0)
+        *out = all[best];
+    return n > 0;
 }
 
 bool price_cloud_find(const struct price_book *b, const char *query, struct cloud_offer *out, struct err *err)

@@ -18,6 +18,7 @@
     X(GIVEN, "given", "given")                  \
     X(NEW, "street_new", "street, new")         \
     X(USED, "street_used", "street, used")      \
+    X(LIST, "list", "list price")               \
     X(LAUNCH, "launch", "launch price")
 enum price_kind {
 #define X(id, name, people) PRICE_##id,
@@ -37,6 +38,9 @@ struct price {
 static inline double price_mid(const struct price *p) { return (p->low_usd + p->high_usd) / 2; }
 struct price price_given(double usd);
 
+/* The launch price of a row, with the year; of a row with several sizes of memory the range from the smallest to the largest. */
+struct price price_launch(const struct catalog_row *hw);
+
 /* All prices of a catalog, each already tied to the hardware that it means.  Owned by the caller; must not outlive the
  * catalog.  NULL with err set when a table cannot be read. */
 struct price_book;
@@ -44,7 +48,7 @@ struct price_book *price_book_new(struct catalog *c, struct err *err);
 void price_book_free(struct price_book *b); /* NULL is fine */
 
 /* The price of a row of gpu, soc, cpu, accelerator, phone or machine: the latest street price, new or used; without one, and
- * not used, the row's own price with its date, or its launch price with its year.  is_used asks for the price of a used one. */
+ * not used, the row's list price with its date, or its launch price with its year.  is_used asks for the price of a used one. */
 struct price price_of(const struct price_book *b, const struct catalog_row *hw, bool is_used);
 
 /* Offers of a rented machine, cheapest per GPU first, with this GPU (hw NULL: with any that the catalog knows). */
@@ -57,6 +61,9 @@ struct cloud_offer {
     char date[12];
 };
 int price_cloud(const struct price_book *b, const struct catalog_row *hw, struct cloud_offer *out, int max);
+/* The cheapest offer of one such GPU that stays, not spot; spot where there is nothing else.  false: none. */
+bool price_cloud_usual(const struct price_book *b, const struct catalog_row *hw, struct cloud_offer *out);
+bool price_is_spot(const struct cloud_offer *o);
 /* The offer of that name in the table cloud. */
 bool price_cloud_find(const struct price_book *b, const char *query, struct cloud_offer *out, struct err *err);
 

@@ -122,7 +122,7 @@ static bool set_considered(struct recommend *r, struct catalog *c, const struct 
     return true;
 }
 
-/* The cheapest offers whose GPUs hold the model, of different providers. */
+/* The cheapest offers whose GPUs hold the model, of different providers; one that stays before spot. */
 static void set_offers(struct recommend *r, const struct price_book *book)
 {
     struct cloud_offer all[OFFERS_MAX];
@@ -132,8 +132,8 @@ static void set_offers(struct recommend *r, const struct price_book *book)
         for (int i = 0; i < n; i++) {
             const struct memory_of m = hardware_memory(&(struct hardware){ .row = all[i].gpu, .chip = all[i].gpu });
             const double need = r->n > 0 ? r->candidates[0].need_bytes : NAN;
-            if (!(need <= all[i].n_gpus * m.usable_bytes) || (best >= 0 && all[best].usd_hour <= all[i].usd_hour) ||
-                (want > 0 && strcmp(all[i].provider, r->offers[0].provider) == 0))
+            if (!(need <= all[i].n_gpus * m.usable_bytes) || (best >= 0 && price_is_spot(&all[best]) <= price_is_spot(&all[i]) && all[best].usd_hour <= all[i].usd_hour) ||
+                (best >= 0 && price_is_spot(&all[best]) < price_is_spot(&all[i])) || (want > 0 && strcmp(all[i].provider, r->offers[0].provider) == 0))
                 continue;
             best = i;
         }
