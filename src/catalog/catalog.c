@@ -1,6 +1,7 @@
 /* catalog/catalog.c - tables from the binary and from the user's folder; start at catalog_table(). */
 #include "catalog/catalog.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -272,6 +273,34 @@ static bool read_user(struct catalog *c, struct catalog_table *t, struct err *er
     return ok;
 }
 
+static bool no_table(const char *name, struct err *err)
+{
+    char all[200] = "";
+    size_t len = 0;
+    for (int i = 0; i < catalog_n_data && len < sizeof(all); i++)
+        len += (size_t)snprintf(all + len, sizeof(all) - len, "%s%s", i ? " " : "", catalog_data[i].name);
+    return err_set(err, ERR_NOT_FOUND, "catalog: no table '%.24s'; there are %s", name, all);
+}
+
+bool catalog_check_user_dir(const struct catalog *c, struct err *err)
+{
+    DIR *d = c->user_dir ? opendir(c->user_dir) : NULL;
+    bool ok = true;
+    for (struct dirent *e; ok && d && (e = readdir(d));) {
+        const size_t n = strlen(e->d_name);
+        if (n < 5 || strcmp(e->d_name + n - 4, ".csv") != 0 || e->d_name[0] == '.')
+            continue;
+        int i = 0;
+        while (i < catalog_n_data && !(strlen(catalog_data[i].name) == n - 4 && strncmp(catalog_data[i].name, e->d_name, n - 4) == 0))
+            i++;
+        if (i == catalog_n_data)
+            ok = no_table(e->d_name, err);
+    }
+    if (d)
+        closedir(d);
+    return ok;
+}
+
 const struct catalog_table *catalog_table(struct catalog *c, const char *name, struct err *err)
 {
     for (int i = 0; i < catalog_n_data && i < TABLES_MAX; i++) {
@@ -287,11 +316,8 @@ const struct catalog_table *catalog_table(struct catalog *c, const char *name, s
             return NULL;
         return c->tables[i] = t;
     }
-    char all[192] = "";
-    size_t len = 0;
-    for (int i = 0; i < catalog_n_data && len < sizeof(all); i++)
-        len += (size_t)snprintf(all + len, sizeof(all) - len, "%s%s", i ? " " : "", catalog_data[i].name);
-    return err_null(err, ERR_NOT_FOUND, "catalog: no table '%.24s'; there are %s", name, all);
+    no_table(name, err);
+    return NULL;
 }
 
 const char *catalog_name_of(const struct catalog_table *t) { return t->name; }

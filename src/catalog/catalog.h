@@ -63,6 +63,8 @@ const struct catalog_row *catalog_find_in(struct catalog *c, const char *tables,
 /* All rows that the query may mean, best kind of match only, at most max; their number. */
 int catalog_find_all(const struct catalog_table *t, const char *query, const struct catalog_row **rows, int max);
 
+/* Is every *.csv of the user's folder the file of a table?  false with err set: one is not (its name, and the tables). */
+bool catalog_check_user_dir(const struct catalog *c, struct err *err);
 /* $XDG_CONFIG_HOME/tutti/catalog or $HOME/.config/tutti/catalog when that folder exists; false: there is none. */
 bool catalog_user_dir(const char *xdg_config_home, const char *home, char *path, size_t size);
 #endif

@@ -35,14 +35,15 @@ static bool name_holds(const char *name, const char *list)
     return false;
 }
 
-static const char *usual_os(const struct catalog_row *hardware)
+void runtime_host_of(const struct catalog_row *hardware, struct runtime_host *out)
 {
     const char *cls = catalog_text(hardware, "class"), *name = catalog_name(hardware);
-    if (strcmp(cls, "apple") == 0)
-        return "macos";
-    if (strcmp(catalog_name_of(catalog_table_of(hardware)), "phone") == 0)
-        return strncmp(name, "Apple", 5) == 0 ? "ios" : "android";
-    return "linux";
+    const bool is_phone = strcmp(catalog_name_of(catalog_table_of(hardware)), "phone") == 0;
+    *out = (struct runtime_host){
+        .name = name, .alias = catalog_text(hardware, "alias"), .cls = cls, .mem_gb = catalog_number(hardware, "mem_gb"),
+        .os = strcmp(cls, "apple") == 0 ? "macos" : !is_phone ? "linux" : strncmp(name, "Apple", 5) == 0 ? "ios" : "android",
+        .n_cores = (int)catalog_number_or(hardware, "n_cores", 0),
+    };
 }
 
 struct candidate {
@@ -50,23 +51,23 @@ struct candidate {
     int rank; /* higher is better */
 };
 
-/* -1: not for this hardware, task or system. */
-static int rank(const struct catalog_row *row, const struct catalog_row *hardware, const struct runtime_wish *w, const char *os, double mem_gb)
+/* -1: not for this host or task. */
+static int rank(const struct catalog_row *row, const struct runtime_host *h, const struct runtime_wish *w)
 {
     const char *names = catalog_text(row, "match_name"), *size = catalog_text(row, "size");
     const double need = catalog_number_or(row, "min_mem_gb", 0);
-    if (strcmp(catalog_text(row, "task"), w->task) != 0 || !is_listed(catalog_text(row, "match_class"), catalog_text(hardware, "class")) ||
-        !is_listed(catalog_text(row, "os"), os))
+    if (strcmp(catalog_text(row, "task"), w->task) != 0 || !is_listed(catalog_text(row, "match_class"), h->cls) ||
+        !is_listed(catalog_text(row, "os"), h->os))
         return -1;
-    if (*names && !name_holds(catalog_name(hardware), names) && !name_holds(catalog_text(hardware, "alias"), names))
+    if (*names && !name_holds(h->name, names) && !name_holds(h->alias, names))
         return -1;
-    if (!isnan(mem_gb) && mem_gb < need)
+    if (!isnan(h->mem_gb) && h->mem_gb < need)
         return -1;
     if (*size && w->params_b > 0 && (strcmp(size, "small") == 0) != (w->params_b <= SMALL_MAX_B))
         return -1;
     int r = *names ? 100 : strcmp(catalog_text(row, "scope"), "edge") == 0 ? 50 : 0;
     if (w->params_b <= 0 && strcmp(size, "8b") == 0) /* of no given size: the larger where there is room for it */
-        r += !isnan(mem_gb) && mem_gb >= 1.5 * need && strcmp(catalog_text(hardware, "class"), "soc") != 0 ? 1000 : -1000;
+        r += !isnan(h->mem_gb) && h->mem_gb >= 1.5 * need && strcmp(h->cls, "soc") != 0 ? 1000 : -1000;
     return r + 2000;
 }
 
@@ -81,15 +82,13 @@ static bool is_overruled(const struct catalog_row *row, const struct candidate *
     return false;
 }
 
-int runtime_choose(const struct catalog_table *runtimes, const struct catalog_row *hardware, const struct runtime_wish *w, const struct catalog_row **rows,
+int runtime_choose(const struct catalog_table *runtimes, const struct runtime_host *host, const struct runtime_wish *w, const struct catalog_row **rows,
                    int max)
 {
     struct candidate c[CANDIDATES_MAX];
     int n = 0;
-    const char *os = w->os ? w->os : usual_os(hardware);
-    const double mem_gb = isnan(w->mem_gb) ? catalog_number(hardware, "mem_gb") : w->mem_gb;
     for (int i = 0; i < catalog_n_rows(runtimes) && n < CANDIDATES_MAX; i++) {
-        const struct candidate one = { catalog_row(runtimes, i), rank(catalog_row(runtimes, i), hardware, w, os, mem_gb) };
+        const struct candidate one = { catalog_row(runtimes, i), rank(catalog_row(runtimes, i), host, w) };
         int at = n;
         if (one.rank < 0)
             continue;
@@ -122,18 +121,18 @@ static void put_quoted(struct buf *b, const char *s)
     buf_putc(b, '\'');
 }
 
-static int threads_of(const struct catalog_row *runtime, const struct catalog_row *hardware, const struct runtime_values *v)
+static int threads_of(const struct catalog_row *runtime, const struct runtime_host *host, const struct runtime_values *v)
 {
     const char *text = catalog_text(runtime, "threads");
     if (v->threads > 0)
         return v->threads;
     if (strcmp(text, "physical") == 0)
-        return (int)catalog_number_or(hardware, "n_cores", THREADS_UNKNOWN);
+        return host->n_cores > 0 ? host->n_cores : THREADS_UNKNOWN;
     const int n = atoi(text);
     return n > 0 ? n : THREADS_UNKNOWN;
 }
 
-bool runtime_expand(const struct catalog_row *runtime, const struct catalog_row *hardware, const struct runtime_values *v, const char *text,
+bool runtime_expand(const struct catalog_row *runtime, const struct runtime_host *host, const struct runtime_values *v, const char *text,
                     struct buf *out, struct err *err)
 {
     static const struct {
@@ -154,7 +153,7 @@ bool runtime_expand(const struct catalog_row *runtime, const struct catalog_row 
         else if (strcmp(name, "port") == 0)
             buf_printf(out, "%d", v->port ? v->port : PORT);
         else if (strcmp(name, "threads") == 0)
-            buf_printf(out, "%d", threads_of(runtime, hardware, v));
+            buf_printf(out, "%d", threads_of(runtime, host, v));
         else if (strcmp(name, "repo") == 0)
             buf_puts(out, "models");
         else if (strcmp(name, "cache") == 0)
@@ -171,13 +170,13 @@ bool runtime_expand(const struct catalog_row *runtime, const struct catalog_row 
     return buf_ok(out, "launch line", err);
 }
 
-bool runtime_launch_line(const struct catalog_row *runtime, const struct catalog_row *hardware, const struct runtime_values *v, struct buf *out, struct err *err)
+bool runtime_launch_line(const struct catalog_row *runtime, const struct runtime_host *host, const struct runtime_values *v, struct buf *out, struct err *err)
 {
     const char *env = catalog_text(runtime, "env"), *command = catalog_text(runtime, "command");
     if (!*command)
         return true;
-    if (*env && !runtime_expand(runtime, hardware, v, env, out, err))
+    if (*env && !runtime_expand(runtime, host, v, env, out, err))
         return false;
     buf_puts(out, *env ? " " : "");
-    return runtime_expand(runtime, hardware, v, command, out, err);
+    return runtime_expand(runtime, host, v, command, out, err);
 }

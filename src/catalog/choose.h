@@ -10,15 +10,24 @@
 #include "base/buf.h"
 #include "catalog/catalog.h"
 
+/* What it shall run on; the texts are borrowed. */
+struct runtime_host {
+    const char *name, *alias; /* as the catalog or the driver writes them */
+    const char *cls;          /* "nvidia", "amd", "intel-gpu", "apple", "jetson", "soc", "cpu", "npu" */
+    const char *os;           /* "linux", "windows", "macos", "android", "ios", "web" */
+    double mem_gb;            /* for the model; NAN: not known */
+    int n_cores;              /* physical cores of a CPU; 0: not known */
+};
+/* As a row of gpu, cpu, soc, phone or accelerator says, with the system that is usual there. */
+void runtime_host_of(const struct catalog_row *hardware, struct runtime_host *out);
+
 struct runtime_wish {
     const char *task;  /* "llm", "vision", "stt", "tts" */
-    const char *os;    /* "linux", "windows", "macos", ...; NULL: the usual one of the hardware */
     double params_b;   /* of the model, billions; 0: not said, rows for both sizes of LLM */
-    double mem_gb;     /* that the hardware has; NAN: as its row says */
 };
-/* Rows of table `runtime` for a row of gpu, cpu, soc, phone or accelerator, best first; at most max.  Returns their
- * number, 0 when nothing is known to do that task there.  For an LLM of no given size the first row is the one to take. */
-int runtime_choose(const struct catalog_table *runtimes, const struct catalog_row *hardware, const struct runtime_wish *wish,
+/* Rows of table `runtime`, best first; at most max.  Returns their number, 0 when nothing is known to do that task
+ * there.  For an LLM of no given size the first row is the one to take. */
+int runtime_choose(const struct catalog_table *runtimes, const struct runtime_host *host, const struct runtime_wish *wish,
                    const struct catalog_row **rows, int max);
 
 /* What fills the placeholders of a row's `command`, `prepare` and `env`: {model} {port} {ctx} {batch} {parallel}
@@ -26,12 +35,12 @@ int runtime_choose(const struct catalog_table *runtimes, const struct catalog_ro
 struct runtime_values {
     const char *model; /* file or name; quoted for the shell where it must be */
     int port;          /* 0: 8080 */
-    int threads;       /* 0: the row's own; "physical" there is the hardware's n_cores, or 4 */
+    int threads;       /* 0: the row's own; "physical" there is the host's n_cores, or 4 */
 };
 /* Appends the text with its placeholders filled in.  false with err set: a placeholder that does not exist (a user's row). */
-bool runtime_expand(const struct catalog_row *runtime, const struct catalog_row *hardware, const struct runtime_values *values, const char *text,
+bool runtime_expand(const struct catalog_row *runtime, const struct runtime_host *host, const struct runtime_values *values, const char *text,
                     struct buf *out, struct err *err);
 /* The whole line: environment, then command; "" when the runtime has none (it runs inside a program). */
-bool runtime_launch_line(const struct catalog_row *runtime, const struct catalog_row *hardware, const struct runtime_values *values, struct buf *out,
+bool runtime_launch_line(const struct catalog_row *runtime, const struct runtime_host *host, const struct runtime_values *values, struct buf *out,
                          struct err *err);
 #endif

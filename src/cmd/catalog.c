@@ -43,7 +43,7 @@ static bool list_tables(struct catalog *c, bool is_json, struct err *err)
 {
     struct out_table o;
     struct buf b;
-    bool ok = true;
+    bool ok = catalog_check_user_dir(c, err);
     buf_init(&b, JSON_BYTES_MAX);
     out_table_init(&o, (const struct out_column[]){ { "table", OUT_LEFT }, { "rows", OUT_RIGHT }, { "what its rows are", OUT_SHRINK } }, 3);
     buf_puts(&b, "{\"tables\":[");
@@ -310,7 +310,7 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
 static struct cmd_opt opts[] = {
     { .name = "sort", .kind = OPT_TEXT, .value = "COLUMN", .help = "sort by a column, -COLUMN downwards; unknown last" },
     { .name = "columns", .kind = OPT_TEXT, .value = "A,B,...", .help = "the columns to show" },
-    { .name = "for", .kind = OPT_TEXT, .value = "HARDWARE", .help = "with runtime: which one to take on HARDWARE, and how" },
+    { .name = "for", .kind = OPT_TEXT, .value = "HARDWARE", .help = "with runtime: which one to take on HARDWARE (or here)" },
     { .name = "task", .kind = OPT_TEXT, .value = "TASK", .help = "llm (default), vision, stt or tts" },
     { .name = "model", .kind = OPT_TEXT, .value = "MODEL", .help = "the model for the launch line; its size chooses too" },
     { .name = "mem", .kind = OPT_FLOAT, .value = "GB", .min = 0.1, .max = 1e6, .help = "memory of HARDWARE when it comes in sizes" },

@@ -5,15 +5,18 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "advise/bandwidth.h"
 #include "catalog/choose.h"
 #include "cmd/catalog_open.h"
 #include "cmd/out.h"
+#include "hw/machine.h"
 
 enum { JSON_BYTES_MAX = 1 << 20, CHOICES_MAX = 16, LINE_BYTES_MAX = 8192 };
 #define HARDWARE "gpu soc cpu phone accelerator"
 
 struct choice {
-    const struct catalog_row *hardware, *rows[CHOICES_MAX];
+    const struct catalog_row *hardware, *rows[CHOICES_MAX]; /* hardware is NULL for a part of this machine that has no row */
+    struct runtime_host host;
     struct runtime_values values;
     const char *task;
     int n;
@@ -22,13 +25,13 @@ struct choice {
 static bool launch_line(const struct choice *c, int i, struct buf *b, struct err *err)
 {
     buf_init(b, LINE_BYTES_MAX);
-    return runtime_launch_line(c->rows[i], c->hardware, &c->values, b, err);
+    return runtime_launch_line(c->rows[i], &c->host, &c->values, b, err);
 }
 
 static bool prepare_line(const struct choice *c, int i, struct buf *b, struct err *err)
 {
     buf_init(b, LINE_BYTES_MAX);
-    return runtime_expand(c->rows[i], c->hardware, &c->values, catalog_text(c->rows[i], "prepare"), b, err);
+    return runtime_expand(c->rows[i], &c->host, &c->values, catalog_text(c->rows[i], "prepare"), b, err);
 }
 
 static bool print_command(const struct choice *c, struct err *err)
@@ -36,7 +39,7 @@ static bool print_command(const struct choice *c, struct err *err)
     struct buf line, prepare;
     bool ok = launch_line(c, 0, &line, err);
     if (ok && !line.len)
-        ok = err_set(err, ERR_UNSUPPORTED, "%s on %s: no line to start, it runs inside a program", catalog_text(c->rows[0], "runtime"), catalog_name(c->hardware));
+        ok = err_set(err, ERR_UNSUPPORTED, "%s on %s: no line to start, it runs inside a program", catalog_text(c->rows[0], "runtime"), c->host.name);
     if (ok && (ok = prepare_line(c, 0, &prepare, err))) {
         if (prepare.len)
             printf("# once: %s\n", prepare.data);
@@ -116,7 +119,12 @@ static bool print_choices_json(const struct choice *c, struct err *err)
     struct buf b, line, prepare;
     bool ok = true;
     buf_init(&b, JSON_BYTES_MAX);
-    buf_puts(&b, "{\"hardware\":"), cmd_catalog_put_row(&b, c->hardware);
+    buf_puts(&b, "{\"name\":"), buf_put_json(&b, c->host.name, strlen(c->host.name));
+    buf_puts(&b, ",\"hardware\":");
+    if (c->hardware)
+        cmd_catalog_put_row(&b, c->hardware);
+    else
+        buf_puts(&b, "null");
     buf_printf(&b, ",\"task\":\"%s\",\"choices\":[", c->task);
     for (int i = 0; ok && i < c->n; i++) {
         ok = launch_line(c, i, &line, err);
@@ -143,7 +151,7 @@ static bool print_choices_json(const struct choice *c, struct err *err)
     return ok && cmd_catalog_print(&b, err);
 }
 
-/* Billions of weights of a model that the catalog knows, else by "7b" in its name; 0: not known. */
+/* Billions of weights of a model that the catalog knows; 0: not known. */
 static double params_of(struct catalog *cat, const char *model)
 {
     struct err none = { 0 };
@@ -153,29 +161,82 @@ static double params_of(struct catalog *cat, const char *model)
     return r ? catalog_number_or(r, "params_b", 0) : 0;
 }
 
-bool cmd_catalog_choose(struct catalog *cat, const struct catalog_table *runtimes, struct cmd_opt *opts, struct err *err)
+/* ---- "here": the graphics card with the most memory, else the chip of the board, else the CPU */
+
+static const char *class_of(const struct hw_gpu *g)
 {
-    const struct cmd_opt *model = cmd_opt_find(opts, "model"), *mem = cmd_opt_find(opts, "mem"), *os = cmd_opt_find(opts, "os");
-    const char *task = cmd_opt_find(opts, "task")->given ? cmd_opt_find(opts, "task")->s : "llm";
-    struct choice c = { .values = { .model = model->given ? model->s : "MODEL", .port = (int)cmd_opt_find(opts, "port")->i }, .task = task };
-    const struct runtime_wish wish = { .task = task, .os = os->given ? os->s : NULL, .params_b = model->given ? params_of(cat, model->s) : 0,
-                                       .mem_gb = mem->given ? mem->f : NAN };
-    c.hardware = catalog_find_in(cat, HARDWARE, cmd_opt_find(opts, "for")->s, err);
-    if (!c.hardware)
-        return false;
-    c.n = runtime_choose(runtimes, c.hardware, &wish, c.rows, CHOICES_MAX);
-    if (!c.n)
-        return err_set(err, ERR_NOT_FOUND, "%s on %s: no runtime known that does that there", task, catalog_name(c.hardware));
+    static const struct {
+        const char *vendor, *cls;
+    } classes[] = { { "NVIDIA", "nvidia" }, { "AMD", "amd" }, { "Intel", "intel-gpu" }, { "Apple", "apple" } };
+    for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++)
+        if (strcmp(g->vendor, classes[i].vendor) == 0)
+            return classes[i].cls;
+    return NULL;
+}
+
+static void host_of_machine(struct catalog *cat, const struct hw_machine *m, struct choice *c)
+{
+    const struct hw_gpu *best = NULL;
+    struct err none = { 0 };
+    for (int i = 0; i < m->n_gpus; i++)
+        if (class_of(&m->gpus[i]) && m->gpus[i].vram_bytes > 0 && (!best || m->gpus[i].vram_bytes > best->vram_bytes))
+            best = &m->gpus[i];
+    if (best) {
+        c->hardware = catalog_find_in(cat, "gpu", best->name, &none);
+        c->host = (struct runtime_host){ .name = best->name, .alias = c->hardware ? catalog_name(c->hardware) : "", .cls = class_of(best), .os = "linux" };
+        c->host.mem_gb = (double)best->vram_bytes / 1e9;
+    } else if ((c->hardware = advise_machine_row(cat, m)))
+        runtime_host_of(c->hardware, &c->host);
+    else
+        c->host = (struct runtime_host){ .name = m->cpu.model[0] ? m->cpu.model : "this CPU", .alias = "", .cls = "cpu", .os = "linux" };
+    if (!best) {
+        c->host.n_cores = m->cpu.cores_usable > 0 ? m->cpu.cores_usable : m->cpu.cores_physical;
+        c->host.mem_gb = m->memory.total_bytes > 0 ? (double)m->memory.total_bytes / 1e9 : NAN;
+    }
+}
+
+static bool choose(struct catalog *cat, const struct catalog_table *runtimes, struct choice *c, struct cmd_opt *opts, struct err *err)
+{
+    const struct cmd_opt *mem = cmd_opt_find(opts, "mem"), *os = cmd_opt_find(opts, "os");
+    const struct runtime_wish wish = { .task = c->task, .params_b = params_of(cat, c->values.model) };
+    if (mem->given)
+        c->host.mem_gb = mem->f;
+    if (os->given)
+        c->host.os = os->s;
+    c->n = runtime_choose(runtimes, &c->host, &wish, c->rows, CHOICES_MAX);
+    if (!c->n)
+        return err_set(err, ERR_NOT_FOUND, "%s on %s: no runtime known that does that there", c->task, c->host.name);
     if (cmd_opt_find(opts, "command")->given)
-        return print_command(&c, err);
+        return print_command(c, err);
     if (cmd_opt_find(opts, "json")->given)
-        return print_choices_json(&c, err);
-    printf("%s, %s\n\n", catalog_name(c.hardware), task);
-    for (int i = 0; i < c.n; i++) {
+        return print_choices_json(c, err);
+    printf("%s, %s\n\n", c->host.name, c->task);
+    for (int i = 0; i < c->n; i++) {
         if (i)
             printf("\n");
-        if (!print_choice(&c, i, err))
+        if (!print_choice(c, i, err))
             return false;
     }
     return true;
+}
+
+bool cmd_catalog_choose(struct catalog *cat, const struct catalog_table *runtimes, struct cmd_opt *opts, struct err *err)
+{
+    const struct cmd_opt *model = cmd_opt_find(opts, "model"), *task = cmd_opt_find(opts, "task");
+    const char *where = cmd_opt_find(opts, "for")->s;
+    struct choice c = { .values = { .model = model->given ? model->s : "MODEL", .port = (int)cmd_opt_find(opts, "port")->i }, .task = task->given ? task->s : "llm" };
+    struct hw_machine *m = NULL;
+    bool ok = false;
+    if (strcmp(where, "here") == 0) {
+        m = hw_detect("", err);
+        if (m)
+            host_of_machine(cat, m, &c);
+        ok = m != NULL;
+    } else if ((c.hardware = catalog_find_in(cat, HARDWARE, where, err))) {
+        runtime_host_of(c.hardware, &c.host);
+        ok = true;
+    }
+    ok = ok && choose(cat, runtimes, &c, opts, err);
+    hw_machine_free(m);
+    return ok;
 }

@@ -8,7 +8,7 @@
 #include "test.h"
 
 static struct catalog *cat;
-static const struct catalog_row *hardware;
+static struct runtime_host host;
 
 /* The first choice as "runtime | precision | launch line"; "!" when there is none. */
 static const char *choose(const char *on, const char *task, double params_b, double mem_gb, const char *os)
@@ -21,16 +21,19 @@ static const char *choose(const char *on, const char *task, double params_b, dou
     catalog_free(cat);
     cat = catalog_new(NULL, &err);
     const struct catalog_table *t = cat ? catalog_table(cat, "runtime", &err) : NULL;
-    hardware = t ? catalog_find_in(cat, "gpu soc cpu phone accelerator", on, &err) : NULL;
+    const struct catalog_row *hardware = t ? catalog_find_in(cat, "gpu soc cpu phone accelerator", on, &err) : NULL;
     if (!hardware) {
         snprintf(out, sizeof(out), "!%s", err.text);
         return out;
     }
-    const struct runtime_wish wish = { .task = task, .os = os, .params_b = params_b, .mem_gb = mem_gb };
-    if (!runtime_choose(t, hardware, &wish, rows, 16))
+    const struct runtime_wish wish = { .task = task, .params_b = params_b };
+    runtime_host_of(hardware, &host);
+    host.os = os ? os : host.os;
+    host.mem_gb = isnan(mem_gb) ? host.mem_gb : mem_gb;
+    if (!runtime_choose(t, &host, &wish, rows, 16))
         return "!";
     buf_init(&b, 4096);
-    if (!runtime_launch_line(rows[0], hardware, &values, &b, &err))
+    if (!runtime_launch_line(rows[0], &host, &values, &b, &err))
         printf("# %s\n", err.text);
     snprintf(out, sizeof(out), "%s | %s | %s", catalog_text(rows[0], "runtime"), catalog_text(rows[0], "precision"), b.len ? b.data : "");
     buf_fini(&b);
@@ -104,15 +107,16 @@ TEST(every_task_has_an_answer_on_every_gpu_and_cpu)
         for (int i = 0; i < catalog_n_rows(table); i++)
             for (size_t k = 0; k < 4; k++) {
                 const struct catalog_row *rows[16];
-                const struct runtime_wish wish = { .task = tasks[k], .mem_gb = NAN };
+                const struct runtime_wish wish = { .task = tasks[k] };
+                struct runtime_host h;
                 struct buf b;
-                const int n = runtime_choose(runtimes, catalog_row(table, i), &wish, rows, 16);
-                const double mem = catalog_number(catalog_row(table, i), "mem_gb");
-                CHECK(n > 0 || mem < 4, "%s %s", catalog_name(catalog_row(table, i)), tasks[k]);
+                runtime_host_of(catalog_row(table, i), &h);
+                const int n = runtime_choose(runtimes, &h, &wish, rows, 16);
+                CHECK(n > 0 || h.mem_gb < 4, "%s %s", h.name, tasks[k]);
                 for (int r = 0; r < n; r++) { /* all placeholders are known ones */
                     buf_init(&b, 4096);
-                    CHECK(runtime_launch_line(rows[r], catalog_row(table, i), &(struct runtime_values){ .model = "m" }, &b, &err) &&
-                              runtime_expand(rows[r], catalog_row(table, i), &(struct runtime_values){ .model = "m" }, catalog_text(rows[r], "prepare"), &b, &err),
+                    CHECK(runtime_launch_line(rows[r], &h, &(struct runtime_values){ .model = "m" }, &b, &err) &&
+                              runtime_expand(rows[r], &h, &(struct runtime_values){ .model = "m" }, catalog_text(rows[r], "prepare"), &b, &err),
                           "%s", err.text);
                     CHECK(!b.len || !strchr(b.data, '{'), "%s", b.data);
                     buf_fini(&b);
@@ -131,14 +135,14 @@ TEST(a_name_is_quoted_for_the_shell)
     static const char *const names[][2] = { { "a b.gguf", "'a b.gguf'" }, { "x;rm -rf y", "'x;rm -rf y'" }, { "it's", "'it'\\''s'" }, { "-x", "./'-x'" }, { "", "''" } };
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         buf_init(&b, 4096);
-        CHECK(runtime_expand(catalog_row(t, 0), hardware, &(struct runtime_values){ .model = names[i][0] }, "{model}", &b, &err));
+        CHECK(runtime_expand(catalog_row(t, 0), &host, &(struct runtime_values){ .model = names[i][0] }, "{model}", &b, &err));
         CHECK(b.data && strcmp(b.data, names[i][1]) == 0, "%s", b.data ? b.data : "");
         buf_fini(&b);
     }
     buf_init(&b, 4096);
-    CHECK(!runtime_expand(catalog_row(t, 0), hardware, &(struct runtime_values){ .model = "m" }, "x {nonsense}", &b, &err) && strstr(err.text, "no placeholder {nonsense}"));
+    CHECK(!runtime_expand(catalog_row(t, 0), &host, &(struct runtime_values){ .model = "m" }, "x {nonsense}", &b, &err) && strstr(err.text, "no placeholder {nonsense}"));
     buf_fini(&b);
     buf_init(&b, 4096);
-    CHECK(runtime_expand(catalog_row(t, 0), hardware, &(struct runtime_values){ .model = "m" }, "{} { {X} {open", &b, &err) && strcmp(b.data, "{} { {X} {open") == 0);
+    CHECK(runtime_expand(catalog_row(t, 0), &host, &(struct runtime_values){ .model = "m" }, "{} { {X} {open", &b, &err) && strcmp(b.data, "{} { {X} {open") == 0);
     buf_fini(&b);
 }

@@ -48,7 +48,9 @@ check "the launch line alone: env, command, quoted name" 0 'grep -q "^llama-serv
 run runtime --for "raspberry pi 5"
 check "the chooser's page" 0 'sed -n 1p out | grep -q "^Raspberry Pi 5, llm$"' 'grep -q "^  threads   4$" out' 'grep -q "^  precision " out' 'grep -q "^  batch " out' 'grep -q "^  buffers " out' 'grep -q "^  source " out' "$fits"
 run runtime --for "h100 sxm" --json
-check "json of the chooser" 0 'grep -q "^{\"hardware\":{\"name\":\"H100 SXM 80GB\"" out' 'grep -q "\"task\":\"llm\",\"choices\":\[{\"row\":{\"name\":" out' 'grep -q "\"launch\":\"trtllm-serve MODEL " out' 'grep -q "\"prepare\":null" out'
+check "json of the chooser" 0 'grep -q "^{\"name\":\"H100 SXM 80GB\",\"hardware\":{\"name\":\"H100 SXM 80GB\"" out' 'grep -q "\"task\":\"llm\",\"choices\":\[{\"row\":{\"name\":" out' 'grep -q "\"launch\":\"trtllm-serve MODEL " out' 'grep -q "\"prepare\":null" out'
+run runtime --for here --task stt --command
+check "for this machine, whatever it is" 0 'grep -q "^whisper-server -m MODEL " out'
 run runtime --for "coral usb" --task llm
 check "nothing is made up where nothing runs" 1 '[ ! -s out ]' 'grep -q "no runtime known" err'
 run runtime --for "m2 ultra 76" --task vision --command
@@ -72,6 +74,9 @@ run gpu --catalog "$tmp/own"
 check "a wrong row is one line with its place" 1 '[ $(wc -l <err) -eq 1 ]' 'grep -q "own/gpu.csv: line 2, column 3: a number is wanted" err' '[ ! -s out ]'
 run cpu 9755 --catalog "$tmp/own"
 check "other tables do not mind" 0 'grep -q "EPYC 9755" out'
+mkdir "$tmp/odd"; : >"$tmp/odd/gpus.csv"; : >"$tmp/odd/notes.txt"
+run --catalog "$tmp/odd"
+check "a file of no table is not passed over in silence" 1 'grep -q "no table .gpus.csv.; there are accelerator" err' '[ $(wc -l <err) -eq 1 ]'
 run gpu --catalog "$tmp/nowhere"
 check "--catalog wants a folder that is there" 1 'grep -q "no such folder" err'
 echo "1..$n"
