@@ -16,7 +16,7 @@ struct bench_peer {
     const char *name, *runtime, *source, *date; /* borrowed from the catalog */
     double prompt_tps, gen_tps, ttft_ms, score;
 };
-enum { BENCH_PEERS_MAX = 128 };
+enum { BENCH_PEERS_MAX = 1024 };
 struct bench_compare {
     struct bench_peer peer[BENCH_PEERS_MAX]; /* slowest first; one row for each hardware: its best */
     int n;
