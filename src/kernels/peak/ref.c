@@ -5,15 +5,15 @@ enum { LANES = 64 };
 
 static double int8(long n_rounds, volatile int *sink)
 {
-    int acc[LANES] = { 0 };
+    uint32_t acc[LANES] = { 0 }; /* sums wrap */
     int8_t a[LANES], b[LANES];
     for (int i = 0; i < LANES; i++)
         a[i] = (int8_t)(i + *sink), b[i] = (int8_t)(3 * i);
     for (long r = 0; r < n_rounds; r++)
         for (int i = 0; i < LANES; i++)
-            acc[i] += a[i] * (b[i] + (int)r);
+            acc[i] += (uint32_t)a[i] * ((uint32_t)b[i] + (uint32_t)r);
     for (int i = 0; i < LANES; i++)
-        *sink = acc[i];
+        *sink = (int)acc[i];
     return 2.0 * LANES * (double)n_rounds;
 }
 
