@@ -36,7 +36,7 @@ void runner_close(struct runner *r)
 
 void runner_piece(struct runner *r, const char *what, double piece_s, double after_s)
 {
-    r->what = what, r->piece_s = piece_s, r->after_s = after_s;
+    r->what = what, r->piece_s = piece_s, r->after_s = after_s > 0 ? after_s : 0; /* estimates may be overtaken */
     r->piece_start_ns = clock_ns();
 }
 
