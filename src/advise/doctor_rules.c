@@ -119,7 +119,7 @@ RULE(governor)
 {
     const struct hw_cpu *c = &f->m->cpu;
     const bool decides_itself = is(c->scaling_driver, "intel_pstate") || is(c->scaling_driver, "amd-pstate-epp"); /* there "powersave" is the normal, dynamic one */
-    if (is(c->governor, "powersave") && !decides_itself)
+    if (is(c->governor, "powersave") && c->scaling_driver[0] && !decides_itself)
         return doctor_say(out, "the frequency governor is \"powersave\": the lowest clock, always");
     if (!is(c->governor, "ondemand") && !is(c->governor, "conservative") && !is(c->governor, "userspace"))
         return false;
@@ -289,7 +289,7 @@ RULE(unified_headroom)
 RULE(apu_memory_limit)
 {
     const struct hw_machine *m = f->m;
-    for (int i = 0; i < m->n_gpus; i++)
+    for (int i = 0; i < m->n_gpus && !card_of(m, NULL); i++)
         if (m->gpus[i].kind == HW_GPU_INTEGRATED && is(m->gpus[i].vendor, "AMD") && (double)m->memory.total_bytes > 28 * GIB && !strstr(m->os.cmdline, "ttm.pages_limit=")
             && !strstr(m->os.cmdline, "amdgpu.gttsize="))
             return doctor_say(out, "the integrated GPU may use half of the memory (the kernel's default)")

@@ -83,7 +83,7 @@ static void scan_pci(const struct hw_root *r, struct hw_machine *m)
             snprintf(a->device, sizeof(a->device), "/dev/accel/%s", name);
         else if (find_class_device(r, "apex", d->address, name, sizeof(name)) || find_class_device(r, "hailo_chardev", d->address, name, sizeof(name)))
             snprintf(a->device, sizeof(a->device), "/dev/%s", name);
-        say(a->state, sizeof(a->state), a->device[0] ? "ready" : "no driver");
+        say(a->state, sizeof(a->state), a->device[0] || a->driver[0] ? "ready" : "no driver");
         const struct hw_pci_link link = hw_pci_link(r, d->address);
         if (!is_soc && link.gen && link.width)
             snprintf(a->link, sizeof(a->link), "PCIe %d x%d", link.gen % 10, link.width % 100);
