@@ -119,7 +119,11 @@ RULE(governor)
 {
     const struct hw_cpu *c = &f->m->cpu;
     const bool decides_itself = is(c->scaling_driver, "intel_pstate") || is(c->scaling_driver, "amd-pstate-epp"); /* there "powersave" is the normal, dynamic one */
-    if (is(c->governor, "powersave") && c->scaling_driver[0] && !decides_itself)
+    if (is(c->governor, "powersave") && !c->scaling_driver[0]) {
+        out->confidence = DOCTOR_POSSIBLE;
+        return doctor_say(out, "the frequency governor is \"powersave\": right for intel_pstate and amd-pstate-epp, else the lowest clock; the driver is not known");
+    }
+    if (is(c->governor, "powersave") && !decides_itself)
         return doctor_say(out, "the frequency governor is \"powersave\": the lowest clock, always");
     if (!is(c->governor, "ondemand") && !is(c->governor, "conservative") && !is(c->governor, "userspace"))
         return false;
@@ -315,16 +319,33 @@ RULE(ram_under_vram)
 
 /* ---- disks and links ---- */
 
+/* The disk of the models; where nobody said which, the system's when the machine has no faster one (is_sure false). */
+static const struct hw_disk *likely_model_disk(const struct hw_machine *m, bool *is_sure)
+{
+    const struct hw_disk *d = model_disk(m);
+    *is_sure = d != NULL;
+    for (int i = 0; i < m->n_disks && !*is_sure; i++) {
+        if (m->disks[i].holds_models == HW_NO || is(m->disks[i].kind, "nvme") || is(m->disks[i].kind, "ssd"))
+            return NULL;
+        if (m->disks[i].holds_root == HW_YES)
+            d = &m->disks[i];
+    }
+    return d;
+}
 RULE(models_on_slow_disk)
 {
     /* sequential read, typical: SD UHS-I cards 90 MB/s (SDR104's limit is 104), eMMC 5.1 250, one hard disk 150-250, gigabit 110 */
     static const struct { const char *kind, *name; double mbps; } slow[] = { { "sd", "an SD card", 90 }, { "hdd", "a hard disk", 180 }, { "emmc", "an eMMC", 250 }, { "network", "a network disk", 110 } };
-    const struct hw_disk *d = model_disk(f->m);
+    bool is_sure;
+    const struct hw_disk *d = likely_model_disk(f->m, &is_sure);
     for (size_t i = 0; d && i < sizeof(slow) / sizeof(slow[0]); i++)
         if (is(d->kind, slow[i].kind)) {
             if (is(d->kind, "emmc"))
                 out->severity = DOCTOR_INFO;
-            return doctor_say(out, "the models lie on %s: loading 5 GB takes about %.0f s (predicted, %.0f MB/s)", slow[i].name, 5000 / slow[i].mbps, slow[i].mbps);
+            if (!is_sure)
+                out->confidence = DOCTOR_POSSIBLE;
+            return doctor_say(out, "the %s on %s: loading 5 GB from it takes about %.0f s (predicted, %.0f MB/s)", is_sure ? "models lie" : "system lies, and so perhaps the models,", slow[i].name,
+                              5000 / slow[i].mbps, slow[i].mbps);
         }
     return false;
 }
@@ -504,18 +525,25 @@ RULE(jetson_super)
 
 /* ---- accelerators ---- */
 
+/* No rule names the stick; in a recording without any rules it is only possible; here, an open that fails says it too. */
+static bool lacks_rule(const struct doctor_facts *f, struct doctor_finding *out, const struct hw_accelerator *a, enum hw_yesno rule)
+{
+    if (!a || rule == HW_YES)
+        return false;
+    if (rule == HW_NO)
+        return true;
+    out->confidence = f->m->is_live ? DOCTOR_LIKELY : DOCTOR_POSSIBLE;
+    return f->m->is_live ? a->is_usable == HW_NO : a->is_usable != HW_YES;
+}
+
 RULE(udev_coral)
 {
-    const struct hw_accelerator *a = stick_of(f->m, "coral-usb");
-    return a && (f->m->setup.udev_coral == HW_NO || (f->m->setup.udev_coral == HW_UNKNOWN && a->is_usable == HW_NO))
-           && doctor_say(out, "no udev rule gives users access to the Coral USB Accelerator");
+    return lacks_rule(f, out, stick_of(f->m, "coral-usb"), f->m->setup.udev_coral) && doctor_say(out, "no udev rule is there that gives users access to the Coral USB Accelerator");
 }
 
 RULE(udev_ncs)
 {
-    const struct hw_accelerator *a = stick_of(f->m, "ncs");
-    return a && (f->m->setup.udev_ncs == HW_NO || (f->m->setup.udev_ncs == HW_UNKNOWN && a->is_usable == HW_NO))
-           && doctor_say(out, "no udev rule gives users access to the Neural Compute Stick");
+    return lacks_rule(f, out, stick_of(f->m, "ncs"), f->m->setup.udev_ncs) && doctor_say(out, "no udev rule is there that gives users access to the Neural Compute Stick");
 }
 
 RULE(usb2_stick)

@@ -169,7 +169,7 @@ bool hw_mark_model_disk(const struct hw_root *r, struct hw_machine *m, const cha
     char type[48];
     const int disk = disk_under(r, m, folder, type, sizeof(type));
     for (int i = 0; i < m->n_disks; i++)
-        m->disks[i].holds_models = HW_NO;
+        m->disks[i].holds_models = disk == -1 ? HW_UNKNOWN : HW_NO;
     if (disk >= 0)
         m->disks[disk].holds_models = HW_YES;
     struct hw_disk *d = NULL;

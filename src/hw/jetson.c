@@ -55,28 +55,51 @@ static void add_gpu(const struct hw_root *r, struct hw_machine *m, int chip)
     hw_names_free(&names);
 }
 
+/* How fast a mode of nvpmodel is, by its name: "MAXN_SUPER" over "MAXN" over "25W", "MODE_15W_6CORE"; 0: says nothing. */
+static int rank_mode(const char *name)
+{
+    if (strncmp(name, "MAXN", 4) == 0)
+        return 10000 + (int)strlen(name);
+    for (const char *at = name; *at; at++)
+        if (*at >= '0' && *at <= '9') {
+            char *end;
+            const long watts = strtol(at, &end, 10);
+            if ((*end == 'W' || *end == 'w') && watts > 0 && watts < 1000)
+                return (int)watts;
+            at = end - 1;
+        }
+    return 0;
+}
+
 /* /var/lib/nvpmodel/status "pmode:0002 fmode:quiet"; /etc/nvpmodel.conf "< POWER_MODEL ID=2 NAME=MAXN_SUPER >". */
 static void read_power_mode(const struct hw_root *r, struct hw_machine *m)
 {
     char status[64];
-    int mode = -1, id, best = -1;
+    int mode = -1, id;
     if (hw_read(r, status, sizeof(status), "var/lib/nvpmodel/status"))
         sscanf(status, "pmode:%d", &mode);
     char *text = hw_read_all(r, 64 << 10, NULL, "etc/nvpmodel.conf");
     for (const char *line = text; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
         char name[32];
-        if (sscanf(line, "< PM_CONFIG DEFAULT=%d", &id) == 1 && mode < 0)
-            mode = id;
         if (sscanf(line, "< POWER_MODEL ID=%d NAME=%31[^ >\n]", &id, name) != 2)
             continue;
         if (id == mode)
             hw_copy(m->power_mode, sizeof(m->power_mode), name);
-        if (strncmp(name, "MAXN", 4) == 0 && (best < 0 || strlen(name) > strlen(m->setup.power_mode_best))) {
-            hw_copy(m->setup.power_mode_best, sizeof(m->setup.power_mode_best), name); /* MAXN_SUPER beats MAXN */
-            m->setup.power_mode_best_id = best = id;
+        if (rank_mode(name) > rank_mode(m->setup.power_mode_best)) {
+            hw_copy(m->setup.power_mode_best, sizeof(m->setup.power_mode_best), name);
+            m->setup.power_mode_best_id = id;
         }
     }
     free(text);
+}
+
+/* jetson_clocks raises the CPU's floor to its ceiling too: where the GPU's clock is not to be seen. */
+static void read_cpu_clocks(const struct hw_root *r, struct hw_machine *m)
+{
+    int64_t low, high;
+    if (m->setup.clocks_locked == HW_UNKNOWN && hw_read_i64(r, &low, "sys/devices/system/cpu/cpu0/cpufreq/scaling_min_freq")
+        && hw_read_i64(r, &high, "sys/devices/system/cpu/cpu0/cpufreq/scaling_max_freq") && low > 0)
+        m->setup.clocks_locked = low >= high ? HW_YES : HW_NO;
 }
 
 bool hw_detect_jetson(const struct hw_root *r, struct hw_machine *m)
@@ -85,6 +108,7 @@ bool hw_detect_jetson(const struct hw_root *r, struct hw_machine *m)
         if (strstr(m->board.compatible, chips[i].compatible)) {
             add_gpu(r, m, (int)i);
             read_power_mode(r, m);
+            read_cpu_clocks(r, m);
             return true;
         }
     return false;

@@ -20,13 +20,17 @@ static bool has_word(const char *text, const char *word)
 }
 
 /* Can a container's memory be limited?  v2: the controller is listed; v1: the last column of /proc/cgroups. */
-static enum hw_yesno read_cgroup_memory(const struct hw_root *r)
+static enum hw_yesno read_cgroup_memory(const struct hw_root *r, bool is_pi, const char *cmdline)
 {
     char text[2048];
     if (hw_read(r, text, sizeof(text), "sys/fs/cgroup/cgroup.controllers"))
         return has_word(text, "memory") ? HW_YES : HW_NO;
-    if (!hw_read(r, text, sizeof(text), "proc/cgroups"))
-        return HW_UNKNOWN;
+    if (!hw_read(r, text, sizeof(text), "proc/cgroups")) {
+        /* the Raspberry Pi's device tree says cgroup_disable=memory unless the command line enables it (docs.k3s.io, Raspberry Pi) */
+        if (!is_pi || !hw_exists(r, "proc/cmdline"))
+            return HW_UNKNOWN;
+        return strstr(cmdline, "cgroup_enable=memory") ? HW_YES : HW_NO;
+    }
     const char *line = strstr(text, "\nmemory");
     int hierarchy, number, is_enabled;
     if (!line)
@@ -104,7 +108,8 @@ bool hw_detect_setup(const struct hw_root *r, struct hw_machine *m)
     struct hw_setup *s = &m->setup;
     int64_t value;
     char text[48];
-    s->cgroup_memory = read_cgroup_memory(r);
+    const bool is_pi = strcmp(m->board.family, "raspberry pi") == 0;
+    s->cgroup_memory = read_cgroup_memory(r, is_pi, m->os.cmdline);
     s->has_k3s = hw_exists(r, "usr/local/bin/k3s") || hw_exists(r, "etc/rancher/k3s") || hw_exists(r, "var/lib/rancher/k3s") ? HW_YES : HW_NO;
     for (int i = 0; i < m->n_accelerators; i++) {
         const char *kind = m->accelerators[i].kind;
@@ -113,7 +118,7 @@ bool hw_detect_setup(const struct hw_root *r, struct hw_machine *m)
         if (strncmp(kind, "ncs", 3) == 0)
             s->udev_ncs = read_udev(r, (const char *[]){ "myriad", "movidius", "ncs", "openvino", NULL }, (const char *[]){ "03e7", NULL });
     }
-    if (strcmp(m->board.family, "raspberry pi") == 0)
+    if (is_pi)
         read_pi(r, s);
     read_watchdog(r, s);
     if (hw_read_i64(r, &value, "proc/sys/kernel/numa_balancing"))

@@ -123,17 +123,29 @@ static void read_x86(const struct hw_root *r, struct hw_throttle *t)
     seen(t, &t->thermal, t->events > 0 ? HW_YES : HW_NO, "core_throttle_count");
 }
 
+static void read_get_throttled(const struct hw_root *r, struct hw_throttle *t, const char *path)
+{
+    char text[32];
+    if (!hw_read(r, text, sizeof(text), "sys/devices/platform/%s/get_throttled", path))
+        return;
+    const unsigned long bits = strtoul(text, NULL, 16); /* "50005" or "0x50005" */
+    seen(t, &t->undervoltage, bits & 0x10001 ? HW_YES : HW_NO, "get_throttled");
+    seen(t, &t->capped, bits & 0x20002 ? HW_YES : HW_NO, "get_throttled");
+    seen(t, &t->thermal, bits & 0xc000c ? HW_YES : HW_NO, "get_throttled");
+}
+
 static void read_pi(const struct hw_root *r, struct hw_throttle *t)
 {
     struct hw_names names;
-    char text[32];
+    char text[32], path[2 * HW_NAME_BYTES_MAX];
     int64_t value;
-    if (hw_read(r, text, sizeof(text), "sys/devices/platform/soc/soc:firmware/get_throttled")) {
-        const unsigned long bits = strtoul(text, NULL, 16); /* "50005" or "0x50005" */
-        seen(t, &t->undervoltage, bits & 0x10001 ? HW_YES : HW_NO, "get_throttled");
-        seen(t, &t->capped, bits & 0x20002 ? HW_YES : HW_NO, "get_throttled");
-        seen(t, &t->thermal, bits & 0xc000c ? HW_YES : HW_NO, "get_throttled");
-    }
+    hw_list(r, &names, "sys/devices/platform"); /* soc/soc:firmware; Pi 5: soc@107c000000/soc@107c000000:firmware */
+    for (int i = 0; i < names.n; i++)
+        if (strcmp(names.name[i], "soc") == 0 || strncmp(names.name[i], "soc@", 4) == 0) {
+            snprintf(path, sizeof(path), "%.200s/%.200s:firmware", names.name[i], names.name[i]);
+            read_get_throttled(r, t, path);
+        }
+    hw_names_free(&names);
     hw_list(r, &names, "sys/class/hwmon");
     for (int i = 0; i < names.n && i < 64; i++)
         if (hw_read(r, text, sizeof(text), "sys/class/hwmon/%s/name", names.name[i]) && strcmp(text, "rpi_volt") == 0

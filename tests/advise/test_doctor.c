@@ -71,6 +71,7 @@ static void geforce_desktop(struct hw_machine *m) { driver_550(m), hw_copy(m->bo
 static void old_coral(struct hw_machine *m) { m->os.page_bytes = 16384; }
 static void vram_24(struct hw_machine *m) { driver_550(m), m->gpus[0].vram_bytes = 24ll << 30, m->memory.total_bytes = 16ll << 30; }
 static void ram_64(struct hw_machine *m) { vram_24(m), m->memory.total_bytes = 64ll << 30; }
+static void models_unknown(struct hw_machine *m) { m->disks[0].holds_models = m->disks[1].holds_models = HW_UNKNOWN; }
 static void hung(struct hw_machine *m) { m->n_hung = 2; }
 static void old_arm(struct hw_machine *m) { hw_copy(m->cpu.arch, sizeof(m->cpu.arch), "armv7l"); }
 
@@ -192,6 +193,16 @@ TEST(every_rule_fires_on_its_machine_and_not_on_the_other)
             same += strcmp(doctor_rules[j].id, doctor_rules[k].id) == 0;
         CHECK(n >= 1 && same == 1, "rule %s: %d cases, %d rows", doctor_rules[k].id, n, same);
     }
+}
+
+TEST(what_is_not_sure_says_so)
+{
+    struct doctor_finding found;
+    CHECK(fires("sys/devices/system/cpu/online: 0\nsys/devices/system/cpu/cpufreq/policy0/scaling_governor: powersave\n", NULL, NULL, "governor", &found) == 1 && found.confidence == DOCTOR_POSSIBLE);
+    CHECK(fires(USB("2-1", "1a6e", "089a", "5000"), NULL, NULL, "udev-coral", &found) == 1 && found.confidence == DOCTOR_POSSIBLE, "a recording of /proc and /sys alone");
+    CHECK(fires(USB("2-1", "1a6e", "089a", "5000") "etc/udev/rules.d/\n", NULL, NULL, "udev-coral", &found) == 1 && found.confidence == DOCTOR_CERTAIN);
+    CHECK(fires(DISK("mmcblk0", "SD", "0") MOUNT("/dev/mmcblk0"), models_unknown, NULL, "models-on-slow-disk", &found) == 1 && found.confidence == DOCTOR_POSSIBLE);
+    CHECK(fires(DISK("mmcblk0", "SD", "0") DISK("sda", "0", "0") MOUNT("/dev/mmcblk0"), models_unknown, NULL, "models-on-slow-disk", &found) == 0, "they may lie on the faster one");
 }
 
 TEST(nothing_known_is_nothing_found)

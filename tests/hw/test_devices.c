@@ -139,6 +139,9 @@ TEST(a_jetson_has_its_gpu_in_the_soc_and_a_power_mode)
     CHECK(strcmp(m->gpus[0].name, "NVIDIA Orin") == 0 && m->gpus[0].compute_major == 8 && m->gpus[0].compute_minor == 7 && m->gpus[0].clock_max_mhz == 1020);
     CHECK(m->gpus[0].is_unified == HW_YES && m->memory.is_unified == HW_YES && m->gpus[0].vram_bytes == 0);
     CHECK(strcmp(m->power_mode, "15W") == 0 && strcmp(m->setup.power_mode_best, "MAXN_SUPER") == 0 && m->setup.power_mode_best_id == 2 && m->setup.clocks_locked == HW_NO, "%s", m->power_mode);
+    REQUIRE(detect(ORIN "var/lib/nvpmodel/status: pmode:0001\nsys/devices/system/cpu/cpu0/cpufreq/scaling_min_freq: 1510400\nsys/devices/system/cpu/cpu0/cpufreq/scaling_max_freq: 1510400\n"
+                        "etc/nvpmodel.conf: <<E\n< POWER_MODEL ID=0 NAME=MODE_15W_6CORE >\n< POWER_MODEL ID=1 NAME=7W >\nE\n"));
+    CHECK(strcmp(m->power_mode, "7W") == 0 && strcmp(m->setup.power_mode_best, "MODE_15W_6CORE") == 0 && m->setup.clocks_locked == HW_YES, "%s", m->setup.power_mode_best);
     REQUIRE(detect(ORIN));
     CHECK(m->n_gpus == 1 && m->gpus[0].clock_max_mhz == 0 && !m->power_mode[0] && m->setup.clocks_locked == HW_UNKNOWN);
 }
@@ -226,7 +229,7 @@ TEST(the_disk_of_a_folder_is_found_through_mounts_partitions_and_mappings)
     CHECK(hw_mark_model_disk(r, m, "/data/x") && m->disks[1].holds_models == HW_YES && m->disks[0].holds_models == HW_NO);
     CHECK(hw_mark_model_disk(r, m, "/database") && m->disks[0].holds_models == HW_YES);
     CHECK(hw_mark_model_disk(r, m, "/data/my models/7b") && m->disks[0].holds_models == HW_YES, "a mapping's disk");
-    CHECK(!hw_mark_model_disk(r, m, "/tmp") && m->disks[0].holds_models == HW_NO);
+    CHECK(!hw_mark_model_disk(r, m, "/tmp") && m->disks[0].holds_models == HW_UNKNOWN);
     CHECK(hw_mark_model_disk(r, m, "/net/models") && m->n_disks == 3 && strcmp(m->disks[2].kind, "network") == 0 && m->disks[2].holds_models == HW_YES);
     CHECK(hw_mark_model_disk(r, m, "/net/x") && m->n_disks == 3, "a network disk is counted once");
 }
@@ -261,6 +264,8 @@ TEST(heat_and_what_it_did)
     CHECK(m->throttle.undervoltage == HW_YES && m->throttle.thermal == HW_UNKNOWN && strcmp(m->throttle.source, "rpi_volt") == 0);
     REQUIRE(detect("sys/devices/platform/soc/soc:firmware/get_throttled: 80008\n"));
     CHECK(m->throttle.undervoltage == HW_NO && m->throttle.capped == HW_NO && m->throttle.thermal == HW_YES);
+    REQUIRE(detect("sys/devices/platform/soc@107c000000/soc@107c000000:firmware/get_throttled: 0x50005\n"));
+    CHECK(m->throttle.undervoltage == HW_YES && m->throttle.thermal == HW_YES && m->throttle.capped == HW_NO);
     REQUIRE(detect("sys/class/thermal/cooling_device0/type: cpufreq-cpu0\nsys/class/thermal/cooling_device0/cur_state: 3\n"));
     CHECK(m->throttle.thermal == HW_YES && strcmp(m->throttle.source, "cooling_device0") == 0);
 }
@@ -316,6 +321,10 @@ TEST(settings_that_doctor_asks_about)
     CHECK(m->setup.has_watchdog == HW_YES && m->setup.watchdog_runs == HW_NO && m->setup.udev_coral == HW_YES && m->setup.udev_ncs == HW_NO);
     REQUIRE(detect("proc/cgroups: <<E\n#subsys_name\thierarchy\tnum_cgroups\tenabled\ncpuset\t9\t1\t1\nmemory\t0\t74\t0\nE\n"));
     CHECK(m->setup.cgroup_memory == HW_NO && m->setup.udev_coral == HW_UNKNOWN && m->setup.has_k3s == HW_NO);
+    REQUIRE(detect("proc/device-tree/compatible:= raspberrypi,4-model-b\\0brcm,bcm2711\\0\nproc/device-tree/model:= Raspberry Pi 4 Model B Rev 1.5\\0\nproc/cmdline: console=tty1 rootwait\n"));
+    CHECK(m->setup.cgroup_memory == HW_NO);
+    REQUIRE(detect("proc/device-tree/compatible:= raspberrypi,4-model-b\\0brcm,bcm2711\\0\nproc/device-tree/model:= Raspberry Pi 4 Model B Rev 1.5\\0\nproc/cmdline: rootwait cgroup_memory=1 cgroup_enable=memory\n"));
+    CHECK(m->setup.cgroup_memory == HW_YES);
 }
 
 TEST(an_empty_machine_has_nothing)
