@@ -34,6 +34,9 @@ const struct catalog_row *advise_machine_row(struct catalog *c, const struct hw_
     struct err ignored = { 0 };
     char name[HW_TEXT];
     const struct catalog_row *row = NULL;
+    /* The same module with JetPack 6.2's modes runs its memory at 102 instead of 68 GB/s (NVIDIA, "Jetson Orin Nano Super", 2024-12). */
+    if (strcmp(m->board.board, "Jetson Orin Nano 8GB") == 0 && (strcmp(m->power_mode, "MAXN_SUPER") == 0 || strcmp(m->power_mode, "25W") == 0))
+        row = catalog_find_in(c, "soc", "Jetson Orin Nano Super", &ignored);
     const char *const boards[] = { m->board.board, m->board.product, m->board.soc };
     for (size_t i = 0; i < sizeof(boards) / sizeof(boards[0]) && !row && m->board.family[0]; i++) {
         snprintf(name, sizeof(name), "%s", boards[i]);

@@ -32,8 +32,8 @@ static const struct catalog_row *find_gpu(struct catalog *c, const struct hw_mac
         *close = '\0';
         memmove(name, open + 1, strlen(open + 1) + 1);
     }
-    if (cls == PLAN_JETSON && m->board.product[0]) {
-        const struct catalog_row *row = catalog_find_in(c, "soc", m->board.product, &ignored);
+    if (cls == PLAN_JETSON) { /* the module and its power mode say more than the GPU's name */
+        const struct catalog_row *row = advise_machine_row(c, m);
         if (row)
             return row;
     }
