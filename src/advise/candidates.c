@@ -73,7 +73,7 @@ static bool add(struct recommend *r, struct catalog *c, const struct hardware *h
     const int i = r->n++;
     struct rec_candidate *k = &r->candidates[i];
     struct recommend_item *item = &r->items[i];
-    const struct memory_of mem = hardware_memory(hw);
+    const struct memory_of mem = hardware_memory(c, hw);
     const struct watts w = hardware_watts(c, hw);
     const char *kind = catalog_text(hw->chip, "kind"), *cooling = catalog_text(hw->chip, "cooling");
     *item = (struct recommend_item){ .hw = *hw, .price = *price, .is_owned = is_owned };
@@ -90,7 +90,7 @@ static bool add(struct recommend *r, struct catalog *c, const struct hardware *h
         .is_launch_price = price->kind == PRICE_LAUNCH || price->kind == PRICE_LIST,
         .mem_bytes = n * mem.mem_bytes,
         .usable_bytes = n * mem.usable_bytes,
-        .need_bytes = hardware_need_bytes(hw, &r->model, r->ctx_tok),
+        .need_bytes = hardware_need_bytes(c, hw, &r->model, r->ctx_tok, n),
         .need_q4_bytes = NAN,
         .tg_tps = speed->tg_tps,
         .pp_tps = speed->pp_tps,
@@ -115,7 +115,7 @@ static bool add(struct recommend *r, struct catalog *c, const struct hardware *h
         struct plan_model q4 = r->model;
         q4.bpw = plan_quant_bpw("Q4_K_M", q4.params);
         plan_model_size(&q4);
-        k->need_q4_bytes = hardware_need_bytes(hw, &q4, r->ctx_tok);
+        k->need_q4_bytes = hardware_need_bytes(c, hw, &q4, r->ctx_tok, n);
     }
     if (ask->limits.wants_training) {
         const double train = (double)plan_train_memory(&r->model, ask->train, 16, 2048, 1).total_bytes;
@@ -135,7 +135,7 @@ static bool add_row(struct recommend *r, struct catalog *c, const struct price_b
     enum plan_class cls;
     if (!plan_class_parse(catalog_text(hw.chip, "class"), &cls))
         return true; /* not a thing that runs models */
-    const struct plan_speed speed = hardware_speed(&hw, &r->model);
+    const struct plan_speed speed = hardware_speed(c, &hw, &r->model);
     const int effort = recommend_effort(c, &hw, ask->os), cards = hw.is_machine || ask->dock || is_owned ? 1 : CARDS_MAX;
     struct cloud_offer offer;
     const double cloud = price_cloud_usual(book, hw.chip, &offer) ? offer.usd_hour / offer.n_gpus : (double)NAN;

@@ -78,12 +78,12 @@ static bool set_speed(struct catalog *c, const struct cost_request *r, struct co
         return true;
     if (!advise_model_find(&a->model, c, r->model, "Q4_K_M", err))
         return false;
-    const struct memory_of mem = hardware_memory(&a->hw);
-    const double need = hardware_need_bytes(&a->hw, &a->model, 4096);
+    const struct memory_of mem = hardware_memory(c, &a->hw);
+    const double need = hardware_need_bytes(c, &a->hw, &a->model, 4096, 1);
     if (need > mem.usable_bytes)
-        return err_set(err, ERR_INPUT, "%s %s: needs %.1f GiB, %s gives a model %.1f", a->model.name, a->model.quant, need / 1073741824.0, catalog_name(a->hw.row),
-                       mem.usable_bytes / 1073741824.0);
-    a->tg_tps = hardware_speed(&a->hw, &a->model).tg_tps;
+        return err_set(err, ERR_INPUT, "%s %s: needs %.1f GB, %s gives a model %.1f", a->model.name, a->model.quant, need / 1e9, catalog_name(a->hw.row),
+                       mem.usable_bytes / 1e9);
+    a->tg_tps = hardware_speed(c, &a->hw, &a->model).tg_tps;
     return true;
 }
 

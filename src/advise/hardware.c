@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "advise/device.h"
 #include "plan/memory.h"
 
 /* Medians of inference_w / training_w and idle_w / training_w in data/power_card.csv (tests/advise holds them to it). */
-static const double GIB = 1073741824.0;
 const double hardware_inference_share = 0.62, hardware_idle_share = 0.08;
 
 bool hardware_of(struct catalog *c, const struct catalog_row *row, struct hardware *out, struct err *err)
@@ -58,48 +58,33 @@ struct watts hardware_watts(struct catalog *c, const struct hardware *hw)
     return w;
 }
 
-struct plan_speed hardware_speed(const struct hardware *hw, const struct plan_model *m)
+struct plan_speed hardware_speed(struct catalog *c, const struct hardware *hw, const struct plan_model *m)
 {
-    enum plan_class cls;
-    if (!plan_class_parse(catalog_text(hw->chip, "class"), &cls))
+    struct device d;
+    struct err ignored = { 0 };
+    if (!device_of_row(&d, c, hw->row, &ignored))
         return (struct plan_speed){ .pp_tps = plan_unknown(), .tg_tps = plan_unknown(), .ttft_ms = plan_unknown() };
-    return plan_speed_predict(&(struct plan_speed_query){
-        .device = catalog_name(hw->chip),
-        .cls = cls,
-        .mem_gb = catalog_number_or(hw->row, "mem_gb", catalog_number_or(hw->chip, "mem_gb", 0)),
-        .bw_gbps = catalog_number_or(hw->chip, "mem_bw_gbps", 0),
-        .peak_tflops = catalog_number_or(hw->chip, "fp16_tflops", catalog_number_or(hw->chip, "fp32_tflops", 0)),
-        .model_name = m->name,
-        .quant = m->quant,
-        .params = m->params,
-        .active_params = m->active_params,
-        .bpw = m->bpw,
-        .kv_bytes_per_tok = (double)plan_kv_bytes_per_tok(m, 16),
-        .work = plan_workload_one(1024, 256, 0),
-    });
+    struct plan_speed_query q = plan_speed_query_for(&d.plan, m, d.plan.runtime);
+    q.kv_bytes_per_tok = (double)plan_kv_bytes_per_tok(m, 16);
+    q.work = plan_workload_one(1024, 256, 0);
+    return plan_speed_predict(&q);
 }
 
-struct memory_of hardware_memory(const struct hardware *hw)
+struct memory_of hardware_memory(struct catalog *c, const struct hardware *hw)
 {
-    const char *table = catalog_name_of(catalog_table_of(hw->chip));
-    const bool is_card = strcmp(table, "gpu") == 0 && strcmp(catalog_text(hw->chip, "kind"), "integrated") != 0;
-    const double gb = catalog_number_or(is_card ? hw->chip : hw->row, "mem_gb", catalog_number_or(hw->chip, "mem_gb", 0)), bytes = gb * GIB;
-    struct plan_device d = { .mem_bytes = (uint64_t)bytes, .is_unified = !is_card, .n_devices = 1 };
-    if (!plan_class_parse(catalog_text(hw->chip, "class"), &d.cls))
-        d.cls = PLAN_SOC;
-    struct memory_of m = { bytes, (double)plan_usable_bytes(&d) };
-    if (d.cls == PLAN_APPLE && gb <= 36) /* macOS' default limit for the GPU: seed-errors 001-10 */
-        m.usable_bytes = fmin(m.usable_bytes, bytes * 2 / 3);
-    if (strcmp(catalog_name_of(catalog_table_of(hw->row)), "phone") == 0) /* the system keeps about half */
-        m.usable_bytes = bytes / 2;
-    return m;
+    struct device d;
+    struct err ignored = { 0 };
+    if (!device_of_row(&d, c, hw->row, &ignored))
+        return (struct memory_of){ 0, 0 };
+    return (struct memory_of){ (double)d.plan.mem_bytes, (double)plan_usable_bytes(&d.plan) };
 }
 
-double hardware_need_bytes(const struct hardware *hw, const struct plan_model *m, int ctx_tok)
+double hardware_need_bytes(struct catalog *c, const struct hardware *hw, const struct plan_model *m, int ctx_tok, int n)
 {
-    enum plan_class cls;
-    if (!plan_class_parse(catalog_text(hw->chip, "class"), &cls))
+    struct device d;
+    struct err ignored = { 0 };
+    if (!device_of_row(&d, c, hw->row, &ignored))
         return NAN;
-    const struct plan_memory need = plan_memory_of(m, &(struct plan_memory_options){ .engine = PLAN_ENGINE_LLAMA_CPP, .cls = cls, .n_ctx = ctx_tok });
-    return need.total > 0 ? (double)need.total : (double)NAN;
+    const struct plan_memory need = plan_memory_of(m, &(struct plan_memory_options){ .engine = plan_engine_of(d.plan.runtime), .cls = d.plan.cls, .n_ctx = ctx_tok });
+    return need.weights > 0 ? (double)(need.weights + need.kv) + (double)n * (double)(need.compute + need.runtime) : (double)NAN;
 }

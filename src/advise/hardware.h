@@ -34,13 +34,15 @@ struct watts {
 struct watts hardware_watts(struct catalog *c, const struct hardware *hw);
 
 /* Predicted for a prompt of 1024 tokens and 256 generated; unknown for what runs no language models. */
-struct plan_speed hardware_speed(const struct hardware *hw, const struct plan_model *m);
+struct plan_speed hardware_speed(struct catalog *c, const struct hardware *hw, const struct plan_model *m);
 
-/* Bytes of one device that a model may use, and that it has (the catalog's GB of a card are GiB: seed-errors 001-24). */
+/* Bytes of one device, and those of them that a model may use; as `tutti fit` counts them (the catalog's GB are 10^9 bytes:
+ * a card of 24 GB has 7 % more, seed-errors 001-24, so this errs to the safe side).  0 for what runs no language models. */
 struct memory_of {
     double mem_bytes, usable_bytes;
 };
-struct memory_of hardware_memory(const struct hardware *hw);
-/* Bytes that the model needs there with llama.cpp: weights, K/V of the context, buffers, runtime.  NAN: not known. */
-double hardware_need_bytes(const struct hardware *hw, const struct plan_model *m, int ctx_tok);
+struct memory_of hardware_memory(struct catalog *c, const struct hardware *hw);
+/* Bytes that the model needs on n of them together with llama.cpp: weights, K/V of the context, and on each the buffers and the runtime.
+ * NAN: not known. */
+double hardware_need_bytes(struct catalog *c, const struct hardware *hw, const struct plan_model *m, int ctx_tok, int n);
 #endif

@@ -123,14 +123,14 @@ static bool set_considered(struct recommend *r, struct catalog *c, const struct 
 }
 
 /* The cheapest offers whose GPUs hold the model, of different providers; one that stays before spot. */
-static void set_offers(struct recommend *r, const struct price_book *book)
+static void set_offers(struct recommend *r, struct catalog *c, const struct price_book *book)
 {
     struct cloud_offer all[OFFERS_MAX];
     const int n = price_cloud(book, NULL, all, OFFERS_MAX);
     for (int want = 0; want < RECOMMEND_OFFERS; want++) {
         int best = -1;
         for (int i = 0; i < n; i++) {
-            const struct memory_of m = hardware_memory(&(struct hardware){ .row = all[i].gpu, .chip = all[i].gpu });
+            const struct memory_of m = hardware_memory(c, &(struct hardware){ .row = all[i].gpu, .chip = all[i].gpu });
             const double need = r->n > 0 ? r->candidates[0].need_bytes : NAN;
             if (!(need <= all[i].n_gpus * m.usable_bytes) || (best >= 0 && price_is_spot(&all[best]) <= price_is_spot(&all[i]) && all[best].usd_hour <= all[i].usd_hour) ||
                 (best >= 0 && price_is_spot(&all[best]) < price_is_spot(&all[i])) || (want > 0 && strcmp(all[i].provider, r->offers[0].provider) == 0))
@@ -160,7 +160,7 @@ struct recommend *recommend_new(struct catalog *c, const struct price_book *book
     rec_what_if(r->verdicts, r->n, first, r->what_if);
     for (int i = 0; i < RECOMMEND_UPGRADES; i++)
         r->upgrades[i] = rec_upgrade_path(r->candidates, r->verdicts, r->n, first, recommend_factors[i]);
-    set_offers(r, book);
+    set_offers(r, c, book);
     if (set_considered(r, c, ask, err))
         return r;
 fail:

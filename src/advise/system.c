@@ -77,7 +77,7 @@ bool recommend_system(struct recommend_item *item, struct rec_candidate *k, stru
     /* The maker's word for one card, ours for several. */
     const double ours = rec_supply_w(k->max_card_w, k->n), makers = k->n == 1 ? catalog_number_or(item->hw.chip, "supply_w", 0) : 0;
     k->supply_need_w = item->supply_w = ours > 0 ? fmax(ours, makers) : NAN;
-    item->host_mem_gb = rec_host_mem_gb(k->mem_bytes / (1 << 30));
+    item->host_mem_gb = rec_host_mem_gb(k->mem_bytes / 1e9);
     bool ok = true;
     if (isinf(ask->limits.supply_w)) {
         const struct catalog_row *supply = find_supply(parts, k->supply_need_w);

@@ -7,7 +7,7 @@
 #include "cmd/out.h"
 #include "cmd/recommend_out.h"
 
-static const double GIB = 1073741824.0;
+static const double GB = 1e9;
 
 struct writer {
     struct checklist_line *lines;
@@ -37,7 +37,7 @@ static void add_checks(struct writer *w, const struct recommend *r, const struct
     NOTE(add(w, ' ', "The hardware is known: compute, memory bandwidth, memory"), "tutti detect; tutti bench");
     l = add(w, k ? 'x' : ' ', "The largest model at each precision is known");
     if (k)
-        NOTE(l, "%.1f GiB usable: %.0f B at FP16, %.0f B at INT8, %.0f B at 4 bits, before context", k->usable_bytes / GIB, k->usable_bytes / 2 / 1e9, k->usable_bytes / 1.0625 / 1e9,
+        NOTE(l, "%.1f GB usable: %.0f B at FP16, %.0f B at INT8, %.0f B at 4 bits, before context", k->usable_bytes / GB, k->usable_bytes / 2 / 1e9, k->usable_bytes / 1.0625 / 1e9,
              k->usable_bytes / (4.85 / 8) / 1e9);
     NOTE(add(w, ' ', "Latency is measured on the model that will run"), "tutti bench MODEL");
 
@@ -58,7 +58,7 @@ static void add_checks(struct writer *w, const struct recommend *r, const struct
     NOTE(l, "%s asked; compare answers and `tutti bench --ppl` on your own text", ask->quant);
     l = add(w, !k ? ' ' : v->mem_frac <= 0.7 ? 'x' : '!', "Model, context and system take at most 60-70 % of the memory");
     if (k)
-        NOTE(l, "%.0f %% of %.1f GiB (predicted)", 100 * v->mem_frac, k->mem_bytes / GIB);
+        NOTE(l, "%.0f %% of %.1f GB (predicted)", 100 * v->mem_frac, k->mem_bytes / GB);
     l = add(w, r->n_offers >= 2 ? 'x' : '!', "Two cloud providers were compared");
     if (r->n_offers >= 2)
         NOTE(l, "%.40s %s/h, %.40s %s/h", r->offers[0].provider, advice_usd(a, r->offers[0].usd_hour), r->offers[1].provider, advice_usd(b, r->offers[1].usd_hour));

@@ -9,7 +9,7 @@
 #include "cmd/out.h"
 
 enum { NAME = 128, BYTES_MAX = 1 << 20 };
-static const double GIB = 1073741824.0;
+static const double GB = 1e9;
 
 /* Each line of the buffer as an item under a heading; an empty buffer is no heading. */
 static void print_lines(const char *heading, struct buf *b)
@@ -52,7 +52,7 @@ static bool print_choices(const struct recommend *r, const int *list, int n, str
 {
     struct out_table t;
     char name[NAME], usd[ADVICE_TEXT];
-    out_table_init(&t, (const struct out_column[]){ { "#", OUT_RIGHT }, { "choice", OUT_SHRINK }, { "total", OUT_RIGHT }, { "GiB", OUT_RIGHT }, { "full", OUT_RIGHT },
+    out_table_init(&t, (const struct out_column[]){ { "#", OUT_RIGHT }, { "choice", OUT_SHRINK }, { "total", OUT_RIGHT }, { "GB", OUT_RIGHT }, { "full", OUT_RIGHT },
                                                     { "tok/s", OUT_RIGHT }, { "W", OUT_RIGHT }, { "tok/J", OUT_RIGHT }, { "cost", OUT_RIGHT } }, 9);
     for (int k = 0; k < n; k++) {
         const int i = list[k];
@@ -63,7 +63,7 @@ static bool print_choices(const struct recommend *r, const int *list, int n, str
         out_cell(&t, "%d", k + 1);
         out_cell(&t, "%s", recommend_name(r, i, name, sizeof(name)));
         out_cell(&t, "%s", advice_usd(usd, r->verdicts[i].total_usd));
-        out_cell(&t, "%.3g", c->mem_bytes / GIB);
+        out_cell(&t, "%.3g", c->mem_bytes / GB);
         out_cell(&t, "%.0f %%", 100 * r->verdicts[i].mem_frac);
         out_cell(&t, "%s", advice_range(usd, c->tg_tps));
         out_cell(&t, "%.0f", c->load_w + c->host_load_w);

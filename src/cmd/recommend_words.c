@@ -6,7 +6,7 @@
 #include "cmd/recommend_out.h"
 
 enum { NAME = 128 };
-static const double GIB = 1073741824.0;
+static const double GB = 1e9;
 
 const char *recommend_warn_name(enum rec_warn w)
 {
@@ -32,8 +32,8 @@ void recommend_put_reasons(struct buf *b, const struct recommend *r, const struc
     const struct rec_candidate *k = &r->candidates[i];
     const struct rec_verdict *v = &r->verdicts[i];
     char usd[ADVICE_TEXT], tps[ADVICE_TEXT];
-    buf_printf(b, "%s takes %.1f of %.1f GiB (predicted): %.0f %% of it\n", ask->limits.wants_training ? plan_train_people(ask->train) : r->model.name, k->need_bytes / GIB,
-               k->mem_bytes / GIB, 100 * v->mem_frac);
+    buf_printf(b, "%s takes %.1f of %.1f GB (predicted): %.0f %% of it\n", ask->limits.wants_training ? plan_train_people(ask->train) : r->model.name, k->need_bytes / GB,
+               k->mem_bytes / GB, 100 * v->mem_frac);
     if (plan_is_known(k->tg_tps))
         buf_printf(b, "%s tokens a second (predicted) from %.4g GB/s (catalog)\n", advice_range(tps, k->tg_tps), k->bw_gbps);
     if (ask->limits.wants_training)
@@ -74,7 +74,7 @@ void recommend_put_warnings(struct buf *b, const struct recommend *r, const stru
     IF(CONSUMER)
     buf_puts(b, "a consumer card: no ECC, cooled for a PC case, its warranty may not cover a rack or 24 hours a day\n");
     IF(QUANTIZE)
-    buf_printf(b, "%s: 4 bits a weight (Q4_K_M) need %.1f instead of %.1f GiB; quantize before buying memory\n", ask->quant, k->need_q4_bytes / GIB, k->need_bytes / GIB);
+    buf_printf(b, "%s: 4 bits a weight (Q4_K_M) need %.1f instead of %.1f GB; quantize before buying memory\n", ask->quant, k->need_q4_bytes / GB, k->need_bytes / GB);
     IF(CLOUD)
     buf_printf(b, "at %.0f h a year renting is cheaper: %s instead of %s a year\n", r->limits.use.busy_hours_year, advice_usd(usd, s.cloud_usd_year), advice_usd(more, s.owned_usd_year));
     IF(STEADY_CLOUD)
@@ -112,7 +112,7 @@ void recommend_put_changes(struct buf *b, const struct recommend *r)
         if (w == REC_WHY_BUDGET)
             buf_printf(b, "with %s: %s\n", advice_usd(usd, r->verdicts[i].total_usd), name);
         else if (w == REC_WHY_MEMORY)
-            buf_printf(b, "with a model or context that needs at most %.1f GiB: %s\n", k->usable_bytes / GIB, name);
+            buf_printf(b, "with a model or context that needs at most %.1f GB: %s\n", k->usable_bytes / GB, name);
         else if (w == REC_WHY_POWER)
             buf_printf(b, "with %.0f W for the machine: %s\n", k->load_w + k->host_load_w, name);
         else if (w == REC_WHY_CONNECTOR)

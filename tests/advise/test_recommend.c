@@ -92,7 +92,7 @@ TEST(the_gpu_conversation_ends_at_a_16_gb_single_slot_card_of_at_most_140_w)
     REQUIRE(r->n_ok > 0);
     const struct rec_candidate *c = &r->candidates[r->order[0]];
     CHECK(strcmp(c->name, "RTX A4000") == 0, "%s", c->name);
-    CHECK(c->mem_bytes == 16 * 1073741824.0 && c->slots == 1 && c->max_card_w <= 140 && c->has_ecc && c->is_for_duty && c->n == 1);
+    CHECK(c->mem_bytes == 16e9 && c->slots == 1 && c->max_card_w <= 140 && c->has_ecc && c->is_for_duty && c->n == 1);
     CHECK(!(r->verdicts[r->order[0]].warn & 1u << REC_WARN_CONNECTOR) && r->verdicts[r->order[0]].mem_frac <= 0.7, "room at the connector and in the memory");
     recommend_free(r);
     close_book(&k);
