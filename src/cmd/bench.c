@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "bench/store.h"
 #include "cmd/bench_internal.h"
+#include "cmd/catalog_open.h"
 #include "cmd/cmd.h"
 #include "cmd/commands.h"
 #include "hw/machine.h"
@@ -349,13 +350,11 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
     sigaction(SIGINT, &on, NULL);
     sigaction(SIGTERM, &on, NULL);
 
-    char user_dir[1024];
-    const bool has_dir = catalog_user_dir(getenv("XDG_CONFIG_HOME"), getenv("HOME"), user_dir, sizeof(user_dir));
-    struct catalog *catalog = catalog_new(has_dir ? user_dir : NULL, &other);
+    struct catalog *catalog = cmd_catalog_open(opts, &err);
     struct sense *sense = sense_open("", &other);
     j.setup.sense = sense, j.setup.peak_bytes = &j.r->model.peak_bytes;
     j.setup.pool = pool_new(j.r->machine.threads, &err);
-    const bool is_whole = j.setup.pool && measure(&j, &err);
+    const bool is_whole = catalog && j.setup.pool && measure(&j, &err);
     progress_end(&j.progress);
     j.r->is_interrupted = !is_whole && err.code == ERR_CANCELLED;
     bool ok = is_whole;
@@ -391,6 +390,7 @@ static struct cmd_opt opts[] = {
     { .name = "json", .kind = OPT_FLAG, .help = "print JSON" },
     { .name = "csv", .kind = OPT_FLAG, .help = "print CSV, a line for each measured figure" },
     { .name = "no-store", .kind = OPT_FLAG, .help = "do not keep this run for `bench history`" },
+    CMD_OPT_CATALOG,
     { 0 },
 };
 const struct cmd cmd_bench = {

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "bench/bench.h"
+#include "cmd/catalog_open.h"
 #include "cmd/cmd.h"
 #include "cmd/commands.h"
 #include "cmd/detect_internal.h"
@@ -90,7 +91,6 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
     (void)argc, (void)argv;
     static const char *const formats[FORMAT_COUNT] = { "text", "json", "nfd", "prometheus" };
     struct err err = { 0 };
-    char user_dir[1024];
     const struct cmd_opt *root = cmd_opt_find(opts, "root"), *to = cmd_opt_find(opts, "record"), *name = cmd_opt_find(opts, "format");
     enum format format = cmd_opt_find(opts, "json")->given ? FORMAT_JSON : FORMAT_TEXT;
     if (name->given) {
@@ -108,7 +108,7 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
     }
     struct hw_root *r = hw_root_open(root->given ? root->s : "", &err);
     struct hw_machine *m = !r ? NULL : to->given ? record(r, to->s, &err) : hw_detect_root(r, &err);
-    struct catalog *c = m ? catalog_new(catalog_user_dir(getenv("XDG_CONFIG_HOME"), getenv("HOME"), user_dir, sizeof(user_dir)) ? user_dir : NULL, &err) : NULL;
+    struct catalog *c = m ? cmd_catalog_open(opts, &err) : NULL;
     bool ok = c && (!is_measured || measure(m, &err));
     if (ok) {
         struct advise_bandwidth bw;
@@ -132,6 +132,7 @@ static struct cmd_opt opts[] = {
     { .name = "measure", .kind = OPT_FLAG, .help = "measure the memory's bandwidth too (under a second)" },
     { .name = "root", .kind = OPT_TEXT, .value = "DIR", .help = "a recorded /proc and /sys (folder or tar) instead" },
     { .name = "record", .kind = OPT_TEXT, .value = "FILE", .help = "also write such a recording (tar)" },
+    CMD_OPT_CATALOG,
     { 0 },
 };
 const struct cmd cmd_detect = {
