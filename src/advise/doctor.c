@@ -41,6 +41,14 @@ bool doctor_fix(struct doctor_finding *out, const char *fmt, ...)
     return true;
 }
 
+const struct hw_disk *doctor_model_disk(const struct hw_machine *m)
+{
+    for (int i = 0; i < m->n_disks; i++)
+        if (m->disks[i].holds_models == HW_YES)
+            return &m->disks[i];
+    return NULL;
+}
+
 int doctor_run(const struct doctor_facts *f, struct doctor_finding *findings, int max)
 {
     int n = 0;

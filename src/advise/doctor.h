@@ -66,6 +66,9 @@ int doctor_run(const struct doctor_facts *f, struct doctor_finding *findings, in
 bool doctor_say(struct doctor_finding *out, const char *fmt, ...) ERR_PRINTF(2, 3);
 bool doctor_fix(struct doctor_finding *out, const char *fmt, ...) ERR_PRINTF(2, 3);
 
+/* For rules and list: the disk that holds the models, NULL when that is not known. */
+const struct hw_disk *doctor_model_disk(const struct hw_machine *m);
+
 /* The seeds' list for machines at the edge. */
 enum doctor_tick {
     DOCTOR_TICK_YES, DOCTOR_TICK_NO,

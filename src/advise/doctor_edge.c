@@ -80,17 +80,9 @@ static void tick_threads(const struct hw_machine *m, struct doctor_edge *e)
     }
 }
 
-static const struct hw_disk *model_disk(const struct hw_machine *m)
-{
-    for (int i = 0; i < m->n_disks; i++)
-        if (m->disks[i].holds_models == HW_YES)
-            return &m->disks[i];
-    return NULL;
-}
-
 static void tick_warm_start(const struct hw_machine *m, struct doctor_edge *e)
 {
-    const struct hw_disk *d = model_disk(m);
+    const struct hw_disk *d = doctor_model_disk(m);
     HOW(e, "tutti serve loads its models at start and keeps them; caches of TensorRT and OpenVINO belong on the same disk, not in /tmp");
     if (!d) {
         FOUND(e, "the disk of the models is not known: say --models DIR");
@@ -115,7 +107,7 @@ static void tick_watchdog(const struct hw_machine *m, struct doctor_edge *e)
 
 static void tick_offline(const struct hw_machine *m, struct doctor_edge *e)
 {
-    const struct hw_disk *d = model_disk(m);
+    const struct hw_disk *d = doctor_model_disk(m);
     HOW(e, "models on a disk of this machine; tutti asks nothing of the network unless told to");
     if (!d) {
         FOUND(e, "the disk of the models is not known: say --models DIR");

@@ -20,14 +20,6 @@ static bool is_pi(const struct hw_machine *m) { return is(m->board.family, "rasp
 static bool is_pi5(const struct hw_machine *m) { return is_pi(m) && is(m->board.soc, "BCM2712"); }
 static bool is_jetson(const struct hw_machine *m) { return is(m->board.family, "jetson"); }
 
-static const struct hw_disk *model_disk(const struct hw_machine *m)
-{
-    for (int i = 0; i < m->n_disks; i++)
-        if (m->disks[i].holds_models == HW_YES)
-            return &m->disks[i];
-    return NULL;
-}
-
 static const struct hw_gpu *card_of(const struct hw_machine *m, const char *vendor) /* the first with memory of its own */
 {
     for (int i = 0; i < m->n_gpus; i++)
@@ -322,7 +314,7 @@ RULE(ram_under_vram)
 /* The disk of the models; where nobody said which, the system's when the machine has no faster one (is_sure false). */
 static const struct hw_disk *likely_model_disk(const struct hw_machine *m, bool *is_sure)
 {
-    const struct hw_disk *d = model_disk(m);
+    const struct hw_disk *d = doctor_model_disk(m);
     *is_sure = d != NULL;
     for (int i = 0; i < m->n_disks && !*is_sure; i++) {
         if (m->disks[i].holds_models == HW_NO || is(m->disks[i].kind, "nvme") || is(m->disks[i].kind, "ssd"))
