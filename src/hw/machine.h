@@ -328,7 +328,4 @@ bool hw_detect_setup(const struct hw_root *r, struct hw_machine *m);
  * disk of kind "network".  false: cannot be told (a container's overlay, a RAM disk).  hw_detect() asks it for the current
  * folder of the live machine. */
 bool hw_mark_model_disk(const struct hw_root *r, struct hw_machine *m, const char *folder);
-/* What a meter says now: watts (all kinds but "rapl"), or the counter of "rapl" in microjoules, which wraps at energy_max_uj. */
-bool hw_power_read_w(const struct hw_root *r, const struct hw_power_meter *p, double *watts);
-bool hw_power_read_uj(const struct hw_root *r, const struct hw_power_meter *p, int64_t *energy_uj);
 #endif

@@ -140,32 +140,6 @@ bool hw_detect_power(const struct hw_root *r, struct hw_machine *m)
     return m->n_power > 0;
 }
 
-bool hw_power_read_w(const struct hw_root *r, const struct hw_power_meter *p, double *watts)
-{
-    int64_t value, volts;
-    char path[sizeof(p->path)];
-    memcpy(path, p->path, sizeof(path));
-    char *file = strrchr(path, '/');
-    if (!file || strcmp(p->kind, "rapl") == 0 || !hw_read_i64(r, &value, "%s", path) || value < 0 || value > INT64_C(1000000000000))
-        return false;
-    if (strncmp(file, "/in_power", 9) == 0)
-        *watts = (double)value / 1e3;
-    else if (strncmp(file, "/curr", 5) == 0) {
-        const int channel = file[5] - '0';
-        *file = '\0';
-        if (!hw_read_i64(r, &volts, "%s/in%d_input", path, channel) || volts < 0 || volts > 1000000)
-            return false;
-        *watts = (double)value / 1e3 * ((double)volts / 1e3);
-    } else
-        *watts = (double)value / 1e6;
-    return true;
-}
-
-bool hw_power_read_uj(const struct hw_root *r, const struct hw_power_meter *p, int64_t *energy_uj)
-{
-    return strcmp(p->kind, "rapl") == 0 && hw_read_i64(r, energy_uj, "%s", p->path) && *energy_uj >= 0;
-}
-
 /* A battery counts in micro-watt-hours, or in micro-ampere-hours at its design voltage. */
 static double read_wh(const struct hw_root *r, const char *folder, const char *energy, const char *charge)
 {

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "advise/doctor.h"
 #include "cmd/detect_internal.h"
 #include "fuzz.h"
 #include "hw/memory_internal.h"
@@ -26,6 +27,17 @@ static void detect(struct hw_root *r)
         detect_put_prometheus(&b, m, &none);
         if (nowhere)
             detect_print(nowhere, m, &none, NULL);
+    }
+    if (m) {
+        static struct doctor_finding findings[128];
+        struct doctor_edge edge[DOCTOR_EDGE_ITEMS];
+        const struct doctor_facts facts = { .m = m, .precision = "f32", .today = 20261121 };
+        hw_mark_model_disk(r, m, "/models");
+        const int n = doctor_run(&facts, findings, 128);
+        doctor_edge(&facts, edge);
+        for (int i = 0; i < n; i++)
+            if (!findings[i].what[0] || !findings[i].fix[0])
+                abort();
     }
     hw_machine_free(m);
     buf_fini(&b);
