@@ -133,8 +133,8 @@ static bool add_row(struct recommend *r, struct catalog *c, const struct price_b
     if (!hardware_of(c, row, &hw, err))
         return false;
     enum plan_class cls;
-    if (!plan_class_parse(catalog_text(hw.chip, "class"), &cls))
-        return true; /* not a thing that runs models */
+    if (!plan_class_parse(catalog_text(hw.chip, "class"), &cls) || (ask->dock && hw.is_machine && !is_owned))
+        return true; /* not a thing that runs models, or not one for a dock */
     const struct plan_speed speed = hardware_speed(c, &hw, &r->model);
     const int effort = recommend_effort(c, &hw, ask->os), cards = hw.is_machine || ask->dock || is_owned ? 1 : CARDS_MAX;
     struct cloud_offer offer;

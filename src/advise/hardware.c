@@ -58,16 +58,35 @@ struct watts hardware_watts(struct catalog *c, const struct hardware *hw)
     return w;
 }
 
+/* false: it runs no language models. */
+static bool query_of(struct plan_speed_query *q, struct device *d, struct catalog *c, const struct hardware *hw, const struct plan_model *m)
+{
+    struct err ignored = { 0 };
+    if (!device_of_row(d, c, hw->row, &ignored))
+        return false;
+    *q = plan_speed_query_for(&d->plan, m, d->plan.runtime);
+    q->kv_bytes_per_tok = (double)plan_kv_bytes_per_tok(m, 16);
+    q->work = plan_workload_one(1024, 256, 0);
+    return true;
+}
+
 struct plan_speed hardware_speed(struct catalog *c, const struct hardware *hw, const struct plan_model *m)
 {
-    struct device d;
-    struct err ignored = { 0 };
-    if (!device_of_row(&d, c, hw->row, &ignored))
+    struct device d; /* the query borrows its texts */
+    struct plan_speed_query q;
+    if (!query_of(&q, &d, c, hw, m))
         return (struct plan_speed){ .pp_tps = plan_unknown(), .tg_tps = plan_unknown(), .ttft_ms = plan_unknown() };
-    struct plan_speed_query q = plan_speed_query_for(&d.plan, m, d.plan.runtime);
-    q.kv_bytes_per_tok = (double)plan_kv_bytes_per_tok(m, 16);
-    q.work = plan_workload_one(1024, 256, 0);
     return plan_speed_predict(&q);
+}
+
+void hardware_use_cases(struct catalog *c, const struct hardware *hw, const struct plan_model *m, enum plan_viability out[PLAN_USE_CASES])
+{
+    struct device d;
+    struct plan_speed_query q;
+    for (int i = 0; i < PLAN_USE_CASES; i++)
+        out[i] = PLAN_NOT_VIABLE;
+    if (query_of(&q, &d, c, hw, m))
+        plan_viability_use_cases(&q, out);
 }
 
 struct memory_of hardware_memory(struct catalog *c, const struct hardware *hw)

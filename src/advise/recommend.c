@@ -161,8 +161,13 @@ struct recommend *recommend_new(struct catalog *c, const struct price_book *book
     for (int i = 0; i < RECOMMEND_UPGRADES; i++)
         r->upgrades[i] = rec_upgrade_path(r->candidates, r->verdicts, r->n, first, recommend_factors[i]);
     set_offers(r, c, book);
-    if (set_considered(r, c, ask, err))
-        return r;
+    if (!set_considered(r, c, ask, err))
+        goto fail;
+    for (int i = 0; i < r->n_ok; i++)
+        hardware_use_cases(c, &r->items[r->order[i]].hw, &r->model, r->items[r->order[i]].use);
+    for (int i = 0; i < r->n_considered; i++)
+        hardware_use_cases(c, &r->items[r->considered[i]].hw, &r->model, r->items[r->considered[i]].use);
+    return r;
 fail:
     recommend_free(r);
     return NULL;

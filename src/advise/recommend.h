@@ -71,6 +71,7 @@ struct recommend_item { /* beside candidate i */
     struct hardware hw;
     struct price price; /* of one */
     bool is_owned;
+    enum plan_viability use[PLAN_USE_CASES]; /* predicted, for one user; of those in order[] and considered[] */
     int n_parts;
     struct recommend_part parts[RECOMMEND_PARTS_MAX];
     double supply_w, host_mem_gb; /* that the system should have; 0: machines */

@@ -54,7 +54,7 @@ static bool print_tco(const struct cost_answer *a, struct err *err)
     out_table_fini(&t);
     char year[ADVICE_TEXT], hour[ADVICE_TEXT];
     putchar('\n');
-    line("owned", "%s a year, %s for an hour of work at this use", advice_usd(year, a->owned_usd_year), advice_usd(hour, a->owned_usd_hour));
+    line("owned", "%s a year, %s for an hour of work at this use (derived from the figures above)", advice_usd(year, a->owned_usd_year), advice_usd(hour, a->owned_usd_hour));
     if (!isnan(a->tco3.power_hw_frac))
         line("power share", "%.1f %% of hardware + power in 3 years: %s", 100 * a->tco3.power_hw_frac, money_power_advice(money_power_weight(a->tco3.power_hw_frac)));
     if (!isnan(a->usd_per_tflops))

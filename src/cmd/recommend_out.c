@@ -72,8 +72,8 @@ static bool print_choices(const struct recommend *r, const int *list, int n, str
     }
     const bool ok = out_table_print(&t, stdout, OUT_WIDTH, err);
     out_table_fini(&t);
-    char text[160];
-    snprintf(text, sizeof(text), "total: to be bought; full: of the memory; tok/s: predicted range; W: at work, with its host; cost: over %g years with power", r->limits.terms.years);
+    char text[240];
+    snprintf(text, sizeof(text), "total: to be bought (catalog, high end); full: of the memory, tok/s (predicted); W: at work with its host (catalog, derived); cost: %g years with power (derived)", r->limits.terms.years);
     out_wrap(stdout, 0, OUT_WIDTH, text);
     return ok;
 }
@@ -226,6 +226,10 @@ static void put_json_choice(struct buf *b, const struct recommend *r, const stru
     advice_json_number(b, "tokens_per_joule", v->tok_per_joule);
     advice_json_number(b, "usd_per_mtok", v->usd_per_mtok);
     advice_json_number(b, "effort", k->effort > 0 ? k->effort : (double)NAN);
+    buf_puts(b, ",\"use_cases\":{");
+    for (int u = 0; u < PLAN_USE_CASES; u++)
+        advice_json_text(b, plan_use_cases[u].name, plan_viability_name(r->items[i].use[u]));
+    buf_putc(b, '}');
     put_json_bits(b, "refused_for", v->why, REC_WHY_COUNT, true);
     put_json_bits(b, "warnings", v->warn, REC_WARN_COUNT, false);
     recommend_put_reasons(&lines, r, ask, i);

@@ -36,6 +36,12 @@ void recommend_put_reasons(struct buf *b, const struct recommend *r, const struc
                k->mem_bytes / GB, 100 * v->mem_frac);
     if (plan_is_known(k->tg_tps))
         buf_printf(b, "%s tokens a second (predicted) from %.4g GB/s (catalog)\n", advice_range(tps, k->tg_tps), k->bw_gbps);
+    if (ask->limits.wants_inference && plan_is_known(k->tg_tps)) {
+        buf_puts(b, "predicted for one user: ");
+        for (int u = 0; u < PLAN_USE_CASES; u++)
+            buf_printf(b, "%s%d+%d tokens %s", u ? ", " : "", plan_use_cases[u].n_prompt, plan_use_cases[u].n_gen, plan_viability_name(r->items[i].use[u]));
+        buf_putc(b, '\n');
+    }
     if (ask->limits.wants_training)
         buf_printf(b, "%.4g peak FP16 TFLOPS (catalog) for training\n", k->fp16_tflops * k->n);
     buf_printf(b, "%s for all that must be bought%s; %s over %g years with its power\n", advice_usd(usd, v->total_usd), k->is_machine ? "" : ", parts included",

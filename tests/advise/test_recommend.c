@@ -184,7 +184,7 @@ static bool seldom(void) { return test_rand_u64() % 4 == 0; }
 TEST(no_request_is_answered_above_its_budget_or_with_what_does_not_fit)
 {
     struct book k = open_book();
-    const int rounds = getenv("TEST_QUICK") ? 10 : 60;
+    const int rounds = getenv("TEST_QUICK") ? 5 : 30;
     int chosen = 0;
     for (int round = 0; round < rounds; round++) {
         struct recommend_ask a = asked(exp(pick(log(80), log(20000))), exp(pick(log(0.5), log(120))));
@@ -216,7 +216,7 @@ TEST(no_request_is_answered_above_its_budget_or_with_what_does_not_fit)
         }
         recommend_free(r);
     }
-    CHECK(chosen > 100, "%d", chosen);
+    CHECK(chosen > 20, "%d", chosen);
     close_book(&k);
 }
 

@@ -71,7 +71,7 @@ import json, sys
 d = json.load(open(sys.argv[1]))
 assert list(d) == "model budget_usd dock candidates choices considered what_would_change_it upgrades cloud".split(), list(d)
 c = d["choices"][0]
-want = "hardware count used owned price total_usd tco_usd memory_bytes need_bytes memory_frac tg_tps pp_tps load_w card_w slots tokens_per_joule usd_per_mtok effort refused_for warnings reasons warning_texts parts".split()
+want = "hardware count used owned price total_usd tco_usd memory_bytes need_bytes memory_frac tg_tps pp_tps load_w card_w slots tokens_per_joule usd_per_mtok effort use_cases refused_for warnings reasons warning_texts parts".split()
 assert list(c) == want, list(c)
 assert all(x["total_usd"] <= 1500 and x["refused_for"] == [] and x["need_bytes"] <= x["memory_bytes"] for x in d["choices"])
 assert d["considered"][0]["hardware"] == "GeForce RTX 4090" and "budget" in d["considered"][0]["refused_for"]
