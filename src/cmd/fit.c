@@ -47,7 +47,7 @@ static bool add_models(struct fit_job *j, int argc, char **argv, struct err *err
     const struct cmd_opt *quant = cmd_opt_find(j->opts, "quant");
     for (int i = 0; i < argc; i++)
         for (int q = 0; q < (quant->n > 0 ? quant->n : 1); q++)
-            if (!add_model(j, argv[i], quant->n > 0 ? quant->list[q] : "Q4_K_M", err))
+            if (!add_model(j, argv[i], quant->n > 0 ? quant->list[q] : strstr(argv[i], "gpt-oss") ? "MXFP4" : "Q4_K_M", err)) /* gpt-oss comes in MXFP4 alone */
                 return false;
     for (int i = 0; argc == 0 && i < fit_n_ladder; i++) {
         char quants[64];

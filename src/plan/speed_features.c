@@ -73,7 +73,8 @@ static const char *quant_family(const char *quant, double bpw)
 /* ---- base times ---- */
 
 /* Layers, K/V bytes and attention width of a usual transformer of so many weights: power laws through Llama 3.2 1B (16 layers, 32 KiB per
- * position, 2048 wide), 3.1 8B (32, 128 KiB, 4096), Qwen2.5 14B (48, 192 KiB, 5120), Llama 3 70B (80, 320 KiB, 8192). */
+ * position, 2048 wide), 3.1 8B (32, 128 KiB, 4096), Qwen2.5 14B (48, 192 KiB, 5120), Llama 3 70B (80, 320 KiB, 8192).  Models of experts have the K/V of dense ones of their active size and layers
+ * between (Qwen3 30B-A3B: 48 layers, 96 KiB; gpt-oss 120B: 36, 72 KiB). */
 static double usual_layers(double params) { return 15.5 * pow(params / 1e9, 0.39); }
 static double usual_kv_bytes(double params) { return 40e3 * pow(params / 1e9, 0.5); }
 static double usual_attention(double params) { return 30e3 * pow(params / 1e9, 0.72); } /* layers x width */
@@ -96,8 +97,8 @@ void speed_bases(double base[SPEED_GROUP_COUNT], const struct plan_speed_query *
 {
     enum { UBATCH = 512 };
     const double bw = q->bw_gbps * 1e9, peak = peak_flops(q), a = active(q), read = a * q->bpw / 8, stored = q->params * q->bpw / 8;
-    const double kv = q->kv_bytes_per_tok > 0 ? q->kv_bytes_per_tok : usual_kv_bytes(q->params);
-    const double layers = usual_layers(q->params), n = t->n_prompt > 0 ? t->n_prompt : 1, depth = t->depth;
+    const double kv = q->kv_bytes_per_tok > 0 ? q->kv_bytes_per_tok : usual_kv_bytes(a);
+    const double layers = usual_layers(sqrt(q->params * a)), n = t->n_prompt > 0 ? t->n_prompt : 1, depth = t->depth;
     const double mid = depth + (q->work.n_tests > 1 || t->n_prompt > 0 ? n : 0) + t->n_gen / 2.0; /* the average step of the generation */
     base[SPEED_TG_FIXED] = layers * 20e-6;
     base[SPEED_TG_WEIGHTS] = read / (0.75 * bw);
@@ -105,7 +106,7 @@ void speed_bases(double base[SPEED_GROUP_COUNT], const struct plan_speed_query *
     base[SPEED_TG_KV] = mid * kv / (0.5 * bw);
     /* a prompt goes through in pieces of 512 tokens; each reads the weights once (of experts: those that any of its tokens chose) */
     const double pieces = ceil(n / UBATCH), m = n < UBATCH ? n : UBATCH, share = a < q->params ? 1 - pow(1 - a / q->params, m) : 1;
-    base[SPEED_PP_FIXED] = pieces * layers * 40e-6;
+    base[SPEED_PP_FIXED] = pieces * usual_layers(q->params) * 40e-6; /* experts are dispatched one by one: by what is stored */
     base[SPEED_PP_WEIGHTS] = pieces * (read > stored * share ? read : stored * share) / (0.75 * bw);
     base[SPEED_PP_COMPUTE] = 2 * a * n / (0.4 * peak);
     base[SPEED_PP_ATTN] = 4 * n * (depth + n / 2) * usual_attention(q->params) / (0.2 * peak);

@@ -103,7 +103,7 @@ static void nvidia(struct speed_tags *t, const char *name)
                      number >= 3000 && number < 3100 ? "ampere" : number >= 2000 && number < 2100 ? "turing" : number >= 6000 ? "blackwell" : "");
     if (strncmp(t->arch, "pascal", 6) == 0 || strcmp(t->arch, "turing16") == 0 || strcmp(t->arch, "maxwell") == 0 || strcmp(t->arch, "kepler") == 0)
         t->has_tensor = false;
-    const bool is_laptop = has_word(name, "Laptop") || has_word(name, "Mobile") || has_word(name, "Max-Q") || strstr(name, "(laptop)");
+    const bool is_laptop = has_word(name, "Laptop") || has_word(name, "Mobile") || (has_word(name, "Max-Q") && !has_word(name, "PRO")) || strstr(name, "(laptop)") || strstr(name, " MX");
     const bool is_dc = strstr(t->arch, "-dc") || !strcmp(t->arch, "hopper") || !strcmp(t->arch, "volta") || has_word(name, "L4") ||
                        has_word(name, "L40") || has_word(name, "L40S") || has_word(name, "T4") || has_word(name, "A10") || has_word(name, "A40");
     set(t->form, is_laptop ? "laptop" : is_dc ? "server" : strstr(name, "GeForce") || strstr(name, "TITAN") ? "desktop" : "workstation");
@@ -143,10 +143,16 @@ static void intel_core(struct speed_tags *t, const char *name)
 {
     const char *suffix, *dash = strchr(name, '-');
     const bool is_ultra = has_word(name, "Ultra"), is_small_name = !dash && !is_ultra && (has_word(name, "Core 3") || has_word(name, "Core 5") || has_word(name, "Core 7"));
-    const int n = number_in(dash ? dash : name, is_ultra || is_small_name ? 3 : 3, &suffix);
+    const int n = number_in(dash ? dash : name, 3, &suffix);
     int gen = n >= 10000 ? n / 1000 : n >= 1000 ? n / 1000 : n >= 100 ? 1 : 0;
     if (n >= 1000 && n < 2000 && (suffix[0] == 'G' || suffix[0] == 'U' || suffix[0] == 'P' || suffix[0] == 'H')) /* i7-1185G7, i5-1335U: two digits of generation */
         gen = n / 100;
+    if (dash && isdigit((unsigned char)dash[1]) && dash[2] == 'Y') { /* i5-7Y54 */
+        set(t->arch, dash[1] >= '8' ? "skylake+" : "skylake");
+        set(t->isa, "avx2");
+        set(t->form, "ultra");
+        return;
+    }
     if (is_ultra || is_small_name) {
         const bool is_lunar = suffix[0] == 'V';
         set(t->arch, n >= 300 ? "panther" : is_lunar ? "lunar" : n >= 200 ? "arrow" : "meteor");

@@ -52,6 +52,12 @@ TEST(the_fabric_limits_where_it_is_narrower)
     CHECK(plan_bandwidth_of(&(struct plan_memory_build){ 0 }).gbps == 0, "nothing known");
 }
 
+TEST(parts_without_chiplets_have_no_fabric_limit)
+{
+    const struct plan_bandwidth w = plan_bandwidth_of(&(struct plan_memory_build){ .channels = 2, .mts = 5600, .n_ccd = 0, .fclk_ghz = 2.0 });
+    CHECK(w.fabric_gbps == 0 && near(w.gbps, 89.6) && !strstr(w.steps, "fabric"), "%s", w.steps);
+}
+
 TEST(more_channels_or_faster_modules_are_never_slower)
 {
     double last = 0;

@@ -8,7 +8,7 @@
 
 enum { POOL_DEVICES = 8, POINTS_MAX = 2000 };
 /* Ranges hold at least 80 % of what is measured later; a little more here, since later devices differ from these. */
-static const double q_low = 0.055, q_high = 0.945;
+static const double q_of[N_WHAT] = { 0.055, 0.045 };
 
 struct weighted {
     double v, w;
@@ -52,7 +52,7 @@ struct spread report_spread(const struct table *t, int what, int cls, int withou
         const double w = 1 / sqrt(rows_of[r->device]); /* sums to sqrt(rows) over a device */
         v[n++] = (struct weighted){ v_row, ((int)r->q.cls == cls ? w : 0) + w * POOL_DEVICES * 2 / all };
     }
-    return (struct spread){ quantile(v, n, q_low), quantile(v, n, q_high) };
+    return (struct spread){ quantile(v, n, q_of[what]), quantile(v, n, 1 - q_of[what]) };
 }
 
 struct figures {
