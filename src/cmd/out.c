@@ -76,15 +76,6 @@ void out_number(struct out_table *t, double v)
     out_cell(t, "%s", out_format_number(text, v));
 }
 
-void out_range(struct out_table *t, double low, double high)
-{
-    char a[32], b[32];
-    if (isnan(low) || isnan(high))
-        out_cell(t, "-");
-    else
-        out_cell(t, "%s-%s", out_format_number(a, low), out_format_number(b, high));
-}
-
 int out_text_width(const char *s)
 {
     int n = 0;

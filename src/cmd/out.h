@@ -43,7 +43,6 @@ void out_row(struct out_table *t);                      /* begins a row; cells t
 void out_row_style(struct out_table *t, enum out_style style); /* of the row in work, on a terminal */
 void out_cell(struct out_table *t, const char *fmt, ...) ERR_PRINTF(2, 3);
 void out_number(struct out_table *t, double v);         /* three digits that matter ("1792", "33.6", "0.61"); "-" for NAN */
-void out_range(struct out_table *t, double low, double high); /* "41-56"; "-" when unknown */
 /* Titles, a rule, the rows.  false with err set: out of memory. */
 bool out_table_print(const struct out_table *t, FILE *to, int width, struct err *err);
 
