@@ -24,7 +24,7 @@ static const char page_css[] =
     "font:16px/1.5 system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif}"
     "main{max-width:880px;margin:0 auto;padding:28px 20px 60px}h1{font-size:1.7rem;line-height:1.2;margin:0}"
     ".sub{color:var(--soft);margin:.35rem 0 1.4rem}h2{font-size:1.2rem;margin:2.4rem 0 .6rem;padding-top:1.1rem;border-top:1px solid var(--line)}"
-    "p{margin:.5rem 0}.note{color:var(--soft);font-size:.86rem}.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(148px,1fr));gap:10px;margin:1rem 0}"
+    "p{margin:.5rem 0;overflow-wrap:anywhere}.note{color:var(--soft);font-size:.86rem}.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(148px,1fr));gap:10px;margin:1rem 0}"
     ".figures div{background:var(--card);border-radius:8px;padding:10px 14px}.figures b{display:block;font-size:1.3rem;line-height:1.3}"
     ".figures span,.figures small{display:block;color:var(--soft);font-size:.82rem}"
     ".scroll{overflow-x:auto;margin:.8rem 0}table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums;min-width:50%}"
