@@ -103,8 +103,11 @@ static bool start(struct child *c)
     }
     close(pair[1]);
     int status = 1;
-    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+    pid_t ended = pid;
+    while (pid > 0 && (ended = waitpid(pid, &status, 0)) < 0 && errno == EINTR)
         ;
+    if (ended < 0 && pid > 0 && errno == ECHILD)
+        status = 0; /* SIGCHLD is ignored by our caller: the kernel has reaped it; a read will tell */
     if (pid < 0 || status != 0) {
         close(pair[0]);
         return false;
