@@ -404,7 +404,7 @@ const struct cmd cmd_bench = {
             "where there is a meter, and the LocalScore (projected unless --localscore).\n"
             "\"of limit\" is the share of what memory (tg) or int8 arithmetic (pp) allowed\n"
             "right before and after.  Ctrl-C prints what was measured until then.  Runs are\n"
-            "kept for `tutti bench history`.  docs/bench.md explains, docs/json.md has --json.\n",
+            "kept for `tutti bench history`.  docs/bench.md explains it, docs/json.md --json.\n",
     .opts = opts,
     .run = run,
 };

@@ -302,8 +302,8 @@ const struct cmd cmd_bench_history = {
     .args = "[MODEL-NAME]",
     .max_args = 1,
     .help = "what was measured here before, and its drift",
-    .more = "\nRuns are kept in $XDG_DATA_HOME/tutti/tutti.db (or ~/.local/share/tutti).  A figure\n"
-            "that moved by more than a tenth is marked.\n",
+    .more = "\nRuns are kept in $XDG_DATA_HOME/tutti/tutti.db (or ~/.local/share/tutti).\n"
+            "A figure that moved by more than a tenth is marked.\n",
     .opts = opts,
     .run = run,
 };
