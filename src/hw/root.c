@@ -141,9 +141,11 @@ bool names_add(struct hw_names *names, const char *name)
             return false;
         names->name = more;
     }
-    char *copy = strdup(name);
+    const size_t n = strlen(name) + 1;
+    char *copy = malloc(n);
     if (!copy)
         return false;
+    memcpy(copy, name, n);
     names->name[names->n++] = copy;
     return true;
 }

@@ -139,7 +139,8 @@ bool tree_tar(const struct tree *t, hw_scrub_fn *scrub, void *ctx, struct buf *o
         buf_append(&content, e->bytes, e->n);
         buf_append(&content, "", 0);
         /* A folder that was only seen has entries behind it or is empty; a file that was only seen stays empty. */
-        if (!scrub(ctx, &path, e->kind == TREE_LINK, &content))
+        ok = !path.failed && !content.failed;
+        if (!ok || !scrub(ctx, &path, e->kind == TREE_LINK, &content))
             continue;
         ok = !path.failed && !content.failed;
         if (ok)
