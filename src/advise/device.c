@@ -12,7 +12,7 @@
 
 const char device_spec_help[] =
     "NAME[,key=value...]: mem= and ram= in GB (of the device, of the host), bw= in GB/s, tflops= (fp16), n= devices, channels=, mts=, sockets=, "
-    "ccds=, links= (per CCD), fclk= in GHz, link= in GB/s (host to device), runtime=";
+    "ccds=, links= (per CCD), fclk= in GHz, link= in GB/s or by name (host to device), runtime=";
 
 const char *device_runtime(enum plan_class cls)
 {
@@ -105,7 +105,16 @@ struct key {
 };
 enum { K_MEM, K_RAM, K_BW, K_TFLOPS, K_N, K_CHANNELS, K_MTS, K_SOCKETS, K_CCDS, K_LINKS, K_FCLK, K_LINK, K_COUNT };
 
-static bool read_keys(char *text, struct key keys[K_COUNT], char runtime[48], struct err *err)
+/* "link=Thunderbolt 4": what that link passes in practice. */
+static bool named_link(struct catalog *c, const char *name, double *gbps, struct err *err)
+{
+    const struct catalog_table *t = catalog_table(c, "interconnect", err);
+    const struct catalog_row *row = t ? catalog_find(t, name, err) : NULL;
+    *gbps = row ? catalog_number_or(row, "usable_gbps", 0) : 0;
+    return *gbps > 0 || (row && err_set(err, ERR_INPUT, "link=%s: its rate is not known", name));
+}
+
+static bool read_keys(char *text, struct catalog *c, struct key keys[K_COUNT], char runtime[48], struct err *err)
 {
     for (char *at = strtok(text, ","); at; at = strtok(NULL, ",")) {
         while (*at == ' ')
@@ -123,6 +132,11 @@ static bool read_keys(char *text, struct key keys[K_COUNT], char runtime[48], st
             k++;
         if (k == K_COUNT)
             return err_set(err, ERR_INPUT, "no key '%s'; known: %s", at, device_spec_help);
+        if (k == K_LINK && isalpha((unsigned char)eq[0])) {
+            if (!named_link(c, eq, &keys[k].value, err))
+                return false;
+            continue;
+        }
         char *end;
         keys[k].value = isdigit((unsigned char)eq[0]) || eq[0] == '.' ? strtod(eq, &end) : -1;
         if (!(keys[k].value > 0) || keys[k].value > keys[k].max || *end)
@@ -170,7 +184,7 @@ bool device_of_spec(struct device *d, struct catalog *c, const char *text, struc
     char *rest = strchr(copy, ',');
     if (rest)
         *rest++ = '\0';
-    if (rest && !read_keys(rest, keys, runtime, err))
+    if (rest && !read_keys(rest, c, keys, runtime, err))
         return false;
     char *name = copy, *end;
     const long n = strtol(copy, &end, 10);

@@ -77,6 +77,18 @@ static struct plan_range ttft_of(const struct fit_row *r, const struct plan_work
     return plan_add(plan_invert(r->pp_tps, 1e3 * prompt), plan_invert(r->tg_tps, 1e3));
 }
 
+/* Each case at its own length; with layers in main memory at the average of all. */
+static enum plan_viability level_of(const struct fit_row *r, const struct device *d, const char *runtime, int n_prompt, int n_gen)
+{
+    struct plan_range pp = r->pp_tps, tg = r->tg_tps;
+    if (!r->is_offloaded && plan_is_known(pp)) {
+        const struct plan_workload one = plan_workload_one(n_prompt, n_gen, 0);
+        const struct plan_speed own = speed_on(d, &r->model, runtime, &one);
+        pp = own.pp_tps, tg = own.tg_tps;
+    }
+    return plan_viability_of(n_prompt, n_gen, pp.mid, tg.mid);
+}
+
 void fit_one(struct fit_row *out, const struct device *d, const struct device *host, const struct plan_model *m, const struct fit_options *opt)
 {
     const int n_ctx = opt->n_ctx > 0 ? opt->n_ctx : 4096, n_users = opt->n_users > 0 ? opt->n_users : 1;
@@ -100,15 +112,11 @@ void fit_one(struct fit_row *out, const struct device *d, const struct device *h
     }
     if (plan_is_known(out->pp_tps))
         out->ttft_ms = ttft_of(out, &w);
-    for (int u = 0; u < PLAN_USE_CASES; u++) {
-        struct plan_range pp = out->pp_tps, tg = out->tg_tps;
-        if (!out->is_offloaded && plan_is_known(pp)) { /* each case at its own length */
-            const struct plan_workload one = plan_workload_one(plan_use_cases[u].n_prompt, plan_use_cases[u].n_gen, 0);
-            const struct plan_speed own = speed_on(d, m, runtime, &one);
-            pp = own.pp_tps, tg = own.tg_tps;
-        }
-        out->use[u] = plan_viability_of(plan_use_cases[u].n_prompt, plan_use_cases[u].n_gen, pp.mid, tg.mid);
-    }
+    const struct plan_workload nine = plan_workload_localscore();
+    for (int u = 0; u < PLAN_USE_CASES; u++)
+        out->use[u] = level_of(out, d, runtime, plan_use_cases[u].n_prompt, plan_use_cases[u].n_gen);
+    for (int i = 0; i < nine.n_tests; i++)
+        out->nine[i] = level_of(out, d, runtime, nine.test[i].n_prompt, nine.test[i].n_gen);
     const double disk = opt->disk_gbps > 0 ? opt->disk_gbps : 3.5;
     out->load_disk_s = (double)out->need.weights / (disk * 1e9);
     out->load_link_s = d->plan.link_gbps > 0 ? (double)out->place.device_bytes / (d->plan.link_gbps * 1e9) : (double)NAN;

@@ -27,7 +27,7 @@ struct fit_row {
     bool is_offloaded;             /* some layers stay in main memory: speeds are of both together */
     struct plan_range pp_tps, tg_tps, ttft_ms; /* one user; prompts and answers of LocalScore's nine tests, within n_ctx */
     struct plan_range users_tps;   /* all users together at decode */
-    enum plan_viability use[PLAN_USE_CASES];
+    enum plan_viability use[PLAN_USE_CASES], nine[PLAN_TESTS_MAX]; /* UC1 to UC4; LocalScore's nine tests, whatever n_ctx is */
     double load_disk_s, load_link_s; /* reading the file; copying it to the device, NAN for unified memory */
     char runtime[48];
     bool is_best;

@@ -26,13 +26,14 @@ void fit_put_range(struct out_table *t, struct plan_range r, bool runs)
         out_cell(t, "%s-%s", two_digits(low, r.low), two_digits(high, r.high));
 }
 
+static const char use_letter[PLAN_VIABILITY_COUNT] = { 'I', 'B', 'O', '-' };
+
 /* One letter for each use case: I interactive, B background, O off-line, - non-viable. */
 static void put_uses(char text[PLAN_USE_CASES + 1], const struct fit_row *r)
 {
-    static const char letter[] = { 'I', 'B', 'O', '-' };
     const bool runs = !r->is_memory_known || r->place.fits != PLAN_TOO_LARGE;
     for (int u = 0; u < PLAN_USE_CASES; u++)
-        text[u] = runs ? letter[r->use[u]] : '-';
+        text[u] = runs ? use_letter[r->use[u]] : '-';
     text[PLAN_USE_CASES] = '\0';
 }
 
@@ -72,6 +73,10 @@ static void explain(const struct fit_row *r, const struct device *d)
     printf("  load: %.1f s from the disk%s", r->load_disk_s, isfinite(r->load_link_s) ? "" : "\n");
     if (isfinite(r->load_link_s))
         printf(", %.1f s over the link\n", r->load_link_s);
+    printf("  LocalScore's nine tests:");
+    for (int i = 0; i < PLAN_TESTS_MAX; i++)
+        printf(" %c", use_letter[r->nine[i]]);
+    printf("\n");
     if (r->place.fits == PLAN_SPLIT)
         printf("  %d of %d layers on the device, the rest in main memory\n", r->place.n_layers_device, r->place.n_layers);
 }
@@ -174,7 +179,10 @@ static void put_row(struct buf *b, const struct fit_row *r)
     buf_puts(b, ",\"use_cases\":{");
     for (int u = 0; u < PLAN_USE_CASES; u++)
         advice_json_text(b, plan_use_cases[u].name, plan_viability_name(runs ? r->use[u] : PLAN_NOT_VIABLE));
-    buf_printf(b, "},\"is_best\":%s", r->is_best ? "true" : "false");
+    buf_puts(b, "},\"localscore_cases\":[");
+    for (int i = 0; i < PLAN_TESTS_MAX; i++)
+        buf_printf(b, "%s\"%s\"", i ? "," : "", plan_viability_name(runs ? r->nine[i] : PLAN_NOT_VIABLE));
+    buf_printf(b, "],\"is_best\":%s", r->is_best ? "true" : "false");
     advice_json_text(b, "why", r->is_best ? r->why : NULL);
     buf_puts(b, "}");
 }

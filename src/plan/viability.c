@@ -22,22 +22,12 @@ enum plan_viability plan_viability_of(int n_prompt, int n_gen, double pp_tps, do
     return all_s <= background_max_s ? PLAN_BACKGROUND : all_s <= offline_max_s ? PLAN_OFFLINE : PLAN_NOT_VIABLE;
 }
 
-static enum plan_viability one(const struct plan_speed_query *q, int n_prompt, int n_gen, int depth)
-{
-    struct plan_speed_query own = *q;
-    own.work = plan_workload_one(n_prompt, n_gen, depth);
-    const struct plan_speed s = plan_speed_predict(&own);
-    return plan_viability_of(n_prompt, n_gen, s.pp_tps.mid, s.tg_tps.mid);
-}
-
-void plan_viability_each(const struct plan_speed_query *q, const struct plan_workload *w, enum plan_viability out[PLAN_TESTS_MAX])
-{
-    for (int i = 0; i < w->n_tests; i++)
-        out[i] = one(q, w->test[i].n_prompt, w->test[i].n_gen, w->test[i].depth);
-}
-
 void plan_viability_use_cases(const struct plan_speed_query *q, enum plan_viability out[PLAN_USE_CASES])
 {
-    for (int i = 0; i < PLAN_USE_CASES; i++)
-        out[i] = one(q, plan_use_cases[i].n_prompt, plan_use_cases[i].n_gen, 0);
+    struct plan_speed_query own = *q;
+    for (int i = 0; i < PLAN_USE_CASES; i++) {
+        own.work = plan_workload_one(plan_use_cases[i].n_prompt, plan_use_cases[i].n_gen, 0);
+        const struct plan_speed s = plan_speed_predict(&own);
+        out[i] = plan_viability_of(plan_use_cases[i].n_prompt, plan_use_cases[i].n_gen, s.pp_tps.mid, s.tg_tps.mid);
+    }
 }

@@ -8,8 +8,8 @@
  */
 #ifndef TUTTI_PLAN_VIABILITY_H
 #define TUTTI_PLAN_VIABILITY_H
-#include "plan/range.h"
 #include "plan/speed.h"
+
 
 enum plan_viability { PLAN_INTERACTIVE, PLAN_BACKGROUND, PLAN_OFFLINE, PLAN_NOT_VIABLE, PLAN_VIABILITY_COUNT };
 const char *plan_viability_name(enum plan_viability v); /* "interactive", "background", "off-line", "non-viable" */
@@ -25,8 +25,6 @@ struct plan_use_case {
 enum { PLAN_USE_CASES = 4 };
 extern const struct plan_use_case plan_use_cases[PLAN_USE_CASES];
 
-/* The level of each test of a workload for a device and model: speeds are predicted for that test's own prompt and depth. */
-void plan_viability_each(const struct plan_speed_query *q, const struct plan_workload *w, enum plan_viability out[PLAN_TESTS_MAX]);
-/* The four use cases for a device and model. */
+/* The four use cases for a device and model, speeds predicted for each one's own prompt and answer. */
 void plan_viability_use_cases(const struct plan_speed_query *q, enum plan_viability out[PLAN_USE_CASES]);
 #endif

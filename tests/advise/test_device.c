@@ -125,6 +125,39 @@ TEST(the_best_of_a_card_fits_and_answers_while_you_wait)
     catalog_free(c);
 }
 
+TEST(a_fast_card_is_interactive_everywhere_and_a_small_board_is_not)
+{
+    struct err err = { 0 };
+    struct device d;
+    struct plan_model m;
+    struct fit_row r;
+    struct catalog *c = open_catalog();
+    REQUIRE(c && device_of_spec(&d, c, "rtx 4090", &err) && advise_model_find(&m, c, "llama 3.1 8b", "Q4_K_M", &err), "%s", err.text);
+    fit_one(&r, &d, NULL, &m, &(struct fit_options){ 0 });
+    for (int i = 0; i < 9; i++)
+        CHECK(r.nine[i] == PLAN_INTERACTIVE, "test %d: %s", i, plan_viability_name(r.nine[i]));
+    REQUIRE(device_of_spec(&d, c, "Raspberry Pi 5,mem=8", &err), "%s", err.text);
+    fit_one(&r, &d, NULL, &m, &(struct fit_options){ 0 });
+    CHECK(r.use[1] >= PLAN_OFFLINE && r.use[2] >= PLAN_OFFLINE && r.nine[1] == r.use[1] && r.nine[5] == r.use[2], "8B on a Pi: %s, %s", plan_viability_name(r.use[1]), plan_viability_name(r.use[2]));
+    catalog_free(c);
+}
+
+TEST(a_slow_link_hurts_loading_and_hardly_decoding)
+{
+    struct err err = { 0 };
+    struct device fast, slow;
+    struct plan_model m;
+    struct fit_row a, b;
+    struct catalog *c = open_catalog();
+    REQUIRE(c && device_of_spec(&fast, c, "rtx 4090", &err) && device_of_spec(&slow, c, "rtx 4090,link=Thunderbolt 4", &err) && advise_model_find(&m, c, "llama 3.1 8b", "Q4_K_M", &err), "%s", err.text);
+    CHECK(slow.plan.link_gbps > 2 && slow.plan.link_gbps < 4 && slow.plan.source[PLAN_FIG_LINK] == PLAN_GIVEN, "%g GB/s", slow.plan.link_gbps);
+    fit_one(&a, &fast, NULL, &m, &(struct fit_options){ 0 });
+    fit_one(&b, &slow, NULL, &m, &(struct fit_options){ 0 });
+    CHECK(b.load_link_s > 5 * a.load_link_s && b.tg_tps.mid == a.tg_tps.mid, "%g s against %g s", b.load_link_s, a.load_link_s);
+    CHECK(!device_of_spec(&slow, c, "rtx 4090,link=carrier pigeon", &err) && err.text[0], "no such link");
+    catalog_free(c);
+}
+
 TEST(a_bench_moves_predictions_and_narrows_them)
 {
     struct err err = { 0 };

@@ -49,6 +49,10 @@ run --on "rtx 4090,colour=red"
 check "a wrong key is named" 1 "grep -q \"no key 'colour'\" err" '[ "$(wc -l <err)" -eq 1 ]' '[ ! -s out ]'
 run --on "rtx 4090" "no such model"
 check "a wrong model is one line" 1 '[ "$(wc -l <err)" -eq 1 ]' '[ ! -s out ]'
+run --root tests/hw/machines/raspberry-pi-5.tree 1b 70b
+check "a recorded machine" 0 'grep -q "^Raspberry Pi 5: .* 17.1 GB/s" out' 'grep -q "^\* *1b .*fits" out' 'grep -q "70b .* no " out' '[ ! -s err ]'
+run 0.1b
+check "this machine, whatever it is" 0 'grep -q "0.1b" out' '[ "$(awk "length > 80" out | wc -l)" -eq 0 ]'
 run --matrix core
 check "there is one matrix" 2 '[ "$(wc -l <err)" -eq 1 ]'
 if command -v python3 >/dev/null; then
@@ -61,7 +65,7 @@ for v in d["devices"]:
     assert set(v) == {"name", "class", "runtime", "n_devices", "memory_bytes", "usable_bytes", "bandwidth_gbps", "fp16_tflops", "fp32_tflops", "link_gbps", "from", "steps", "catalog_source", "corrected", "models"}, set(v)
     assert set(v["from"]) == {"memory", "bandwidth", "fp16", "fp32", "int8", "cores", "load_w", "idle_w", "price", "link"}
     for m in v["models"]:
-        assert set(m) == {"model", "quant", "runtime", "params", "active_params", "weight_bytes", "kv_bytes", "compute_bytes", "runtime_bytes", "total_bytes", "is_exact", "fits", "layers_on_device", "layers", "pp_tps", "tg_tps", "ttft_ms", "users_tps", "load_disk_s", "load_link_s", "use_cases", "is_best", "why"}, set(m)
+        assert set(m) == {"model", "quant", "runtime", "params", "active_params", "weight_bytes", "kv_bytes", "compute_bytes", "runtime_bytes", "total_bytes", "is_exact", "fits", "layers_on_device", "layers", "pp_tps", "tg_tps", "ttft_ms", "users_tps", "load_disk_s", "load_link_s", "use_cases", "localscore_cases", "is_best", "why"} and len(m["localscore_cases"]) == 9, set(m)
         assert set(m["use_cases"]) == {"UC1", "UC2", "UC3", "UC4"}
         for r in ("pp_tps", "tg_tps", "ttft_ms"):
             assert m[r] is None or m[r]["low"] <= m[r]["mid"] <= m[r]["high"]

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "plan/speed.h"
 #include "plan/viability.h"
 #include "test.h"
 
@@ -53,17 +54,4 @@ TEST(use_cases_are_four_of_the_nine_localscore_tests)
             found += nine.test[i].n_prompt == plan_use_cases[u].n_prompt && nine.test[i].n_gen == plan_use_cases[u].n_gen;
         CHECK(found == 1, "%s", plan_use_cases[u].name);
     }
-}
-
-TEST(a_fast_card_is_interactive_everywhere_and_a_small_board_is_not)
-{
-    struct plan_speed_query q = { .device = "GeForce RTX 4090", .cls = PLAN_NVIDIA, .mem_gb = 24, .bw_gbps = 1008, .peak_tflops = 330, .runtime = "", .quant = "Q4_K_M", .params = 8.03e9,
-                                  .active_params = 8.03e9, .bpw = 4.9, .work = plan_workload_localscore() };
-    enum plan_viability each[PLAN_TESTS_MAX], four[PLAN_USE_CASES];
-    plan_viability_each(&q, &q.work, each);
-    for (int i = 0; i < 9; i++)
-        CHECK(each[i] == PLAN_INTERACTIVE, "test %d: %s", i, plan_viability_name(each[i]));
-    q.device = "Raspberry Pi 5", q.cls = PLAN_SOC, q.bw_gbps = 17.1, q.peak_tflops = 0.307, q.mem_gb = 8;
-    plan_viability_use_cases(&q, four);
-    CHECK(four[1] >= PLAN_OFFLINE && four[2] >= PLAN_OFFLINE, "8B on a Pi: %s, %s", plan_viability_name(four[1]), plan_viability_name(four[2]));
 }
