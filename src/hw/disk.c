@@ -43,6 +43,12 @@ static void read_nvme_link(const struct hw_root *r, const char *name, struct hw_
     at = strrchr(path, '/');
     const struct hw_pci_link link = hw_pci_link(r, at ? at + 1 : path);
     d->link_gen = link.gen, d->link_gen_max = link.gen_max, d->link_width = link.width;
+    char speed[48];
+    int64_t width;
+    if (!d->link_gen && hw_read(r, speed, sizeof(speed), "%s/current_link_speed", path)) /* a recording without the bus */
+        d->link_gen = hw_pci_gen(speed);
+    if (!d->link_width && hw_read_i64(r, &width, "%s/current_link_width", path) && width > 0 && width <= 32)
+        d->link_width = (int)width;
 }
 
 static void read_disk(const struct hw_root *r, const char *name, struct hw_disk *d)

@@ -219,6 +219,13 @@ TEST(disks_are_told_apart)
     CHECK(m->disks[2].link_gen == 2 && m->disks[2].link_gen_max == 3 && m->disks[2].link_width == 1 && m->disks[2].size_bytes == 1000215216ll * 512);
 }
 
+TEST(an_nvme_drive_of_a_recording_without_the_bus_has_its_link)
+{
+    REQUIRE(detect("sys/block/nvme0n1/size: 1000\nsys/class/nvme/nvme0/device -> ../../../devices/pci0/0001:01:00.0\nsys/devices/pci0/0001:01:00.0/current_link_speed: 5.0 GT/s PCIe\n"
+                   "sys/devices/pci0/0001:01:00.0/current_link_width: 1\n"));
+    CHECK(m->n_disks == 1 && m->disks[0].link_gen == 2 && m->disks[0].link_width == 1);
+}
+
 TEST(the_disk_of_a_folder_is_found_through_mounts_partitions_and_mappings)
 {
     REQUIRE(detect(NVME "sys/block/sda/size: 100000\nsys/class/block/sda -> ../../block/sda\n"
