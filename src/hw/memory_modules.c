@@ -81,12 +81,13 @@ static bool channel_of(const struct hw_module *d, char *to, size_t size)
             return true;
         }
     }
-    /* boards of desktops and Dell, HPE, Supermicro servers: DIMM_A1, A1, CPU1_DIMM_B2, P1-DIMMA1: a letter with a number at the end */
+    /* boards of desktops and many servers: DIMM_A1, CPU1_DIMM_B2, P1-DIMMA1, A2: a letter and the slot on that channel, of which there are
+     * 3 at most.  Dell's servers count all slots of a socket so (A1 to A16): their names do not tell. */
     const size_t n = strlen(d->locator);
     size_t digits = n;
     while (digits > 0 && isdigit((unsigned char)d->locator[digits - 1]))
         digits--;
-    if (digits < n && digits > 0 && isupper((unsigned char)d->locator[digits - 1]) &&
+    if (digits < n && digits > 0 && n - digits < 4 && strtol(d->locator + digits, NULL, 10) <= 3 && isupper((unsigned char)d->locator[digits - 1]) &&
         (digits == 1 || !isupper((unsigned char)d->locator[digits - 2]) || (digits >= 5 && strncmp(d->locator + digits - 5, "DIMM", 4) == 0))) {
         snprintf(to, size, "%.*s", (int)digits, d->locator);
         return true;
@@ -101,10 +102,12 @@ static int count_channels(const struct hw_memory *mem, bool filled_only)
     for (int i = 0; i < mem->n_modules; i++) {
         const struct hw_module *d = &mem->modules[i];
         char name[128];
-        if ((filled_only && d->size_bytes == 0) || strcmp(d->type, "persistent") == 0)
+        if (strcmp(d->type, "persistent") == 0)
             continue;
-        if (!channel_of(d, name, sizeof(name)))
+        if (!channel_of(d, name, sizeof(name))) /* of an empty slot, too: Dell's A12 shows that A is no channel */
             return 0;
+        if (filled_only && d->size_bytes == 0)
+            continue;
         bool is_new = true;
         for (int k = 0; k < n && is_new; k++)
             is_new = strcmp(seen[k], name) != 0;
