@@ -81,31 +81,20 @@ static json_t *text_or_null(const char *text) { return text[0] ? json_string(tex
 
 static bool print_json(const struct doctor_finding *findings, int n, const struct doctor_edge *edge)
 {
-    json_t *root = json_object(), *list = json_array();
-    json_object_set_new(root, "rules", json_integer(doctor_n_rules));
+    json_t *root = json_object(), *list = json_array(), *ticks = edge ? json_array() : json_null();
+    bool ok = true;
     for (int i = 0; i < n; i++) {
-        json_t *o = json_object();
-        json_object_set_new(o, "id", json_string(findings[i].id));
-        json_object_set_new(o, "severity", json_string(doctor_severity_name(findings[i].severity)));
-        json_object_set_new(o, "what", json_string(findings[i].what));
-        json_object_set_new(o, "why", json_string(findings[i].why));
-        json_object_set_new(o, "fix", text_or_null(findings[i].fix));
-        json_object_set_new(o, "confidence", json_string(doctor_confidence_name(findings[i].confidence)));
-        json_array_append_new(list, o);
+        const struct doctor_finding *f = &findings[i];
+        ok &= json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:o, s:s}", "id", f->id, "severity", doctor_severity_name(f->severity), "what", f->what, "why", f->why, "fix",
+                                                    text_or_null(f->fix), "confidence", doctor_confidence_name(f->confidence))) == 0;
     }
-    json_object_set_new(root, "findings", list);
-    json_t *ticks = edge ? json_array() : json_null();
-    for (int i = 0; edge && i < DOCTOR_EDGE_ITEMS; i++) {
-        json_t *o = json_object();
-        json_object_set_new(o, "id", json_string(edge[i].id));
-        json_object_set_new(o, "want", json_string(edge[i].want));
-        json_object_set_new(o, "tick", json_string(doctor_tick_name(edge[i].tick)));
-        json_object_set_new(o, "found", text_or_null(edge[i].found));
-        json_object_set_new(o, "how", text_or_null(edge[i].how));
-        json_array_append_new(ticks, o);
-    }
-    json_object_set_new(root, "edge", ticks);
-    char *text = json_dumps(root, JSON_COMPACT);
+    for (int i = 0; edge && i < DOCTOR_EDGE_ITEMS; i++)
+        ok &= json_array_append_new(ticks, json_pack("{s:s, s:s, s:s, s:o, s:o}", "id", edge[i].id, "want", edge[i].want, "tick", doctor_tick_name(edge[i].tick), "found",
+                                                     text_or_null(edge[i].found), "how", text_or_null(edge[i].how))) == 0;
+    ok &= json_object_set_new(root, "rules", json_integer(doctor_n_rules)) == 0;
+    ok &= json_object_set_new(root, "findings", list) == 0;
+    ok &= json_object_set_new(root, "edge", ticks) == 0;
+    char *text = ok ? json_dumps(root, JSON_COMPACT) : NULL;
     json_decref(root);
     if (text)
         printf("%s\n", text);
