@@ -129,6 +129,14 @@ static void put(struct speed_features *f, enum speed_group g, double sd, double 
     x->group = g, x->sd = sd, x->value = value;
 }
 
+/* ollama is llama.cpp with a server of its own: what holds for the one holds, nearly, for the other. */
+static void put_runtime(struct speed_features *f, enum speed_group g, double sd, const char *cls, const char *engine)
+{
+    const bool is_ollama = strcmp(engine, "ollama") == 0;
+    put(f, g, sd, 1, "r:%s/%s", cls, is_ollama ? "llama.cpp" : engine);
+    put(f, g, 0.3 * sd, is_ollama, "r:%s/ollama", cls);
+}
+
 static const char *memory_bucket(double gb)
 {
     return gb <= 0 ? "?" : gb <= 8.6 ? "8" : gb <= 12.5 ? "12" : gb <= 16.5 ? "16" : gb <= 25 ? "24" : gb <= 33 ? "32" : gb <= 50 ? "48" : gb <= 66 ? "64" : gb <= 100 ? "96" : "128+";
@@ -158,7 +166,7 @@ void speed_features(struct speed_features *f, const struct plan_speed_query *q)
     put(f, SPEED_TG_WEIGHTS, 0.5, 1, "1");
     put(f, SPEED_TG_WEIGHTS, 0.5, 1, "c:%s", c);
     put(f, SPEED_TG_WEIGHTS, 0.25, 1, "b:%s/%s", c, backend);
-    put(f, SPEED_TG_WEIGHTS, 0.25, 1, "r:%s/%s", c, engine);
+    put_runtime(f, SPEED_TG_WEIGHTS, 0.25, c, engine);
     put(f, SPEED_TG_WEIGHTS, 0.15, 1, "q:%s/%s", side, quant);
     put(f, SPEED_TG_WEIGHTS, 0.08, 1, "q:%s/%s", c, quant);
     put(f, SPEED_TG_WEIGHTS, 0.3, is_moe, "moe:%s", side);
@@ -180,11 +188,11 @@ void speed_features(struct speed_features *f, const struct plan_speed_query *q)
     if (q->cls == PLAN_NVIDIA && !t.has_tensor)
         put(f, SPEED_TG_COMPUTE, 0.5, 1, "no-tensor");
     put(f, SPEED_TG_COMPUTE, 1, q->peak_tflops <= 0, "no-peak:%s", c);
-    put(f, SPEED_TG_COMPUTE, 0.5, 1, "r:%s/%s", c, engine);
+    put_runtime(f, SPEED_TG_COMPUTE, 0.5, c, engine);
     /* decode: fixed */
     put(f, SPEED_TG_FIXED, 1, 1, "1");
     put(f, SPEED_TG_FIXED, 0.7, 1, "c:%s", c);
-    put(f, SPEED_TG_FIXED, 0.5, 1, "r:%s/%s", c, engine);
+    put_runtime(f, SPEED_TG_FIXED, 0.5, c, engine);
     put(f, SPEED_TG_FIXED, 0.5, 1, "b:%s/%s", c, backend);
     put(f, SPEED_TG_FIXED, 0.4, 1, "a:%s/%s", c, t.arch);
     put(f, SPEED_TG_FIXED, 0.3, 1, "f:%s/%s", c, t.form);
@@ -195,7 +203,7 @@ void speed_features(struct speed_features *f, const struct plan_speed_query *q)
     /* decode: K/V */
     put(f, SPEED_TG_KV, 1, 1, "1");
     put(f, SPEED_TG_KV, 0.7, 1, "c:%s", c);
-    put(f, SPEED_TG_KV, 0.5, 1, "r:%s/%s", c, engine);
+    put_runtime(f, SPEED_TG_KV, 0.5, c, engine);
     put(f, SPEED_TG_KV, 0.5, 1, "b:%s/%s", c, backend);
     if (family[0])
         put(f, SPEED_TG_KV, 0.7, 1, "m:%s", family);
@@ -215,7 +223,7 @@ void speed_features(struct speed_features *f, const struct plan_speed_query *q)
     put(f, SPEED_PP_COMPUTE, 0.7, 1, "1");
     put(f, SPEED_PP_COMPUTE, 1, 1, "c:%s", c);
     put(f, SPEED_PP_COMPUTE, 0.4, 1, "b:%s/%s", c, backend);
-    put(f, SPEED_PP_COMPUTE, 0.4, 1, "r:%s/%s", c, engine);
+    put_runtime(f, SPEED_PP_COMPUTE, 0.4, c, engine);
     put(f, SPEED_PP_COMPUTE, 0.3, 1, "q:%s/%s", side, quant);
     put(f, SPEED_PP_COMPUTE, 0.2, 1, "q:%s/%s", c, quant);
     put(f, SPEED_PP_COMPUTE, 0.5, is_moe, "moe:%s", side);
@@ -240,13 +248,13 @@ void speed_features(struct speed_features *f, const struct plan_speed_query *q)
     put(f, SPEED_PP_ALL, 0.5, t.is_hosted, "host");
     put(f, SPEED_PP_FIXED, 1, 1, "1");
     put(f, SPEED_PP_FIXED, 0.7, 1, "c:%s", c);
-    put(f, SPEED_PP_FIXED, 0.5, 1, "r:%s/%s", c, engine);
+    put_runtime(f, SPEED_PP_FIXED, 0.5, c, engine);
     put(f, SPEED_PP_FIXED, 0.5, 1, "b:%s/%s", c, backend);
     put(f, SPEED_PP_WEIGHTS, 0.5, 1, "1");
     put(f, SPEED_PP_WEIGHTS, 0.5, 1, "c:%s", c);
     put(f, SPEED_PP_ATTN, 1, 1, "1");
     put(f, SPEED_PP_ATTN, 1, 1, "c:%s", c);
-    put(f, SPEED_PP_ATTN, 0.5, 1, "r:%s/%s", c, engine);
+    put_runtime(f, SPEED_PP_ATTN, 0.5, c, engine);
     put(f, SPEED_PP_ATTN, 0.5, 1, "b:%s/%s", c, backend);
     if (family[0])
         put(f, SPEED_PP_ATTN, 0.7, 1, "m:%s", family);
