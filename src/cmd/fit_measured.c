@@ -76,8 +76,10 @@ void fit_probe(struct device *cpu)
         struct plan_device *p = &cpu->plan;
         p->bw_gbps = 1.25 * limits.read_bps / 1e9; /* the fit knows peaks of data sheets: about that much above what is read */
         p->source[PLAN_FIG_BW] = PLAN_MEASURED;
-        if (!(p->fp32_tflops > 0))
+        if (limits.f32_flops > 0)
             p->fp32_tflops = limits.f32_flops / 1e12, p->source[PLAN_FIG_FP32] = PLAN_MEASURED;
+        if (limits.int8_ops > 0)
+            p->int8_tops = limits.int8_ops / 1e12, p->source[PLAN_FIG_INT8] = PLAN_MEASURED;
         snprintf(cpu->steps, sizeof(cpu->steps), "measured now: reads %.1f GB/s; a data sheet would say some 1.25 times that\n", limits.read_bps / 1e9);
     }
     pool_free(pool);

@@ -192,7 +192,7 @@ int fit_tables(struct fit_job *j)
     struct err err = { 0 };
     struct buf b;
     struct fit_row *rows = calloc((size_t)j->n_rows, sizeof(*rows));
-    bool ok = rows != NULL || err_set(&err, ERR_NOMEM, "fit: out of memory"), any = false;
+    bool ok = rows != NULL || err_set(&err, ERR_NOMEM, "fit: out of memory"), any = false, is_tutti = false;
     buf_init(&b, 64 << 20);
     buf_printf(&b, "{\"n_ctx\":%d,\"n_users\":%d,\"devices\":[", j->options.n_ctx, j->options.n_users);
     for (int i = 0; ok && i < j->n_devices; i++) {
@@ -217,6 +217,7 @@ int fit_tables(struct fit_job *j)
             if (i)
                 printf("\n");
             ok = print_table(j, d, rows, best, &err);
+            is_tutti |= j->n_rows > 0 && strncmp(rows[0].runtime, "tutti", 5) == 0;
         }
     }
     free(rows);
@@ -228,5 +229,7 @@ int fit_tables(struct fit_job *j)
     if (ok)
         printf("All speeds are predictions: 80 %% of machines lie within; context %d, %d user%s.\nuse: UC1 classify 1024+16, UC2 read 4096+256, UC3 reason 1280+3072,\n"
                "     UC4 write 384+1152; I interactive, B background (5 min), O off-line (8 h)\n", j->options.n_ctx, j->options.n_users, j->options.n_users > 1 ? "s" : "");
+    if (ok && is_tutti)
+        printf("tutti CPU is estimated from its own figures on one machine (docs/SPEED.md);\nits speed on yours: tutti bench\n");
     return ok ? any ? 0 : 1 : cmd_fail(&err);
 }

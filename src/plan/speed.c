@@ -20,7 +20,7 @@ static const struct effect effects[] = { /* sorted by group, then name: strcmp *
     { SPEED_GROUP_COUNT, "", 0 },
 };
 /* How far measurements lie from estimates, of devices that the fit had not seen and of those that it had: quantiles of log(measured / predicted). */
-static const struct spread {
+static const struct quantiles {
     const char *cls;
     int what; /* 0 decode, 1 prefill */
     double low[2], high[2]; /* [1]: where the device itself was measured */
@@ -98,15 +98,17 @@ double speed_pp_tps(const struct plan_speed_query *q, const double sum[SPEED_GRO
 
 /* ---- the estimate ---- */
 
+static struct plan_range spread(double mid, double low, double high) { return (struct plan_range){ mid * exp(low), mid, mid * exp(high) }; }
+
 static struct plan_range around(double mid, const char *cls, int what, bool is_known)
 {
-    const struct spread *s = spreads;
+    const struct quantiles *s = spreads;
     while (s->cls[0] && (s->what != what || strcmp(s->cls, cls) != 0))
         s++;
     double low = s->low[is_known], high = s->high[is_known];
     if (is_known && strcmp(cls, "cpu") == 0) /* the same part with other memory modules: only half as well known */
         low = (low + s->low[0]) / 2, high = (high + s->high[0]) / 2;
-    return (struct plan_range){ mid * exp(low), mid, mid * exp(high) };
+    return spread(mid, low, high);
 }
 
 struct plan_speed plan_speed_predict(const struct plan_speed_query *q)
@@ -116,8 +118,11 @@ struct plan_speed plan_speed_predict(const struct plan_speed_query *q)
         return out;
     static _Thread_local struct speed_features f;
     double sum[SPEED_GROUP_COUNT] = { 0 }, base[SPEED_GROUP_COUNT] = { 0 }, part[SPEED_GROUP_COUNT] = { 0 };
-    speed_features(&f, q);
     bool is_known[2] = { false, false };
+    const bool is_tutti = speed_is_tutti(q); /* no public measurement has an effect on it */
+    f.n = 0;
+    if (!is_tutti)
+        speed_features(&f, q);
     for (int i = 0; i < f.n; i++) {
         const double effect = effect_of(f.at[i].group, f.at[i].name);
         sum[f.at[i].group] += f.at[i].value * effect;
@@ -125,8 +130,9 @@ struct plan_speed plan_speed_predict(const struct plan_speed_query *q)
             is_known[f.at[i].group == SPEED_PP_ALL] = true;
     }
     const char *cls = plan_class_name(q->cls);
-    out.tg_tps = around(speed_tg_tps(q, sum, NULL), cls, 0, is_known[0]);
-    out.pp_tps = around(speed_pp_tps(q, sum, NULL), cls, 1, is_known[1]);
+    const double tg = speed_tg_tps(q, sum, NULL), pp = speed_pp_tps(q, sum, NULL);
+    out.tg_tps = is_tutti ? spread(tg, speed_tutti_spread[0][0], speed_tutti_spread[0][1]) : around(tg, cls, 0, is_known[0]);
+    out.pp_tps = is_tutti ? spread(pp, speed_tutti_spread[1][0], speed_tutti_spread[1][1]) : around(pp, cls, 1, is_known[1]);
     /* the first token: the prompt and one step; each as uncertain as its rate */
     double pp_ms = 0, tg_ms = 0;
     for (int i = 0; i < q->work.n_tests; i++) {
@@ -149,7 +155,7 @@ struct plan_speed_query plan_speed_query_for(const struct plan_device *d, const 
     return (struct plan_speed_query){
         .device = d->name, .cls = d->cls, .mem_gb = (double)d->mem_bytes / 1e9, .bw_gbps = d->bw_gbps,
         .peak_tflops = d->fp16_tflops > 0 ? d->fp16_tflops : d->cls == PLAN_CPU || d->cls == PLAN_SOC ? d->fp32_tflops : 0,
-        .runtime = runtime, .model_name = m->name, .quant = m->quant, .params = m->params, .active_params = m->active_params, .bpw = m->bpw,
+        .peak_int8_tops = d->source[PLAN_FIG_INT8] == PLAN_MEASURED ? d->int8_tops : 0, .runtime = runtime, .model_name = m->name, .quant = m->quant, .params = m->params, .active_params = m->active_params, .bpw = m->bpw,
         .work = plan_workload_localscore(),
     };
 }

@@ -38,6 +38,7 @@ struct plan_speed_query {
     const char *device;       /* its name: architecture, form and host are read from it */
     enum plan_class cls;
     double mem_gb, bw_gbps, peak_tflops; /* 0: not known */
+    double peak_int8_tops;    /* of CPUs, for tutti's engine; 0: from peak_tflops and the name */
     const char *runtime;      /* "llama.cpp CUDA", "llamafile CPU", ...; "" or NULL: llama.cpp */
     const char *model_name;   /* "" or NULL: not known; its family is read from it */
     const char *quant;

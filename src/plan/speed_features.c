@@ -100,6 +100,10 @@ void speed_bases(double base[SPEED_GROUP_COUNT], const struct plan_speed_query *
     const double kv = q->kv_bytes_per_tok > 0 ? q->kv_bytes_per_tok : usual_kv_bytes(a);
     const double layers = usual_layers(sqrt(q->params * a)), n = t->n_prompt > 0 ? t->n_prompt : 1, depth = t->depth;
     const double mid = depth + (q->work.n_tests > 1 || t->n_prompt > 0 ? n : 0) + t->n_gen / 2.0; /* the average step of the generation */
+    if (speed_is_tutti(q)) {
+        speed_tutti_bases(base, q, t, peak, &(struct speed_usual){ a, layers, kv, usual_attention(a) });
+        return;
+    }
     base[SPEED_TG_FIXED] = layers * 20e-6;
     base[SPEED_TG_WEIGHTS] = read / (0.75 * bw);
     base[SPEED_TG_COMPUTE] = 2 * a / (0.15 * peak);

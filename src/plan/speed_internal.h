@@ -6,6 +6,7 @@
  */
 #ifndef TUTTI_PLAN_SPEED_INTERNAL_H
 #define TUTTI_PLAN_SPEED_INTERNAL_H
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "plan/speed.h"
@@ -49,6 +50,13 @@ void speed_features(struct speed_features *f, const struct plan_speed_query *q);
 /* Base times in seconds of one test, before any effect; [SPEED_TG_ALL] and [SPEED_PP_ALL] are not set. */
 void speed_bases(double base[SPEED_GROUP_COUNT], const struct plan_speed_query *q, const struct plan_test *t);
 
+/* tutti's own engine on a CPU: its terms, with figures of a model as speed_bases() has them (speed_tutti.c). */
+struct speed_usual {
+    double active, layers, kv_bytes, attention; /* weights per token, layers, K/V bytes per position, layers x width */
+};
+bool speed_is_tutti(const struct plan_speed_query *q);
+extern const double speed_tutti_spread[2][2];
+void speed_tutti_bases(double base[SPEED_GROUP_COUNT], const struct plan_speed_query *q, const struct plan_test *t, double peak, const struct speed_usual *u);
 /* Rates from effects: effect_sum[g] is the sum of value * effect of group g.  With share given, share[g] becomes
  * d log(time) / d effect_sum[g], averaged over tests as the rate is. */
 double speed_tg_tps(const struct plan_speed_query *q, const double effect_sum[SPEED_GROUP_COUNT], double *share);

@@ -193,3 +193,22 @@ TEST(the_committed_fit_is_the_fit_of_this_model)
     rows_free(&r);
     free(text);
 }
+
+TEST(tuttis_own_engine_is_estimated_from_its_own_measurements)
+{
+    /* docs/SPEED.md: two cores of Zen 4, read probe 34 GB/s, int8 885 GOPS, f32 228 GFLOPS; tokens/s seen there */
+    static const struct { double params, bpw, tg, pp; } seen[] = {
+        { 0.494e9, 8.5, 63, 625 }, { 0.494e9, 6.5, 69, 607 }, { 1.236e9, 8.5, 22, 300 }, { 1.236e9, 5.2, 47, 256 }, { 0.1345e9, 8.5, 194, 1783 } };
+    for (size_t i = 0; i < sizeof(seen) / sizeof(seen[0]); i++) {
+        struct plan_speed_query q = { .device = "AMD EPYC", .cls = PLAN_CPU, .mem_gb = 24, .bw_gbps = 1.25 * 34, .peak_tflops = 0.228, .peak_int8_tops = 0.885,
+                                      .runtime = "tutti CPU", .quant = "", .params = seen[i].params, .active_params = seen[i].params, .bpw = seen[i].bpw };
+        q.work = plan_workload_one(0, 64, 0);
+        const struct plan_range tg = plan_speed_predict(&q).tg_tps;
+        q.work = plan_workload_one(512, 1, 0);
+        const struct plan_range pp = plan_speed_predict(&q).pp_tps;
+        CHECK(tg.low < seen[i].tg && seen[i].tg < tg.high, "%zu: decode %g not in %g-%g", i, seen[i].tg, tg.low, tg.high);
+        CHECK(pp.low < seen[i].pp && seen[i].pp < pp.high, "%zu: prefill %g not in %g-%g", i, seen[i].pp, pp.low, pp.high);
+        q.runtime = "llama.cpp CPU";
+        CHECK(plan_speed_predict(&q).pp_tps.mid != pp.mid);
+    }
+}
