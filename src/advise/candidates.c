@@ -65,7 +65,7 @@ static bool can_train(const struct hardware *hw, enum plan_train_kind kind)
 }
 
 /* One candidate: n of this hardware at this price.  False: there is no room left, or no memory. */
-static bool add(struct recommend *r, struct catalog *c, const struct hardware *hw, const struct price *price, int n, bool is_owned, const struct recommend_ask *ask,
+static bool add(struct recommend *r, struct catalog *c, const struct hardware *hw, const struct price *price, bool is_stale, int n, bool is_owned, const struct recommend_ask *ask,
                 const struct plan_speed *speed, int effort, double cloud_usd_hour, struct err *err)
 {
     if (r->n == CANDIDATES_MAX)
@@ -88,6 +88,7 @@ static bool add(struct recommend *r, struct catalog *c, const struct hardware *h
         .card_usd_high = n * price->high_usd,
         .is_used = price->kind == PRICE_USED,
         .is_launch_price = price->kind == PRICE_LAUNCH || price->kind == PRICE_LIST,
+        .is_stale_price = is_stale,
         .mem_bytes = n * mem.mem_bytes,
         .usable_bytes = n * mem.usable_bytes,
         .need_bytes = hardware_need_bytes(c, hw, &r->model, r->ctx_tok, n),
@@ -149,8 +150,11 @@ static bool add_row(struct recommend *r, struct catalog *c, const struct price_b
                 continue;
             p.low_usd = p.high_usd;
         }
+        const bool is_stale = price_is_stale(book, &p);
+        if (is_stale && !used && price_of(book, row, true).kind == PRICE_USED)
+            continue; /* no longer made: the used price is the one of today */
         for (int n = 1; n <= cards; n++)
-            if (!add(r, c, &hw, &p, n, is_owned, ask, &speed, effort, cloud, err))
+            if (!add(r, c, &hw, &p, is_stale, n, is_owned, ask, &speed, effort, cloud, err))
                 return false;
     }
     return true;

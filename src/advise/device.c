@@ -9,6 +9,7 @@
 
 #include "advise/hardware.h"
 #include "plan/bandwidth.h"
+#include "plan/memory.h"
 
 const char device_spec_help[] =
     "NAME[,key=value...]: mem= and ram= in GB (of the device, of the host), bw= in GB/s, tflops= (fp16), n= devices, channels=, mts=, sockets=, "
@@ -124,6 +125,8 @@ static bool read_keys(char *text, struct catalog *c, struct key keys[K_COUNT], c
             return err_set(err, ERR_INPUT, "'%s' is no key=value; known: %s", at, device_spec_help);
         *eq++ = '\0';
         if (strcmp(at, "runtime") == 0) {
+            if (!plan_engine_is_known(eq))
+                return err_set(err, ERR_INPUT, "runtime=%.40s: not known; `tutti catalog runtime` names some", eq);
             snprintf(runtime, 48, "%.44s", eq);
             continue;
         }

@@ -7,7 +7,7 @@
 #include <string.h>
 
 
-enum { OFFERS_MAX = 32, MEANT_MAX = 4 }; /* "A100 80GB" may be the PCIe card or the SXM module */
+enum { STALE_YEARS = 3, OFFERS_MAX = 32, MEANT_MAX = 4 }; /* "A100 80GB" may be the PCIe card or the SXM module */
 
 struct street {
     const struct catalog_row *row, *hw;
@@ -20,7 +20,7 @@ struct price_book {
     struct catalog *catalog;
     struct street *street;
     struct offer *offers; /* cheapest per GPU first */
-    int n_street, n_offers;
+    int n_street, n_offers, newest_year;
 };
 
 static const struct {
@@ -68,6 +68,8 @@ static bool read_street(struct price_book *b, const struct catalog_table *t, str
     for (int i = 0; i < catalog_n_rows(t); i++) {
         struct err ignored = { 0 }; /* a price of something that the catalog has no row for: memory kits, old boards */
         const struct catalog_row *r = catalog_row(t, i), *hw = catalog_find_in(b->catalog, "gpu soc machine accelerator cpu phone", catalog_text(r, "hardware"), &ignored);
+        const int year = catalog_date(r, "date") / 10000;
+        b->newest_year = year > b->newest_year ? year : b->newest_year;
         if (hw)
             b->street[b->n_street++] = (struct street){ r, hw };
     }
@@ -147,6 +149,12 @@ struct price price_of(const struct price_book *b, const struct catalog_row *hw, 
         return price_from(PRICE_UNKNOWN, hw, "", "", 0);
     const struct price list = price_from(PRICE_LIST, hw, "price_usd", "price_max_usd", catalog_date(hw, "date"));
     return list.kind == PRICE_LIST ? list : price_launch(hw);
+}
+
+bool price_is_stale(const struct price_book *b, const struct price *p)
+{
+    const long year = strtol(p->date, NULL, 10); /* "" of what was given: 0 */
+    return year > 0 && year <= b->newest_year - STALE_YEARS;
 }
 
 static struct cloud_offer offer_of(const struct offer *o)

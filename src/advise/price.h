@@ -51,6 +51,9 @@ void price_book_free(struct price_book *b); /* NULL is fine */
  * not used, the row's list price with its date, or its launch price with its year.  is_used asks for the price of a used one. */
 struct price price_of(const struct price_book *b, const struct catalog_row *hw, bool is_used);
 
+/* Three or more years before the newest price of the catalog: what was asked then is asked no more. */
+bool price_is_stale(const struct price_book *b, const struct price *p);
+
 /* Offers of a rented machine, cheapest per GPU first, with this GPU (hw NULL: with any that the catalog knows). */
 struct cloud_offer {
     const struct catalog_row *row; /* of the table cloud; NULL: none */

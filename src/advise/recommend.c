@@ -187,6 +187,6 @@ const char *recommend_name(const struct recommend *r, int i, char *text, size_t 
     char count[16] = "";
     if (k->n > 1)
         snprintf(count, sizeof(count), "%d x ", k->n);
-    snprintf(text, size, "%s%s%s%s", count, k->name, k->is_used ? ", used" : "", r->items[i].is_owned ? ", owned" : "");
+    snprintf(text, size, "%s%s%s%s", count, k->is_used ? "used " : "", k->name, r->items[i].is_owned ? ", owned" : "");
     return text;
 }

@@ -100,6 +100,6 @@ extern const double recommend_factors[RECOMMEND_UPGRADES];
 /* The caller owns the result; it borrows from catalog and book.  NULL with err set: a name is not known, or no memory. */
 struct recommend *recommend_new(struct catalog *c, const struct price_book *book, const struct recommend_ask *ask, struct err *err);
 void recommend_free(struct recommend *r); /* NULL is fine */
-/* "2 x GeForce RTX 3090, used" */
+/* "2 x used GeForce RTX 3090": what a narrow table cuts is the end */
 const char *recommend_name(const struct recommend *r, int i, char *text, size_t size);
 #endif

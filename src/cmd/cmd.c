@@ -57,9 +57,9 @@ static void print_help(const struct cmd *c)
 
 static int wrong_usage(const struct cmd *c, const char *fmt, const char *what)
 {
-    fprintf(stderr, "tutti: ");
-    fprintf(stderr, fmt, what);
-    fprintf(stderr, "; see `tutti %s%s--help`\n", c ? c->name : "", c ? " " : "");
+    struct err err = { 0 };
+    err_set(&err, ERR_INPUT, fmt, what); /* one short line, whatever was typed */
+    fprintf(stderr, "tutti: %.160s%s; see `tutti %s%s--help`\n", err.text, strlen(err.text) > 160 ? "..." : "", c ? c->name : "", c ? " " : "");
     return 2;
 }
 
@@ -151,10 +151,12 @@ static int parse_and_run(const struct cmd *c, int argc, char **argv)
         if (!v)
             return wrong_usage(c, "--%s needs a value", name);
         if (!set_value(o, v)) {
+            struct err err = { 0 };
             if (o->kind == OPT_INT || o->kind == OPT_FLOAT)
-                fprintf(stderr, "tutti: --%s %s: a number from %.15g to %.15g is wanted\n", name, v, o->min, o->max);
+                err_set(&err, ERR_INPUT, "--%s %.60s: a number from %.15g to %.15g is wanted", name, v, o->min, o->max);
             else
-                fprintf(stderr, "tutti: --%s %s: given too often\n", name, v);
+                err_set(&err, ERR_INPUT, "--%s %.60s: given too often", name, v);
+            cmd_fail(&err);
             return 2;
         }
     }

@@ -97,7 +97,7 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
         for (format = 0; format < FORMAT_COUNT && strcmp(name->s, formats[format]) != 0; format++)
             ;
         if (format == FORMAT_COUNT) {
-            fprintf(stderr, "tutti: --format %s: there are text, json, nfd, prometheus\n", name->s);
+            err_set(&err, ERR_INPUT, "--format %.40s: there are text, json, nfd, prometheus", name->s), cmd_fail(&err);
             return 2;
         }
     }

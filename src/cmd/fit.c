@@ -10,6 +10,7 @@
 #include "cmd/commands.h"
 #include "cmd/fit_internal.h"
 #include "hw/machine.h"
+#include "plan/memory.h"
 
 static bool add_devices(struct fit_job *j, struct err *err)
 {
@@ -73,6 +74,10 @@ static int answer(struct fit_job *j, int argc, char **argv)
     j->options.disk_gbps = disk->given ? disk->f : 0;
     j->options.runtime = runtime->given ? runtime->s : NULL;
     j->is_explained = cmd_opt_find(j->opts, "explain")->given;
+    if (runtime->given && !plan_engine_is_known(runtime->s)) {
+        err_set(&err, ERR_INPUT, "--runtime %.40s: not known; `tutti catalog runtime` names some", runtime->s), cmd_fail(&err);
+        return 2;
+    }
     if (!add_devices(j, &err) || !add_models(j, argc, argv, &err))
         return cmd_fail(&err);
     return split->given ? fit_split(j, split->s) : fit_tables(j);

@@ -37,21 +37,20 @@ static void put_uses(char text[PLAN_USE_CASES + 1], const struct fit_row *r)
     text[PLAN_USE_CASES] = '\0';
 }
 
-static void print_figure(const char *name, double v, const char *unit, enum plan_source from)
+static int put_figure(char *to, size_t size, double v, const char *unit, enum plan_source from)
 {
     char text[32];
-    if (v > 0)
-        printf(", %s%s %s (%s)", name, out_format_number(text, v), unit, plan_source_name(from));
+    return v > 0 ? snprintf(to, size, ", %s %s (%s)", out_format_number(text, v), unit, plan_source_name(from)) : 0;
 }
 
 static void print_head(const struct fit_job *j, const struct device *d)
 {
     const struct plan_device *p = &d->plan;
-    printf("%s%s%s: %s", out_style(stdout, OUT_BOLD), p->name, out_style_end(stdout), plan_class_people(p->cls));
-    if (p->mem_bytes > 0)
-        print_figure("", (double)p->mem_bytes / 1e9, "GB", p->source[PLAN_FIG_MEM]);
-    print_figure("", p->bw_gbps, "GB/s", p->source[PLAN_FIG_BW]);
-    printf("\n");
+    char is[200]; /* after the name; on a line of its own where that gets too long */
+    int n = snprintf(is, sizeof(is), "%s", plan_class_people(p->cls));
+    n += put_figure(is + n, sizeof(is) - (size_t)n, (double)p->mem_bytes / 1e9, "GB", p->source[PLAN_FIG_MEM]);
+    n += put_figure(is + n, sizeof(is) - (size_t)n, p->bw_gbps, "GB/s", p->source[PLAN_FIG_BW]);
+    printf("%s%.78s%s:%s%s\n", out_style(stdout, OUT_BOLD), p->name, out_style_end(stdout), out_text_width(p->name) + 2 + n > OUT_WIDTH ? "\n  " : " ", is);
     if (j->is_explained && d->steps[0])
         printf("%s%s", d->steps, d->steps[strlen(d->steps) - 1] == '\n' ? "" : "\n");
     if (j->is_explained && d->row)

@@ -203,7 +203,9 @@ void out_wrap(FILE *to, int indent, int width, const char *text)
             fputc('\n', to);
             used = 0;
         }
-        fprintf(to, "%*s%.*s", used ? 1 : indent, "", n_bytes, p);
+        fprintf(to, "%*s", used ? 1 : indent, "");
+        for (int i = 0; i < n_bytes; i++) /* as in out_cell() */
+            fputc((unsigned char)p[i] < ' ' || p[i] == 0x7f ? '?' : p[i], to);
         used += (used ? 1 : 0) + n;
         p += n_bytes;
     }

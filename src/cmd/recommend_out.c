@@ -52,6 +52,7 @@ static bool print_choices(const struct recommend *r, const int *list, int n, str
 {
     struct out_table t;
     char name[NAME], usd[ADVICE_TEXT];
+    bool has_stale = false;
     out_table_init(&t, (const struct out_column[]){ { "#", OUT_RIGHT }, { "choice", OUT_SHRINK }, { "total", OUT_RIGHT }, { "GB", OUT_RIGHT }, { "full", OUT_RIGHT },
                                                     { "tok/s", OUT_RIGHT }, { "W", OUT_RIGHT }, { "tok/J", OUT_RIGHT }, { "cost", OUT_RIGHT } }, 9);
     for (int k = 0; k < n; k++) {
@@ -62,7 +63,8 @@ static bool print_choices(const struct recommend *r, const int *list, int n, str
             out_row_style(&t, OUT_GOOD);
         out_cell(&t, "%d", k + 1);
         out_cell(&t, "%s", recommend_name(r, i, name, sizeof(name)));
-        out_cell(&t, "%s", advice_usd(usd, r->verdicts[i].total_usd));
+        out_cell(&t, "%s%s", advice_usd(usd, r->verdicts[i].total_usd), c->is_stale_price ? "*" : "");
+        has_stale |= c->is_stale_price;
         out_cell(&t, "%.3g", c->mem_bytes / GB);
         out_cell(&t, "%.0f %%", 100 * r->verdicts[i].mem_frac);
         out_cell(&t, "%s", advice_range(usd, c->tg_tps));
@@ -72,8 +74,9 @@ static bool print_choices(const struct recommend *r, const int *list, int n, str
     }
     const bool ok = out_table_print(&t, stdout, OUT_WIDTH, err);
     out_table_fini(&t);
-    char text[240];
-    snprintf(text, sizeof(text), "total: to be bought (catalog, high end); full: of the memory, tok/s (predicted); W: at work with its host (catalog, derived); cost: %g years with power (derived)", r->limits.terms.years);
+    char text[360];
+    snprintf(text, sizeof(text), "total: to be bought (catalog, high end); full: of the memory, tok/s (predicted); W: at work with its host (catalog, derived); cost: %g years with power (derived)%s",
+             r->limits.terms.years, has_stale ? "; *: with a price of three or more years ago, ranked as if twice as dear: it may be sold used only" : "");
     out_wrap(stdout, 0, OUT_WIDTH, text);
     return ok;
 }

@@ -90,7 +90,8 @@ void recommend_put_warnings(struct buf *b, const struct recommend *r, const stru
     IF(USED)
     buf_puts(b, "a used price: no warranty, and it moves\n");
     IF(OLD_PRICE)
-    buf_printf(b, "the %s is of %s, not of today\n", price_kind_people(r->items[i].price.kind), r->items[i].price.date);
+    buf_printf(b, "the %s is of %s, not of today%s\n", price_kind_people(r->items[i].price.kind), r->items[i].price.date,
+               k->is_stale_price ? ": it may be sold used only, and for more" : "");
     IF(SLOW)
     buf_printf(b, "under 10 tokens a second: not interactive (%.1f predicted)\n", k->tg_tps.mid);
 #undef IF

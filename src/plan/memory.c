@@ -10,13 +10,16 @@ enum { PAGE = 32 /* positions, as in llm/kv.c */, UBATCH = 512 };
 static uint64_t up(uint64_t n, uint64_t to) { return (n + to - 1) / to * to; }
 static uint64_t max2(uint64_t a, uint64_t b) { return a > b ? a : b; }
 
-enum plan_engine plan_engine_of(const char *runtime)
+/* Of the runtime whose name is in the text; -1 none that we know. */
+static int find_engine(const char *runtime)
 {
     static const struct {
         const char *word;
         enum plan_engine engine;
     } words[] = { { "tutti", PLAN_ENGINE_TUTTI },  { "vllm", PLAN_ENGINE_VLLM },      { "mlx", PLAN_ENGINE_MLX },   { "llama", PLAN_ENGINE_LLAMA_CPP },
-                  { "ollama", PLAN_ENGINE_LLAMA_CPP }, { "rkllm", PLAN_ENGINE_OTHER }, { "mlc", PLAN_ENGINE_OTHER }, { "openvino", PLAN_ENGINE_OTHER } };
+                  { "ollama", PLAN_ENGINE_LLAMA_CPP }, { "rkllm", PLAN_ENGINE_OTHER }, { "mlc", PLAN_ENGINE_OTHER }, { "openvino", PLAN_ENGINE_OTHER },
+                  { "core ml", PLAN_ENGINE_OTHER }, { "qnn", PLAN_ENGINE_OTHER },   { "tensorrt", PLAN_ENGINE_OTHER }, { "webllm", PLAN_ENGINE_OTHER },
+                  { "executorch", PLAN_ENGINE_OTHER }, { "ipex", PLAN_ENGINE_OTHER }, { "cactus", PLAN_ENGINE_OTHER } };
     char lower[64];
     size_t n = 0;
     for (; runtime && runtime[n] && n + 1 < sizeof(lower); n++)
@@ -24,8 +27,16 @@ enum plan_engine plan_engine_of(const char *runtime)
     lower[n] = '\0';
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         if (strstr(lower, words[i].word))
-            return words[i].engine;
-    return n ? PLAN_ENGINE_OTHER : PLAN_ENGINE_LLAMA_CPP;
+            return (int)words[i].engine;
+    return -1;
+}
+
+bool plan_engine_is_known(const char *runtime) { return find_engine(runtime) >= 0; }
+
+enum plan_engine plan_engine_of(const char *runtime)
+{
+    const int e = find_engine(runtime);
+    return e >= 0 ? (enum plan_engine)e : runtime && runtime[0] ? PLAN_ENGINE_OTHER : PLAN_ENGINE_LLAMA_CPP;
 }
 
 /* A shape for a model of which only the number of weights is known: the power laws of plan/speed_features.c. */

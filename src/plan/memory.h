@@ -15,6 +15,8 @@
 enum plan_engine { PLAN_ENGINE_TUTTI, PLAN_ENGINE_LLAMA_CPP, PLAN_ENGINE_VLLM, PLAN_ENGINE_MLX, PLAN_ENGINE_OTHER };
 /* By a runtime's name: "llama.cpp CUDA", "ollama", "vLLM", ...; "" is llama.cpp. */
 enum plan_engine plan_engine_of(const char *runtime);
+/* Is it one that the catalog or the measurements name?  What people typed should be. */
+bool plan_engine_is_known(const char *runtime);
 
 struct plan_memory_options { /* zero means the default */
     enum plan_engine engine;

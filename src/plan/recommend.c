@@ -8,6 +8,7 @@
 static const double HEADROOM_FRAC = 0.70;
 static const double INTERACTIVE_TPS = 10; /* seed 002, "levels of interactiveness" */
 static const double EDGE_W = 75;
+static const double STALE_PRICE = 0.7; /* as if it cost twice as much: what is no longer made is sold used, or not at all */
 
 enum rec_noise rec_noise_of(double watts, bool is_passive_server_part)
 {
@@ -117,6 +118,8 @@ static double score_of(const struct rec_request *r, const struct rec_candidate *
         s -= 0.1 * (c->effort - 1);
     if (c->is_used)
         s -= 0.1;
+    if (c->is_stale_price)
+        s -= STALE_PRICE;
     return isfinite(s) ? s : -INFINITY;
 }
 
@@ -139,7 +142,7 @@ static uint32_t warnings(const struct rec_request *r, const struct rec_candidate
     }
     WARN(APPLE_TRAINS, r->wants_training && c->cls == PLAN_APPLE);
     WARN(USED, c->is_used);
-    WARN(OLD_PRICE, c->is_launch_price);
+    WARN(OLD_PRICE, c->is_launch_price || c->is_stale_price);
     WARN(SLOW, r->wants_inference && plan_is_known(c->tg_tps) && c->tg_tps.mid < INTERACTIVE_TPS);
 #undef WARN
     return warn;

@@ -89,7 +89,7 @@ enum rec_warn {
     REC_WARN_STEADY_CLOUD, /* renting costs more: owning pays at that use (the seeds' "24/7 in the cloud") */
     REC_WARN_APPLE_TRAINS, /* M-series can train: LoRA, slowly */
     REC_WARN_USED,         /* a used price: no warranty */
-    REC_WARN_OLD_PRICE,    /* a launch price, not one of today */
+    REC_WARN_OLD_PRICE,    /* a launch price or one of years ago, not one of today */
     REC_WARN_SLOW,         /* under 10 tokens a second: not interactive */
     REC_WARN_COUNT
 };
@@ -101,6 +101,7 @@ struct rec_candidate {
     int n;                  /* equal cards together; 1 for machines */
     double card_usd, card_usd_high; /* of all n; NAN unknown.  The budget is held against the high end */
     bool is_used, is_launch_price;
+    bool is_stale_price;    /* a price of years ago: nobody knows what it costs today */
     double host_usd;        /* board, supply, memory, case that must be bought with it, high end; 0 for machines */
     double mem_bytes;       /* of all n */
     double usable_bytes;    /* what a model may take of it: less for unified memory */

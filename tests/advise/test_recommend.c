@@ -98,6 +98,24 @@ TEST(the_gpu_conversation_ends_at_a_16_gb_single_slot_card_of_at_most_140_w)
     close_book(&k);
 }
 
+TEST(a_price_of_years_ago_ranks_behind_one_of_today)
+{
+    struct book k = open_book();
+    struct recommend_ask a = asked(1500, 14);
+    struct recommend *r = answer(&k, &a);
+    int now = -1, old = -1;
+    for (int i = 0; i < r->n_ok; i++) {
+        const char *name = r->candidates[r->order[i]].name;
+        now = strcmp(name, "GeForce RTX 4060 Ti 16GB") == 0 ? i : now; /* street price of 2026 */
+        old = strcmp(name, "Radeon RX 7800 XT") == 0 ? i : old; /* launch price of 2023; as dear, faster */
+    }
+    CHECK(now >= 0 && old > now && warns(r, "Radeon RX 7800 XT", REC_WARN_OLD_PRICE), "%d %d", now, old);
+    for (int i = 0; i < r->n; i++) /* its used price of today is known: nobody sells a new one at that of 2020 */
+        CHECK(strcmp(r->candidates[i].name, "GeForce RTX 3090") != 0 || r->candidates[i].is_used);
+    recommend_free(r);
+    close_book(&k);
+}
+
 /* Seed 004: four tiers for 32B and 70B models. */
 TEST(tier_1_entry_cards_run_14b_and_not_32b)
 {

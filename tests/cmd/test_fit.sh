@@ -17,6 +17,13 @@ check() {
 }
 run() { "$tutti" fit "$@" >"$tmp/out" 2>"$tmp/err"; rc=$?; }
 
+run --on "rtx 4090" --runtime "lama.cpp" 8b
+check "a runtime that nobody knows is named" 2 'grep -q "runtime lama.cpp: not known" err' '[ ! -s out ]'
+run --on "rtx 4090" --ctx "$(printf '\001\033[31m')" 8b
+check "what is typed does not steer the terminal" 2 'grep -q "ctx ??.31m: a number" err' '[ "$(wc -l <err)" -eq 1 ]'
+run --on "Snapdragon 8 Gen 1 (Galaxy S22)" 1b
+check "a long name leaves the head within 80 columns" 0 '[ "$(awk "length > 80" out | wc -l)" -eq 0 ]' 'grep -q "^Snapdragon 8 Gen 1 (Galaxy S22):$" out'
+
 head='hardware\tclass\tmem_gb\tmem_bw_gbps\tpeak_fp16_tflops\truntime\tmodel\tparams_b\tactive_b\tquant\tbpw\tctx_or_depth\tpp_tps\ttg_tps'
 printf "$head"'\nGeForce RTX 4070 Ti\tnvidia\t12\t504.2\t160\tllama.cpp CUDA\tLlama 3.1 8B\t8.03\t8.03\tQ4_K_M\t4.9\td0 pp512 tg128\t1\t2\nno such thing\ttoaster\t\t\t\t\t\t\t\t\t\t\t\t\n' >"$tmp/in.tsv"
 run --rows "$tmp/in.tsv"

@@ -84,9 +84,9 @@ TEST(text_is_wrapped)
 {
     FILE *f = fopen(test_tmp("wrap"), "w+");
     REQUIRE(f);
-    out_wrap(f, 2, 20, "the quick brown fox jumps over the lazy dog, anincrediblylongwordthatfitsnowhere");
+    out_wrap(f, 2, 20, "the quick brown fox jumps over the lazy\033dog, anincrediblylongwordthatfitsnowhere");
     rewind(f);
     shown[fread(shown, 1, sizeof(shown) - 1, f)] = '\0';
     fclose(f);
-    CHECK(widest() <= 20 && strncmp(shown, "  the quick brown\n  fox", 23) == 0, "%s", shown);
+    CHECK(widest() <= 20 && strncmp(shown, "  the quick brown\n  fox", 23) == 0 && strstr(shown, "lazy?dog"), "%s", shown);
 }

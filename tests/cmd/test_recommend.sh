@@ -46,6 +46,7 @@ PY
 fi
 run --dock 'beelink ex dock' --slots 1 --ecc --duty --size 14 --budget 1200
 check "the seed's conversation ends at the RTX A4000" 0 "$fits" 'grep -q "^1  *RTX A4000" out' 'grep -q "140 W stay within the 375 W" out' 'grep -q "launch price is of 2021" out'
+check "a price of years ago is marked" 0 'grep -qE "RTX A4000 +.1,000\*" out' 'grep -q "ranked as if twice as dear" out' 'grep -q "may be sold used only" out'
 check "the answer has its parts" 0 'grep -q "what would change the answer" out' 'grep -q "when it gets too small" out' 'grep -q "rented instead" out' 'grep -q "predicted" out'
 run --budget 1500 --size 14
 check "a card comes with its whole system" 0 "$fits" 'grep -q "^Power supply" out' 'grep -q "^total" out' 'grep -q "catalog, 2026" out'

@@ -97,4 +97,5 @@ TEST(engines_are_read_from_runtimes)
 {
     CHECK(plan_engine_of("llama.cpp CUDA") == PLAN_ENGINE_LLAMA_CPP && plan_engine_of("ollama") == PLAN_ENGINE_LLAMA_CPP && plan_engine_of("vLLM CUDA") == PLAN_ENGINE_VLLM, "names");
     CHECK(plan_engine_of("tutti") == PLAN_ENGINE_TUTTI && plan_engine_of("") == PLAN_ENGINE_LLAMA_CPP && plan_engine_of("RKLLM NPU") == PLAN_ENGINE_OTHER, "names");
+    CHECK(plan_engine_is_known("llamafile CUDA") && plan_engine_is_known("TensorRT-LLM") && !plan_engine_is_known("lama.cpp") && !plan_engine_is_known(""), "typed names");
 }
