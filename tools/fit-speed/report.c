@@ -6,7 +6,7 @@
 #include "fit.h"
 #include "page/chart.h"
 
-enum { POOL_DEVICES = 8, POINTS_MAX = 2000 };
+enum { POOL_DEVICES = 8, MANY_DEVICES = 25, POINTS_MAX = 2000 };
 /* Ranges hold at least 80 % of what is measured later; a little more here, since later devices differ from these. */
 static const double q_of[N_WHAT] = { 0.055, 0.045 };
 
@@ -38,7 +38,7 @@ struct spread report_spread(const struct table *t, int what, int cls, int withou
     static struct weighted v[ROWS_FIT_MAX];
     static int rows_of[DEVICES_MAX];
     double all = 0;
-    int n = 0;
+    int n = 0, n_devices = 0, last = -1;
     memset(rows_of, 0, sizeof(rows_of));
     for (int i = 0; i < t->n; i++)
         rows_of[t->row[i].device] += t->row[i].measured[what] > 0;
@@ -50,9 +50,13 @@ struct spread report_spread(const struct table *t, int what, int cls, int withou
         if (!(r->measured[what] > 0) || r->device == without || !isfinite(v_row))
             continue;
         const double w = 1 / sqrt(rows_of[r->device]); /* sums to sqrt(rows) over a device */
+        n_devices += (int)r->q.cls == cls && r->device != last; /* rows of a device mostly stand together */
+        last = r->device;
         v[n++] = (struct weighted){ v_row, ((int)r->q.cls == cls ? w : 0) + w * POOL_DEVICES * 2 / all };
     }
-    return (struct spread){ quantile(v, n, q_of[what]), quantile(v, n, 1 - q_of[what]) };
+    /* the fewer devices a class has, the less its quantiles are worth: somewhat farther out */
+    const double few = (double)n_devices / MANY_DEVICES, q = q_of[what] * (is_known || few > 1 ? 1 : few < 0.5 ? 0.5 : few);
+    return (struct spread){ quantile(v, n, q), quantile(v, n, 1 - q) };
 }
 
 struct figures {
