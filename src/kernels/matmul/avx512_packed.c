@@ -47,8 +47,12 @@ INLINE enum kind kind_of(int t)
     }
 }
 
-/* Tokens in a tile: 2 groups x tokens x (acc, y[, sum of halves]) must fit in 32 registers. */
-INLINE int max_cols(enum kind k) { return k == KIND_C || k == KIND_D ? 4 : 6; }
+/* Tokens in a tile of G groups: two groups x tokens x (y, acc of each half) must fit in 32 registers; see weave() for one. */
+INLINE int max_cols(enum kind k, const int G)
+{
+    const bool by_halves = k == KIND_C || k == KIND_D;
+    return G == 2 ? (by_halves ? 4 : 6) : by_halves ? 2 : 4;
+}
 
 INLINE int zero_point(int t)
 {
@@ -67,9 +71,9 @@ INLINE int zero_point(int t)
 
 /* ---- reading a packed group: 16 rows ---- */
 
-struct source { /* of two groups: where the first lies, how far the second */
+struct source { /* of two groups: where the first lies, how far the second; and those to ask for meanwhile, 0: none */
     const uint8_t *at;
-    size_t second;
+    size_t second, next;
 };
 
 INLINE struct unit source_unit(const int t)
@@ -78,13 +82,13 @@ INLINE struct unit source_unit(const int t)
         return unit_of((enum dtype)t);
     const enum kind k = kind_of(t);
     const int n = k == KIND_C || k == KIND_D ? 128 : 64, bytes = 512 + (k == KIND_B || k == KIND_D ? 2 : 1) * n;
-    return (struct unit){ .n_blocks = 1, .block_bytes = bytes, .sc = 512, .mn = 512 + n, .bytes = bytes };
+    return (struct unit){ .n_blocks = 1, .sc = 512, .mn = 512 + n, .block_bytes = bytes, .bytes = bytes };
 }
 
 INLINE __m512i load(const uint8_t *p) { return _mm512_loadu_si512((const void *)p); } /* units begin on 16 bytes */
 INLINE __m512i bytes(int v) { return _mm512_set1_epi8((char)v); }
-/* (a & mask) | (b & ~mask) */
-INLINE __m512i blend(__m512i mask, __m512i a, __m512i b) { return _mm512_ternarylogic_epi32(mask, a, b, 0xCA); }
+/* (a & mask) | (b & ~mask); b first: what is not needed any more becomes the result, the mask stays */
+INLINE __m512i blend(__m512i mask, __m512i a, __m512i b) { return _mm512_ternarylogic_epi32(b, a, mask, 0xD8); }
 INLINE __m512i shift(__m512i x, int left) /* bits wander between bytes: mask afterwards */
 {
     return left > 0 ? _mm512_slli_epi16(x, (unsigned)left) : left < 0 ? _mm512_srli_epi16(x, (unsigned)-left) : x;
@@ -100,21 +104,20 @@ INLINE __m512i read_quad(const int t, const uint8_t *codes, const int j)
     if (t >= PANEL || t == DTYPE_Q8_0)
         return load(codes + j * 64);
     if (t == DTYPE_Q2_K || t == DTYPE_Q3_K) {
-        const __m512i two = shift(load(codes + u.two + j / 4 * 64), -(j % 4 * 2));
+        const __m512i two = shift(load(codes + u.two[j / 4]), -(j % 4 * 2));
         if (t == DTYPE_Q2_K)
             return _mm512_and_si512(two, bytes(3));
         const __m512i one = shift(load(codes + u.one), 2 - j);
         return blend(bytes(3), two, _mm512_and_si512(one, bytes(4)));
     }
+    __m512i high = _mm512_setzero_si512();
+    if (t == DTYPE_Q5_0 || t == DTYPE_Q5_1 || t == DTYPE_Q5_K)
+        high = _mm512_and_si512(shift(load(codes + u.one), 4 - j), bytes(16));
+    if (t == DTYPE_Q6_K)
+        high = _mm512_and_si512(shift(load(codes + u.two[j / 4]), 4 - j % 4 * 2), bytes(48));
     const __m512i low = shift(load(codes + u.low + j % 4 * 64), j < 4 ? 0 : -4);
-    if (t == DTYPE_Q5_0 || t == DTYPE_Q5_1 || t == DTYPE_Q5_K) {
-        const __m512i one = shift(load(codes + u.one), 4 - j);
-        return blend(bytes(15), low, _mm512_and_si512(one, bytes(16)));
-    }
-    if (t == DTYPE_Q6_K) {
-        const __m512i two = shift(load(codes + u.two + j / 4 * 64), 4 - j % 4 * 2);
-        return blend(bytes(15), low, _mm512_and_si512(two, bytes(48)));
-    }
+    if (t == DTYPE_Q5_0 || t == DTYPE_Q5_1 || t == DTYPE_Q5_K || t == DTYPE_Q6_K)
+        return blend(bytes(15), low, high);
     const __m512i code = _mm512_and_si512(low, bytes(15));
     if (t == DTYPE_IQ4_NL || t == DTYPE_IQ4_XS || t == DTYPE_MXFP4) {
         const int8_t *book = t == DTYPE_MXFP4 ? book_mxfp4 : book_iq4nl;
@@ -124,78 +127,72 @@ INLINE __m512i read_quad(const int t, const uint8_t *codes, const int j)
 }
 
 INLINE __m512 read_f16(const uint8_t *p) { return _mm512_cvtph_ps(_mm256_loadu_si256((const void *)p)); }
-INLINE __m512 read_u8(const uint8_t *p) { return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_load_si128((const void *)p))); }
-INLINE __m512 read_s8(const uint8_t *p) { return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_load_si128((const void *)p))); }
+INLINE __m512 read_u8(const uint8_t *p) { return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const void *)p))); }
+INLINE __m512 read_s8(const uint8_t *p) { return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const void *)p))); }
 
 /* 2^(e - 128), as half_e8m0() in pack.c. */
 INLINE __m512 read_e8m0(const uint8_t *p)
 {
-    const __m512i e = _mm512_cvtepu8_epi32(_mm_load_si128((const void *)p));
+    const __m512i e = _mm512_cvtepu8_epi32(_mm_loadu_si128((const void *)p));
     const __m512i normal = _mm512_slli_epi32(_mm512_sub_epi32(e, _mm512_set1_epi32(1)), 23);
     const __m512i tiny = _mm512_sllv_epi32(_mm512_set1_epi32(0x00200000), e);
     return _mm512_castsi512_ps(_mm512_mask_blend_epi32(_mm512_cmplt_epi32_mask(e, _mm512_set1_epi32(2)), normal, tiny));
 }
 
-struct scales {
-    __m512 scale[2], off[2]; /* of halves; [0] alone for kinds A and B */
+struct pair { /* of a unit: d and m */
+    __m512 d, m;
 };
-
-INLINE struct scales read_scales(const int t, const struct block *b)
+INLINE struct pair read_pair(const int t, const uint8_t *unit)
 {
     const struct unit u = source_unit(t);
-    const uint8_t *d = b->scales + u.d, *m = b->scales + u.m, *sc = b->scales + b->sc, *mn = b->scales + b->mn;
-    struct scales s;
-    s.scale[0] = s.scale[1] = s.off[0] = s.off[1] = _mm512_setzero_ps();
+    struct pair p = { _mm512_setzero_ps(), _mm512_setzero_ps() };
+    if (t < PANEL && t != DTYPE_MXFP4)
+        p.d = read_f16(unit + u.d);
+    if (t == DTYPE_Q4_1 || t == DTYPE_Q5_1 || t == DTYPE_Q2_K || t == DTYPE_Q4_K || t == DTYPE_Q5_K)
+        p.m = read_f16(unit + u.m);
+    return p;
+}
+
+/* Scale of half h (0 for kinds A and B) of a block, and what is added for each code of the activations. */
+INLINE __m512 read_scale(const int t, const uint8_t *block, const struct pair *p, const int h)
+{
+    const uint8_t *sc = block + source_unit(t).sc;
     switch (t) {
-    case PANEL + KIND_B: s.off[0] = _mm512_load_ps((const void *)mn);
-        /* fall through */
-    case PANEL + KIND_A: s.scale[0] = _mm512_load_ps((const void *)sc); break;
-    case PANEL + KIND_D:
-        s.off[0] = _mm512_load_ps((const void *)mn);
-        s.off[1] = _mm512_load_ps((const void *)(mn + 64));
-        /* fall through */
+    case PANEL + KIND_A:
+    case PANEL + KIND_B:
     case PANEL + KIND_C:
-        s.scale[0] = _mm512_load_ps((const void *)sc);
-        s.scale[1] = _mm512_load_ps((const void *)(sc + 64));
-        break;
-    case DTYPE_Q4_1:
-    case DTYPE_Q5_1: s.off[0] = read_f16(m);
-        /* fall through */
-    case DTYPE_Q8_0:
-    case DTYPE_Q4_0:
-    case DTYPE_Q5_0:
-    case DTYPE_IQ4_NL: s.scale[0] = read_f16(d); break;
-    case DTYPE_MXFP4: s.scale[0] = read_e8m0(sc); break;
-    case DTYPE_IQ4_XS: s.scale[0] = _mm512_mul_ps(read_f16(d), read_s8(sc)); break;
+    case PANEL + KIND_D: return _mm512_load_ps((const void *)(sc + h * 64));
+    case DTYPE_MXFP4: return read_e8m0(sc);
+    case DTYPE_IQ4_XS: return _mm512_mul_ps(p->d, read_s8(sc));
     case DTYPE_Q4_K:
-    case DTYPE_Q5_K:
-        s.scale[0] = _mm512_mul_ps(read_f16(d), read_u8(sc));
-        s.off[0] = _mm512_fnmadd_ps(read_f16(m), read_u8(mn), _mm512_setzero_ps());
-        break;
+    case DTYPE_Q5_K: return _mm512_mul_ps(p->d, read_u8(sc));
     case DTYPE_Q3_K:
-    case DTYPE_Q6_K: {
-        const __m512 scale = read_f16(d);
-        s.scale[0] = _mm512_mul_ps(scale, read_s8(sc));
-        s.scale[1] = _mm512_mul_ps(scale, read_s8(sc + 16));
-        break;
+    case DTYPE_Q6_K: return _mm512_mul_ps(p->d, read_s8(sc + h * 16));
+    case DTYPE_Q2_K:
+        return _mm512_mul_ps(p->d, _mm512_cvtepi32_ps(_mm512_and_si512(_mm512_cvtepu8_epi32(_mm_loadu_si128((const void *)(sc + h * 16))),
+                                                                       _mm512_set1_epi32(15))));
+    default: return p->d;
     }
-    case DTYPE_Q2_K: {
-        const __m512 scale = read_f16(d), min = read_f16(m);
-        for (int h = 0; h < 2; h++) {
-            const __m512i c = _mm512_cvtepu8_epi32(_mm_load_si128((const void *)(sc + h * 16)));
-            s.scale[h] = _mm512_mul_ps(scale, _mm512_cvtepi32_ps(_mm512_and_si512(c, _mm512_set1_epi32(15))));
-            s.off[h] = _mm512_fnmadd_ps(min, _mm512_cvtepi32_ps(_mm512_srli_epi32(c, 4)), _mm512_setzero_ps());
-        }
-        break;
+}
+INLINE __m512 read_off(const int t, const uint8_t *block, const struct pair *p, const int h)
+{
+    const struct unit u = source_unit(t);
+    switch (t) {
+    case PANEL + KIND_B:
+    case PANEL + KIND_D: return _mm512_load_ps((const void *)(block + u.mn + h * 64));
+    case DTYPE_Q4_K:
+    case DTYPE_Q5_K: return _mm512_fnmadd_ps(p->m, read_u8(block + u.mn), _mm512_setzero_ps());
+    case DTYPE_Q2_K:
+        return _mm512_fnmadd_ps(p->m, _mm512_cvtepi32_ps(_mm512_srli_epi32(_mm512_cvtepu8_epi32(_mm_loadu_si128((const void *)(block + u.sc + h * 16))), 4)),
+                                _mm512_setzero_ps());
+    default: return p->m;
     }
-    }
-    return s;
 }
 
 /* ---- what is prepared of the activations ---- */
 
 struct columns { /* some tokens; the arrays of token c begin c * (their n) further */
-    const int8_t *q; /* [c][n_cols] */
+    const int8_t *q; /* [c][n_cols]; woven: [nb][c][32] */
     const float *d;  /* [c][nb] */
     int32_t *start;  /* [c][nb or 2 nb] -zero_point * sum */
     float *sum;      /* [c][nb or 2 nb] KIND_B, KIND_D: sum */
@@ -247,14 +244,18 @@ INLINE void put_rows(float *y, __mmask16 m, __m512 v)
         _mm512_mask_storeu_ps(y, m, v);
 }
 
-/* y[c][row0 ..] of G (1 or 2) groups for C tokens; zp: of the type behind a panel is already in start. */
+/* Keeps the compiler from reading scales before the codes that lie in front of them: a stream that jumps ahead and back is
+ * none for the processor's prefetching (Q6_K, two tokens: 27 -> 12 GB/s). */
+#define IN_ORDER __asm__ volatile("" ::: "memory")
+
+/* y[c][row0 ..] of G groups for C tokens: two, or one with woven tokens.  zp: of the type behind a panel is already in start. */
 INLINE void tile(const int t, const int G, const int C, const struct source *w, const struct columns *in, float *y, size_t ldy,
                  __mmask16 first, __mmask16 second)
 {
     const enum kind kind = kind_of(t);
     const struct unit u = source_unit(t);
-    const int n_halves = kind == KIND_C || kind == KIND_D ? 2 : 1;
-    const size_t nb = in->nb, ldq = nb * 32;
+    const int n_lines = (u.block_bytes + 63) / 64, n_halves = kind == KIND_C || kind == KIND_D ? 2 : 1, n_offs = kind == KIND_B || kind == KIND_D ? n_halves : 0;
+    const size_t nb = in->nb, q_tok = G == 1 ? 32 : nb * 32, q_block = G == 1 ? (size_t)C * 32 : 32;
     __m512 out[6][2];
     UNROLL
     for (int c = 0; c < C; c++) {
@@ -263,65 +264,77 @@ INLINE void tile(const int t, const int G, const int C, const struct source *w, 
         __builtin_prefetch(y + (size_t)c * ldy, 1);
         __builtin_prefetch(y + (size_t)c * ldy + 16, 1);
     }
-    for (size_t b = 0; b < nb; b++) {
-        const struct block at[2] = { block_at(&u, w->at, b), block_at(&u, w->at + w->second, b) };
-        __m512 part[6][2];
-        __m512i acc[6][2];
-        UNROLL
-        for (int h = 0; h < n_halves; h++) {
-            UNROLL
-            for (int c = 0; c < C; c++) {
-                if (kind == KIND_A)
-                    acc[c][0] = _mm512_set1_epi32(in->start[(size_t)c * nb + b]);
-                else if (kind == KIND_C)
-                    acc[c][0] = _mm512_set1_epi32(in->start[((size_t)c * nb + b) * 2 + (size_t)h]);
-                else
-                    acc[c][0] = _mm512_setzero_si512();
-                acc[c][1] = acc[c][0];
-            }
-            UNROLL
-            for (int i = 0; i < 8 / n_halves; i++) {
-                /* quads 0 4 1 5 ..: those that share bytes follow each other */
-                const int j = t >= PANEL || t == DTYPE_Q8_0 ? h * 4 + i : n_halves == 2 ? h * 4 + i : i % 2 * 4 + i / 2;
-                __m512i v[2];
+    const uint8_t *unit[2] = { w->at, w->at + w->second };
+    for (size_t b0 = 0; b0 < nb; b0 += (size_t)u.n_blocks, unit[0] += u.bytes, unit[1] += u.bytes) {
+        struct pair dm[2];
+        for (int g = 0; g < G && u.n_blocks > 1; g++)
+            dm[g] = read_pair(t, unit[g]);
+        for (int k = 0; k < u.n_blocks; k++) {
+            const size_t b = b0 + (size_t)k;
+            const uint8_t *const at[2] = { unit[0] + u.first + k * u.block_bytes, unit[1] + u.first + k * u.block_bytes };
+            if (G == 2 && t < PANEL && w->next) {
                 UNROLL
-                for (int g = 0; g < G; g++)
-                    v[g] = read_quad(t, at[g].codes, j);
-                UNROLL
-                for (int c = 0; c < C; c++) {
-                    const __m512i x = four(in->q + (size_t)c * ldq + b * 32 + j * 4);
-                    UNROLL
-                    for (int g = 0; g < G; g++)
-                        acc[c][g] = _mm512_dpbusd_epi32(acc[c][g], v[g], x);
+                for (int l = 0; l < n_lines; l++) {
+                    _mm_prefetch((const char *)at[0] + w->next + l * 64, _MM_HINT_T1);
+                    _mm_prefetch((const char *)at[1] + w->next + l * 64, _MM_HINT_T1);
                 }
             }
-            if (n_halves == 2) {
+            __m512i acc[2][6][2]; /* [half][token][group] */
+            UNROLL
+            for (int h = 0; h < n_halves; h++) {
                 UNROLL
-                for (int g = 0; g < G; g++) {
-                    const struct scales s = read_scales(t, &at[g]);
+                for (int c = 0; c < C; c++) {
+                    const size_t tb = (size_t)c * nb + b;
+                    if (kind == KIND_A)
+                        acc[h][c][0] = _mm512_set1_epi32(in->start[tb]);
+                    else if (kind == KIND_C)
+                        acc[h][c][0] = _mm512_set1_epi32(in->start[tb * 2 + (size_t)h]);
+                    else
+                        acc[h][c][0] = _mm512_setzero_si512();
+                    acc[h][c][1] = acc[h][c][0];
+                }
+                UNROLL
+                for (int i = 0; i < 8 / n_halves; i++) {
+                    /* in the order of memory: quads j and j + 4 share the bytes of `low` */
+                    const int j = n_halves == 2 || u.low < 0 ? h * 4 + i : i % 2 * 4 + i / 2;
+                    __m512i v[2];
+                    UNROLL
+                    for (int g = 0; g < G; g++)
+                        v[g] = read_quad(t, at[g], j);
                     UNROLL
                     for (int c = 0; c < C; c++) {
-                        const __m512 f = _mm512_cvtepi32_ps(acc[c][g]);
-                        part[c][g] = h == 0 ? _mm512_mul_ps(f, s.scale[h]) : _mm512_fmadd_ps(f, s.scale[h], part[c][g]);
+                        const __m512i x = four(in->q + (size_t)c * q_tok + b * q_block + (size_t)j * 4);
+                        UNROLL
+                        for (int g = 0; g < G; g++)
+                            acc[h][c][g] = _mm512_dpbusd_epi32(acc[h][c][g], v[g], x);
                     }
                 }
             }
-        }
-        UNROLL
-        for (int g = 0; g < G; g++) {
-            const struct scales s = read_scales(t, &at[g]);
+            IN_ORDER;
             UNROLL
-            for (int c = 0; c < C; c++) {
-                const __m512 d = _mm512_set1_ps(in->d[(size_t)c * nb + b]);
-                if (kind == KIND_A || kind == KIND_B)
-                    part[c][g] = _mm512_mul_ps(_mm512_cvtepi32_ps(acc[c][g]), s.scale[0]);
-                if (kind == KIND_B)
-                    part[c][g] = _mm512_fmadd_ps(s.off[0], _mm512_set1_ps(in->sum[(size_t)c * nb + b]), part[c][g]);
-                if (kind == KIND_D)
-                    for (int h = 0; h < 2; h++)
-                        part[c][g] = _mm512_fmadd_ps(s.off[h], _mm512_set1_ps(in->sum[((size_t)c * nb + b) * 2 + (size_t)h]),
-                                                     part[c][g]);
-                out[c][g] = _mm512_fmadd_ps(part[c][g], d, out[c][g]);
+            for (int g = 0; g < G; g++) {
+                if (u.n_blocks == 1)
+                    dm[g] = read_pair(t, unit[g]);
+                __m512 part[6];
+                UNROLL
+                for (int h = 0; h < n_halves; h++) {
+                    const __m512 scale = read_scale(t, at[g], &dm[g], h);
+                    UNROLL
+                    for (int c = 0; c < C; c++) {
+                        const __m512 f = _mm512_cvtepi32_ps(acc[h][c][g]);
+                        part[c] = h == 0 ? _mm512_mul_ps(f, scale) : _mm512_fmadd_ps(f, scale, part[c]);
+                    }
+                }
+                UNROLL
+                for (int h = 0; h < n_offs; h++) {
+                    const __m512 off = read_off(t, at[g], &dm[g], h);
+                    UNROLL
+                    for (int c = 0; c < C; c++)
+                        part[c] = _mm512_fmadd_ps(off, _mm512_set1_ps(in->sum[((size_t)c * nb + b) * (size_t)n_halves + (size_t)h]), part[c]);
+                }
+                UNROLL
+                for (int c = 0; c < C; c++)
+                    out[c][g] = _mm512_fmadd_ps(part[c], _mm512_set1_ps(in->d[(size_t)c * nb + b]), out[c][g]);
             }
         }
     }
@@ -334,26 +347,28 @@ INLINE void tile(const int t, const int G, const int C, const struct source *w, 
 }
 
 /* One function for each type and number of tokens, so that the registers of tile() are registers. */
-#define TILE(t, C) case C: tile(t, 2, C, w, &in, y, ldy, first, second); break;
-INLINE void tiles(const int t, const struct source *w, const struct columns *all, int n_tok, float *y, size_t ldy,
+#define TILE(C) case C: tile(t, G, C, w, &in, y, ldy, first, second); break;
+INLINE void tiles(const int t, const int G, const struct source *w, const struct columns *all, int n_tok, float *y, size_t ldy,
                   __mmask16 first, __mmask16 second)
 {
     const enum kind kind = kind_of(t);
-    const int most = max_cols(kind);
+    const int most = max_cols(kind, G);
     const size_t n = kind == KIND_C || kind == KIND_D ? 2 * all->nb : all->nb;
     struct columns in = *all;
-    for (int c = 0; c < n_tok; c += most, y += (size_t)most * ldy) {
+    struct source src = *w;
+    w = &src;
+    for (int c = 0; c < n_tok; c += most, y += (size_t)most * ldy, src.next = 0) {
         in.q = all->q + (size_t)c * all->nb * 32;
         in.d = all->d + (size_t)c * all->nb;
         in.start = all->start + (size_t)c * n;
         in.sum = all->sum + (size_t)c * n;
         switch (n_tok - c < most ? n_tok - c : most) {
-            TILE(t, 1) TILE(t, 2) TILE(t, 3) TILE(t, 4)
+            TILE(1) TILE(2) TILE(3) TILE(4)
         default:
             if (most > 4 && n_tok - c == 5)
-                tile(t, 2, 5, w, &in, y, ldy, first, second);
+                tile(t, G, 5, w, &in, y, ldy, first, second);
             else if (most > 4)
-                tile(t, 2, 6, w, &in, y, ldy, first, second);
+                tile(t, G, 6, w, &in, y, ldy, first, second);
         }
     }
 }
@@ -368,7 +383,7 @@ INLINE int panel_from(int t)
 {
     switch (t) {
     case DTYPE_Q3_K:
-    case DTYPE_Q6_K: return 13;
+    case DTYPE_Q6_K: return STRIP + 1;
     case DTYPE_Q2_K:
     case DTYPE_Q4_K:
     case DTYPE_Q5_0:
@@ -378,53 +393,55 @@ INLINE int panel_from(int t)
     }
 }
 
-/* Few tokens take one group after the other: the weights are one stream then, which the processor's own prefetching
- * follows at the memory's full speed.  Zen 4, one token, against a linear read of the same moment: 0.98-1.08; with two groups
- * side by side 0.5-0.8, with planes of codes and of scales 0.5-0.8, prefetch instructions repair little of it. */
-enum { SOLO = 4 };
-
-/* scratch: start[STRIP][2 nb], sum[STRIP][2 nb], two panels of codes [nb][512], scales [nb][2][16], offs [nb][2][16] */
-size_t matmul_avx512_packed_scratch_bytes(int n_cols)
+/* Up to max_cols(kind, 1) tokens take one group after the other: the weights are one stream then, which the processor's own prefetching
+ * follows at the memory's full speed.  Their codes are woven, since as a stream for each token they drive each other and the
+ * weights out of L1.  Zen 4, against a linear read of the same moment: 0.98-1.08 with 1 token, 0.75-1.0 with 4; not woven 0.5-0.7
+ * with 4; two groups side by side 0.5-0.9; planes of codes and of scales 0.5-0.8; prefetch instructions make one stream slower.
+ * More tokens are bound by products, which two groups at a time serve best, with prefetch instructions (but Q8_0: slower). */
+INLINE void weave(int8_t *to, const int8_t *q, size_t nb, int n_tok)
 {
-    const size_t nb = ((size_t)n_cols + 31) / 32;
-    return nb * (2 * STRIP * 2 * sizeof(float) + 2 * (512 + 2 * 2 * 64));
+    for (size_t b = 0; b < nb; b++)
+        for (int k = 0; k < n_tok; k++, to += 32)
+            _mm256_storeu_si256((void *)to, _mm256_loadu_si256((const void *)(q + ((size_t)k * nb + b) * 32)));
 }
+
+/* scratch: start[STRIP][2 nb], sum[STRIP][2 nb], woven[SOLO_MAX][nb][32], two panels of units */
+enum { SOLO_MAX = 4, PREPARED_BYTES = STRIP * 2 * 2 * 4 + SOLO_MAX * 32, PANEL_BYTES = 512 + 2 * 2 * 64 }; /* for each block */
+size_t matmul_avx512_packed_scratch_bytes(int n_cols) { return ((size_t)n_cols + 31) / 32 * (PREPARED_BYTES + 2 * PANEL_BYTES); }
 
 INLINE void expand(const int t, uint8_t *panel, const uint8_t *group, size_t nb)
 {
     const enum kind kind = kind_of(t);
     const struct unit u = source_unit(t), to = source_unit(PANEL + (int)kind);
     for (size_t b = 0; b < nb; b++, panel += to.bytes) {
-        const struct block at = block_at(&u, group, b);
+        const struct block from = block_at(&u, group, b);
+        const struct pair p = read_pair(t, from.unit);
         UNROLL
         for (int j = 0; j < 8; j++)
-            _mm512_store_si512((void *)(panel + j * 64), read_quad(t, at.codes, j));
-        const struct scales s = read_scales(t, &at);
-        _mm512_store_ps((void *)(panel + to.sc), s.scale[0]);
-        if (kind == KIND_C || kind == KIND_D)
-            _mm512_store_ps((void *)(panel + to.sc + 64), s.scale[1]);
-        if (kind == KIND_B || kind == KIND_D)
-            _mm512_store_ps((void *)(panel + to.mn), s.off[0]);
-        if (kind == KIND_D)
-            _mm512_store_ps((void *)(panel + to.mn + 64), s.off[1]);
+            _mm512_store_si512((void *)(panel + j * 64), read_quad(t, from.at, j));
+        for (int h = 0; h < (kind == KIND_C || kind == KIND_D ? 2 : 1); h++) {
+            _mm512_store_ps((void *)(panel + to.sc + h * 64), read_scale(t, from.at, &p, h));
+            if (kind == KIND_B || kind == KIND_D)
+                _mm512_store_ps((void *)(panel + to.mn + h * 64), read_off(t, from.at, &p, h));
+        }
     }
 }
 
 static void run_panel_a(const struct source *w, const struct columns *c, int n, float *y, size_t ldy, __mmask16 m0, __mmask16 m1)
 {
-    tiles(PANEL + KIND_A, w, c, n, y, ldy, m0, m1);
+    tiles(PANEL + KIND_A, 2, w, c, n, y, ldy, m0, m1);
 }
 static void run_panel_b(const struct source *w, const struct columns *c, int n, float *y, size_t ldy, __mmask16 m0, __mmask16 m1)
 {
-    tiles(PANEL + KIND_B, w, c, n, y, ldy, m0, m1);
+    tiles(PANEL + KIND_B, 2, w, c, n, y, ldy, m0, m1);
 }
 static void run_panel_c(const struct source *w, const struct columns *c, int n, float *y, size_t ldy, __mmask16 m0, __mmask16 m1)
 {
-    tiles(PANEL + KIND_C, w, c, n, y, ldy, m0, m1);
+    tiles(PANEL + KIND_C, 2, w, c, n, y, ldy, m0, m1);
 }
 static void run_panel_d(const struct source *w, const struct columns *c, int n, float *y, size_t ldy, __mmask16 m0, __mmask16 m1)
 {
-    tiles(PANEL + KIND_D, w, c, n, y, ldy, m0, m1);
+    tiles(PANEL + KIND_D, 2, w, c, n, y, ldy, m0, m1);
 }
 
 static __mmask16 rows_mask(const struct weight *w, int group, int group1)
@@ -439,34 +456,32 @@ INLINE void multiply(const int t, float *y, size_t ldy, const struct weight *w, 
     const enum kind kind = kind_of(t);
     const size_t nb = (size_t)w->n_cols / 32;
     struct columns in = { .start = scratch, .sum = (float *)scratch + STRIP * 2 * nb, .nb = nb };
-    uint8_t *panel = (uint8_t *)scratch + nb * (2 * STRIP * 2 * sizeof(float));
-    const size_t panel_bytes = nb * (512 + 2 * 2 * 64);
+    int8_t *woven = (int8_t *)scratch + nb * STRIP * 2 * 2 * 4;
+    uint8_t *panel = (uint8_t *)scratch + nb * PREPARED_BYTES;
+    const int solo = max_cols(kind, 1);
 
-    const bool use_panel = n_tok >= panel_from(t);
     if (n_tok <= STRIP)
         prepare(t, &in, a, 0, n_tok);
-    for (int g = group0; g < group1 && n_tok <= SOLO; g++) {
-        const struct source src = { .at = w->data + (size_t)g * w->group_bytes };
-        const __mmask16 m = rows_mask(w, g, group1);
-        float *out = y + (size_t)g * 16;
-        switch (n_tok) {
-        case 1: tile(t, 1, 1, &src, &in, out, ldy, m, 0); break;
-        case 2: tile(t, 1, 2, &src, &in, out, ldy, m, 0); break;
-        case 3: tile(t, 1, 3, &src, &in, out, ldy, m, 0); break;
-        default: tile(t, 1, 4, &src, &in, out, ldy, m, 0); break;
-        }
+    if (n_tok > 1 && n_tok <= solo) {
+        weave(woven, in.q, nb, n_tok);
+        in.q = woven;
     }
-    for (int g = group0; g < group1 && n_tok > SOLO; g += 2) {
+    for (int g = group0; g < group1 && n_tok <= solo; g++) {
+        const struct source src = { .at = w->data + (size_t)g * w->group_bytes };
+        tiles(t, 1, &src, &in, n_tok, y + (size_t)g * 16, ldy, rows_mask(w, g, group1), 0);
+    }
+    const bool use_panel = n_tok >= panel_from(t);
+    for (int g = group0; g < group1 && n_tok > solo; g += 2) {
         const __mmask16 m0 = rows_mask(w, g, group1), m1 = rows_mask(w, g + 1, group1);
         /* A lone last group is its own neighbour: computed twice, written once. */
         const bool is_lone = g + 1 >= group1;
         const uint8_t *at = w->data + (size_t)g * w->group_bytes;
-        struct source src = { .at = at, .second = is_lone ? 0 : w->group_bytes };
+        struct source src = { .at = at, .second = is_lone ? 0 : w->group_bytes, .next = n_tok <= STRIP && t != DTYPE_Q8_0 ? 2 * w->group_bytes : 0 };
         if (use_panel) {
             expand(t, panel, at, nb);
             if (!is_lone)
-                expand(t, panel + panel_bytes, at + w->group_bytes, nb);
-            src = (struct source){ .at = panel, .second = is_lone ? 0 : panel_bytes };
+                expand(t, panel + nb * PANEL_BYTES, at + w->group_bytes, nb);
+            src = (struct source){ .at = panel, .second = is_lone ? 0 : nb * PANEL_BYTES };
         }
         for (int c = 0; c < n_tok; c += STRIP) {
             const int n = n_tok - c < STRIP ? n_tok - c : STRIP;
@@ -474,7 +489,7 @@ INLINE void multiply(const int t, float *y, size_t ldy, const struct weight *w, 
             if (n_tok > STRIP)
                 prepare(t, &in, a, c, n);
             if (!use_panel)
-                tiles(t, &src, &in, n, out, ldy, m0, m1);
+                tiles(t, 2, &src, &in, n, out, ldy, m0, m1);
             else if (kind == KIND_A)
                 run_panel_a(&src, &in, n, out, ldy, m0, m1);
             else if (kind == KIND_B)

@@ -1,9 +1,9 @@
 /* kernels/matmul/matmul_internal.h - what a packed group consists of; for the files of this folder.
  *
- * A group of 16 rows is a chain of units; a unit holds all that a kernel needs of one block of 32 along K (Q and MXFP4
+ * A group of 16 rows is a chain of units; a unit holds all that a kernel needs of a block of 32 along K (Q and MXFP4
  * types) or of a super block of 256 (K types, IQ4_XS), in the order in which it is read:
- *   per 32:   codes d m sc
- *   per 256:  d m sc mn, then eight times codes
+ *   per 32:   codes [sc], then d [m]
+ *   per 256:  d [m], then eight times codes sc [mn]
  * Codes of a block (k = 4 j + i, row r; byte index r * 4 + i within a quad), those of these planes that the type has:
  *   one  [64]     1 bit each: quad j at bit j                                              (5-, 3-bit: high bit)
  *   two  [2][64]  2 bits each: plane p holds quads 4 p .. 4 p + 3, quad j at bits 2 (j % 4)  (2-, 3-bit: low bits; 6-bit: high bits)
@@ -11,7 +11,7 @@
  *   byte [8][64]  8 bits each, biased: code = q + 128                                      (Q8_0)
  * Scales:
  *   d    [16] f16; m the same: second scale (Q4_1, Q5_1: minimum; Q2_K, Q4_K, Q5_K: dmin)
- *   sc   u8 or s8, [16] or [2][16] for each block: scales of sub-blocks of 32 or 16 (MXFP4: exponents); mn [16]: of minima
+ *   sc   u8 or s8, [16] or [2][16]: scales of sub-blocks of 32 or 16 (MXFP4: exponents); mn [16]: of minima
  * Units are multiples of 16 bytes; only the group begins on 64.
  */
 #ifndef TUTTI_KERNELS_MATMUL_MATMUL_INTERNAL_H
@@ -25,64 +25,58 @@
     X(F32) X(F16) X(BF16) X(F64) X(I8) X(I16) X(I32) X(I64) X(IQ1_S) X(IQ1_M) X(IQ2_XXS) X(IQ2_XS) X(IQ2_S) \
     X(IQ3_XXS) X(IQ3_S) X(TQ1_0) X(TQ2_0) X(NVFP4) X(Q1_0) X(Q2_0)
 
-/* How often a scale comes in a unit. */
-enum { NEVER = 0, PER_UNIT, PER_BLOCK, PER_16 };
-
-/* Where things lie: offsets in bytes within a unit; those of codes within the codes of a block.  -1: the type has none. */
+/* Where things lie, in bytes; -1: the type has none. */
 struct unit {
-    int n_blocks;                /* of 32 values: 1 or 8 */
-    int sc_often;                /* PER_BLOCK or PER_16 */
-    int one, two, low, byte;     /* in the codes of a block */
-    int codes, block_bytes;      /* of the first block; to the next */
-    int d, m, sc, mn;            /* sc of the next block lies 16 or 32 further (sc_often), mn 16 */
-    int bytes;                   /* n_blocks == 0: the type is not packed */
+    int n_blocks;                    /* of 32 values: 1 or 8; 0: the type is not packed */
+    int one, two[2], low, byte;      /* within a block */
+    int sc, n_sc, mn;                /* within a block; n_sc: 16 or 32 bytes of sc */
+    int first, block_bytes;          /* the first block in the unit; to the next */
+    int d, m, bytes;                 /* within the unit */
 };
 
 /* Inlined with a constant type, all of it is constants. */
 static inline __attribute__((always_inline)) struct unit unit_of(const enum dtype t)
 {
-    int one = 0, two = 0, low = 0, byte = 0, d = PER_UNIT, m = NEVER, sc = NEVER, mn = NEVER, n = 1;
+    int one = 0, two = 0, low = 0, byte = 0, d = 1, m = 0, mn = 0;
+    struct unit u = { .n_blocks = 1 };
     switch (t) {
     case DTYPE_Q8_0: byte = 1; break;
     case DTYPE_Q4_0:
     case DTYPE_IQ4_NL: low = 1; break;
-    case DTYPE_Q4_1: low = 1, m = PER_UNIT; break;
+    case DTYPE_Q4_1: low = m = 1; break;
     case DTYPE_Q5_0: low = one = 1; break;
-    case DTYPE_Q5_1: low = one = 1, m = PER_UNIT; break;
-    case DTYPE_MXFP4: low = 1, d = NEVER, sc = PER_BLOCK; break;
-    case DTYPE_Q2_K: n = 8, two = 1, m = PER_UNIT, sc = PER_16; break;
-    case DTYPE_Q3_K: n = 8, two = one = 1, sc = PER_16; break;
-    case DTYPE_Q4_K: n = 8, low = 1, m = PER_UNIT, sc = mn = PER_BLOCK; break;
-    case DTYPE_Q5_K: n = 8, low = one = 1, m = PER_UNIT, sc = mn = PER_BLOCK; break;
-    case DTYPE_Q6_K: n = 8, low = two = 1, sc = PER_16; break;
-    case DTYPE_IQ4_XS: n = 8, low = 1, sc = PER_BLOCK; break;
-    default: n = 0;
+    case DTYPE_Q5_1: low = one = m = 1; break;
+    case DTYPE_MXFP4: low = 1, d = 0, u.n_sc = 16; break;
+    case DTYPE_Q2_K: u.n_blocks = 8, two = m = 1, u.n_sc = 32; break;
+    case DTYPE_Q3_K: u.n_blocks = 8, two = one = 1, u.n_sc = 32; break;
+    case DTYPE_Q4_K: u.n_blocks = 8, low = m = mn = 1, u.n_sc = 16; break;
+    case DTYPE_Q5_K: u.n_blocks = 8, low = one = m = mn = 1, u.n_sc = 16; break;
+    case DTYPE_Q6_K: u.n_blocks = 8, low = two = 1, u.n_sc = 32; break;
+    case DTYPE_IQ4_XS: u.n_blocks = 8, low = 1, u.n_sc = 16; break;
+    default: u.n_blocks = 0;
     }
-    struct unit u = { .n_blocks = n, .sc_often = sc };
     int at = 0;
 #define PLACE(field, n_bytes) (u.field = (n_bytes) > 0 ? at : -1, at += (n_bytes))
-    PLACE(one, one * 64), PLACE(two, two * 128), PLACE(low, low * 256), PLACE(byte, byte * 512);
+    PLACE(two[0], two * 64), PLACE(one, one * 64), PLACE(low, low * 256), PLACE(byte, byte * 512), PLACE(two[1], two * 64);
+    PLACE(sc, u.n_sc), PLACE(mn, mn * 16);
     u.block_bytes = at;
-    at = n == 1 ? at : 0;
-    PLACE(d, d * 32), PLACE(m, m * 32), PLACE(sc, (sc == PER_16 ? 32 : sc ? 16 : 0) * n), PLACE(mn, (mn ? 16 : 0) * n);
+    at = u.n_blocks == 1 ? at : 0;
+    PLACE(d, d * 32), PLACE(m, m * 32);
 #undef PLACE
-    u.codes = n == 1 ? 0 : at;
-    u.bytes = n == 1 ? at : at + n * u.block_bytes;
+    u.first = u.n_blocks == 1 ? 0 : at;
+    u.bytes = u.n_blocks == 1 ? at : at + 8 * u.block_bytes;
     return u;
 }
 
-/* A block of 32 in a group. */
+/* A block of 32 in a group: itself, and its unit for d and m. */
 struct block {
-    const uint8_t *codes; /* + unit.low ... */
-    const uint8_t *scales; /* the unit: + unit.d, + unit.m */
-    size_t sc, mn;        /* offsets of this block's in the unit */
+    const uint8_t *at, *unit;
 };
 static inline __attribute__((always_inline)) struct block block_at(const struct unit *u, const uint8_t *group, size_t b)
 {
-    const size_t n = (size_t)u->n_blocks, i = b % n;
+    const size_t n = (size_t)u->n_blocks;
     const uint8_t *unit = group + b / n * (size_t)u->bytes;
-    return (struct block){ unit + (size_t)u->codes + i * (size_t)u->block_bytes, unit, (size_t)u->sc + i * (u->sc_often == PER_16 ? 32 : 16),
-                           (size_t)u->mn + i * 16 };
+    return (struct block){ unit + (size_t)u->first + b % n * (size_t)u->block_bytes, unit };
 }
 
 /* What a block of 32 codes of one row means: value = scale[h] * code + off[h], h = 0 for the first 16. */

@@ -198,22 +198,22 @@ static inline __attribute__((always_inline)) void read_block(struct parts *o, co
 static inline __attribute__((always_inline)) void put_block(uint8_t *to, const struct unit *u, const struct parts *o, int r)
 {
     for (int i = 0; i < u->n_blocks; i++) {
-        uint8_t *codes = to + u->codes + i * u->block_bytes + r * 4;
+        uint8_t *block = to + u->first + i * u->block_bytes, *codes = block + r * 4;
         for (int j = 0; u->byte >= 0 && j < 8; j++)
             put32(codes + u->byte + j * 64, o->byte[i][j]);
         for (int j = 0; u->low >= 0 && j < 4; j++)
             put32(codes + u->low + j * 64, o->low[i][j]);
-        for (int j = 0; u->two >= 0 && j < 2; j++)
-            put32(codes + u->two + j * 64, o->two[i][j]);
+        for (int j = 0; u->two[0] >= 0 && j < 2; j++)
+            put32(codes + u->two[j], o->two[i][j]);
         if (u->one >= 0)
             put32(codes + u->one, o->one[i]);
-        if (u->sc_often == PER_16) {
-            to[u->sc + i * 32 + r] = o->sc[i * 2];
-            to[u->sc + i * 32 + 16 + r] = o->sc[i * 2 + 1];
-        } else if (u->sc >= 0)
-            to[u->sc + i * 16 + r] = o->sc[i];
+        if (u->n_sc == 32) {
+            block[u->sc + r] = o->sc[i * 2];
+            block[u->sc + 16 + r] = o->sc[i * 2 + 1];
+        } else if (u->n_sc == 16)
+            block[u->sc + r] = o->sc[i];
         if (u->mn >= 0)
-            to[u->mn + i * 16 + r] = o->mn[i];
+            block[u->mn + r] = o->mn[i];
     }
     if (u->d >= 0)
         put16(to + u->d + r * 2, o->d);
@@ -269,14 +269,14 @@ void weight_read_block(struct row_block *o, const struct weight *w, int row, int
     const int r = row % 16;
     for (int k = 0; k < 32; k++) {
         const int j = k / 4;
-        const uint8_t *p = at.codes + r * 4 + k % 4;
+        const uint8_t *p = at.at + r * 4 + k % 4;
         int c = 0;
         if (u.byte >= 0)
             c = p[u.byte + j * 64];
         if (u.low >= 0)
             c = p[u.low + j % 4 * 64] >> (j / 4 * 4) & 15;
-        if (u.two >= 0)
-            c |= (p[u.two + j / 4 * 64] >> (j % 4 * 2) & 3) << (u.low >= 0 ? 4 : 0);
+        if (u.two[0] >= 0)
+            c |= (p[u.two[j / 4]] >> (j % 4 * 2) & 3) << (u.low >= 0 ? 4 : 0);
         if (u.one >= 0)
             c |= (p[u.one] >> j & 1) << (u.low >= 0 ? 4 : 2);
         if (w->type == DTYPE_IQ4_NL || w->type == DTYPE_IQ4_XS)
@@ -285,11 +285,11 @@ void weight_read_block(struct row_block *o, const struct weight *w, int row, int
             c = matmul_book_mxfp4[c];
         o->code[k] = (int16_t)c;
     }
-    const float d = u.d >= 0 ? dtype_f16_to_f32(get16(at.scales + u.d + r * 2)) : 1.0f;
-    const float m = u.m >= 0 ? dtype_f16_to_f32(get16(at.scales + u.m + r * 2)) : 0.0f;
+    const float d = u.d >= 0 ? dtype_f16_to_f32(get16(at.unit + u.d + r * 2)) : 1.0f;
+    const float m = u.m >= 0 ? dtype_f16_to_f32(get16(at.unit + u.m + r * 2)) : 0.0f;
     for (int h = 0; h < 2; h++) {
-        const uint8_t sc = u.sc >= 0 ? at.scales[at.sc + (size_t)(u.sc_often == PER_16 ? h * 16 : 0) + (size_t)r] : 0;
-        const uint8_t mn = u.mn >= 0 ? at.scales[at.mn + (size_t)r] : 0;
+        const uint8_t sc = u.n_sc ? at.at[u.sc + (u.n_sc == 32 ? h * 16 : 0) + r] : 0;
+        const uint8_t mn = u.mn >= 0 ? at.at[u.mn + r] : 0;
         switch (w->type) {
         case DTYPE_Q8_0: o->scale[h] = d, o->off[h] = -128.0f * d; break;
         case DTYPE_Q4_0: o->scale[h] = d, o->off[h] = -8.0f * d; break;
