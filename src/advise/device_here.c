@@ -99,7 +99,7 @@ static void add_cpu(struct device *d, struct catalog *c, const struct hw_machine
     }
     p->bw_gbps = bw->theoretical_bps / 1e9;
     p->source[PLAN_FIG_BW] = bw->theoretical_bps <= 0 ? PLAN_UNKNOWN : strcmp(bw->kind, "detected") == 0 ? PLAN_DETECTED : PLAN_CATALOG;
-    if (m->memory.measured_bps > 0) { /* what is read in fact; spec peaks are some 1.25 times that, and the fit knows spec peaks */
+    if (m->memory.measured_bps > 0) { /* what is read in fact; spec peaks are taken as 1.25 times that (an assumption), and the fit knows spec peaks */
         const double spec = 1.25 * m->memory.measured_bps / 1e9;
         if (!(p->bw_gbps > 0) || spec < p->bw_gbps)
             p->bw_gbps = spec, p->source[PLAN_FIG_BW] = PLAN_MEASURED;

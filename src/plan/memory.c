@@ -145,7 +145,7 @@ static uint64_t compute_others(const struct plan_model *m, const struct plan_mem
 }
 
 /* The runtime itself: code, driver context, workspaces.  NVIDIA about 0.4 GB for a CUDA context with cuBLAS, ROCm alike, Metal and
- * Vulkan 0.1 to 0.2 GB, a CPU process some 20 MB; vLLM keeps CUDA graphs and torch: about 2 GB.  Rounded, from logs of these runtimes. */
+ * Vulkan 0.1 to 0.2 GB, a CPU process some 20 MB; vLLM keeps CUDA graphs and torch: about 2 GB.  Rounded, general knowledge, not checked against logs. */
 static uint64_t runtime_bytes(const struct plan_memory_options *o)
 {
     if (o->engine == PLAN_ENGINE_TUTTI)
