@@ -66,7 +66,7 @@ static bool can_train(const struct hardware *hw, enum plan_train_kind kind)
 
 /* One candidate: n of this hardware at this price.  False: there is no room left, or no memory. */
 static bool add(struct recommend *r, struct catalog *c, const struct hardware *hw, const struct price *price, bool is_stale, int n, bool is_owned, const struct recommend_ask *ask,
-                const struct plan_speed *speed, int effort, double cloud_usd_hour, struct err *err)
+                int effort, double cloud_usd_hour, struct err *err)
 {
     if (r->n == CANDIDATES_MAX)
         return err_set(err, ERR_LIMIT, "recommend: more than %d candidates", CANDIDATES_MAX);
@@ -74,6 +74,7 @@ static bool add(struct recommend *r, struct catalog *c, const struct hardware *h
     struct rec_candidate *k = &r->candidates[i];
     struct recommend_item *item = &r->items[i];
     const struct memory_of mem = hardware_memory(c, hw);
+    const struct plan_speed speed = hardware_speed(c, hw, &r->model, r->ctx_tok, n);
     const struct watts w = hardware_watts(c, hw);
     const char *kind = catalog_text(hw->chip, "kind"), *cooling = catalog_text(hw->chip, "cooling");
     *item = (struct recommend_item){ .hw = *hw, .price = *price, .is_owned = is_owned };
@@ -93,8 +94,8 @@ static bool add(struct recommend *r, struct catalog *c, const struct hardware *h
         .usable_bytes = n * mem.usable_bytes,
         .need_bytes = hardware_need_bytes(c, hw, &r->model, r->ctx_tok, n),
         .need_q4_bytes = NAN,
-        .tg_tps = speed->tg_tps,
-        .pp_tps = speed->pp_tps,
+        .tg_tps = speed.tg_tps,
+        .pp_tps = speed.pp_tps,
         .bw_gbps = catalog_number_or(hw->chip, "mem_bw_gbps", 0),
         .fp16_tflops = catalog_number_or(hw->chip, "fp16_tflops", 0),
         .idle_w = n * w.idle_w,
@@ -136,7 +137,6 @@ static bool add_row(struct recommend *r, struct catalog *c, const struct price_b
     enum plan_class cls;
     if (!plan_class_parse(catalog_text(hw.chip, "class"), &cls) || (ask->dock && hw.is_machine && !is_owned))
         return true; /* not a thing that runs models, or not one for a dock */
-    const struct plan_speed speed = hardware_speed(c, &hw, &r->model);
     const int effort = recommend_effort(c, &hw, ask->os), cards = hw.is_machine || ask->dock || is_owned ? 1 : CARDS_MAX;
     struct cloud_offer offer;
     const double cloud = price_cloud_usual(book, hw.chip, &offer) ? offer.usd_hour / offer.n_gpus : (double)NAN;
@@ -154,7 +154,7 @@ static bool add_row(struct recommend *r, struct catalog *c, const struct price_b
         if (is_stale && !used && price_of(book, row, true).kind == PRICE_USED)
             continue; /* no longer made: the used price is the one of today */
         for (int n = 1; n <= cards; n++)
-            if (!add(r, c, &hw, &p, is_stale, n, is_owned, ask, &speed, effort, cloud, err))
+            if (!add(r, c, &hw, &p, is_stale, n, is_owned, ask, effort, cloud, err))
                 return false;
     }
     return true;

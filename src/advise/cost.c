@@ -83,7 +83,7 @@ static bool set_speed(struct catalog *c, const struct cost_request *r, struct co
     if (need > mem.usable_bytes)
         return err_set(err, ERR_INPUT, "%s %s: needs %.1f GB, %s gives a model %.1f", a->model.name, a->model.quant, need / 1e9, catalog_name(a->hw.row),
                        mem.usable_bytes / 1e9);
-    a->tg_tps = hardware_speed(c, &a->hw, &a->model).tg_tps;
+    a->tg_tps = hardware_speed(c, &a->hw, &a->model, 4096, 1).tg_tps;
     return true;
 }
 

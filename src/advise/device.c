@@ -175,6 +175,16 @@ static void apply_memory(struct device *d, struct catalog *c, const struct key *
     }
 }
 
+void device_times(struct device *d, int n)
+{
+    char one[sizeof(d->plan.name)];
+    if (n < 2)
+        return;
+    d->plan.n_devices = n;
+    memcpy(one, d->plan.name, sizeof(one));
+    snprintf(d->plan.name, sizeof(d->plan.name), "%dx %.80s", n, one);
+}
+
 bool device_of_spec(struct device *d, struct catalog *c, const char *text, struct err *err)
 {
     struct key keys[K_COUNT] = { [K_MEM] = { "mem", 1e5, 0 }, [K_RAM] = { "ram", 1e5, 0 }, [K_BW] = { "bw", 1e5, 0 }, [K_TFLOPS] = { "tflops", 1e5, 0 }, [K_N] = { "n", 64, 0 },
@@ -218,12 +228,7 @@ bool device_of_spec(struct device *d, struct catalog *c, const char *text, struc
     d->host_bytes = p->is_unified ? 0 : (uint64_t)(keys[K_RAM].value * 1e9);
     if (runtime[0])
         snprintf(p->runtime, sizeof(p->runtime), "%s", runtime);
-    if (keys[K_N].value > 1) {
-        p->n_devices = (int)keys[K_N].value;
-        char one[sizeof(p->name)];
-        memcpy(one, p->name, sizeof(one));
-        snprintf(p->name, sizeof(p->name), "%dx %.88s", p->n_devices, one);
-    }
+    device_times(d, (int)keys[K_N].value);
     if (!(p->bw_gbps > 0))
         return err_set(err, ERR_INPUT, "%s: its memory bandwidth is not known: add bw=GB/s", text);
     return true;

@@ -30,4 +30,6 @@ int devices_of_machine(struct device *d, int max, struct catalog *c, const struc
 
 /* The usual runtime for a class: "llama.cpp CUDA", ...; on a CPU our own engine. */
 const char *device_runtime(enum plan_class cls);
+/* n of it, their layers split; its name becomes "2x ...".  n below 2: as it is. */
+void device_times(struct device *d, int n);
 #endif

@@ -16,18 +16,6 @@ const struct fit_candidate fit_ladder[] = {
 };
 const int fit_n_ladder = sizeof(fit_ladder) / sizeof(fit_ladder[0]);
 
-/* The nine tests of LocalScore, prompts and answers cut to what the context holds. */
-static struct plan_workload workload_within(int n_ctx)
-{
-    struct plan_workload w = plan_workload_localscore();
-    for (int i = 0; i < w.n_tests; i++) {
-        struct plan_test *t = &w.test[i];
-        t->n_prompt = t->n_prompt < n_ctx - 16 ? t->n_prompt : n_ctx > 32 ? n_ctx - 16 : 16;
-        t->n_gen = t->n_gen < n_ctx - t->n_prompt ? t->n_gen : n_ctx - t->n_prompt > 0 ? n_ctx - t->n_prompt : 1;
-    }
-    return w;
-}
-
 /* A machine that was measured: what was predicted, times what came out; its own scatter is some 10 %. */
 static struct plan_range corrected(struct plan_range r, double by)
 {
@@ -93,7 +81,7 @@ void fit_one(struct fit_row *out, const struct device *d, const struct device *h
 {
     const int n_ctx = opt->n_ctx > 0 ? opt->n_ctx : 4096, n_users = opt->n_users > 0 ? opt->n_users : 1;
     const char *runtime = opt->runtime ? opt->runtime : d->plan.runtime;
-    const struct plan_workload w = workload_within(n_ctx);
+    const struct plan_workload w = plan_workload_within(n_ctx);
     const struct plan_memory_options mo = { .engine = plan_engine_of(runtime), .cls = d->plan.cls, .n_ctx = n_ctx, .n_seq = n_users, .kv_bits = opt->kv_bits, .n_threads = d->plan.cores };
     memset(out, 0, sizeof(*out));
     out->model = *m;

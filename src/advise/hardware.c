@@ -59,33 +59,35 @@ struct watts hardware_watts(struct catalog *c, const struct hardware *hw)
 }
 
 /* false: it runs no language models. */
-static bool query_of(struct plan_speed_query *q, struct device *d, struct catalog *c, const struct hardware *hw, const struct plan_model *m)
+static bool query_of(struct plan_speed_query *q, struct device *d, struct catalog *c, const struct hardware *hw, const struct plan_model *m, int n)
 {
     struct err ignored = { 0 };
     if (!device_of_row(d, c, hw->row, &ignored))
         return false;
+    device_times(d, n);
     *q = plan_speed_query_for(&d->plan, m, d->plan.runtime);
     q->kv_bytes_per_tok = (double)plan_kv_bytes_per_tok(m, 16);
     q->work = plan_workload_one(1024, 256, 0);
     return true;
 }
 
-struct plan_speed hardware_speed(struct catalog *c, const struct hardware *hw, const struct plan_model *m)
+struct plan_speed hardware_speed(struct catalog *c, const struct hardware *hw, const struct plan_model *m, int ctx_tok, int n)
 {
     struct device d; /* the query borrows its texts */
     struct plan_speed_query q;
-    if (!query_of(&q, &d, c, hw, m))
+    if (!query_of(&q, &d, c, hw, m, n))
         return (struct plan_speed){ .pp_tps = plan_unknown(), .tg_tps = plan_unknown(), .ttft_ms = plan_unknown() };
+    q.work = plan_workload_within(ctx_tok);
     return plan_speed_predict(&q);
 }
 
-void hardware_use_cases(struct catalog *c, const struct hardware *hw, const struct plan_model *m, enum plan_viability out[PLAN_USE_CASES])
+void hardware_use_cases(struct catalog *c, const struct hardware *hw, const struct plan_model *m, int n, enum plan_viability out[PLAN_USE_CASES])
 {
     struct device d;
     struct plan_speed_query q;
     for (int i = 0; i < PLAN_USE_CASES; i++)
         out[i] = PLAN_NOT_VIABLE;
-    if (query_of(&q, &d, c, hw, m))
+    if (query_of(&q, &d, c, hw, m, n))
         plan_viability_use_cases(&q, out);
 }
 

@@ -34,10 +34,10 @@ struct watts {
 };
 struct watts hardware_watts(struct catalog *c, const struct hardware *hw);
 
-/* Predicted for a prompt of 1024 tokens and 256 generated; unknown for what runs no language models. */
-struct plan_speed hardware_speed(struct catalog *c, const struct hardware *hw, const struct plan_model *m);
+/* Predicted as `tutti fit` does: n of them together, LocalScore's prompts and answers within ctx_tok; unknown for what runs no language models. */
+struct plan_speed hardware_speed(struct catalog *c, const struct hardware *hw, const struct plan_model *m, int ctx_tok, int n);
 /* The four use cases of seed 002 as plan/viability.h judges them; all non-viable for what runs no language models. */
-void hardware_use_cases(struct catalog *c, const struct hardware *hw, const struct plan_model *m, enum plan_viability out[PLAN_USE_CASES]);
+void hardware_use_cases(struct catalog *c, const struct hardware *hw, const struct plan_model *m, int n, enum plan_viability out[PLAN_USE_CASES]);
 
 /* Bytes of one device, and those of them that a model may use; as `tutti fit` counts them (the catalog's GB are 10^9 bytes:
  * a card of 24 GB has 7 % more, seed-errors 001-24, so this errs to the safe side).  0 for what runs no language models. */

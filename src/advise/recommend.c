@@ -164,9 +164,9 @@ struct recommend *recommend_new(struct catalog *c, const struct price_book *book
     if (!set_considered(r, c, ask, err))
         goto fail;
     for (int i = 0; i < r->n_ok; i++)
-        hardware_use_cases(c, &r->items[r->order[i]].hw, &r->model, r->items[r->order[i]].use);
+        hardware_use_cases(c, &r->items[r->order[i]].hw, &r->model, r->candidates[r->order[i]].n, r->items[r->order[i]].use);
     for (int i = 0; i < r->n_considered; i++)
-        hardware_use_cases(c, &r->items[r->considered[i]].hw, &r->model, r->items[r->considered[i]].use);
+        hardware_use_cases(c, &r->items[r->considered[i]].hw, &r->model, r->candidates[r->considered[i]].n, r->items[r->considered[i]].use);
     return r;
 fail:
     recommend_free(r);

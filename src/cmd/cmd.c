@@ -201,8 +201,9 @@ int cmd_main(int argc, char **argv)
     if (!c)
         return unknown_command(argc, argv);
     const int rc = parse_and_run(c, argc - 1 - n_words, argv + 1 + n_words);
-    if (fflush(stdout) != 0 && rc == 0) { /* a full disk must not look like success */
-        fprintf(stderr, "tutti: standard output: %s\n", strerror(errno));
+    errno = 0;
+    if ((fflush(stdout) != 0 || ferror(stdout)) && rc == 0) { /* a full disk must not look like success */
+        fprintf(stderr, "tutti: standard output: %s\n", errno ? strerror(errno) : "not all could be written");
         return 1;
     }
     return rc;

@@ -127,7 +127,7 @@ static void print_tokens(const struct cost_answer *a)
         putchar('\n');
         line("tokens", "%s a second (%s), %s J each", advice_range(tps, a->tg_tps), a->tps_is_given ? "given" : "predicted", advice_range(j, a->j_per_tok));
         if (!a->tps_is_given)
-            line("", "%s %s, a prompt of 1024 tokens", a->model.name, a->model.quant);
+            line("", "%s %s, prompts and answers within 4096 tokens", a->model.name, a->model.quant);
         line("", "per million: $%s owned at this use%s%s", advice_range(tps, a->owned_usd_mtok), a->has_cloud ? ", rented $" : "",
              a->has_cloud ? advice_range(j, a->cloud_usd_mtok) : "");
     }

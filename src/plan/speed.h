@@ -29,6 +29,8 @@ struct plan_workload {
 };
 /* The nine of LocalScore (reference/localscore.md). */
 struct plan_workload plan_workload_localscore(void);
+/* Its tests with prompts and answers cut to what n_ctx positions hold. */
+struct plan_workload plan_workload_within(int n_ctx);
 struct plan_workload plan_workload_one(int n_prompt, int n_gen, int depth);
 /* The notation of measured.tsv, column ctx_or_depth: "LS-9test", "pp1024+tg16", "d4096 pp512 tg128", "short", "ctx2048 pp512 tg128".
  * What it does not understand is a short chat (128 + 128). */

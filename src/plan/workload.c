@@ -50,3 +50,14 @@ struct plan_workload plan_workload_parse(const char *text)
         w.test[0].depth = depth > 0 ? depth : 0;
     return w;
 }
+
+struct plan_workload plan_workload_within(int n_ctx)
+{
+    struct plan_workload w = plan_workload_localscore();
+    for (int i = 0; i < w.n_tests; i++) {
+        struct plan_test *t = &w.test[i];
+        t->n_prompt = t->n_prompt < n_ctx - 16 ? t->n_prompt : n_ctx > 32 ? n_ctx - 16 : 16;
+        t->n_gen = t->n_gen < n_ctx - t->n_prompt ? t->n_gen : n_ctx - t->n_prompt > 0 ? n_ctx - t->n_prompt : 1;
+    }
+    return w;
+}

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "advise/fit.h"
 #include "advise/recommend.h"
 #include "test.h"
 
@@ -94,6 +95,32 @@ TEST(the_gpu_conversation_ends_at_a_16_gb_single_slot_card_of_at_most_140_w)
     CHECK(strcmp(c->name, "RTX A4000") == 0, "%s", c->name);
     CHECK(c->mem_bytes == 16e9 && c->slots == 1 && c->max_card_w <= 140 && c->has_ecc && c->is_for_duty && c->n == 1);
     CHECK(!(r->verdicts[r->order[0]].warn & 1u << REC_WARN_CONNECTOR) && r->verdicts[r->order[0]].mem_frac <= 0.7, "room at the connector and in the memory");
+    recommend_free(r);
+    close_book(&k);
+}
+
+TEST(fit_and_recommend_say_the_same_of_any_choice)
+{
+    struct book k = open_book();
+    struct recommend_ask a = asked(4000, 14);
+    struct err err = { 0 };
+    a.ctx_tok = 16384;
+    struct recommend *r = answer(&k, &a);
+    int pairs = 0;
+    for (int i = 0; i < r->n_ok; i++) {
+        const struct rec_candidate *c = &r->candidates[r->order[i]];
+        struct device d;
+        struct fit_row row;
+        REQUIRE(device_of_row(&d, k.c, r->items[r->order[i]].hw.row, &err), "%s", err.text);
+        device_times(&d, c->n);
+        fit_one(&row, &d, NULL, &r->model, &(struct fit_options){ .n_ctx = 16384 });
+        CHECK(c->tg_tps.mid == row.tg_tps.mid && c->pp_tps.low == row.pp_tps.low, "%s: %g, fit %g", c->name, c->tg_tps.mid, row.tg_tps.mid);
+        for (int u = 0; u < PLAN_USE_CASES; u++)
+            CHECK(r->items[r->order[i]].use[u] == row.use[u], "%s UC%d", c->name, u + 1);
+        CHECK(row.place.fits != PLAN_TOO_LARGE && row.place.fits != PLAN_SPLIT, "%s", c->name);
+        pairs += c->n > 1;
+    }
+    CHECK(r->n_ok > 20 && pairs > 0, "%d choices, %d of two cards", r->n_ok, pairs);
     recommend_free(r);
     close_book(&k);
 }

@@ -50,6 +50,10 @@ check "a price of years ago is marked" 0 'grep -qE "RTX A4000 +.1,000\*" out' 'g
 check "the answer has its parts" 0 'grep -q "what would change the answer" out' 'grep -q "when it gets too small" out' 'grep -q "rented instead" out' 'grep -q "predicted" out'
 run --budget 1500 --size 14
 check "a card comes with its whole system" 0 "$fits" 'grep -q "^Power supply" out' 'grep -q "^total" out' 'grep -q "catalog, 2026" out'
+if [ -w /dev/full ]; then
+    "$tutti" recommend --budget 2000 --json >/dev/full 2>"$tmp/err"; rc=$?; : >"$tmp/out"
+    check "a full disk does not look like success, however long the answer" 1 '[ "$(wc -l <err)" -eq 1 ]'
+fi
 run --budget 60 --size 70
 check "nothing within the limits: the answer is no" 1 'grep -q "nothing in the catalog" out' 'grep -q "with .[0-9]" out' '[ ! -s err ]'
 run --budget 9000 --size 8 --consider 'rtx 4090' --consider 'dgx spark'

@@ -41,7 +41,7 @@ static struct plan_range tg(const char *hw_name, const char *model_name, const c
 {
     const struct hardware hw = hardware(hw_name);
     const struct plan_model m = model(model_name, quant);
-    return hardware_speed(catalog, &hw, &m).tg_tps;
+    return hardware_speed(catalog, &hw, &m, 4096, 1).tg_tps;
 }
 static bool fits(const char *hw_name, const char *model_name, const char *quant, int ctx)
 {
