@@ -199,10 +199,12 @@ bool device_of_spec(struct device *d, struct catalog *c, const char *text, struc
         *rest++ = '\0';
     if (rest && !read_keys(rest, c, keys, runtime, err))
         return false;
-    char *name = copy, *end;
-    const long n = strtol(copy, &end, 10);
-    if (n >= 2 && n <= 64 && (*end == 'x' || *end == 'X') && end[1] == ' ')
-        keys[K_N].value = (double)n, name = end + 2;
+    int n = 0;
+    const char *name = hardware_after_count(copy, &n);
+    if (name != copy && (n < 1 || n > (int)keys[K_N].max))
+        return err_set(err, ERR_INPUT, "%d of '%.60s': a number from 1 to %g is needed", n, name, keys[K_N].max);
+    if (name != copy)
+        keys[K_N].value = n;
     enum plan_class cls;
     if (plan_class_parse(name, &cls)) {
         memset(d, 0, sizeof(*d));

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "advise/device.h"
@@ -24,8 +25,25 @@ bool hardware_of(struct catalog *c, const struct catalog_row *row, struct hardwa
     return true;
 }
 
+const char *hardware_after_count(const char *text, int *n)
+{
+    char *end;
+    const long count = strtol(text, &end, 10);
+    const bool is_one = end != text && end - text <= 3; /* "7950x 16 cores" has none */
+    if (is_one && *end == ' ')
+        end++;
+    if (!is_one || (*end != 'x' && *end != 'X') || end[1] != ' ')
+        return text;
+    *n = (int)count;
+    return end + 2;
+}
+
 bool hardware_find(struct catalog *c, const char *query, struct hardware *out, struct err *err)
 {
+    int n = 1;
+    query = hardware_after_count(query, &n);
+    if (n != 1)
+        return err_set(err, ERR_INPUT, "%d of '%.60s': one is meant here, without a number before it", n, query);
     const struct catalog_row *row = catalog_find_in(c, HARDWARE_TABLES, query, err);
     return row && hardware_of(c, row, out, err);
 }

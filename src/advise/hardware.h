@@ -14,6 +14,9 @@
 
 #define HARDWARE_TABLES "gpu machine soc accelerator cpu phone"
 
+/* After the number of "2x rtx 3090" or "2 x rtx 3090", which goes to *n; the text itself, *n untouched, when it has none. */
+const char *hardware_after_count(const char *text, int *n);
+
 struct hardware {
     const struct catalog_row *row;  /* what is bought; borrowed from the catalog */
     const struct catalog_row *chip; /* what computes; the same row for a card or board */

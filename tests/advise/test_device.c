@@ -20,6 +20,11 @@ TEST(names_become_devices_with_sources)
     struct catalog *c = open_catalog();
     REQUIRE(c && device_of_spec(&d, c, "rtx 4090", &err), "%s", err.text);
     CHECK(d.plan.cls == PLAN_NVIDIA && d.plan.bw_gbps == 1008 && d.plan.mem_bytes == 24000000000u && d.plan.source[PLAN_FIG_BW] == PLAN_CATALOG && strstr(d.plan.runtime, "CUDA"), "%s", d.plan.name);
+    REQUIRE(device_of_spec(&d, c, "2 x rtx 3090", &err) && d.plan.n_devices == 2, "as recommend writes it");
+    CHECK(!device_of_spec(&d, c, "65x rtx 3090", &err) && !device_of_spec(&d, c, "0x rtx 3090", &err) && !device_of_spec(&d, c, "-2x rtx 3090", &err), "never one for another number");
+    CHECK(!device_of_spec(&d, c, "2x 2x rtx 3090", &err) && strstr(err.text, "one is meant"), "%s", err.text);
+    CHECK(device_of_spec(&d, c, "1x rtx 3090", &err) && d.plan.n_devices == 1, "%s", err.text);
+    CHECK(device_of_spec(&d, c, "7950x", &err), "%s", err.text);
     REQUIRE(device_of_spec(&d, c, "2x rtx 3090,ram=128,link=7", &err), "%s", err.text);
     CHECK(d.plan.n_devices == 2 && strcmp(d.plan.name, "2x GeForce RTX 3090") == 0 && d.host_bytes == 128000000000u && d.plan.link_gbps == 7 && d.plan.source[PLAN_FIG_LINK] == PLAN_GIVEN, "%s",
           d.plan.name);
