@@ -33,8 +33,9 @@ echo
 echo "you:   $ask"
 printf 'tutti: '
 body=$(printf '{"model":"%s","stream":true,"stream_options":{"include_usage":true},"max_tokens":160,"temperature":0.7,"seed":7,"messages":[{"role":"user","content":"%s"}]}' "$model" "$ask")
+asked=$(date +%s%N)
 ask_url -N -H 'content-type: application/json' -d "$body" "$url/v1/chat/completions" 2>&1 |
-    tools/show-stream.pl
+    tools/show-stream.pl "$asked"
 status=$?
 cat <<EOT
 

@@ -1,11 +1,11 @@
 #!/usr/bin/perl
-# tools/show-stream.pl - prints the text of an OpenAI event stream as it comes, then tokens and speed
-# (perl-base and its Time::HiRes are essential packages of Debian: nothing to install).
+# tools/show-stream.pl [NANOSECONDS] - prints the text of an OpenAI event stream as it comes, then tokens and speed
+# counted from that time of `date +%s%N`, when the question went out (perl-base and its Time::HiRes are essential packages of Debian: nothing to install).
 use strict;
 use warnings;
 use Time::HiRes 'time';
 $| = 1;
-my ($start, $first, $n, $bad) = (time, undef, 0, 0);
+my ($start, $first, $n, $bad) = (($ARGV[0] // '') =~ /^(\d{10,})\d{9}$/ ? $ARGV[0] / 1e9 : time, undef, 0, 0);
 while (my $line = <STDIN>) {
     if ($line =~ /^(?:data: )?\{"error"/ || $line =~ /^curl:/) { print $line; $bad = 1 }
     next unless $line =~ /^data: \{/;
