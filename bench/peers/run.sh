@@ -8,12 +8,11 @@ case " $* " in
 *" --no-npm "* | *" --report "* | *" --help "*) ;;
 *)
     if [ ! -d "$here/node_modules/node-llama-cpp" ]; then
-        # only the CPU build: the optional packages are half a gigabyte of CUDA
-        if [ "$(uname -m)" = x86_64 ]; then
-            npm ci --prefix "$here" --ignore-scripts --omit=optional --no-audit --no-fund || exit 1
-        else
-            npm install --prefix "$here" --no-save --force --ignore-scripts --omit=optional --no-audit --no-fund @node-llama-cpp/linux-arm64@3.22.1 || exit 1
-        fi
+        # only the CPU build: the optional packages are half a gigabyte of CUDA.  Not `npm ci`: npm 11 leaves other systems'
+        # optional packages out of a lock file and then refuses it; what the file names is pinned with `install` too.
+        other=
+        [ "$(uname -m)" = x86_64 ] || other="--force @node-llama-cpp/linux-arm64@3.22.1"
+        npm install --prefix "$here" --no-save --ignore-scripts --omit=optional --no-audit --no-fund $other || exit 1
     fi ;;
 esac
 exec node "$here/compare.mjs" "$@"

@@ -597,7 +597,10 @@ static void accept_token(struct expert_llm *e, struct gen *g, uint64_t now)
     if (w->failed || job_is_cancelled(w->job))
         return;
     if (g->next_id < 0) {
-        fail_work(w, &(struct err){ ERR_INTERNAL, "no token is possible: the model gave no number, or all are banned" });
+        if (w->job->sampling.n_bias >= e->n_vocab) /* only then can all be banned */
+            fail_work(w, &(struct err){ ERR_INPUT, "logit_bias: no token is possible, all are banned" });
+        else
+            fail_work(w, &(struct err){ ERR_INTERNAL, "no token is possible: the model gave no number" });
         return;
     }
     if (!w->first_ns) {

@@ -318,7 +318,7 @@ TEST(bad_ids_empty_prompts_and_parameters_are_errors)
     c.job->sampling.bias = all;
     c.job->sampling.n_bias = 512;
     run(&c, e);
-    CHECK(c.err.code == ERR_INTERNAL && strstr(c.err.text, "banned"), "%s", c.err.text);
+    CHECK(c.err.code == ERR_INPUT && strstr(c.err.text, "banned"), "%s", c.err.text);
     collect_free(&c);
     expert_free(e);
 }
