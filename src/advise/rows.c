@@ -36,7 +36,7 @@ bool rows_parse(struct rows *r, char *text, size_t n_bytes, struct err *err)
     const int n_lines = count_lines(text, n_bytes);
     if (n_lines > ROWS_MAX)
         return err_set(err, ERR_LIMIT, "more than %d lines", ROWS_MAX);
-    char *next = text;
+    char *next = text + (n_bytes >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0); /* a byte order mark, as spreadsheets write */
     for (int line = 1; next && *next; line++) {
         char *at = next;
         next = strchr(at, '\n');

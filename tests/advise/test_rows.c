@@ -26,6 +26,15 @@ TEST(columns_are_found_by_name_in_any_order)
     rows_free(&r);
 }
 
+TEST(a_byte_order_mark_is_no_part_of_a_name)
+{
+    struct rows r;
+    struct err err = { 0 };
+    REQUIRE(parse(&r, "\xEF\xBB\xBFhardware\tclass\nx\tcpu\n", &err), "%s", err.text);
+    CHECK(strcmp(r.column[0], "hardware") == 0 && r.n == 1, "'%s'", r.column[0]);
+    rows_free(&r);
+}
+
 TEST(spans_and_nonsense_count_as_not_known)
 {
     struct rows r;
