@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -411,6 +412,19 @@ static enum lineedit_result read_keys(struct lineedit *l, int fd_in, int fd_out,
     return r;
 }
 
+/* The terminal as it was, for a program that is told to end in the middle of a line; a handler can reach nothing else. */
+static struct termios cooked;
+static int cooked_fd = -1;
+static const int ending[] = { SIGTERM, SIGHUP, SIGQUIT };
+enum { N_ENDING = sizeof(ending) / sizeof(ending[0]) };
+
+static void on_ending(int sig)
+{
+    tcsetattr(cooked_fd, TCSANOW, &cooked);
+    signal(sig, SIG_DFL);
+    raise(sig); /* held back until we return, then it ends the program */
+}
+
 enum lineedit_result lineedit_read(struct lineedit *l, int fd_in, int fd_out, const char *prompt, const char **line)
 {
     static const char paste_on[] = "\x1b[?2004h", paste_off[] = "\x1b[?2004l\r\n";
@@ -423,8 +437,20 @@ enum lineedit_result lineedit_read(struct lineedit *l, int fd_in, int fd_out, co
     raw.c_lflag &= ~(tcflag_t)(ECHO | ICANON | IEXTEN | ISIG);
     raw.c_cc[VMIN] = 1;
     raw.c_cc[VTIME] = 0;
-    if (tcsetattr(fd_in, TCSADRAIN, &raw) != 0)
+    struct sigaction was[N_ENDING];
+    const struct sigaction act = { .sa_handler = on_ending };
+    cooked = old;
+    cooked_fd = fd_in;
+    for (int i = 0; i < N_ENDING; i++) {
+        sigaction(ending[i], &act, &was[i]);
+        if (was[i].sa_handler == SIG_IGN) /* nohup */
+            sigaction(ending[i], &was[i], NULL);
+    }
+    if (tcsetattr(fd_in, TCSADRAIN, &raw) != 0) {
+        for (int i = 0; i < N_ENDING; i++)
+            sigaction(ending[i], &was[i], NULL);
         return LINEEDIT_EOF;
+    }
     buf_init(&out, 64);
     buf_puts(&out, paste_on);
     write_all(fd_out, &out);
@@ -439,6 +465,8 @@ enum lineedit_result lineedit_read(struct lineedit *l, int fd_in, int fd_out, co
     write_all(fd_out, &out);
     buf_fini(&out);
     tcsetattr(fd_in, TCSADRAIN, &old);
+    for (int i = 0; i < N_ENDING; i++)
+        sigaction(ending[i], &was[i], NULL);
     *line = lineedit_text(l);
     return r;
 }

@@ -5,7 +5,9 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -191,5 +193,38 @@ TEST(a_real_terminal_is_raw_for_the_line_only)
     lineedit_free(l);
     close(slave); /* the last one: the reader sees the end */
     pthread_join(reader, NULL);
+    close(master);
+}
+
+TEST(a_program_told_to_end_leaves_the_terminal_as_it_was)
+{
+    struct err err = { 0 };
+    struct termios before, after;
+    const int master = posix_openpt(O_RDWR | O_NOCTTY);
+    if (master < 0 || grantpt(master) != 0 || unlockpt(master) != 0)
+        SKIP("no pseudo terminals here");
+    const int slave = open(ptsname(master), O_RDWR | O_NOCTTY);
+    REQUIRE(slave >= 0);
+    tcgetattr(slave, &before);
+    const pid_t pid = fork();
+    REQUIRE(pid >= 0);
+    if (pid == 0) {
+        const char *line;
+        struct lineedit *l = lineedit_new(&err);
+        if (l)
+            lineedit_read(l, slave, slave, "> ", &line);
+        _exit(3);
+    }
+    char bytes[64]; /* the prompt comes when the terminal is raw */
+    CHECK(read(master, bytes, sizeof(bytes)) > 0);
+    tcgetattr(slave, &after);
+    CHECK(!(after.c_lflag & ICANON), "raw by now");
+    kill(pid, SIGTERM);
+    int status = 0;
+    waitpid(pid, &status, 0);
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM, "%x", (unsigned)status);
+    tcgetattr(slave, &after);
+    CHECK(before.c_lflag == after.c_lflag && before.c_iflag == after.c_iflag);
+    close(slave);
     close(master);
 }
