@@ -34,14 +34,20 @@ sysroot || exit 1
 make --no-print-directory -j"$(nproc)" BUILD=build/aarch64 CROSS=aarch64-linux-gnu CC=aarch64-linux-gnu-gcc SYSROOT="$root" \
     LDFLAGS="-Wl,-rpath,$root/$lib" all tests || exit 1
 
+# All at once: an emulated test uses one core or two for minutes.
+logs=$(mktemp -d) || exit 1
+trap 'rm -rf "$logs"' EXIT
+trap 'exit 130' HUP INT PIPE TERM
+for cpu in $cpus; do
+    TEST_QUICK=1 TEST_NO_SCRIPTS=1 TEST_ONLY=$tests TEST_RUN="qemu-aarch64 -L /usr/aarch64-linux-gnu -cpu $cpu" \
+        tools/run-tests.sh build/aarch64 >"$logs/$cpu" 2>&1 &
+done
+wait
 passed=0 failed=0 skipped=0
-log=$(mktemp) || exit 1
-trap 'rm -f "$log"' EXIT
 for cpu in $cpus; do
     echo "== $cpu: $(qemu-aarch64 -L /usr/aarch64-linux-gnu -cpu "$cpu" build/aarch64/tutti version | tr '\n' ' ')"
-    TEST_QUICK=1 TEST_NO_SCRIPTS=1 TEST_ONLY=$tests TEST_RUN="qemu-aarch64 -L /usr/aarch64-linux-gnu -cpu $cpu" tools/run-tests.sh build/aarch64 >"$log" 2>&1
-    sed '$d' "$log"
-    set -- $(tail -n 1 "$log")
+    sed '$d' "$logs/$cpu"
+    set -- $(tail -n 1 "$logs/$cpu")
     passed=$((passed + $1)) failed=$((failed + $3)) skipped=$((skipped + $5))
 done
 echo "$passed passed, $failed failed, $skipped skipped"
