@@ -1,4 +1,5 @@
 /* hw/child.c - see child.h; start reading at child_call(). */
+#define _GNU_SOURCE /* close_range's number */
 #include "hw/child.h"
 
 #include <errno.h>
@@ -6,6 +7,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -13,12 +15,18 @@
 
 #include "base/clock.h"
 
-static void close_our_files(int keep)
+enum { FILES_MAX = 4096 }; /* where the kernel has no close_range (before 5.9) */
+
+void child_keep_files(int first, int keep)
 {
-    long max = sysconf(_SC_OPEN_MAX);
-    if (max < 0 || max > 4096)
-        max = 4096;
-    for (int fd = 3; fd < (int)max; fd++)
+    if (keep < first)
+        keep = first - 1;
+#ifdef SYS_close_range
+    if ((keep <= first || syscall(SYS_close_range, (unsigned)first, (unsigned)keep - 1, 0u) == 0) &&
+        syscall(SYS_close_range, (unsigned)keep + 1, ~0u, 0u) == 0)
+        return;
+#endif
+    for (int fd = first; fd < FILES_MAX; fd++)
         if (fd != keep)
             close(fd);
 }
@@ -92,7 +100,7 @@ enum child_end child_call(child_fn *fn, void *ctx, int deadline_ms, void *answer
     if (pid == 0) {
         setpgid(0, 0);
         signal(SIGPIPE, SIG_DFL);
-        close_our_files(ends[1]);
+        child_keep_files(3, ends[1]);
         _exit(fn(ends[1], ctx));
     }
     close(ends[1]);

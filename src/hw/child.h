@@ -1,6 +1,6 @@
 /* hw/child.h - asking something that may hang or crash (a vendor's library, a vendor's program): in a child, with a deadline.
  *
- * For:     hw/gpu_nvml.c, hw/gpu_smi.c.
+ * For:     hw/gpu_nvml.c, hw/gpu_smi.c; root_child.c, whose child answers many reads and is left behind when it hangs.
  * Touches: one child process at a time; it is killed at the deadline, and left behind when a sick driver keeps even that
  *          from working.  It keeps none of our open files but stdin, stdout, stderr and its pipe.
  * Thread:  any.
@@ -8,6 +8,9 @@
 #ifndef TUTTI_HW_CHILD_H
 #define TUTTI_HW_CHILD_H
 #include <stddef.h>
+
+/* In a child: closes every descriptor from `first` on but `keep`.  Async-signal-safe. */
+void child_keep_files(int first, int keep);
 
 enum child_end {
     CHILD_DONE,   /* it ended with status 0 and its answer fits */

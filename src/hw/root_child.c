@@ -7,7 +7,7 @@
  *          our descriptors (a pipe that we print to must see its end).  The child calls nothing but
  *          async-signal-safe functions: we may have threads.
  */
-#define _GNU_SOURCE /* close_range's number, SOCK_CLOEXEC */
+#define _GNU_SOURCE /* SOCK_CLOEXEC */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -15,18 +15,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "hw/child.h"
 #include "hw/root_internal.h"
 
 enum {
     HUNG_MAX = 8,          /* children that we leave behind before no attribute is read any more */
     PATIENCE_MS = 1000,    /* waited in vain in sum; after that a deadline is the least */
     DEADLINE_LEAST_MS = 50,
-    DESCRIPTORS_MAX = 1024,
 };
 
 struct request {
@@ -60,22 +59,11 @@ void child_free(struct child *c)
     free(c);
 }
 
-static void close_all_but(int fd)
-{
-#ifdef SYS_close_range
-    if ((fd == 0 || syscall(SYS_close_range, 0u, (unsigned)fd - 1, 0u) == 0) && syscall(SYS_close_range, (unsigned)fd + 1, ~0u, 0u) == 0)
-        return;
-#endif
-    for (int i = 0; i < DESCRIPTORS_MAX; i++)
-        if (i != fd)
-            close(i);
-}
-
 _Noreturn static void serve(hw_reader_fn *reader, int fd)
 {
     static struct request q; /* not on a small stack */
     static struct reply a;
-    close_all_but(fd);
+    child_keep_files(0, fd);
     for (;;) {
         const ssize_t got = recv(fd, &q, sizeof(q), 0);
         if (got < 0 && errno == EINTR)
