@@ -9,32 +9,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hw/cgroup.h"
 #include "hw/cpu_internal.h"
 
 /* "quota period" or "max period" of cgroup v2; the tightest of our group and all above it. */
 static double quota_of(const struct hw_root *r)
 {
-    char groups[4096], path[512] = "", text[64];
+    char path[CGROUP_PATH_BYTES], text[64];
     double least = 0;
-    if (hw_read(r, groups, sizeof(groups), "proc/self/cgroup"))
-        for (char *line = groups; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
-            if (strncmp(line, "0::", 3) == 0) {
-                const size_t n = strcspn(line + 3, "\n");
-                if (n < sizeof(path))
-                    memcpy(path, line + 3, n), path[n] = '\0';
-            }
-    for (;;) {
+    cgroup_path(r, path);
+    do {
         if (hw_read(r, text, sizeof(text), "sys/fs/cgroup%s/cpu.max", path)) {
             char *end;
             const double quota = strtod(text, &end), period = end != text ? strtod(end, NULL) : 0;
             if (end != text && quota > 0 && period > 0 && quota / period < HW_CPUS_MAX && (least == 0 || quota / period < least))
                 least = quota / period;
         }
-        char *slash = strrchr(path, '/');
-        if (!slash)
-            break;
-        *slash = '\0';
-    }
+    } while (cgroup_up(path));
     int64_t quota, period; /* cgroup v1 */
     if (least == 0 && hw_read_i64(r, &quota, "sys/fs/cgroup/cpu/cpu.cfs_quota_us") && hw_read_i64(r, &period, "sys/fs/cgroup/cpu/cpu.cfs_period_us") && quota > 0 && period > 0 &&
         (double)quota / (double)period < HW_CPUS_MAX)

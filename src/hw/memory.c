@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hw/cgroup.h"
 #include "hw/cpu_internal.h"
 #include "hw/memory_internal.h"
 
@@ -199,25 +200,15 @@ static void read_swaps(const struct hw_root *r, struct hw_machine *m)
 /* The tightest memory limit of our cgroup and those above it. */
 static int64_t cgroup_limit(const struct hw_root *r, int64_t total)
 {
-    char groups[4096], path[512] = "", text[64];
+    char path[CGROUP_PATH_BYTES], text[64];
     int64_t least = 0;
-    if (hw_read(r, groups, sizeof(groups), "proc/self/cgroup"))
-        for (char *line = groups; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
-            if (strncmp(line, "0::", 3) == 0) {
-                const size_t n = strcspn(line + 3, "\n");
-                if (n < sizeof(path))
-                    memcpy(path, line + 3, n), path[n] = '\0';
-            }
-    for (;;) {
+    cgroup_path(r, path);
+    do {
         if (hw_read(r, text, sizeof(text), "sys/fs/cgroup%s/memory.max", path) && text[0] >= '1' && text[0] <= '9') {
             const int64_t v = strtoll(text, NULL, 10);
             least = v > 0 && (least == 0 || v < least) ? v : least;
         }
-        char *slash = strrchr(path, '/');
-        if (!slash)
-            break;
-        *slash = '\0';
-    }
+    } while (cgroup_up(path));
     int64_t v;
     if (least == 0 && hw_read_i64(r, &v, "sys/fs/cgroup/memory/memory.limit_in_bytes") && v > 0)
         least = v;
