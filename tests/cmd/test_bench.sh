@@ -2,21 +2,9 @@
 # tests/cmd/test_bench.sh BUILD - `tutti bench`: the score alone, wrong usage, what is printed, kept, and left when it is stopped.
 tutti=$1/tutti
 model=models/tutti-tiny.gguf
-tmp=$(mktemp -d) || exit 1
-trap 'rm -rf "$tmp"' EXIT
+. tests/tap.sh
 unset XDG_CONFIG_HOME
 export XDG_DATA_HOME="$tmp/data" HOME="$tmp"
-n=0
-ok() { n=$((n + 1)); echo "ok $n - $1"; }
-not_ok() { n=$((n + 1)); echo "not ok $n - $1"; sed 's/^/# /' "$tmp/out" "$tmp/err" | head -40; }
-# check NAME WANTED-STATUS: the status is in $rc; every further argument is a command that must succeed
-check() {
-    name=$1 want=$2; shift 2
-    good=true
-    [ "$rc" -eq "$want" ] || good=false
-    for c in "$@"; do (cd "$tmp" && eval "$c") || good=false; done
-    if $good; then ok "$name"; else not_ok "$name"; fi
-}
 run() { "$tutti" bench "$@" >"$tmp/out" 2>"$tmp/err"; rc=$?; }
 
 run --score 3552.2600615555557 103.1011972222222 357.87756411111104

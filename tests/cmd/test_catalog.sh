@@ -1,20 +1,8 @@
 #!/bin/sh
 # tests/cmd/test_catalog.sh BUILD - `tutti catalog`: tables, filters, the chooser, the user's rows, JSON.
 tutti=$1/tutti
-tmp=$(mktemp -d) || exit 1
-trap 'rm -rf "$tmp"' EXIT
+. tests/tap.sh
 XDG_CONFIG_HOME=$tmp/none; export XDG_CONFIG_HOME
-n=0
-ok() { n=$((n + 1)); echo "ok $n - $1"; }
-not_ok() { n=$((n + 1)); echo "not ok $n - $1"; sed 's/^/# /' "$tmp/out" "$tmp/err"; }
-# check NAME WANTED-STATUS: the status is in $rc; every further argument is a command that must succeed
-check() {
-    name=$1 want=$2; shift 2
-    good=true
-    [ "$rc" -eq "$want" ] || good=false
-    for c in "$@"; do (cd "$tmp" && eval "$c") || good=false; done
-    if $good; then ok "$name"; else not_ok "$name"; fi
-}
 run() { "$tutti" catalog "$@" >"$tmp/out" 2>"$tmp/err"; rc=$?; }
 fits='! LC_ALL=C.UTF-8 grep -q "^.\{81\}" out'
 

@@ -1,17 +1,7 @@
 #!/bin/sh
 # tests/cmd/test_detect.sh BUILD - `tutti detect` as a program: status, one line for each error, recordings, files that hang.
 tutti=$1/tutti
-tmp=$(mktemp -d) || exit 1
-trap 'rm -rf "$tmp"' EXIT
-n=0
-# check NAME WANTED-STATUS: the status is in $rc; every further argument is a command that must succeed
-check() {
-    name=$1 want=$2 good=true; shift 2
-    [ "$rc" -eq "$want" ] || good=false
-    for c in "$@"; do (cd "$tmp" && eval "$c") || good=false; done
-    n=$((n + 1))
-    if $good; then echo "ok $n - $name"; else echo "not ok $n - $name"; sed 's/^/# /' "$tmp/out" "$tmp/err" | head -n 20; fi
-}
+. tests/tap.sh
 run() { "$tutti" detect "$@" >"$tmp/out" 2>"$tmp/err"; rc=$?; }
 
 run

@@ -1,18 +1,7 @@
 #!/bin/sh
 # tests/cmd/test_doctor.sh BUILD - `tutti doctor` on recorded machines: text, --json, --edge, status.
 tutti=$1/tutti
-tmp=$(mktemp -d) || exit 1
-trap 'rm -rf "$tmp"' EXIT
-n=0
-ok() { n=$((n + 1)); echo "ok $n - $1"; }
-not_ok() { n=$((n + 1)); echo "not ok $n - $1"; sed 's/^/# /' "$tmp/out" "$tmp/err"; }
-check() { # NAME WANTED-STATUS COMMAND...
-    name=$1 want=$2; shift 2
-    good=true
-    [ "$rc" -eq "$want" ] || good=false
-    for c in "$@"; do (cd "$tmp" && eval "$c") || good=false; done
-    if $good; then ok "$name"; else not_ok "$name"; fi
-}
+. tests/tap.sh
 doctor() { "$tutti" doctor "$@" >"$tmp/out" 2>"$tmp/err"; rc=$?; }
 
 # a Raspberry Pi 5 that runs K3s, swaps to its card and has a weak supply

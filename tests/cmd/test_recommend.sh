@@ -1,17 +1,7 @@
 #!/bin/sh
 # tests/cmd/test_recommend.sh BUILD - `tutti recommend`: its questions, its answers, its JSON and page, and how it ends.
 tutti=$1/tutti
-tmp=$(mktemp -d) || exit 1
-trap 'rm -rf "$tmp"' EXIT
-n=0
-check() {
-    name=$1 want=$2; shift 2
-    good=true
-    [ "$rc" -eq "$want" ] || good=false
-    for c in "$@"; do (cd "$tmp" && eval "$c") || good=false; done
-    n=$((n + 1))
-    if $good; then echo "ok $n - $name"; else echo "not ok $n - $name"; sed 's/^/# /' "$tmp/out" "$tmp/err"; fi
-}
+. tests/tap.sh
 run() { XDG_CONFIG_HOME=$tmp HOME=$tmp "$tutti" recommend "$@" >"$tmp/out" 2>"$tmp/err" </dev/null; rc=$?; }
 fits='! grep -qE "^.{81,}" out'
 

@@ -3,19 +3,7 @@
 tutti=$1/tutti
 models=${TUTTI_SHARED:-../shared}/models/llm
 model=$models/stories260K-f32.gguf
-tmp=$(mktemp -d) || exit 1
-trap 'rm -rf "$tmp"' EXIT
-n=0
-ok() { n=$((n + 1)); echo "ok $n - $1"; }
-not_ok() { n=$((n + 1)); echo "not ok $n - $1"; sed 's/^/# /' "$tmp/out" "$tmp/err"; }
-# check NAME WANTED-STATUS: the status is in $rc; every further argument is a command that must succeed
-check() {
-    name=$1 want=$2; shift 2
-    good=true
-    [ "$rc" -eq "$want" ] || good=false
-    for c in "$@"; do (cd "$tmp" && eval "$c") || good=false; done
-    if $good; then ok "$name"; else not_ok "$name"; fi
-}
+. tests/tap.sh
 run() { "$tutti" run "$@" >"$tmp/out" 2>"$tmp/err"; rc=$?; }
 
 run /nonexistent.gguf hello
