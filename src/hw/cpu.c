@@ -2,12 +2,15 @@
 #define _GNU_SOURCE /* sched_getaffinity, CPU_COUNT */
 #include "hw/cpu.h"
 
+#include <math.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "hw/cgroup.h"
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -130,24 +133,15 @@ static int count_cores(const cpu_set_t *set)
     return n;
 }
 
-static int cgroup_quota_cpus(void)
-{
-    long long quota = -1, period = 0;
-    FILE *f = fopen("/sys/fs/cgroup/cpu.max", "re");
-    if (f) {
-        if (fscanf(f, "%lld %lld", &quota, &period) != 2)
-            quota = -1; /* "max" */
-        fclose(f);
-    }
-    return quota > 0 && period > 0 ? (int)((quota + period - 1) / period) : 0;
-}
-
 int cpu_default_threads(void)
 {
     cpu_set_t set;
     int n = sched_getaffinity(0, sizeof(set), &set) == 0 ? count_cores(&set) : 1;
-    const int quota = cgroup_quota_cpus();
+    struct err ignored = { 0 };
+    struct hw_root *r = hw_root_open("", &ignored);
+    const double quota = r ? cgroup_cpus(r) : 0;
+    hw_root_free(r);
     if (quota > 0 && quota < n)
-        n = quota;
+        n = (int)ceil(quota);
     return n < 1 ? 1 : n;
 }

@@ -1,7 +1,7 @@
 /* hw/cpu_limits.c - how much of the CPU this process may use: affinity, cpusets, cgroup quota.
  *
  * For:     cpu_info.c.
- * Touches: sched_getaffinity (live machine), /proc/self/cgroup, /sys/fs/cgroup.
+ * Touches: sched_getaffinity (live machine); cgroup.c reads the quotas.
  */
 #define _GNU_SOURCE /* sched_getaffinity */
 #include <sched.h>
@@ -11,27 +11,6 @@
 
 #include "hw/cgroup.h"
 #include "hw/cpu_internal.h"
-
-/* "quota period" or "max period" of cgroup v2; the tightest of our group and all above it. */
-static double quota_of(const struct hw_root *r)
-{
-    char path[CGROUP_PATH_BYTES], text[64];
-    double least = 0;
-    cgroup_path(r, path);
-    do {
-        if (hw_read(r, text, sizeof(text), "sys/fs/cgroup%s/cpu.max", path)) {
-            char *end;
-            const double quota = strtod(text, &end), period = end != text ? strtod(end, NULL) : 0;
-            if (end != text && quota > 0 && period > 0 && quota / period < HW_CPUS_MAX && (least == 0 || quota / period < least))
-                least = quota / period;
-        }
-    } while (cgroup_up(path));
-    int64_t quota, period; /* cgroup v1 */
-    if (least == 0 && hw_read_i64(r, &quota, "sys/fs/cgroup/cpu/cpu.cfs_quota_us") && hw_read_i64(r, &period, "sys/fs/cgroup/cpu/cpu.cfs_period_us") && quota > 0 && period > 0 &&
-        (double)quota / (double)period < HW_CPUS_MAX)
-        least = (double)quota / (double)period;
-    return least;
-}
 
 void cpu_read_limits(const struct hw_root *r, struct hw_machine *m, const struct cpu_set *s)
 {
@@ -51,7 +30,7 @@ void cpu_read_limits(const struct hw_root *r, struct hw_machine *m, const struct
         if (set)
             CPU_FREE(set);
     }
-    c->cgroup_cpus = quota_of(r);
+    c->cgroup_cpus = cgroup_cpus(r);
     if (c->cgroup_cpus > 0 && c->cgroup_cpus < c->cores_usable)
         c->cores_usable = (int)(c->cgroup_cpus + 0.999);
     if (c->cores_usable < 1 && c->cores_logical > 0)
