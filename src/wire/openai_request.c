@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "wire/openai.h"
+#include "wire/openai_internal.h"
 
 bool openai_fail(struct openai_error *e, int status, const char *code, const char *param, const char *fmt, ...)
 {
@@ -22,9 +22,51 @@ bool openai_fail(struct openai_error *e, int status, const char *code, const cha
     return false;
 }
 
+const char *openai_type_name(const json_t *v)
+{
+    switch (json_typeof(v)) {
+    case JSON_OBJECT: return "an object";
+    case JSON_ARRAY: return "an array";
+    case JSON_STRING: return "a string";
+    case JSON_INTEGER:
+    case JSON_REAL: return "a number";
+    case JSON_TRUE:
+    case JSON_FALSE: return "a boolean";
+    case JSON_NULL: return "null";
+    }
+    return "?";
+}
+
+json_t *openai_field(const json_t *o, const char *name)
+{
+    json_t *v = json_object_get(o, name);
+    return v && !json_is_null(v) ? v : NULL;
+}
+
 #define BAD(param, ...) openai_fail(e, 400, "invalid_value", param, __VA_ARGS__)
 #define CANNOT(param, ...) openai_fail(e, 400, "unsupported_value", param, __VA_ARGS__)
 #define NO_MEMORY() openai_fail(e, 503, NULL, NULL, "out of memory")
+
+json_t *openai_load(const char *body, size_t n, struct openai_error *e)
+{
+    json_error_t why;
+    if (n == 0) {
+        openai_fail(e, 400, "invalid_json", NULL, "the body is empty; a JSON object is wanted");
+        return NULL;
+    }
+    json_t *t = json_loadb(body, n, JSON_REJECT_DUPLICATES, &why);
+    if (!t && json_error_code(&why) == json_error_out_of_memory)
+        NO_MEMORY();
+    else if (!t)
+        openai_fail(e, 400, "invalid_json", NULL, "the body is not JSON: line %d, column %d: %s", why.line, why.column, why.text);
+    else if (!json_is_object(t))
+        openai_fail(e, 400, "invalid_json", NULL, "the body is %s; a JSON object is wanted", openai_type_name(t));
+    if (!json_is_object(t)) {
+        json_decref(t);
+        return NULL;
+    }
+    return t;
+}
 
 enum { CHAT = 1 << OPENAI_CHAT, COMPLETION = 1 << OPENAI_COMPLETION, EMBEDDING = 1 << OPENAI_EMBEDDING,
        TEXT = CHAT | COMPLETION };
@@ -69,40 +111,18 @@ static const struct number numbers[] = {
     { "ignore_eos", TEXT, FLAG, AT(ignore_eos), 0, 0, 0 },
 };
 
-static const char *type_name(const json_t *v)
-{
-    switch (json_typeof(v)) {
-    case JSON_OBJECT: return "an object";
-    case JSON_ARRAY: return "an array";
-    case JSON_STRING: return "a string";
-    case JSON_INTEGER:
-    case JSON_REAL: return "a number";
-    case JSON_TRUE:
-    case JSON_FALSE: return "a boolean";
-    case JSON_NULL: return "null";
-    }
-    return "?";
-}
-
-/* A field that is there and not null. */
-static json_t *get(const json_t *o, const char *name)
-{
-    json_t *v = json_object_get(o, name);
-    return v && !json_is_null(v) ? v : NULL;
-}
-
 static bool read_number(struct openai_request *r, const struct number *f, const json_t *v, struct openai_error *e)
 {
     char *at = (char *)r + f->at;
     if (f->kind == FLAG) {
         if (!json_is_boolean(v))
-            return BAD(f->name, "%s: a boolean is wanted, this is %s", f->name, type_name(v));
+            return BAD(f->name, "%s: a boolean is wanted, this is %s", f->name, openai_type_name(v));
         const bool b = json_is_true(v);
         memcpy(at, &b, sizeof(b));
         return true;
     }
     if (!json_is_number(v))
-        return BAD(f->name, "%s: a number is wanted, this is %s", f->name, type_name(v));
+        return BAD(f->name, "%s: a number is wanted, this is %s", f->name, openai_type_name(v));
     const double d = json_number_value(v);
     if (f->kind == INTEGER && json_is_real(v) && (d != floor(d) || fabs(d) > 9e15))
         return BAD(f->name, "%s: a whole number is wanted, this is %g", f->name, d);
@@ -122,7 +142,7 @@ static bool read_numbers(struct openai_request *r, struct openai_error *e)
 {
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         const struct number *f = &numbers[i];
-        const json_t *v = f->tasks & 1 << r->task ? get(r->tree, f->name) : NULL;
+        const json_t *v = f->tasks & 1 << r->task ? openai_field(r->tree, f->name) : NULL;
         if (v && !read_number(r, f, v, e))
             return false;
     }
@@ -133,7 +153,7 @@ static bool read_numbers(struct openai_request *r, struct openai_error *e)
             r->max_tokens = 0, r->given &= ~(unsigned)OPENAI_MAX_TOKENS;
         else if (r->max_tokens > INT32_MAX)
             r->max_tokens = INT32_MAX;
-    } else if (r->task == OPENAI_COMPLETION && !get(r->tree, "max_tokens")) {
+    } else if (r->task == OPENAI_COMPLETION && !openai_field(r->tree, "max_tokens")) {
         r->max_tokens = 16; /* as the API's reference says of this endpoint */
         r->given |= OPENAI_MAX_TOKENS;
     }
@@ -152,12 +172,12 @@ static bool refuse_constraints(const struct openai_request *r, struct openai_err
                                          "guided_grammar", "structured_outputs", "suffix", "functions", "function_call",
                                          "audio", "web_search_options" };
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        const json_t *v = get(r->tree, names[i]);
+        const json_t *v = openai_field(r->tree, names[i]);
         if (v && !(json_is_string(v) && json_string_length(v) == 0) && !(json_is_array(v) && json_array_size(v) == 0))
             return CANNOT(names[i], "%s: not supported by this server yet; it would be ignored, so the request is refused",
                           names[i]);
     }
-    const json_t *format = get(r->tree, "response_format");
+    const json_t *format = openai_field(r->tree, "response_format");
     if (format) {
         const char *type = json_string_value(json_object_get(format, "type"));
         if (!json_is_object(format) || !type)
@@ -167,13 +187,13 @@ static bool refuse_constraints(const struct openai_request *r, struct openai_err
         if (strcmp(type, "text") != 0)
             return BAD("response_format.type", "response_format.type: 'text' is wanted, this is '%.40s'", type);
     }
-    const json_t *modalities = get(r->tree, "modalities");
+    const json_t *modalities = openai_field(r->tree, "modalities");
     for (size_t i = 0; i < json_array_size(modalities); i++) {
         const char *m = json_string_value(json_array_get(modalities, i));
         if (!m || strcmp(m, "text") != 0)
             return CANNOT("modalities", "modalities: only 'text' is supported");
     }
-    const json_t *best_of = get(r->tree, "best_of");
+    const json_t *best_of = openai_field(r->tree, "best_of");
     if (r->task == OPENAI_COMPLETION && best_of &&
         (!json_is_integer(best_of) || json_integer_value(best_of) != (r->given & OPENAI_N ? r->n : 1)))
         return CANNOT("best_of", "best_of: only a value equal to n is supported");
@@ -188,14 +208,14 @@ static bool read_texts(const json_t *v, const char *name, struct openai_text *ou
     const bool is_one = json_is_string(v);
     *n = 0;
     if (!is_one && !json_is_array(v))
-        return BAD(name, "%s: a string or an array of strings is wanted, this is %s", name, type_name(v));
+        return BAD(name, "%s: a string or an array of strings is wanted, this is %s", name, openai_type_name(v));
     const size_t n_all = is_one ? 1 : json_array_size(v);
     if (n_all > (size_t)max)
         return BAD(name, "%s: at most %d are possible, these are %zu", name, max, n_all);
     for (size_t i = 0; i < n_all; i++) {
         const json_t *s = is_one ? v : json_array_get(v, i);
         if (!json_is_string(s))
-            return BAD(name, "%s[%zu]: a string is wanted, this is %s", name, i, type_name(s));
+            return BAD(name, "%s[%zu]: a string is wanted, this is %s", name, i, openai_type_name(s));
         if (json_string_length(s) > max_bytes)
             return BAD(name, "%s[%zu]: at most %zu bytes are possible, these are %zu", name, i, max_bytes, json_string_length(s));
         if (json_string_length(s) > 0) /* an empty one would end every answer before it begins: some clients send it as "none" */
@@ -210,7 +230,7 @@ static bool read_biases(struct openai_request *r, const json_t *v, struct arena 
     json_t *value;
     struct err err;
     if (!json_is_object(v))
-        return BAD("logit_bias", "logit_bias: an object of token ids and numbers is wanted, this is %s", type_name(v));
+        return BAD("logit_bias", "logit_bias: an object of token ids and numbers is wanted, this is %s", openai_type_name(v));
     const size_t n = json_object_size(v);
     if (n > OPENAI_BIASES_MAX)
         return BAD("logit_bias", "logit_bias: at most %d tokens are possible, these are %zu", OPENAI_BIASES_MAX, n);
@@ -235,7 +255,7 @@ static bool read_biases(struct openai_request *r, const json_t *v, struct arena 
 
 static bool read_logprobs(struct openai_request *r, struct openai_error *e)
 {
-    const json_t *v = get(r->tree, "logprobs");
+    const json_t *v = openai_field(r->tree, "logprobs");
     r->n_logprobs = -1;
     if (r->task == OPENAI_COMPLETION) { /* a number of alternatives */
         if (!v || json_is_false(v))
@@ -248,7 +268,7 @@ static bool read_logprobs(struct openai_request *r, struct openai_error *e)
         return true;
     }
     if (v && !json_is_boolean(v))
-        return BAD("logprobs", "logprobs: a boolean is wanted, this is %s", type_name(v));
+        return BAD("logprobs", "logprobs: a boolean is wanted, this is %s", openai_type_name(v));
     if (json_is_true(v))
         r->n_logprobs = (int)r->top_logprobs;
     else if ((r->given & OPENAI_TOP_LOGPROBS) && r->top_logprobs > 0)
@@ -258,14 +278,14 @@ static bool read_logprobs(struct openai_request *r, struct openai_error *e)
 
 static bool read_stream_options(struct openai_request *r, struct openai_error *e)
 {
-    const json_t *o = get(r->tree, "stream_options");
+    const json_t *o = openai_field(r->tree, "stream_options");
     if (!o)
         return true;
     if (!json_is_object(o))
-        return BAD("stream_options", "stream_options: an object is wanted, this is %s", type_name(o));
-    const json_t *u = get(o, "include_usage");
+        return BAD("stream_options", "stream_options: an object is wanted, this is %s", openai_type_name(o));
+    const json_t *u = openai_field(o, "include_usage");
     if (u && !json_is_boolean(u))
-        return BAD("stream_options.include_usage", "stream_options.include_usage: a boolean is wanted, this is %s", type_name(u));
+        return BAD("stream_options.include_usage", "stream_options.include_usage: a boolean is wanted, this is %s", openai_type_name(u));
     r->include_usage = json_is_true(u);
     return true;
 }
@@ -320,7 +340,7 @@ static bool read_tool_calls(json_t *message, size_t i_message, struct openai_err
     }
     snprintf(param, sizeof(param), "messages[%zu].tool_calls", i_message);
     if (!json_is_array(calls))
-        return BAD(param, "%s: an array is wanted, this is %s", param, type_name(calls));
+        return BAD(param, "%s: an array is wanted, this is %s", param, openai_type_name(calls));
     json_array_foreach(calls, i, call)
     {
         json_t *fn = json_object_get(call, "function");
@@ -349,7 +369,7 @@ static bool read_message(json_t *m, size_t i, struct openai_error *e)
     char param[64];
     snprintf(param, sizeof(param), "messages[%zu]", i);
     if (!json_is_object(m))
-        return BAD(param, "%s: an object is wanted, this is %s", param, type_name(m));
+        return BAD(param, "%s: an object is wanted, this is %s", param, openai_type_name(m));
     const char *role = json_string_value(json_object_get(m, "role"));
     size_t k = 0;
     while (role && k < sizeof(roles) / sizeof(roles[0]) && strcmp(roles[k], role) != 0)
@@ -373,13 +393,13 @@ static bool read_message(json_t *m, size_t i, struct openai_error *e)
     if (json_is_array(content))
         return join_parts(m, i, content, e);
     if (!json_is_string(content))
-        return BAD(param, "%s: a string or an array of parts is wanted, this is %s", param, type_name(content));
+        return BAD(param, "%s: a string or an array of parts is wanted, this is %s", param, openai_type_name(content));
     return true;
 }
 
 static bool read_tools(struct openai_request *r, struct openai_error *e)
 {
-    json_t *tools = get(r->tree, "tools"), *choice = get(r->tree, "tool_choice"), *tool;
+    json_t *tools = openai_field(r->tree, "tools"), *choice = openai_field(r->tree, "tool_choice"), *tool;
     size_t i;
     if (choice && !(json_is_string(choice) && (strcmp(json_string_value(choice), "auto") == 0 ||
                                                strcmp(json_string_value(choice), "none") == 0)))
@@ -387,7 +407,7 @@ static bool read_tools(struct openai_request *r, struct openai_error *e)
     if (!tools)
         return true;
     if (!json_is_array(tools))
-        return BAD("tools", "tools: an array is wanted, this is %s", type_name(tools));
+        return BAD("tools", "tools: an array is wanted, this is %s", openai_type_name(tools));
     json_array_foreach(tools, i, tool)
     {
         char param[64];
@@ -405,13 +425,13 @@ static bool read_tools(struct openai_request *r, struct openai_error *e)
 static bool read_chat(struct openai_request *r, struct openai_error *e)
 {
     static const char *const passed[] = { "reasoning_effort", "add_generation_prompt" };
-    json_t *messages = get(r->tree, "messages"), *m, *v;
+    json_t *messages = openai_field(r->tree, "messages"), *m, *v;
     const char *key;
     size_t i;
     if (!messages)
         return openai_fail(e, 400, "missing_required_parameter", "messages", "messages: missing");
     if (!json_is_array(messages))
-        return BAD("messages", "messages: an array is wanted, this is %s", type_name(messages));
+        return BAD("messages", "messages: an array is wanted, this is %s", openai_type_name(messages));
     if (json_array_size(messages) == 0)
         return BAD("messages", "messages: at least one is wanted");
     json_array_foreach(messages, i, m) if (!read_message(m, i, e)) return false;
@@ -419,12 +439,12 @@ static bool read_chat(struct openai_request *r, struct openai_error *e)
     r->vars = json_object();
     if (!r->vars)
         return NO_MEMORY();
-    json_t *more = get(r->tree, "chat_template_kwargs");
+    json_t *more = openai_field(r->tree, "chat_template_kwargs");
     if (more && !json_is_object(more))
-        return BAD("chat_template_kwargs", "chat_template_kwargs: an object is wanted, this is %s", type_name(more));
+        return BAD("chat_template_kwargs", "chat_template_kwargs: an object is wanted, this is %s", openai_type_name(more));
     json_object_foreach(more, key, v) if (json_object_set(r->vars, key, v) != 0) return NO_MEMORY();
     for (i = 0; i < sizeof(passed) / sizeof(passed[0]); i++)
-        if ((v = get(r->tree, passed[i])) != NULL && json_object_set(r->vars, passed[i], v) != 0)
+        if ((v = openai_field(r->tree, passed[i])) != NULL && json_object_set(r->vars, passed[i], v) != 0)
             return NO_MEMORY();
     if (!read_tools(r, e))
         return false;
@@ -459,12 +479,12 @@ static bool read_ids(struct openai_input *in, const json_t *v, const char *param
 /* A text, texts, token ids, or arrays of token ids. */
 static bool read_inputs(struct openai_request *r, const char *name, struct arena *a, struct openai_error *e)
 {
-    const json_t *v = get(r->tree, name);
+    const json_t *v = openai_field(r->tree, name);
     struct err err;
     if (!v)
         return openai_fail(e, 400, "missing_required_parameter", name, "%s: missing", name);
     if (!json_is_string(v) && !json_is_array(v))
-        return BAD(name, "%s: a string or an array is wanted, this is %s", name, type_name(v));
+        return BAD(name, "%s: a string or an array is wanted, this is %s", name, openai_type_name(v));
     const bool is_ids = json_is_integer(json_array_get(v, 0));
     const size_t n = json_is_array(v) && !is_ids ? json_array_size(v) : 1;
     if (n == 0)
@@ -484,7 +504,7 @@ static bool read_inputs(struct openai_request *r, const char *name, struct arena
         if (json_is_string(one))
             r->inputs[i] = (struct openai_input){ .text = json_string_value(one), .n_text = json_string_length(one) };
         else if (!json_is_array(one))
-            return BAD(param, "%s: a string or an array of token ids is wanted, this is %s", param, type_name(one));
+            return BAD(param, "%s: a string or an array of token ids is wanted, this is %s", param, openai_type_name(one));
         else if (!read_ids(&r->inputs[i], one, param, a, e))
             return false;
     }
@@ -493,7 +513,7 @@ static bool read_inputs(struct openai_request *r, const char *name, struct arena
 
 static bool read_encoding(struct openai_request *r, struct openai_error *e)
 {
-    const json_t *v = get(r->tree, "encoding_format");
+    const json_t *v = openai_field(r->tree, "encoding_format");
     const char *s = json_string_value(v);
     r->is_base64 = s && strcmp(s, "base64") == 0;
     if (v && !r->is_base64 && (!s || strcmp(s, "float") != 0))
@@ -505,9 +525,9 @@ static bool read_encoding(struct openai_request *r, struct openai_error *e)
 
 static bool read_tree(struct openai_request *r, struct arena *a, struct openai_error *e)
 {
-    const json_t *v = get(r->tree, "model");
+    const json_t *v = openai_field(r->tree, "model");
     if (v && !json_is_string(v))
-        return BAD("model", "model: a string is wanted, this is %s", type_name(v));
+        return BAD("model", "model: a string is wanted, this is %s", openai_type_name(v));
     r->model = v ? json_string_value(v) : "";
     if (!read_numbers(r, e))
         return false;
@@ -515,15 +535,15 @@ static bool read_tree(struct openai_request *r, struct arena *a, struct openai_e
         return read_encoding(r, e) && read_inputs(r, "input", a, e);
     if (!refuse_constraints(r, e) || !read_logprobs(r, e) || !read_stream_options(r, e))
         return false;
-    if ((v = get(r->tree, "stop")) != NULL &&
+    if ((v = openai_field(r->tree, "stop")) != NULL &&
         !read_texts(v, "stop", r->stops, OPENAI_STOPS_MAX, &r->n_stops, OPENAI_STOP_BYTES_MAX, e))
         return false;
-    if ((v = get(r->tree, "dry_sequence_breakers")) != NULL) {
+    if ((v = openai_field(r->tree, "dry_sequence_breakers")) != NULL) {
         r->has_breakers = true;
         if (!read_texts(v, "dry_sequence_breakers", r->breakers, OPENAI_BREAKERS_MAX, &r->n_breakers, OPENAI_STOP_BYTES_MAX, e))
             return false;
     }
-    if ((v = get(r->tree, "logit_bias")) != NULL && !read_biases(r, v, a, e))
+    if ((v = openai_field(r->tree, "logit_bias")) != NULL && !read_biases(r, v, a, e))
         return false;
     if (r->task == OPENAI_CHAT)
         return read_chat(r, e);
@@ -538,19 +558,10 @@ static bool read_tree(struct openai_request *r, struct arena *a, struct openai_e
 bool openai_read_request(struct openai_request *r, enum openai_task task, const char *body, size_t n, struct arena *a,
                          struct openai_error *e)
 {
-    json_error_t why;
     *r = (struct openai_request){ .task = task, .model = "", .n_logprobs = -1, .n = 1 };
     *e = (struct openai_error){ 0 };
-    if (n == 0)
-        return openai_fail(e, 400, "invalid_json", NULL, "the body is empty; a JSON object is wanted");
-    r->tree = json_loadb(body, n, JSON_REJECT_DUPLICATES, &why);
-    if (!r->tree && json_error_code(&why) == json_error_out_of_memory)
-        return NO_MEMORY();
-    if (!r->tree)
-        return openai_fail(e, 400, "invalid_json", NULL, "the body is not JSON: line %d, column %d: %s", why.line, why.column,
-                           why.text);
-    if (!json_is_object(r->tree))
-        return openai_fail(e, 400, "invalid_json", NULL, "the body is %s; a JSON object is wanted", type_name(r->tree));
+    if (!(r->tree = openai_load(body, n, e)))
+        return false;
     return read_tree(r, a, e);
 }
 
