@@ -18,6 +18,7 @@ enum {
     AT_EXT,        /* ;name=value behind it, skipped */
     AT_SIZE_LF,
     AT_CHUNK,      /* n_left bytes of a chunk */
+    AT_UNTIL_CLOSE, /* the body of a response that ends with the connection */
     AT_CHUNK_CR,
     AT_CHUNK_LF,
     AT_TRAILER,    /* first byte of a trailer line, or of the empty line that ends it all */
@@ -29,7 +30,7 @@ enum {
     AT_ENDED,
     AT_FAILED,
 };
-enum { EMPTY_LINES_MAX = 8, ASIDE_MAX_BYTES = 16 << 10, TARGET_MAX_BYTES = 8 << 10 };
+enum { EMPTY_LINES_MAX = 8, INTERIM_MAX = 8, ASIDE_MAX_BYTES = 16 << 10, TARGET_MAX_BYTES = 8 << 10 };
 
 static const char *const verb_names[] = { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS" };
 _Static_assert(sizeof(verb_names) / sizeof(verb_names[0]) == HTTP_VERB_COUNT, "ORDER HTTP_VERB");
@@ -67,6 +68,12 @@ void h1_init(struct h1_parser *p, const struct h1_limits *limits)
     buf_init(&p->head_bytes, limits->head_bytes);
 }
 
+void h1_init_reply(struct h1_parser *p, const struct h1_limits *limits)
+{
+    h1_init(p, limits);
+    p->is_reply = true;
+}
+
 void h1_fini(struct h1_parser *p) { buf_fini(&p->head_bytes); }
 
 void h1_reset(struct h1_parser *p)
@@ -76,7 +83,7 @@ void h1_reset(struct h1_parser *p)
         buf_fini(&keep);
     keep.max_bytes = p->limits.head_bytes;
     buf_clear(&keep);
-    *p = (struct h1_parser){ .limits = p->limits, .state = AT_START, .head_bytes = keep };
+    *p = (struct h1_parser){ .limits = p->limits, .state = AT_START, .head_bytes = keep, .is_reply = p->is_reply };
 }
 
 bool h1_is_inside(const struct h1_parser *p) { return p->state != AT_START && p->state != AT_ENDED; }
@@ -183,6 +190,25 @@ static enum h1_event read_request_line(struct h1_parser *p, struct http_head *h,
     return *target && !decode_percent(target) ? fail(p, 400, "the path has a bad percent escape") : H1_MORE;
 }
 
+/* HTTP/x.y SP status [SP reason], already ended by '\0'. */
+static enum h1_event read_status_line(struct h1_parser *p, struct http_head *h, const char *line)
+{
+    if (strncmp(line, "HTTP/1.", 7) != 0 || (line[7] != '0' && line[7] != '1') || line[8] != ' ')
+        return fail(p, 400, "the answer does not begin with a version of HTTP that is spoken here");
+    const char *s = line + 9;
+    for (int i = 0; i < 3; i++)
+        if (s[i] < '0' || s[i] > '9')
+            return fail(p, 400, "the answer's status is not a number of three digits");
+    if ((s[3] != ' ' && s[3] != '\0') || s[0] < '1' || s[0] > '5')
+        return fail(p, 400, "the answer's status is not a number from 100 to 599");
+    p->is_http10 = line[7] == '0';
+    p->wants_close = p->is_http10;
+    h->verb = HTTP_VERB_GET;
+    h->status = (s[0] - '0') * 100 + (s[1] - '0') * 10 + (s[2] - '0');
+    h->path = h->query = h->authority = "";
+    return H1_MORE;
+}
+
 static bool has_word(const char *list, const char *word)
 {
     const size_t n = strlen(word);
@@ -235,9 +261,9 @@ static enum h1_event read_framing(struct h1_parser *p, struct http_head *h)
                 p->wants_close = false;
         }
     }
-    if (!host && !p->is_http10)
+    if (!host && !p->is_http10 && !p->is_reply)
         return fail(p, 400, "there is no Host");
-    if (host && !is_host(host))
+    if (host && !p->is_reply && !is_host(host))
         return fail(p, 400, "the Host has bytes that do not belong there");
     if (!h->authority)
         h->authority = host ? host : "";
@@ -254,17 +280,45 @@ static enum h1_event read_framing(struct h1_parser *p, struct http_head *h)
         const uint64_t v = read_length(length);
         if (v == UINT64_MAX)
             return fail(p, 400, "the Content-Length is not a number");
-        if (v > p->limits.body_bytes)
-            return fail(p, 413, "the body is larger than this server takes");
+        if (v > p->limits.body_bytes && !p->is_to_head)
+            return fail(p, 413, "the body is larger than is taken here");
         p->n_left = v;
         h->content_length = (int64_t)v;
     }
+    if (p->is_reply)
+        return H1_MORE;
     if (expect) {
         if (strcasecmp(expect, "100-continue") != 0)
             return fail(p, 417, "the only Expect here is '100-continue'");
         p->wants_continue = !p->is_http10 && h->content_length != 0;
     }
     return H1_MORE;
+}
+
+/* Which responses have a body, and how it ends: RFC 9112, 6.3. */
+static enum h1_event begin_reply(struct h1_parser *p, struct http_head *h, bool has_length)
+{
+    if (h->status < 200) {
+        if (h->status == 101)
+            return fail(p, 400, "the answer switches to a protocol that nobody asked for");
+        if (++p->n_interim > INTERIM_MAX)
+            return fail(p, 400, "there are too many interim answers");
+        const struct h1_parser old = *p;
+        h1_reset(p);
+        p->is_to_head = old.is_to_head;
+        p->n_interim = old.n_interim;
+        return H1_MORE;
+    }
+    if (p->is_to_head || h->status == 204 || h->status == 304) {
+        p->n_left = 0;
+        h->content_length = 0;
+        p->state = AT_DONE;
+    } else if (!p->is_chunked && !has_length) {
+        p->wants_close = true;
+        h->content_length = -1;
+        p->state = AT_UNTIL_CLOSE;
+    }
+    return H1_HEAD;
 }
 
 /* All of the head is here, ending in an empty line: cut it up in place. */
@@ -275,7 +329,8 @@ static enum h1_event read_head(struct h1_parser *p, struct http_head *h)
     h->content_length = 0;
     char *end = strchr(at, '\r'); /* collect_head() has seen that CR and LF come in pairs, and no zeros */
     *end = '\0';
-    if (read_request_line(p, h, at) == H1_FAIL)
+    h->status = 0;
+    if ((p->is_reply ? read_status_line(p, h, at) : read_request_line(p, h, at)) == H1_FAIL)
         return H1_FAIL;
     for (at = end + 2; *at != '\r'; at = end + 2) {
         end = strchr(at, '\r');
@@ -301,7 +356,7 @@ static enum h1_event read_head(struct h1_parser *p, struct http_head *h)
     if (read_framing(p, h) == H1_FAIL)
         return H1_FAIL;
     p->state = p->is_chunked ? AT_SIZE : p->n_left > 0 ? AT_LENGTH : AT_DONE;
-    return H1_HEAD;
+    return p->is_reply ? begin_reply(p, h, http_head_get(h, "content-length") != NULL) : H1_HEAD;
 }
 
 /* Takes bytes up to the end of the head; H1_HEAD when it is whole. */
@@ -331,8 +386,9 @@ static enum h1_event collect_head(struct h1_parser *p, struct http_head *h, cons
         if (!nl)
             continue;
         const bool is_empty = len - p->line_at == 2;
-        if (p->line_at == 0 && !strstr(s, " HTTP/")) /* HTTP/0.9 and chatter: there may be no empty line to wait for */
-            return fail(p, 400, "the first line does not end in a version of HTTP");
+        if (p->line_at == 0 && !(p->is_reply ? strncmp(s, "HTTP/", 5) == 0 : strstr(s, " HTTP/") != NULL)) /* HTTP/0.9 and chatter: there may be no empty line to wait for */
+            return fail(p, 400, p->is_reply ? "the answer does not begin with a version of HTTP"
+                                            : "the first line does not end in a version of HTTP");
         p->line_at = len;
         if (is_empty)
             return read_head(p, h);
@@ -358,10 +414,10 @@ static enum h1_event size_digit(struct h1_parser *p, unsigned char c)
     const int v = c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
     if (v >= 0) {
         if (++p->n_hex > 15)
-            return fail(p, 413, "a chunk is larger than this server takes");
+            return fail(p, 413, "a chunk is larger than is taken here");
         p->n_left = p->n_left * 16 + (uint64_t)v;
         if (p->n_left > p->limits.body_bytes - p->n_body)
-            return fail(p, 413, "the body is larger than this server takes");
+            return fail(p, 413, "the body is larger than is taken here");
         return H1_MORE;
     }
     if (p->n_hex == 0 || (c != '\r' && c != ';'))
@@ -463,6 +519,11 @@ enum h1_event h1_next(struct h1_parser *p, struct http_head *head, const char **
             if (p->n_left <= *n)
                 p->state = AT_DONE;
             return give_data(p, at, n);
+        case AT_UNTIL_CLOSE:
+            p->n_left = p->limits.body_bytes - p->n_body;
+            if (p->n_left == 0)
+                return fail(p, 413, "the body is larger than is taken here");
+            return give_data(p, at, n);
         case AT_CHUNK:
             if (p->n_left <= *n)
                 p->state = AT_CHUNK_CR;
@@ -473,4 +534,15 @@ enum h1_event h1_next(struct h1_parser *p, struct http_head *head, const char **
                 return H1_FAIL;
         }
     }
+}
+
+enum h1_event h1_finish(struct h1_parser *p)
+{
+    if (p->state == AT_UNTIL_CLOSE || p->state == AT_DONE) {
+        p->state = AT_ENDED;
+        return H1_END;
+    }
+    if (p->state == AT_FAILED)
+        return H1_FAIL;
+    return h1_is_inside(p) ? fail(p, 400, "the connection ended in the middle of a message") : H1_MORE;
 }

@@ -1,11 +1,14 @@
-/* net/h1_parse.h - HTTP/1.1 requests out of bytes: strict, incremental, without sockets.
+/* net/h1_parse.h - HTTP/1.1 requests and responses out of bytes: strict, incremental, without sockets.
  *
- * For:     h1.c, tests, the fuzzer (http-parser is the judge there: what we accept, it accepts too).
+ * For:     h1.c (requests), client.c (responses), tests, the fuzzer (http-parser is the judge there: what we
+ *          accept, it accepts too).
  * Callers: net/.
  * Touches: nothing.  Thread: its owner's.
  * Rule:    RFC 9112, the strict reading: CRLF and nothing else ends a line, no folded lines, no space
  *          before a colon, one Host, one length (never Content-Length and Transfer-Encoding), "chunked"
  *          alone.  How the bytes are cut into pieces never changes what comes out.
+ *          Responses: the same; besides those two lengths the end of the connection may end a body, an
+ *          interim response (1xx) is skipped, and 101 is refused since nobody asks for it.
  */
 #ifndef TUTTI_NET_H1_PARSE_H
 #define TUTTI_NET_H1_PARSE_H
@@ -39,6 +42,9 @@ struct h1_parser {
     uint32_t n_aside;    /* bytes of chunk extensions and trailers so far */
     uint8_t n_hex;       /* digits of this chunk size */
     bool is_http10, is_chunked;
+    bool is_reply;       /* reads responses */
+    bool is_to_head;     /* responses: the next one answers HEAD, so it has no body whatever its fields say */
+    uint8_t n_interim;   /* responses with 1xx so far */
     /* what came of it */
     bool wants_close;    /* the connection ends after this exchange */
     bool wants_continue; /* Expect: 100-continue */
@@ -49,12 +55,16 @@ struct h1_parser {
 };
 
 void h1_init(struct h1_parser *p, const struct h1_limits *limits);
+/* For responses; set is_to_head before the first byte of each where it holds. */
+void h1_init_reply(struct h1_parser *p, const struct h1_limits *limits);
 void h1_fini(struct h1_parser *p);
 /* Forgets the last request's head and is ready for the next; its head must not be used any more.  In a
  * sequence of requests it is called after each H1_END. */
 void h1_reset(struct h1_parser *p);
 /* Looks at n bytes at *at, moves both past what it used, and says what it found. */
 enum h1_event h1_next(struct h1_parser *p, struct http_head *head, const char **at, size_t *n);
+/* The connection has ended: H1_END where that completes a response's body, H1_MORE between two messages, else H1_FAIL. */
+enum h1_event h1_finish(struct h1_parser *p);
 /* Has a request begun and not yet ended? */
 bool h1_is_inside(const struct h1_parser *p);
 #endif

@@ -38,6 +38,7 @@ enum { HTTP_FIELDS_MAX = 100 };
 
 struct http_head { /* borrowed from the stream until its on_close */
     enum http_verb verb;
+    int status;             /* of a response (net/client.h), whose verb, path, query and authority mean nothing; else 0 */
     const char *path;       /* percent-decoded, begins with '/' ("*" for OPTIONS *) */
     const char *query;      /* as sent, without the '?'; "" when there is none */
     const char *authority;  /* the Host; "" when there is none */

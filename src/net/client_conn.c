@@ -1,0 +1,571 @@
+/* net/client_conn.c - the life of a connection to a server; start reading at conn_begin() and feed().
+ *
+ *   conn_begin --> LOOKUP --> CONNECT --------------> BUSY -----------------> IDLE --> BUSY ...
+ *                  (name)     (each address in turn)    (request, answer)       (waits for its next call)
+ *   any --> CLOSED: conn_close(); libuv's handles follow in later rounds, then the memory
+ *
+ * A call's callbacks come from the loop only: what fails at once is told by the timer in the next round.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "net/client_internal.h"
+
+enum conn_state { CONN_LOOKUP, CONN_CONNECT, CONN_BUSY, CONN_IDLE, CONN_CLOSED };
+enum { HELD_MAX_BYTES = READ_BYTES }; /* one read that came while its reader paused; then we stop reading */
+
+struct client_conn {
+    union {
+        uv_handle_t handle;
+        uv_stream_t stream;
+        uv_tcp_t tcp;
+        uv_pipe_t pipe;
+    } sock;
+    uv_timer_t timer;
+    uv_connect_t connect;
+    uv_write_t write;
+    uv_getaddrinfo_t lookup;
+    struct http_client *client;
+    struct client_conn *prev, *next;
+    enum conn_state state;
+    struct http_call *call; /* all states but IDLE and CLOSED */
+    struct addrinfo *addrs, *addr; /* addrs: owned; addr: the one being tried, in addrs or &numeric */
+    struct addrinfo numeric;
+    struct sockaddr_storage sa;
+    bool has_sock, is_looking_up, is_reading, is_writing;
+    bool is_reused;         /* the call at hand is not its first */
+    bool has_answer;        /* a byte of the answer came */
+    bool has_head;
+    bool is_eof;            /* seen while held bytes wait for their reader */
+    bool tries_next;        /* the socket is being closed for the next address */
+    uint64_t by_ms;         /* what must happen next happens until then; 0: no bound */
+    enum http_end fails_how; /* told by the timer; HTTP_END_DONE: nothing to tell */
+    struct err fail;
+    struct h1_parser parser;
+    struct http_head head;
+    struct buf held;
+    size_t held_at;
+};
+
+static uint64_t now_ms(const struct client_conn *c) { return net_loop_now_ms(c->client->loop); }
+
+/* ---- closing ---- */
+
+static void free_when_over(struct client_conn *c)
+{
+    if (c->state != CONN_CLOSED || c->has_sock || c->is_looking_up || c->timer.data)
+        return;
+    struct http_client *client = c->client;
+    uv_freeaddrinfo(c->addrs);
+    h1_fini(&c->parser);
+    buf_fini(&c->held);
+    free(c);
+    client_unref(client);
+}
+
+static void connect_next(struct client_conn *c);
+
+static void on_sock_closed(uv_handle_t *h)
+{
+    struct client_conn *c = h->data;
+    c->has_sock = false;
+    if (c->tries_next && c->state == CONN_CONNECT) {
+        c->tries_next = false;
+        connect_next(c);
+    }
+    free_when_over(c);
+}
+
+static void on_timer_closed(uv_handle_t *h)
+{
+    struct client_conn *c = h->data;
+    h->data = NULL;
+    free_when_over(c);
+}
+
+/* The call, if there is one, is the caller's to end. */
+static void conn_close(struct client_conn *c)
+{
+    struct http_client *client = c->client;
+    if (c->state == CONN_CLOSED)
+        return;
+    if (c->state == CONN_IDLE)
+        client->stats.n_idle--;
+    c->state = CONN_CLOSED;
+    c->call = NULL;
+    client->stats.n_connections--;
+    if (c->prev)
+        c->prev->next = c->next;
+    else
+        client->conns = c->next;
+    if (c->next)
+        c->next->prev = c->prev;
+    if (c->has_sock && !uv_is_closing(&c->sock.handle))
+        uv_close(&c->sock.handle, on_sock_closed);
+    if (c->is_looking_up)
+        uv_cancel((uv_req_t *)&c->lookup);
+    uv_close((uv_handle_t *)&c->timer, on_timer_closed);
+}
+
+static void arm(struct client_conn *c, uint64_t by_ms);
+
+static void end_call(struct client_conn *c, enum http_end how, const struct err *err)
+{
+    struct http_call *call = c->call;
+    static const struct err none;
+    conn_close(c);
+    if (!call)
+        return;
+    call->conn = NULL;
+    call->fns->on_end(call->ctx, how, err ? err : &none);
+    call_release(call);
+}
+
+static void fail(struct client_conn *c, enum http_end how, enum err_code code, const char *why)
+{
+    struct err err = { 0 };
+    err_set(&err, code, "%s: %s", c->client->target.authority, why);
+    end_call(c, how, &err);
+}
+
+/* The connection is gone before the answer was whole. */
+static void lose(struct client_conn *c, const char *why)
+{
+    struct http_call *call = c->call;
+    if (call && c->is_reused && !c->has_answer && !call->was_resent) {
+        struct err err = { 0 };
+        conn_close(c);
+        call->was_resent = true;
+        call->client->stats.resent_total++;
+        if (conn_begin(call, &err))
+            return;
+        call->fns->on_end(call->ctx, HTTP_END_CONNECT, &err);
+        call_release(call);
+        return;
+    }
+    fail(c, HTTP_END_LOST, ERR_IO, why);
+}
+
+/* ---- clocks ---- */
+
+static void on_timer(uv_timer_t *t)
+{
+    struct client_conn *c = t->data;
+    if (c->state == CONN_CLOSED)
+        return;
+    if (c->fails_how != HTTP_END_DONE) {
+        if (c->fails_how == HTTP_END_LOST) {
+            lose(c, c->fail.text);
+            return;
+        }
+        const struct err err = c->fail;
+        end_call(c, c->fails_how, &err);
+        return;
+    }
+    if (c->by_ms == 0)
+        return;
+    if (now_ms(c) < c->by_ms) {
+        uv_timer_start(t, on_timer, c->by_ms - now_ms(c), 0);
+        return;
+    }
+    if (c->state == CONN_IDLE)
+        conn_close(c);
+    else if (c->state == CONN_BUSY)
+        fail(c, HTTP_END_LATE, ERR_BUSY, c->has_head ? "fell silent in the middle of its answer" : "no answer in time");
+    else
+        fail(c, HTTP_END_CONNECT, ERR_BUSY, "no connection in time");
+}
+
+/* Lazily: a timer that is early looks again. */
+static void arm(struct client_conn *c, uint64_t by_ms)
+{
+    const bool is_sooner = by_ms != 0 && (!uv_is_active((uv_handle_t *)&c->timer) || c->by_ms == 0 || by_ms < c->by_ms);
+    c->by_ms = by_ms;
+    if (is_sooner)
+        uv_timer_start(&c->timer, on_timer, by_ms > now_ms(c) ? by_ms - now_ms(c) : 0, 0);
+}
+
+static void fail_later(struct client_conn *c, enum http_end how, const char *what, int rc)
+{
+    c->fails_how = how;
+    if (how == HTTP_END_LOST)
+        err_set(&c->fail, ERR_IO, "%s: %s", what, uv_strerror(rc));
+    else
+        err_set(&c->fail, ERR_IO, "%s: %s: %s", c->client->target.authority, what, uv_strerror(rc));
+    uv_timer_start(&c->timer, on_timer, 0, 0);
+}
+
+static void arm_for_answer(struct client_conn *c)
+{
+    const struct http_call *call = c->call;
+    if (call->is_paused)
+        arm(c, 0);
+    else if (c->has_head)
+        arm(c, call->idle_ms ? now_ms(c) + call->idle_ms : 0);
+    else
+        arm(c, call->head_ms ? call->begun_ms + call->head_ms : 0);
+}
+
+/* ---- bytes in ---- */
+
+/* The answer is whole: keeps the connection or not, then tells. */
+static void complete(struct client_conn *c, bool is_clean)
+{
+    struct http_client *client = c->client;
+    struct http_call *call = c->call;
+    if (!is_clean || c->parser.wants_close || c->is_writing || client->stats.n_idle >= client->config.max_idle) {
+        end_call(c, HTTP_END_DONE, NULL);
+        return;
+    }
+    h1_reset(&c->parser);
+    buf_clear(&c->held);
+    c->held_at = 0;
+    c->call = NULL;
+    c->state = CONN_IDLE;
+    client->stats.n_idle++;
+    arm(c, now_ms(c) + client->config.keep_ms);
+    static const struct err none;
+    call->conn = NULL;
+    call->fns->on_end(call->ctx, HTTP_END_DONE, &none);
+    call_release(call);
+}
+
+/* Works through the bytes until the reader pauses or the answer ends; returns how many it used. */
+static size_t feed(struct client_conn *c, const char *at, size_t n)
+{
+    const size_t n_all = n;
+    while (c->state == CONN_BUSY && !c->call->is_paused) {
+        struct http_call *call = c->call;
+        switch (h1_next(&c->parser, &c->head, &at, &n)) {
+        case H1_MORE:
+            arm_for_answer(c);
+            return n_all - n;
+        case H1_HEAD:
+            c->has_head = true;
+            arm_for_answer(c);
+            if (call->fns->on_head)
+                call->fns->on_head(call->ctx, &c->head);
+            break;
+        case H1_DATA:
+            if (call->fns->on_data)
+                call->fns->on_data(call->ctx, c->parser.data, c->parser.n_data);
+            break;
+        case H1_END: complete(c, n == 0 && !c->is_eof); return n_all;
+        case H1_FAIL:
+            fail(c, c->parser.status == 413 || c->parser.status == 414 || c->parser.status == 431 ? HTTP_END_TOO_LONG : HTTP_END_BROKEN,
+                 c->parser.status == 503 ? ERR_NOMEM : ERR_IO, c->parser.why);
+            return n_all;
+        }
+    }
+    return n_all - n;
+}
+
+static void alloc_read(uv_handle_t *h, size_t want, uv_buf_t *b)
+{
+    struct client_conn *c = h->data;
+    (void)want;
+    *b = uv_buf_init(c->client->read_bytes, READ_BYTES);
+}
+
+static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *b);
+
+static void set_reading(struct client_conn *c, bool reads)
+{
+    if (c->is_reading == reads || c->state == CONN_CLOSED)
+        return;
+    c->is_reading = reads;
+    if (reads)
+        uv_read_start(&c->sock.stream, alloc_read, on_read);
+    else
+        uv_read_stop(&c->sock.stream);
+}
+
+static void on_end_of_input(struct client_conn *c)
+{
+    c->is_eof = true;
+    if (c->call->is_paused)
+        return;
+    switch (h1_finish(&c->parser)) {
+    case H1_END: complete(c, false); break;
+    case H1_MORE: lose(c, "closed the connection instead of answering"); break;
+    default: lose(c, c->has_head ? "closed the connection in the middle of its answer" : "closed the connection instead of answering");
+    }
+}
+
+static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *b)
+{
+    struct client_conn *c = s->data;
+    if (n == 0 || c->state == CONN_CLOSED)
+        return;
+    if (c->state == CONN_IDLE) { /* the end, or bytes that nobody asked for */
+        conn_close(c);
+        return;
+    }
+    if (n < 0) {
+        set_reading(c, false);
+        if (n == UV_EOF)
+            on_end_of_input(c);
+        else
+            lose(c, uv_strerror((int)n));
+        return;
+    }
+    c->has_answer = true;
+    const size_t used = c->held.len > c->held_at ? 0 : feed(c, b->base, (size_t)n);
+    if (c->state != CONN_BUSY || used == (size_t)n)
+        return;
+    buf_append(&c->held, b->base + used, (size_t)n - used);
+    if (c->held.failed)
+        fail(c, HTTP_END_BROKEN, ERR_NOMEM, "out of memory");
+    else
+        set_reading(c, false); /* its reader paused */
+}
+
+static void on_resume_turn(uv_timer_t *t)
+{
+    struct client_conn *c = t->data;
+    if (c->state != CONN_BUSY || c->call->is_paused)
+        return;
+    c->held_at += feed(c, c->held.len ? c->held.data + c->held_at : "", c->held.len - c->held_at);
+    if (c->state != CONN_BUSY || c->call->is_paused)
+        return;
+    c->held_at = 0;
+    buf_clear(&c->held);
+    if (c->is_eof) {
+        on_end_of_input(c);
+        return;
+    }
+    set_reading(c, true);
+    c->by_ms = 0; /* the timer was ours for this turn */
+    arm_for_answer(c);
+}
+
+/* ---- bytes out ---- */
+
+static void on_written(uv_write_t *w, int status)
+{
+    struct client_conn *c = w->data;
+    c->is_writing = false;
+    (void)status; /* the reading side tells: perhaps with an answer that explains it */
+}
+
+static void send_request(struct client_conn *c)
+{
+    const struct http_call *call = c->call;
+    uv_buf_t b[HTTP_PIECES_MAX + 1] = { uv_buf_init(call->head.data, (unsigned)call->head.len) };
+    unsigned n_bufs = 1, from = 0;
+    c->state = CONN_BUSY;
+    c->has_answer = c->has_head = false;
+    c->parser.limits.body_bytes = call->max_body_bytes;
+    c->parser.is_to_head = call->is_to_head;
+    for (int i = 0; i < call->n_body; i++) {
+        b[n_bufs].base = (char *)(uintptr_t)call->body[i].bytes;
+        b[n_bufs++].len = call->body[i].n;
+    }
+    set_reading(c, true);
+    arm_for_answer(c);
+    int n = uv_try_write(&c->sock.stream, b, n_bufs);
+    if (n < 0 && n != UV_EAGAIN) {
+        fail_later(c, HTTP_END_LOST, "write", n);
+        return;
+    }
+    for (size_t left = n > 0 ? (size_t)n : 0; from < n_bufs; from++) {
+        if (left < b[from].len) {
+            b[from].base += left;
+            b[from].len -= left;
+            break;
+        }
+        left -= b[from].len;
+    }
+    if (from == n_bufs)
+        return;
+    c->write.data = c;
+    const int rc = uv_write(&c->write, &c->sock.stream, b + from, n_bufs - from, on_written);
+    if (rc == 0)
+        c->is_writing = true;
+    else
+        fail_later(c, HTTP_END_LOST, "write", rc);
+}
+
+/* ---- connecting ---- */
+
+static void on_connected(uv_connect_t *r, int status)
+{
+    struct client_conn *c = r->data;
+    if (c->state != CONN_CONNECT)
+        return;
+    if (status == 0) {
+        c->client->stats.connected_total++;
+        if (!c->client->target.is_unix) {
+            uv_tcp_nodelay(&c->sock.tcp, 1);
+            uv_tcp_keepalive(&c->sock.tcp, 1, 60);
+        }
+        send_request(c);
+        return;
+    }
+    if (c->addr && c->addr->ai_next) {
+        c->addr = c->addr->ai_next;
+        c->tries_next = true;
+        uv_close(&c->sock.handle, on_sock_closed);
+        return;
+    }
+    struct err err = { 0 };
+    err_set(&err, ERR_IO, "%s: %s", c->client->target.authority, uv_strerror(status));
+    end_call(c, HTTP_END_CONNECT, &err);
+}
+
+static void connect_next(struct client_conn *c)
+{
+    int rc = uv_tcp_init(&c->client->loop->uv, &c->sock.tcp);
+    c->has_sock = rc == 0;
+    c->state = CONN_CONNECT;
+    c->sock.handle.data = c;
+    c->connect.data = c;
+    if (rc == 0)
+        rc = uv_tcp_connect(&c->connect, &c->sock.tcp, c->addr->ai_addr, on_connected);
+    if (rc != 0)
+        fail_later(c, HTTP_END_CONNECT, "connect", rc);
+}
+
+static void connect_unix(struct client_conn *c)
+{
+    const int rc = uv_pipe_init(&c->client->loop->uv, &c->sock.pipe, 0);
+    c->has_sock = rc == 0;
+    c->state = CONN_CONNECT;
+    c->sock.handle.data = c;
+    c->connect.data = c;
+    if (rc == 0)
+        uv_pipe_connect(&c->connect, &c->sock.pipe, c->client->target.host, on_connected);
+    else
+        fail_later(c, HTTP_END_CONNECT, "socket", rc);
+}
+
+static void on_looked_up(uv_getaddrinfo_t *r, int status, struct addrinfo *found)
+{
+    struct client_conn *c = r->data;
+    c->is_looking_up = false;
+    c->addrs = c->addr = found;
+    if (c->state == CONN_CLOSED) {
+        free_when_over(c);
+        return;
+    }
+    if (status == 0 && found) {
+        connect_next(c);
+        return;
+    }
+    struct err err = { 0 };
+    err_set(&err, ERR_IO, "%s: %s", c->client->target.host, status ? uv_strerror(status) : "has no address");
+    end_call(c, HTTP_END_CONNECT, &err);
+}
+
+/* Is the host an address? */
+static bool read_numeric(struct client_conn *c)
+{
+    const struct http_target *t = &c->client->target;
+    const bool is_v6 = strchr(t->host, ':') != NULL;
+    if ((is_v6 ? uv_ip6_addr(t->host, t->port, (struct sockaddr_in6 *)&c->sa) : uv_ip4_addr(t->host, t->port, (struct sockaddr_in *)&c->sa)) != 0)
+        return false;
+    c->numeric.ai_addr = (struct sockaddr *)&c->sa;
+    c->addr = &c->numeric;
+    return true;
+}
+
+static void look_up(struct client_conn *c)
+{
+    const struct http_target *t = &c->client->target;
+    const struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
+    char port[8];
+    snprintf(port, sizeof(port), "%d", t->port);
+    c->lookup.data = c;
+    const int rc = uv_getaddrinfo(&c->client->loop->uv, &c->lookup, on_looked_up, t->host, port, &hints);
+    c->is_looking_up = rc == 0;
+    if (rc != 0)
+        fail_later(c, HTTP_END_CONNECT, "look up", rc);
+}
+
+static struct client_conn *find_idle(struct http_client *client)
+{
+    struct client_conn *c = client->conns;
+    while (c && c->state != CONN_IDLE)
+        c = c->next;
+    return c;
+}
+
+bool conn_begin(struct http_call *call, struct err *err)
+{
+    struct http_client *client = call->client;
+    struct client_conn *c = find_idle(client);
+    if (c && call->may_repeat && !call->was_resent) {
+        client->stats.n_idle--;
+        client->stats.reused_total++;
+        c->is_reused = true;
+        c->call = call;
+        call->conn = c;
+        send_request(c);
+        return true;
+    }
+    if (client->stats.n_connections >= client->config.max_connections) {
+        if (!c)
+            return err_set(err, ERR_BUSY, "%s: %d connections are open already", client->target.authority, client->stats.n_connections);
+        conn_close(c);
+    }
+    c = calloc(1, sizeof(*c));
+    if (!c)
+        return err_set(err, ERR_NOMEM, "%s: out of memory", client->target.authority);
+    const struct h1_limits limits = { client->config.max_head_bytes, call->max_body_bytes };
+    c->client = client;
+    c->call = call;
+    call->conn = c;
+    client->n_refs++;
+    client->stats.n_connections++;
+    c->next = client->conns;
+    if (c->next)
+        c->next->prev = c;
+    client->conns = c;
+    h1_init_reply(&c->parser, &limits);
+    buf_init(&c->held, HELD_MAX_BYTES);
+    uv_timer_init(&client->loop->uv, &c->timer);
+    c->timer.data = c;
+    uint32_t ms = client->config.connect_ms;
+    if (call->head_ms && call->head_ms < ms)
+        ms = call->head_ms;
+    arm(c, now_ms(c) + ms);
+    if (client->target.is_unix)
+        connect_unix(c);
+    else if (read_numeric(c))
+        connect_next(c);
+    else
+        look_up(c);
+    return true;
+}
+
+/* ---- what client.c asks for ---- */
+
+void conn_cancel(struct client_conn *c)
+{
+    struct http_call *call = c->call;
+    conn_close(c);
+    call->conn = NULL;
+    call_release(call);
+}
+
+void conn_pause(struct client_conn *c)
+{
+    if (c->state == CONN_BUSY)
+        arm(c, 0);
+}
+
+void conn_resume(struct client_conn *c)
+{
+    if (c->state == CONN_BUSY && c->fails_how == HTTP_END_DONE)
+        uv_timer_start(&c->timer, on_resume_turn, 0, 0);
+}
+
+void conn_close_all(struct http_client *client)
+{
+    while (client->conns) {
+        struct http_call *call = client->conns->call;
+        conn_close(client->conns);
+        if (call)
+            call_release(call);
+    }
+}
