@@ -282,6 +282,9 @@ void reply_on_mail(void *ctx, const struct expert_event *ev, uint64_t ns)
             openai_error_from(&x->error, x->task, ev->err);
             reply_fail(x, &x->error);
             break;
+        case EXPERT_RESULT:
+        case EXPERT_AUDIO:
+        case EXPERT_TENSOR:
         case EXPERT_EVENT_COUNT: break;
         }
     }

@@ -2,6 +2,7 @@
 #include "expert/expert.h"
 
 #include <stdatomic.h>
+#include <string.h>
 
 #include "base/clock.h"
 
@@ -35,6 +36,8 @@ static bool check_job(const struct job *j, struct err *err)
 {
     if (!j->on_event)
         return err_set(err, ERR_INTERNAL, "a job without on_event");
+    if (!(j->task & (EXPERT_CHAT | EXPERT_COMPLETE | EXPERT_EMBED)))
+        return true; /* task_run() checks requests, on the other side of the process */
     if (j->task == EXPERT_CHAT) {
         if (!json_is_array(json_object_get(j->vars, "messages")))
             return err_set(err, ERR_INPUT, "messages: an array is wanted");
@@ -68,6 +71,7 @@ bool expert_submit(struct expert *e, struct job *j, struct err *err)
 {
     if (!check_job(j, err))
         return false;
+    j->request.task = j->task;
     j->priv.submitted_ns = clock_ns();
     atomic_store(&j->priv.expert, e);
     job_ref(j);
@@ -80,6 +84,12 @@ bool expert_submit(struct expert *e, struct job *j, struct err *err)
 
 void expert_get_card(struct expert *e, struct expert_card *out) { e->ops->card(e, out); }
 void expert_get_metrics(struct expert *e, struct expert_metrics *out) { e->ops->metrics(e, out); }
+
+bool expert_get_info(struct expert *e, struct task_info *out)
+{
+    memset(out, 0, sizeof(*out));
+    return e->ops->info && e->ops->info(e, out);
+}
 
 enum expert_state expert_get_state(struct expert *e)
 {

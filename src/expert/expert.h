@@ -17,12 +17,10 @@
 #include "base/err.h"
 #include "expert/job.h"
 
-enum expert_privacy { EXPERT_LOCAL, EXPERT_LAN, EXPERT_CLOUD, EXPERT_PRIVACY_COUNT };
-
 struct expert_card { /* plain facts, copied out; what is not known yet (cold, loading) is 0 or "" */
     char id[128];           /* what clients call it */
     char name[96];          /* what its file calls it */
-    char kind[16];          /* "llm" */
+    char kind[24];          /* "llm", "onnx", "server", ...: what its card says */
     char architecture[32];
     char quantization[16];  /* the type of most of the weights: "q4_k" */
     unsigned tasks;         /* bits of enum expert_task; not known yet: 0 */
@@ -36,6 +34,11 @@ struct expert_card { /* plain facts, copied out; what is not known yet (cold, lo
     bool knows_tools;       /* its template reads `tools` */
     int64_t created_s;      /* of the file, since 1970 */
     enum expert_privacy privacy;
+    /* of cards (expert_open_card); "" and 0 otherwise */
+    char description[256], languages[64], runs_on[64], note[160];
+    int quality;
+    bool sees;              /* CHAT: pictures inside messages are understood */
+    int rate_hz;            /* SPEAK */
 };
 
 /* The states and who makes the transitions: cold -> loading (open, or the first job when lazy), loading ->
@@ -72,6 +75,7 @@ struct expert_ops { /* one constant table per kind; every function is there */
     void (*metrics)(struct expert *e, struct expert_metrics *out);
     void (*stop)(struct expert *e, uint64_t drain_ns);
     bool (*wait_ready)(struct expert *e, struct err *err);
+    bool (*info)(struct expert *e, struct task_info *out); /* NULL: it is no task of task.h */
 };
 
 struct expert { /* first member of each kind's own struct */
@@ -87,6 +91,9 @@ bool expert_submit(struct expert *e, struct job *j, struct err *err);
 void expert_get_card(struct expert *e, struct expert_card *out);
 void expert_get_metrics(struct expert *e, struct expert_metrics *out);
 enum expert_state expert_get_state(struct expert *e);
+/* What task.h says of it once it was loaded (tensors of INFER, memory, what it runs on).  false: an expert of text, or not
+ * known yet. */
+bool expert_get_info(struct expert *e, struct task_info *out);
 /* Accepts no more jobs; those accepted may go on for drain_ns (0: not at all), then they end with
  * ERR_BUSY "shutting down".  Returns when all is still; a second call from another thread shortens the first. */
 void expert_stop(struct expert *e, uint64_t drain_ns);

@@ -13,16 +13,6 @@ const char *expert_stop_reason_name(enum expert_stop_reason r)
     return r < EXPERT_STOP_REASON_COUNT ? names[r] : "?";
 }
 
-const char *expert_task_name(enum expert_task t)
-{
-    switch (t) {
-    case EXPERT_CHAT: return "chat";
-    case EXPERT_COMPLETE: return "complete";
-    case EXPERT_EMBED: return "embed";
-    }
-    return "?";
-}
-
 struct job *job_new(size_t limit_bytes, struct err *err)
 {
     struct job *j = calloc(1, sizeof(*j));
@@ -51,6 +41,8 @@ void job_unref(struct job *j)
 {
     if (!j || atomic_fetch_sub_explicit(&j->priv.refs, 1, memory_order_acq_rel) != 1)
         return;
+    if (j->on_free)
+        j->on_free(j->free_ctx);
     json_decref(j->vars);
     arena_free(j->arena);
     free(j);

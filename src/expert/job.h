@@ -19,6 +19,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "llm/sample.h"
+#include "task/task.h"
 
 /* ---- what flows back ---- */
 
@@ -28,6 +29,9 @@ enum expert_event_kind {
     EXPERT_DELTA,      /* choice, text, tokens */
     EXPERT_CHOICE_END, /* choice, reason: no more deltas of this choice */
     EXPERT_VECTOR,     /* choice: which input; vector, n_vector: not normalised */
+    EXPERT_RESULT,     /* result: what was seen, read, heard; TRANSCRIBE of long sound: several, each with new segments */
+    EXPERT_AUDIO,      /* samples: the next piece of speech */
+    EXPERT_TENSOR,     /* tensor: one output of INFER */
     EXPERT_DONE,       /* usage; final */
     EXPERT_ERROR,      /* err, usage so far; final.  Cancelled: ERR_CANCELLED */
     EXPERT_EVENT_COUNT
@@ -66,6 +70,10 @@ struct expert_event { /* all pointers are borrowed for the call */
     const char *stop;   /* EXPERT_CHOICE_END: the stop string that was met; NULL: an end token or length */
     const float *vector;
     int n_vector;
+    const struct task_result *result;
+    const float *samples; /* mono, -1..1 */
+    int n_samples, rate_hz;
+    const struct tensor *tensor;
     const struct expert_usage *usage;
     const struct err *err;
 };
@@ -75,9 +83,6 @@ struct expert_event { /* all pointers are borrowed for the call */
 typedef void expert_on_event(void *ctx, const struct expert_event *ev);
 
 /* ---- what is wanted ---- */
-
-enum expert_task { EXPERT_CHAT = 1 << 0, EXPERT_COMPLETE = 1 << 1, EXPERT_EMBED = 1 << 2 };
-const char *expert_task_name(enum expert_task t); /* "chat", "complete", "embed" */
 
 enum job_priority { JOB_INTERACTIVE, JOB_BATCH, JOB_PRIORITY_COUNT };
 
@@ -108,6 +113,11 @@ struct job {
                       * when absent; parts of `content` must be texts by then */
     const struct job_input *inputs; /* COMPLETE, EMBED */
     int n_inputs;
+    struct task_request request;    /* all tasks beyond these three (EMBED of cards too: texts): media, texts, tensors, options;
+                                     * expert_submit() sets request.task.  What it points to lives in the arena, or on_free
+                                     * gives it back */
+    void (*on_free)(void *ctx);     /* NULL, or called when the job is freed */
+    void *free_ctx;
 
     struct sampler_params sampling;  /* from sampler_defaults(); the maker chooses a seed, dry_breakers is the expert's */
     const struct job_text *dry_breakers; /* texts; NULL and n 0: newline, colon, quote, star */

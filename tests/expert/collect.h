@@ -95,6 +95,9 @@ static void collect_event(void *ctx, const struct expert_event *ev)
         if (ev->err)
             c->err = *ev->err;
         break;
+    case EXPERT_RESULT:
+    case EXPERT_AUDIO:
+    case EXPERT_TENSOR:
     case EXPERT_EVENT_COUNT: break;
     }
     pthread_cond_broadcast(&c->cond);

@@ -188,6 +188,8 @@ static void fake_stop(struct expert *e, uint64_t drain_ns)
 static void fake_wake(struct expert *e) { (void)e; }
 static void fake_free(struct expert *e) { free(e); }
 static bool fake_wait_ready(struct expert *e, struct err *err) { return (void)e, (void)err, true; }
-static const struct expert_ops fake_ops = { fake_free, fake_submit, fake_wake, fake_card, fake_metrics, fake_stop, fake_wait_ready };
+static const struct expert_ops fake_ops = {
+    .free = fake_free, .submit = fake_submit, .wake = fake_wake, .card = fake_card, .metrics = fake_metrics, .stop = fake_stop, .wait_ready = fake_wait_ready,
+};
 
 #endif

@@ -1,0 +1,18 @@
+/* task/kinds.c - every pair of kind and task that there is: one declaration, one line in the table.
+ *
+ * To add one: write task/<name>.c with a `const struct task_kind`, then add it here (docs/adding.md). */
+#include "task/task.h"
+
+#define TASK_KINDS(X)
+
+#define X(name) extern const struct task_kind name;
+TASK_KINDS(X)
+#undef X
+
+const struct task_kind *const task_kinds[] = {
+#define X(name) &name,
+    TASK_KINDS(X)
+#undef X
+        NULL
+};
+const int task_n_kinds = sizeof(task_kinds) / sizeof(task_kinds[0]) - 1;
