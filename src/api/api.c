@@ -5,17 +5,17 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "api/openai_internal.h"
+#include "api/exchange_internal.h"
 #include "base/clock.h"
 
 bool api_env_init(struct api_env *env, struct net_loop *l, struct api_model *models, int n_models, struct err *err)
 {
-    *env = (struct api_env){ .loop = l, .models = models, .n_models = n_models, .load_wait_ms = 120000 };
+    *env = (struct api_env){ .loop = l, .models = models, .n_models = n_models, .load_wait_ms = 120000, .body_max_bytes = 32 << 20 };
     rng_seed(&env->rng, clock_ns() ^ (uint64_t)getpid() << 32 ^ (uint64_t)(uintptr_t)env);
     env->mailbox = mailbox_new(l, err);
     if (!env->mailbox)
         return false;
-    env->tick = net_timer_new(l, openai_tick, env, err);
+    env->tick = net_timer_new(l, exchange_tick, env, err);
     return env->tick != NULL;
 }
 
@@ -43,6 +43,40 @@ struct api_model *api_find_model(struct api_env *env, const char *id)
             break;
         n -= 5;
     }
+    return NULL;
+}
+
+static unsigned tasks_of(const struct api_model *m)
+{
+    enum { TEXT = EXPERT_CHAT | EXPERT_COMPLETE | EXPERT_EMBED };
+    struct expert_card card;
+    expert_get_card(m->expert, &card);
+    return card.tasks ? card.tasks : TEXT;
+}
+
+struct api_model *api_pick_model(struct api_env *env, const char *id, enum expert_task task, struct openai_error *e)
+{
+    char able[300] = "";
+    size_t n = 0;
+    struct api_model *m = id && *id ? api_find_model(env, id) : NULL;
+    if (m && (tasks_of(m) & task))
+        return m;
+    if (id && *id && !m) {
+        openai_fail(e, 404, "model_not_found", "model", "the model '%.200s' does not exist here; GET /v1/models lists those that do", id);
+        return NULL;
+    }
+    for (int i = 0; i < env->n_models; i++) {
+        if (!(tasks_of(&env->models[i]) & task))
+            continue;
+        if (!m)
+            return &env->models[i];
+        if (n < sizeof(able))
+            n += (size_t)snprintf(able + n, sizeof(able) - n, "%s%s", n ? ", " : "", env->models[i].id);
+    }
+    if (m)
+        openai_fail(e, 400, "unsupported_value", "model", "the model '%.100s' cannot do '%s'; %s%s", m->id, expert_task_name(task), n ? "those that can: " : "none here can", able);
+    else
+        openai_fail(e, 404, "model_not_found", "model", "no model here can do '%s'; GET /v1/models lists what there is", expert_task_name(task));
     return NULL;
 }
 

@@ -37,6 +37,7 @@ struct api_env {
     int n_exchanges;          /* requests that were not fully dealt with yet, hung up ones too */
     net_fn *on_idle;          /* after the last exchange went; may be NULL */
     void *on_idle_ctx;
+    size_t body_max_bytes;    /* of a request; net/ refuses more */
     uint32_t load_wait_ms;    /* how long a request waits for a model that is being loaded */
 };
 
@@ -46,6 +47,9 @@ void api_env_fini(struct api_env *env);
 
 /* By id, also with ".gguf" behind it; "" is the first one.  NULL when there is none. */
 struct api_model *api_find_model(struct api_env *env, const char *id);
+/* The one of this id, which must be able to do the task; "" or NULL: the first that can.  A model that is being loaded may
+ * not know yet what it can: it is trusted with text.  NULL with e: 404, or 400 with those that can. */
+struct api_model *api_pick_model(struct api_env *env, const char *id, enum expert_task task, struct openai_error *e);
 
 /* ---- one request ---- */
 

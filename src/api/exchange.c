@@ -1,0 +1,369 @@
+/* api/exchange.c - see exchange_internal.h; start reading at on_end(). */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "api/exchange_internal.h"
+#include "api/openai.h"
+#include "base/clock.h"
+
+enum {
+    PARSE_HERE_BYTES = 64 << 10, /* larger bodies are read on another thread: JSON costs 20 ms per MB */
+    JOB_MAX_BYTES = 192 << 20,
+    OUT_MAX_BYTES = 64 << 20,
+    TICK_MS = 50,
+    PING_MS = 1000,
+    HEADERS_MS = 200, /* a refusal within this time still gets its status */
+};
+
+void openai_error_from(struct openai_error *e, const char *text_name, const struct err *err)
+{
+    static const char too_long[] = "context_length_exceeded: ";
+    const char *at = strstr(err->text, too_long);
+    switch (err->code) {
+    case ERR_INPUT:
+        if (at)
+            openai_fail(e, 400, "context_length_exceeded", text_name, "%s", at + strlen(too_long));
+        else
+            openai_fail(e, 400, "invalid_value", NULL, "%s", err->text);
+        break;
+    case ERR_UNSUPPORTED: openai_fail(e, 400, "unsupported_value", "model", "%s", err->text); break;
+    case ERR_LIMIT: openai_fail(e, 413, "limit_exceeded", NULL, "%s", err->text); break;
+    case ERR_BUSY:
+    case ERR_NOMEM: openai_fail(e, 503, "overloaded", NULL, "%s", err->text); break;
+    default: openai_fail(e, err_http_status(err->code), NULL, NULL, "%s", err->text); break;
+    }
+}
+
+/* ---- life ---- */
+
+static void on_mail(void *ctx, const struct expert_event *ev, uint64_t ns);
+
+static void free_fields(struct exchange *x)
+{
+    if (x->ops->fini)
+        x->ops->fini(x);
+    job_unref(x->job);
+    buf_fini(&x->body);
+    buf_fini(&x->out);
+    mail_box_fini(&x->box);
+    free(x->query);
+    free(x);
+}
+
+static struct exchange *exchange_new(const struct api_call *call, const struct http_head *head, const struct exchange_ops *ops, size_t n_bytes)
+{
+    struct api_env *env = call->env;
+    const char *type = http_head_get(head, "content-type");
+    struct exchange *x = calloc(1, n_bytes);
+    if (!x)
+        return NULL;
+    x->ops = ops;
+    x->call = *call;
+    x->model_id = "";
+    x->created_s = (int64_t)time(NULL);
+    if (head->query[0] && !(x->query = strdup(head->query))) {
+        free(x);
+        return NULL;
+    }
+    for (size_t i = 0; type && type[i] && i + 1 < sizeof(x->content_type); i++)
+        x->content_type[i] = type[i];
+    buf_init(&x->body, env->body_max_bytes);
+    buf_init(&x->out, OUT_MAX_BYTES);
+    mail_box_init(&x->box, env->mailbox, on_mail, x);
+    api_make_id(env, ops->id_prefix, x->id, sizeof(x->id));
+    x->next = env->exchanges;
+    if (x->next)
+        x->next->prev = x;
+    env->exchanges = x;
+    if (env->n_exchanges++ == 0)
+        net_timer_start(env->tick, TICK_MS, TICK_MS);
+    return x;
+}
+
+/* When nobody can call any more: the stream is closed, the job's final event was delivered, nothing is parsed. */
+static void maybe_free(struct exchange *x)
+{
+    struct api_env *env = x->call.env;
+    if (x->call.stream || x->has_job || x->is_parsing)
+        return;
+    if (x->prev)
+        x->prev->next = x->next;
+    else
+        env->exchanges = x->next;
+    if (x->next)
+        x->next->prev = x->prev;
+    free_fields(x);
+    if (--env->n_exchanges > 0)
+        return;
+    net_timer_stop(env->tick);
+    if (env->on_idle)
+        env->on_idle(env->on_idle_ctx);
+}
+
+void exchange_give_body(struct exchange *x)
+{
+    x->job->on_free = free;
+    x->job->free_ctx = x->body.data;
+    buf_init(&x->body, 0);
+}
+
+/* ---- in ---- */
+
+/* On this thread or another one. */
+static void read_body(void *ctx)
+{
+    struct exchange *x = ctx;
+    struct err err = { 0 };
+    x->job = job_new(JOB_MAX_BYTES, &err);
+    if ((!x->job || !x->ops->read(x, &err)) && x->error.status == 0)
+        openai_error_from(&x->error, x->text_name, &err);
+    buf_fini(&x->body);
+}
+
+static bool hand_over(struct exchange *x, struct err *err)
+{
+    struct job *j = x->job;
+    j->task = x->task;
+    j->on_event = mail_post;
+    j->ctx = &x->box;
+    x->submit_ns = clock_ns();
+    x->load_until_ms = net_loop_now_ms(x->call.env->loop) + x->call.env->load_wait_ms;
+    if (!expert_submit(x->model->expert, j, err))
+        return false;
+    x->has_job = true;
+    return true;
+}
+
+static void submit(struct exchange *x)
+{
+    struct api_env *env = x->call.env;
+    struct err err = { 0 };
+    if (!x->call.stream) /* hung up meanwhile */
+        return;
+    if (env->is_draining)
+        openai_fail(&x->error, 503, "shutting_down", NULL, "the server is shutting down");
+    if (x->error.status == 0)
+        x->model = api_pick_model(env, x->model_id, x->task, &x->error);
+    if (x->error.status != 0) {
+        exchange_fail(x, &x->error);
+        return;
+    }
+    x->headers_at_ms = net_loop_now_ms(env->loop) + HEADERS_MS;
+    if (!x->ops->begin(x, &err) || !hand_over(x, &err)) {
+        if (x->error.status == 0)
+            openai_error_from(&x->error, x->text_name, &err);
+        exchange_fail(x, &x->error);
+        return;
+    }
+    x->state = EXCHANGE_WAIT;
+}
+
+bool exchange_submit(struct exchange *x, struct job *job, struct api_model *model, struct err *err)
+{
+    mail_box_fini(&x->box); /* its final event was the last word on the job before */
+    mail_box_init(&x->box, x->call.env->mailbox, on_mail, x);
+    job_unref(x->job);
+    x->job = job;
+    x->model = model;
+    x->is_held = false;
+    return hand_over(x, err);
+}
+
+/* ---- what the stream calls ---- */
+
+static void on_data(void *ctx, const char *bytes, size_t n)
+{
+    struct exchange *x = ctx;
+    if (x->state == EXCHANGE_BODY)
+        buf_append(&x->body, bytes, n);
+}
+
+static void on_parsed(void *ctx)
+{
+    struct exchange *x = ctx;
+    x->is_parsing = false;
+    submit(x);
+    maybe_free(x);
+}
+
+static void on_end(void *ctx)
+{
+    struct exchange *x = ctx;
+    struct err err = { 0 };
+    if (x->state != EXCHANGE_BODY)
+        return;
+    x->body_ns = clock_ns();
+    if (!buf_ok(&x->body, "the body", &err)) {
+        exchange_fail_with(x, &err);
+        return;
+    }
+    if (x->body.len > PARSE_HERE_BYTES && net_loop_work(x->call.env->loop, read_body, on_parsed, x, &err)) {
+        x->state = EXCHANGE_PARSE;
+        x->is_parsing = true;
+        return;
+    }
+    read_body(x);
+    submit(x);
+}
+
+static void on_drain(void *ctx)
+{
+    struct exchange *x = ctx;
+    if (x->is_held && x->has_job) {
+        x->is_held = false;
+        job_hold(x->job, false);
+    }
+}
+
+static void on_close(void *ctx, enum http_close why)
+{
+    struct exchange *x = ctx;
+    (void)why;
+    x->call.stream = NULL;
+    if (x->has_job)
+        job_cancel(x->job); /* nobody wants the rest; its final event frees x */
+    maybe_free(x);
+}
+
+void exchange_begin(const struct api_call *call, const struct http_head *head, const struct exchange_ops *ops, size_t n_bytes)
+{
+    static const struct http_stream_fns fns = { on_data, on_end, on_drain, on_close };
+    struct exchange *x = NULL;
+    struct openai_error e;
+    if (call->env->is_draining)
+        openai_fail(&e, 503, "shutting_down", NULL, "the server is shutting down");
+    else if (!(x = exchange_new(call, head, ops, n_bytes)))
+        openai_fail(&e, 503, "overloaded", NULL, "out of memory");
+    if (x)
+        http_stream_take(call->stream, &fns, x);
+    else
+        openai_refuse(call, &e, NULL, 0);
+}
+
+/* ---- out ---- */
+
+void exchange_start(struct exchange *x, const char *type)
+{
+    const struct http_field more[] = {
+        { "content-type", x->is_sse ? "text/event-stream" : type }, { "cache-control", "no-cache" }, { "x-accel-buffering", "no" },
+    };
+    struct http_field fields[API_FIELDS_MAX];
+    const int n = api_fields(&x->call, fields, more, 3);
+    http_stream_start(x->call.stream, 200, fields, n, -1);
+    x->state = EXCHANGE_STREAM;
+    x->quiet_since_ms = net_loop_now_ms(x->call.env->loop);
+}
+
+void exchange_send(struct exchange *x)
+{
+    if (x->out.failed) {
+        http_stream_reset(x->call.stream);
+        return;
+    }
+    if (x->out.len > 0)
+        http_stream_write(x->call.stream, x->out.data, x->out.len);
+    buf_clear(&x->out);
+    x->quiet_since_ms = net_loop_now_ms(x->call.env->loop);
+    if (x->has_job && !x->is_held && http_stream_queued(x->call.stream) > HTTP_QUEUE_HIGH_BYTES) {
+        x->is_held = true;
+        job_hold(x->job, true);
+    }
+}
+
+void exchange_end(struct exchange *x)
+{
+    exchange_send(x);
+    http_stream_end(x->call.stream);
+    x->state = EXCHANGE_OVER;
+}
+
+void exchange_reply(struct exchange *x, const char *type)
+{
+    struct err err;
+    if (!buf_ok(&x->out, "the answer", &err)) {
+        exchange_fail_with(x, &err);
+        return;
+    }
+    api_reply(&x->call, 200, type, exchange_text(&x->out), x->out.len, NULL, 0);
+    x->state = EXCHANGE_OVER;
+}
+
+void exchange_fail(struct exchange *x, const struct openai_error *e)
+{
+    if (x->has_job)
+        job_cancel(x->job);
+    if (x->call.stream && x->state != EXCHANGE_OVER) {
+        buf_clear(&x->out);
+        if (x->state != EXCHANGE_STREAM) {
+            (x->ops->put_error ? x->ops->put_error : openai_put_error)(&x->out, e);
+            api_reply(&x->call, e->status, "application/json", exchange_text(&x->out), x->out.len, NULL, 0);
+        } else if (x->is_sse) {
+            openai_put_chunk_error(&x->out, e);
+            exchange_send(x);
+            http_stream_end(x->call.stream);
+        } else {
+            http_stream_reset(x->call.stream); /* half a file must not look like a whole one */
+        }
+    }
+    x->state = EXCHANGE_OVER;
+}
+
+void exchange_fail_with(struct exchange *x, const struct err *err)
+{
+    openai_error_from(&x->error, x->text_name, err);
+    exchange_fail(x, &x->error);
+}
+
+static void on_mail(void *ctx, const struct expert_event *ev, uint64_t ns)
+{
+    struct exchange *x = ctx;
+    const bool is_final = ev->kind == EXPERT_DONE || ev->kind == EXPERT_ERROR;
+    if (is_final)
+        x->has_job = false;
+    if (x->call.stream && x->state != EXCHANGE_OVER) {
+        if (x->is_sse && x->state == EXCHANGE_WAIT && ev->kind != EXPERT_ERROR)
+            exchange_start(x, NULL); /* before the prompt is read: the client knows that it was heard */
+        switch (ev->kind) {
+        case EXPERT_STARTED: x->load_until_ms = 0; break;
+        case EXPERT_DONE:
+            api_stats_observe(&x->model->stats, API_E2E, ns - x->body_ns);
+            api_stats_observe(&x->model->stats, API_QUEUE, ev->usage->queue_ns);
+            x->ops->on_done(x, ev->usage, ns);
+            break;
+        case EXPERT_ERROR: exchange_fail_with(x, ev->err); break;
+        default: x->ops->on_event(x, ev, ns); break;
+        }
+    }
+    if (is_final)
+        maybe_free(x);
+}
+
+static void tick(struct exchange *x, uint64_t now_ms)
+{
+    static const char ping[] = ": ping\n\n";
+    if (!x->call.stream || (x->state != EXCHANGE_WAIT && x->state != EXCHANGE_STREAM))
+        return;
+    if (x->load_until_ms && now_ms >= x->load_until_ms && expert_get_state(x->model->expert) == EXPERT_LOADING) {
+        openai_fail(&x->error, 503, "loading", "model", "the model '%.200s' is still being loaded", x->model->id);
+        exchange_fail(x, &x->error);
+        return;
+    }
+    if (x->state == EXCHANGE_WAIT && x->is_sse && now_ms >= x->headers_at_ms)
+        exchange_start(x, NULL);
+    if (x->state == EXCHANGE_STREAM && x->is_sse && now_ms - x->quiet_since_ms >= PING_MS &&
+        http_stream_queued(x->call.stream) <= HTTP_QUEUE_HIGH_BYTES) {
+        http_stream_write(x->call.stream, ping, strlen(ping));
+        x->quiet_since_ms = now_ms;
+    }
+}
+
+void exchange_tick(void *ctx)
+{
+    struct api_env *env = ctx;
+    const uint64_t now_ms = net_loop_now_ms(env->loop);
+    for (struct exchange *x = env->exchanges, *next; x; x = next) {
+        next = x->next;
+        tick(x, now_ms);
+    }
+}
