@@ -88,6 +88,8 @@ AR_CMD := $(if $(CROSS),$(CROSS)-ar,ar)
 $(BUILD)/src/kernels/%.o: src/kernels/%.c
 	@mkdir -p $(@D)
 	@echo "  CC $<"; $(CC) $(CFLAGS_ALL) $(if $(SAN),-O1,-O3) $(if $(ISA_$(call isa,$<)),,$(SAN_FLAGS)) $(ISA_$(call isa,$<)) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
+# Inner loops over pixels that the compiler turns into SIMD: any machine's baseline (SSE2, NEON) is enough there.
+$(BUILD)/src/media/resize.o $(BUILD)/src/media/motion.o: OPT := -O3
 # The catalog's tables as C strings, one for each line; "?" is escaped because of trigraphs.
 $(BUILD)/gen/catalog_data.c: $(DATA) tools/embed.awk Makefile
 	@mkdir -p $(@D)
