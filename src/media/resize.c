@@ -163,9 +163,9 @@ struct store {
     float mul[3], add[3], fill[3];
 };
 
-static inline long round_to(float v, long lo, long hi)
+static inline int round_to(float v, int lo, int hi) /* NaN: lo */
 {
-    return v <= (float)lo ? lo : v >= (float)hi ? hi : v == v ? (long)floorf(v + 0.5f) : lo;
+    return v > (float)lo ? (v < (float)hi ? (int)(v - (float)lo + 0.5f) + lo : hi) : lo;
 }
 
 /* n pixels of a line at (x, y) of the output. */
