@@ -11,9 +11,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "hw/child.h"
 #include "hw/gpu_internal.h"
 #include "hw/pci.h"
+#include "proc/ask.h"
 
 typedef struct nvml_device_opaque *nvml_device;
 struct nvml_memory { unsigned long long total, free, used; };
@@ -217,11 +217,11 @@ bool nvml_ask(const char *library, int deadline_ms, struct nvidia_answer *a)
     size_t n;
     char name[256];
     snprintf(name, sizeof(name), "%s", library);
-    const enum child_end end = child_call(ask_all, name, deadline_ms, a, sizeof(*a), &n);
-    if (end == CHILD_DONE && n == sizeof(*a))
+    const enum ask_end end = ask_call(ask_all, name, deadline_ms, a, sizeof(*a), &n);
+    if (end == ASK_DONE && n == sizeof(*a))
         return a->why_not[0] == '\0';
     memset(a, 0, sizeof(*a));
-    a->is_late = end == CHILD_LATE;
+    a->is_late = end == ASK_LATE;
     if (a->is_late)
         snprintf(a->why_not, sizeof(a->why_not), "NVML did not answer within %d ms", deadline_ms);
     else

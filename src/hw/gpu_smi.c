@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "hw/child.h"
 #include "hw/gpu_internal.h"
 #include "hw/pci.h"
+#include "proc/ask.h"
 
 /* ORDER SMI */
 enum smi_field {
@@ -119,8 +119,9 @@ bool smi_parse_cuda(const char *text, char *version, size_t size)
 bool smi_ask(const char *program, int deadline_ms, struct nvidia_answer *a)
 {
     enum { TEXT_BYTES = 64 << 10 };
-    char *text = malloc(TEXT_BYTES), name[256], *fields[] = { "--query-gpu=" SMI_FIELDS, "--query-gpu=" SMI_FIELDS_OLD };
-    enum child_end end = CHILD_FAILED;
+    char *text = malloc(TEXT_BYTES), name[256];
+    const char *const fields[] = { "--query-gpu=" SMI_FIELDS, "--query-gpu=" SMI_FIELDS_OLD };
+    enum ask_end end = ASK_FAILED;
     size_t n;
     memset(a, 0, sizeof(*a));
     if (!text) {
@@ -128,17 +129,17 @@ bool smi_ask(const char *program, int deadline_ms, struct nvidia_answer *a)
         return false;
     }
     snprintf(name, sizeof(name), "%s", program);
-    for (int i = 0; i < 2 && end == CHILD_FAILED; i++)
-        end = child_run((char *[]){ name, fields[i], "--format=csv,noheader,nounits", NULL }, deadline_ms, text, TEXT_BYTES, &n);
-    if (end == CHILD_DONE)
+    for (int i = 0; i < 2 && end == ASK_FAILED; i++)
+        end = ask_program((const char *[]){ name, fields[i], "--format=csv,noheader,nounits", NULL }, deadline_ms, text, TEXT_BYTES, &n);
+    if (end == ASK_DONE)
         a->n = smi_parse(text, a->gpus, HW_GPUS_MAX);
-    a->is_late = end == CHILD_LATE;
+    a->is_late = end == ASK_LATE;
     if (a->is_late)
         snprintf(a->why_not, sizeof(a->why_not), "nvidia-smi did not answer within %d ms", deadline_ms);
     else if (a->n == 0)
-        snprintf(a->why_not, sizeof(a->why_not), "nvidia-smi %s", end == CHILD_DONE ? "names no GPU" : "is not there or fails");
+        snprintf(a->why_not, sizeof(a->why_not), "nvidia-smi %s", end == ASK_DONE ? "names no GPU" : "is not there or fails");
     char cuda[16];
-    if (a->n > 0 && child_run((char *[]){ name, NULL }, deadline_ms, text, TEXT_BYTES, &n) == CHILD_DONE && smi_parse_cuda(text, cuda, sizeof(cuda)))
+    if (a->n > 0 && ask_program((const char *[]){ name, NULL }, deadline_ms, text, TEXT_BYTES, &n) == ASK_DONE && smi_parse_cuda(text, cuda, sizeof(cuda)))
         for (int i = 0; i < a->n; i++)
             hw_copy(a->gpus[i].cuda_version, sizeof(a->gpus[i].cuda_version), cuda);
     free(text);

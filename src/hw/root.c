@@ -219,5 +219,5 @@ int hw_root_n_hung(const struct hw_root *r, char *path, size_t size)
 {
     if (size > 0)
         path[0] = '\0';
-    return r->child ? child_n_hung(r->child, path, size) : 0;
+    return r->reader ? reader_n_hung(r->reader, path, size) : 0;
 }

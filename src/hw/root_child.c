@@ -19,8 +19,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "hw/child.h"
 #include "hw/root_internal.h"
+#include "proc/child.h"
 
 enum {
     HUNG_MAX = 8,          /* children that we leave behind before no attribute is read any more */
@@ -37,29 +37,29 @@ struct reply {
     char bytes[GUARDED_BYTES_MAX];
 };
 
-struct child {
-    hw_reader_fn *reader;
+struct reader {
+    hw_reader_fn *fn;
     int deadline_ms, waited_ms, n_hung, fd; /* fd -1: no child */
     char hung_path[HW_PATH_BYTES_MAX];
     struct reply reply;
 };
 
-struct child *child_new(hw_reader_fn *reader, int deadline_ms)
+struct reader *reader_new(hw_reader_fn *fn, int deadline_ms)
 {
-    struct child *c = calloc(1, sizeof(*c));
+    struct reader *c = calloc(1, sizeof(*c));
     if (c)
-        c->reader = reader, c->deadline_ms = deadline_ms, c->fd = -1;
+        c->fn = fn, c->deadline_ms = deadline_ms, c->fd = -1;
     return c;
 }
 
-void child_free(struct child *c)
+void reader_free(struct reader *c)
 {
     if (c && c->fd >= 0)
         close(c->fd); /* the child sees the end and goes */
     free(c);
 }
 
-_Noreturn static void serve(hw_reader_fn *reader, int fd)
+_Noreturn static void serve(hw_reader_fn *fn, int fd)
 {
     static struct request q; /* not on a small stack */
     static struct reply a;
@@ -70,14 +70,14 @@ _Noreturn static void serve(hw_reader_fn *reader, int fd)
             continue;
         if (got != (ssize_t)sizeof(q))
             _exit(0);
-        a.n = reader(q.path, a.bytes, q.size < sizeof(a.bytes) ? q.size : sizeof(a.bytes));
+        a.n = fn(q.path, a.bytes, q.size < sizeof(a.bytes) ? q.size : sizeof(a.bytes));
         const size_t n = offsetof(struct reply, bytes) + (a.n > 0 ? (size_t)a.n : 0);
         if (send(fd, &a, n, MSG_NOSIGNAL) != (ssize_t)n)
             _exit(0);
     }
 }
 
-static bool start(struct child *c)
+static bool start(struct reader *c)
 {
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
@@ -86,7 +86,7 @@ static bool start(struct child *c)
     if (pid == 0) { /* twice, so that it is init's child and never our zombie */
         const pid_t grandchild = fork();
         if (grandchild == 0)
-            serve(c->reader, pair[1]);
+            serve(c->fn, pair[1]);
         _exit(grandchild > 0 ? 0 : 1);
     }
     close(pair[1]);
@@ -104,12 +104,12 @@ static bool start(struct child *c)
     return true;
 }
 
-static int deadline_of(const struct child *c)
+static int deadline_of(const struct reader *c)
 {
     return c->waited_ms < PATIENCE_MS || c->deadline_ms < DEADLINE_LEAST_MS ? c->deadline_ms : DEADLINE_LEAST_MS;
 }
 
-ssize_t child_read(struct child *c, const char *path, char *bytes, size_t size)
+ssize_t reader_read(struct reader *c, const char *path, char *bytes, size_t size)
 {
     static const struct request empty;
     struct request q = empty;
@@ -153,7 +153,7 @@ gone: /* killed from outside, perhaps by the driver's fault: as good as unreadab
     return -EIO;
 }
 
-int child_n_hung(const struct child *c, char *path, size_t size)
+int reader_n_hung(const struct reader *c, char *path, size_t size)
 {
     if (size > 0) {
         strncpy(path, c->hung_path, size - 1);

@@ -40,18 +40,18 @@ bool tree_untar(struct tree *t, const uint8_t *tar, size_t n, struct err *err);
 bool tree_tar(const struct tree *t, hw_scrub_fn *scrub, void *ctx, struct buf *out, struct err *err);
 
 /* The child that reads device attributes (root_child.c). */
-struct child;
-struct child *child_new(hw_reader_fn *reader, int deadline_ms); /* no process before the first read; NULL: out of memory */
-void child_free(struct child *c);
+struct reader;
+struct reader *reader_new(hw_reader_fn *reader, int deadline_ms); /* no process before the first read; NULL: out of memory */
+void reader_free(struct reader *c);
 /* Bytes read, or -errno; -ETIMEDOUT when the deadline passed. */
-ssize_t child_read(struct child *c, const char *path, char *bytes, size_t size);
-int child_n_hung(const struct child *c, char *path, size_t size);
+ssize_t reader_read(struct reader *c, const char *path, char *bytes, size_t size);
+int reader_n_hung(const struct reader *c, char *path, size_t size);
 
 struct hw_root {
     enum { ROOT_LIVE, ROOT_FOLDER, ROOT_MEMORY } kind;
     int fd;              /* the folder; -1 in memory */
     struct tree tree;    /* ROOT_MEMORY */
-    struct child *child; /* ROOT_LIVE */
+    struct reader *reader; /* ROOT_LIVE */
     struct tree *kept;   /* NULL: nothing is recorded */
     char *whole;         /* [KEPT_BYTES_MAX] while recording: a file on its way into kept */
     struct near_folder {  /* ROOT_FOLDER: detectors read many files of one folder in a row */

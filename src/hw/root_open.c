@@ -35,7 +35,7 @@ void hw_root_free(struct hw_root *r)
     if (r->near && r->near->fd >= 0)
         close(r->near->fd);
     free(r->near);
-    child_free(r->child);
+    reader_free(r->reader);
     tree_fini(&r->tree);
     if (r->kept)
         tree_fini(r->kept);
@@ -53,8 +53,8 @@ struct hw_root *hw_root_open_reader(hw_reader_fn *reader, int deadline_ms, struc
         return NULL;
     r->kind = ROOT_LIVE;
     r->fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    r->child = child_new(reader, deadline_ms);
-    if (r->fd < 0 || !r->child) {
+    r->reader = reader_new(reader, deadline_ms);
+    if (r->fd < 0 || !r->reader) {
         err_set(err, ERR_IO, "/: cannot be opened");
         hw_root_free(r);
         return NULL;

@@ -205,7 +205,7 @@ static ssize_t read_raw(const struct hw_root *r, const char *path, char *bytes, 
 {
     char at[HW_PATH_BYTES_MAX];
     if (r->kind == ROOT_LIVE)
-        return is_quick(path) ? root_read_live(path, bytes, size) : child_read(r->child, path, bytes, size < GUARDED_BYTES_MAX ? size : GUARDED_BYTES_MAX);
+        return is_quick(path) ? root_read_live(path, bytes, size) : reader_read(r->reader, path, bytes, size < GUARDED_BYTES_MAX ? size : GUARDED_BYTES_MAX);
     if (r->kind == ROOT_FOLDER)
         return read_in_folder(r, path, bytes, size);
     if (!root_resolve(r, path, at, true))
