@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "advise/bandwidth.h"
+#include "advise/preset.h"
 #include "catalog/choose.h"
 #include "cmd/catalog_open.h"
 #include "cmd/out.h"
@@ -163,38 +163,6 @@ static double params_of(struct catalog *cat, const char *model)
 
 /* ---- "here": the graphics card with the most memory, else the chip of the board, else the CPU */
 
-static const char *class_of(const struct hw_gpu *g)
-{
-    static const struct {
-        const char *vendor, *cls;
-    } classes[] = { { "NVIDIA", "nvidia" }, { "AMD", "amd" }, { "Intel", "intel-gpu" }, { "Apple", "apple" } };
-    for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++)
-        if (strcmp(g->vendor, classes[i].vendor) == 0)
-            return classes[i].cls;
-    return NULL;
-}
-
-static void host_of_machine(struct catalog *cat, const struct hw_machine *m, struct choice *c)
-{
-    const struct hw_gpu *best = NULL;
-    struct err none = { 0 };
-    for (int i = 0; i < m->n_gpus; i++)
-        if (class_of(&m->gpus[i]) && m->gpus[i].vram_bytes > 0 && (!best || m->gpus[i].vram_bytes > best->vram_bytes))
-            best = &m->gpus[i];
-    if (best) {
-        c->hardware = catalog_find_in(cat, "gpu", best->name, &none);
-        c->host = (struct runtime_host){ .name = best->name, .alias = c->hardware ? catalog_name(c->hardware) : "", .cls = class_of(best), .os = "linux" };
-        c->host.mem_gb = (double)best->vram_bytes / 1e9;
-    } else if ((c->hardware = advise_machine_row(cat, m)))
-        runtime_host_of(c->hardware, &c->host);
-    else
-        c->host = (struct runtime_host){ .name = m->cpu.model[0] ? m->cpu.model : "this CPU", .alias = "", .cls = "cpu", .os = "linux" };
-    if (!best) {
-        c->host.n_cores = m->cpu.cores_usable > 0 ? m->cpu.cores_usable : m->cpu.cores_physical;
-        c->host.mem_gb = m->memory.total_bytes > 0 ? (double)m->memory.total_bytes / 1e9 : NAN;
-    }
-}
-
 static bool choose(struct catalog *cat, const struct catalog_table *runtimes, struct choice *c, struct cmd_opt *opts, struct err *err)
 {
     const struct cmd_opt *mem = cmd_opt_find(opts, "mem"), *os = cmd_opt_find(opts, "os");
@@ -230,7 +198,7 @@ bool cmd_catalog_choose(struct catalog *cat, const struct catalog_table *runtime
     if (strcmp(where, "here") == 0) {
         m = hw_detect("", err);
         if (m)
-            host_of_machine(cat, m, &c);
+            advise_runtime_host(cat, m, &c.host, &c.hardware);
         ok = m != NULL;
     } else if ((c.hardware = catalog_find_in(cat, HARDWARE, where, err))) {
         runtime_host_of(c.hardware, &c.host);

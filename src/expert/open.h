@@ -10,7 +10,9 @@
 #define TUTTI_EXPERT_OPEN_H
 #include "expert/expert.h"
 #include "expert/expert_llm.h"
+#include "catalog/choose.h"
 #include "task/card.h"
+#include "task/preset.h"
 
 struct keeper;
 
@@ -22,6 +24,9 @@ struct expert_env { /* what all experts of a process share; borrowed until the l
     const char *ort_path;   /* ONNX Runtime; NULL: searched */
     int n_threads;          /* for each expert, at most; 0: one for each core */
     struct expert_llm_options llm; /* for models of our own engine */
+    struct catalog *catalog;            /* the runtime table, for experts that are programs of others; NULL: none can be chosen */
+    const struct runtime_host *host;    /* what those run on (advise/preset.h); NULL: not known */
+    const struct task_presets *presets; /* NULL: built-in defaults */
     struct keeper *keeper;  /* NULL: everybody takes what he needs */
 };
 
