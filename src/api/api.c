@@ -39,6 +39,9 @@ struct api_model *api_find_model(struct api_env *env, const char *id)
         for (int i = 0; i < env->n_models; i++)
             if (strlen(env->models[i].id) == n && memcmp(env->models[i].id, id, n) == 0)
                 return &env->models[i];
+        for (int i = 0; i < env->n_aliases; i++)
+            if (strlen(env->aliases[i].id) == n && memcmp(env->aliases[i].id, id, n) == 0)
+                return env->aliases[i].model;
         if (n <= 5 || strcmp(id + n - 5, ".gguf") != 0)
             break;
         n -= 5;

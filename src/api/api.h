@@ -23,6 +23,11 @@ struct api_model {
     struct api_stats stats;
 };
 
+struct api_alias { /* another name for a model: what clients ask for that cannot be told another */
+    const char *id;
+    struct api_model *model;
+};
+
 struct exchange;
 
 struct api_env {
@@ -30,6 +35,11 @@ struct api_env {
     struct mailbox *mailbox;
     struct api_model *models; /* borrowed */
     int n_models;
+    const struct api_alias *aliases; /* borrowed */
+    int n_aliases;
+    bool allows_remote_images;
+    uint64_t max_image_px;    /* 0: what media/ allows */
+    int max_exchanges;        /* 0: no limit */
     bool is_draining;         /* new work is refused */
     struct rng rng;           /* for ids; no secrets */
     struct net_timer *tick;   /* runs while there are exchanges */
@@ -45,7 +55,7 @@ bool api_env_init(struct api_env *env, struct net_loop *l, struct api_model *mod
 /* All streams are closed and all experts stopped by now: waits for what is still in the air. */
 void api_env_fini(struct api_env *env);
 
-/* By id, also with ".gguf" behind it; "" is the first one.  NULL when there is none. */
+/* By id or alias, also with ".gguf" behind it; "" is the first one.  NULL when there is none. */
 struct api_model *api_find_model(struct api_env *env, const char *id);
 /* The one of this id, which must be able to do the task; "" or NULL: the first that can.  A model that is being loaded may
  * not know yet what it can: it is trusted with text.  NULL with e: 404, or 400 with those that can. */

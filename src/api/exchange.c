@@ -233,6 +233,8 @@ void exchange_begin(const struct api_call *call, const struct http_head *head, c
     struct openai_error e;
     if (call->env->is_draining)
         openai_fail(&e, 503, "shutting_down", NULL, "the server is shutting down");
+    else if (call->env->max_exchanges > 0 && call->env->n_exchanges >= call->env->max_exchanges)
+        openai_fail(&e, 503, "overloaded", NULL, "%d requests wait or run already, which is the limit", call->env->n_exchanges);
     else if (!(x = exchange_new(call, head, ops, n_bytes)))
         openai_fail(&e, 503, "overloaded", NULL, "out of memory");
     if (x)

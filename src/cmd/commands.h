@@ -5,6 +5,8 @@ struct cmd;
 extern const struct cmd cmd_bench; /* bench.c */
 extern const struct cmd cmd_bench_history; /* bench_history.c */
 extern const struct cmd cmd_catalog; /* catalog.c */
+extern const struct cmd cmd_config_check; /* config.c */
+extern const struct cmd cmd_config_show; /* config.c */
 extern const struct cmd cmd_cost; /* cost.c */
 extern const struct cmd cmd_detect; /* detect.c */
 extern const struct cmd cmd_doctor; /* doctor.c */

@@ -1,4 +1,4 @@
-/* cmd/serve.c - `tutti serve`: models behind the OpenAI API. */
+/* cmd/serve.c - `tutti serve`: experts behind the HTTP API. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,24 +7,54 @@
 #include "base/log.h"
 #include "cmd/cmd.h"
 #include "cmd/commands.h"
-#include "expert/expert_llm.h"
 #include "serve/bundled.h"
+#include "serve/config.h"
+#include "serve/registry.h"
 #include "serve/serve.h"
 
-enum { MODELS_MAX = 64 };
-
-static bool open_models(int n, char *const *paths, const struct expert_llm_options *opt, struct expert **out, struct err *err)
+/* What was said on the command line wins over the file. */
+static bool apply_options(struct config *c, struct cmd_opt *opts, int argc, char **argv, struct err *err)
 {
-    for (int i = 0; i < n; i++)
-        if (!(out[i] = expert_llm_open(paths[i], opt, err)))
+    static const struct {
+        const char *name;
+        enum config_id id;
+    } texts[] = { { "key-file", CONFIG_KEYS }, { "models", CONFIG_MODELS } },
+      numbers[] = { { "ctx", CONFIG_CTX }, { "threads", CONFIG_THREADS }, { "parallel", CONFIG_PARALLEL } };
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        if (cmd_opt_find(opts, texts[i].name)->given)
+            config_set_text(c, texts[i].id, cmd_opt_find(opts, texts[i].name)->s);
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+        if (cmd_opt_find(opts, numbers[i].name)->given)
+            config_set_number(c, numbers[i].id, (uint64_t)cmd_opt_find(opts, numbers[i].name)->i);
+    if (cmd_opt_find(opts, "kv-q8")->given)
+        config_set_number(c, CONFIG_KV_Q8, 1);
+    if (cmd_opt_find(opts, "listen")->given)
+        config_set_listen(c, cmd_opt_find(opts, "listen")->s);
+    return argc == 0 || config_set_experts(c, argc, argv, err);
+}
+
+static bool fill(struct serve_config *s, const struct config *c, struct err *err)
+{
+    if (!net_addr_parse(&s->listen, c->listen[0], err))
+        return false;
+    for (int i = 1; i < c->n_listens; i++)
+        if (!net_addr_parse(&s->more[s->n_more++], c->listen[i], err))
             return false;
+    s->key_file = config_text(c, CONFIG_KEYS);
+    s->load_wait_ms = (uint32_t)config_number(c, CONFIG_LOAD_WAIT);
+    s->http.max_body_bytes = config_number(c, CONFIG_BODY);
+    s->http.max_connections = (int)config_number(c, CONFIG_CONNECTIONS);
+    s->max_image_px = config_number(c, CONFIG_IMAGE_PIXELS);
+    s->max_requests = (int)config_number(c, CONFIG_QUEUE);
+    s->allows_remote_images = config_number(c, CONFIG_REMOTE_IMAGES) != 0;
     return true;
 }
 
 static int run(int argc, char **argv, struct cmd_opt *opts)
 {
-    struct serve_config config = { .key_file = cmd_opt_find(opts, "key-file")->s, .handles_signals = true };
-    struct expert *experts[MODELS_MAX] = { NULL };
+    struct serve_config config = { .handles_signals = true };
+    struct serve_alias aliases[CONFIG_ALIASES_MAX];
+    struct registry registry = { .n_experts = 0 };
     struct bundled bundled = { 0 };
     struct err err = { 0 };
     struct serve *s = NULL;
@@ -35,44 +65,44 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
         return 1;
     if (cmd_opt_find(opts, "verbose")->given)
         log_set_level(LOG_INFO);
-    const struct expert_llm_options opt = {
-        .n_ctx = (int)cmd_opt_find(opts, "ctx")->i,
-        .n_threads = (int)cmd_opt_find(opts, "threads")->i,
-        .n_seq_max = (int)cmd_opt_find(opts, "parallel")->i,
-        .kv_q8 = cmd_opt_find(opts, "kv-q8")->given,
-        .cpu = cpu,
-    };
-    if (!net_addr_parse(&config.listen, cmd_opt_find(opts, "listen")->s, &err))
-        return cmd_fail(&err);
-    if (argc == 0) {
-        if (!bundled_find(&bundled, &err))
-            return cmd_fail(&err);
-        argc = bundled.n;
-        argv = bundled.path;
-    }
-    config.experts = experts;
-    config.n_experts = argc;
-    /* Opening reads the files' heads only; the weights come while we listen already. */
-    if (!open_models(argc, argv, &opt, experts, &err) || !(s = serve_new(&config, &err))) {
-        cmd_fail(&err);
+    struct config *c = config_read(cmd_opt_find(opts, "config")->s, &err);
+    if (!c || !apply_options(c, opts, argc, argv, &err) || !fill(&config, c, &err))
         goto out;
-    }
+    if (c->n_experts == 0 && (!bundled_find(&bundled, &err) || !config_set_experts(c, bundled.n, bundled.path, &err)))
+        goto out;
+    struct expert_env env = { .llm.cpu = cpu };
+    registry_env(c, &env);
+    for (int i = 0; i < c->n_aliases; i++)
+        aliases[i] = (struct serve_alias){ c->aliases[i].name, c->aliases[i].expert };
+    config.aliases = aliases;
+    config.n_aliases = c->n_aliases;
+    /* Opening reads the files' heads only; the weights come while we listen already. */
+    if (!registry_open(&registry, c, &env, &err))
+        goto out;
+    config.experts = registry.experts;
+    config.n_experts = registry.n_experts;
+    if (!(s = serve_new(&config, &err)))
+        goto out;
     printf("listening on http://%s\n", serve_addr(s)->text);
     fflush(stdout);
     ok = serve_run(s);
     if (serve_is_hasty(s))
         _exit(ok ? 0 : 1); /* taking everything apart in order could take as long as loading does */
 out:
+    if (err.code != ERR_NONE)
+        cmd_fail(&err);
     serve_free(s);
-    for (int i = 0; i < argc; i++)
-        expert_free(experts[i]);
+    registry_fini(&registry);
     bundled_fini(&bundled);
+    config_free(c);
     return ok ? 0 : 1;
 }
 
 static struct cmd_opt opts[] = {
-    { "listen", OPT_TEXT, "ADDR:PORT", 0, 0, "where to listen (127.0.0.1:8080; port 0: a free one)", .s = "127.0.0.1:8080" },
+    { "config", OPT_TEXT, "FILE", 0, 0, "settings and experts (~/.config/tutti/tutti.yaml when it exists)", .s = NULL },
+    { "listen", OPT_TEXT, "ADDR:PORT", 0, 0, "where to listen (127.0.0.1:8080; port 0: a free one)", .s = NULL },
     { "key-file", OPT_TEXT, "FILE", 0, 0, "keys that clients must send, one per line", .s = NULL },
+    { "models", OPT_TEXT, "DIR", 0, 0, "where cards look for their files first (TUTTI_MODELS)", .s = NULL },
     { "ctx", OPT_INT, "N", 16, 1 << 20, "tokens of the longest conversation", .i = 0 },
     { "threads", OPT_INT, "N", 1, 1024, "threads per model (default: one per core)", .i = 0 },
     { "parallel", OPT_INT, "N", 1, 256, "answers at a time per model (8)", .i = 0 },
@@ -82,13 +112,13 @@ static struct cmd_opt opts[] = {
 };
 const struct cmd cmd_serve = {
     .name = "serve",
-    .args = "[MODEL...]",
+    .args = "[EXPERT...]",
     .min_args = 0,
-    .max_args = MODELS_MAX,
-    .help = "serve models over HTTP (OpenAI API)",
-    .more = "Each MODEL is a GGUF file; clients call it by the file's name without .gguf. Without MODEL\n"
-            "the bundled models are served. Beyond loopback a key file is needed. SIGTERM lets running\n"
-            "answers finish; a second one does not.\n",
+    .max_args = CONFIG_EXPERTS_MAX,
+    .help = "serve experts over HTTP (OpenAI API)",
+    .more = "Each EXPERT is a GGUF file, a card (.yaml) or a folder of them; clients call a model by its file's\n"
+            "name without .gguf. Without EXPERT those of tutti.yaml are served, else the bundled models.\n"
+            "Beyond loopback a key file is needed. SIGTERM lets running answers finish; a second one does not.\n",
     .opts = opts,
     .run = run,
 };

@@ -6,6 +6,8 @@ const struct cmd *const cmd_table[] = {
     &cmd_bench,
     &cmd_bench_history,
     &cmd_catalog,
+    &cmd_config_check,
+    &cmd_config_show,
     &cmd_cost,
     &cmd_detect,
     &cmd_doctor,

@@ -129,14 +129,33 @@ static bool make_models(struct serve *s, struct err *err)
                 return err_set(err, ERR_INPUT, "two models are called '%s'", s->cards[i].id);
         s->models[i] = (struct api_model){ .id = s->cards[i].id, .expert = s->config.experts[i] };
     }
+    s->aliases = calloc((size_t)s->config.n_aliases + 1, sizeof(*s->aliases));
+    if (!s->aliases)
+        return err_set(err, ERR_NOMEM, "serve: out of memory");
+    for (int i = 0; i < s->config.n_aliases; i++) {
+        const struct serve_alias *a = &s->config.aliases[i];
+        s->aliases[i].id = a->name;
+        for (int k = 0; k < n; k++) {
+            if (strcmp(s->cards[k].id, a->expert) == 0)
+                s->aliases[i].model = &s->models[k];
+            if (strcmp(s->cards[k].id, a->name) == 0)
+                return err_set(err, ERR_INPUT, "alias %s: an expert has this name", a->name);
+        }
+        if (!s->aliases[i].model)
+            return err_set(err, ERR_INPUT, "alias %s: there is no expert '%s'", a->name, a->expert);
+    }
     return true;
 }
 
 static bool listen_somewhere(struct serve *s, struct err *err)
 {
     const int n_sockets = s->config.handles_signals ? systemd_n_sockets() : 0;
-    if (n_sockets == 0)
-        return http_server_listen(s->server, &s->config.listen, &s->addr, err);
+    if (n_sockets == 0) {
+        bool ok = http_server_listen(s->server, &s->config.listen, &s->addr, err);
+        for (int i = 0; ok && i < s->config.n_more; i++)
+            ok = http_server_listen(s->server, &s->config.more[i], NULL, err);
+        return ok;
+    }
     for (int i = 0; i < n_sockets; i++) {
         if (!http_server_listen_fd(s->server, SYSTEMD_FIRST_FD + i, &s->addr, err))
             return false;
@@ -149,8 +168,11 @@ static bool listen_somewhere(struct serve *s, struct err *err)
 static bool start(struct serve *s, struct err *err)
 {
     struct serve_config *k = &s->config;
-    if (!k->listen.is_loopback && !k->key_file)
-        return err_set(err, ERR_INPUT, "listen %s: that is beyond loopback, so a key file is needed (--key-file FILE)", k->listen.text);
+    for (int i = -1; i < k->n_more; i++) {
+        const struct net_addr *at = i < 0 ? &k->listen : &k->more[i];
+        if (!at->is_loopback && !k->key_file)
+            return err_set(err, ERR_INPUT, "listen %s: that is beyond loopback, so a key file is needed (--key-file FILE)", at->text);
+    }
     if (k->key_file && !(s->keys = keys_read(k->key_file, err)))
         return false;
     k->http.max_connections = allow_connections(k->http.max_connections ? k->http.max_connections : 4096);
@@ -162,8 +184,15 @@ static bool start(struct serve *s, struct err *err)
     s->has_env = true;
     if (!api_env_init(&s->env, s->loop, s->models, k->n_experts, err))
         return false;
+    s->env.aliases = s->aliases;
+    s->env.n_aliases = k->n_aliases;
     if (k->load_wait_ms)
         s->env.load_wait_ms = k->load_wait_ms;
+    if (k->http.max_body_bytes)
+        s->env.body_max_bytes = (size_t)k->http.max_body_bytes;
+    s->env.max_image_px = k->max_image_px;
+    s->env.max_exchanges = k->max_requests;
+    s->env.allows_remote_images = k->allows_remote_images;
     if (!(s->server = http_server_new(s->loop, &k->http, err)) || !(s->stop = net_wake_new(s->loop, on_stop, s, err)) ||
         !(s->watch = net_timer_new(s->loop, on_watch, s, err)) || !(s->drain = net_timer_new(s->loop, on_drain_tick, s, err)))
         return false;
@@ -212,6 +241,7 @@ void serve_free(struct serve *s)
     net_loop_free(s->loop);
     keys_free(s->keys);
     free(s->models);
+    free(s->aliases);
     free(s->cards);
     free(s);
 }

@@ -14,13 +14,25 @@
 #include "expert/expert.h"
 #include "net/http.h"
 
+struct serve_alias {
+    const char *name, *expert; /* borrowed until serve_free() */
+};
+
+enum { SERVE_LISTENS_MAX = 8 };
 struct serve_config {
-    struct net_addr listen;
+    struct net_addr listen;    /* the first; serve_addr() tells the port that the system chose */
+    struct net_addr more[SERVE_LISTENS_MAX - 1];
+    int n_more;
     const char *key_file;      /* NULL: none; borrowed until serve_free() */
     struct expert **experts;   /* borrowed until serve_free() */
     int n_experts;
     bool handles_signals;      /* SIGTERM, SIGINT, SIGHUP; systemd's sockets and notifications */
-    uint32_t load_wait_ms;     /* zero means the default, here and below */
+    const struct serve_alias *aliases; /* borrowed until serve_free() */
+    int n_aliases;
+    bool allows_remote_images; /* addresses of pictures in chat messages go on to experts that see */
+    uint64_t max_image_px;     /* zero means the default, here and below: no limit of our own */
+    int max_requests;          /* that wait or run */
+    uint32_t load_wait_ms;
     struct http_server_config http;
 };
 

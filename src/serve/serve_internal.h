@@ -13,6 +13,7 @@ struct serve {
     struct api_env env;
     bool has_env;
     struct api_model *models;
+    struct api_alias *aliases;
     struct expert_card *cards; /* whose ids the models borrow */
     struct keys *keys;
     struct net_wake *stop;

@@ -2,6 +2,7 @@
 # tests/serve/test_serve.sh BUILD - `tutti serve` as its users meet it: the program, a real model, curl, and
 # the OpenAI client where it is installed (npm ci --prefix DIR of tests/serve/client, TUTTI_CLIENT=DIR); prints TAP.
 build=${1:-build}
+export XDG_CONFIG_HOME=/nonexistent # no tutti.yaml of whoever runs this
 export no_proxy='*' # curl shall not look for loopback behind a proxy
 tutti=$build/tutti
 n=0

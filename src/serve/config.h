@@ -1,0 +1,106 @@
+/* serve/config.h - tutti.yaml: what a service serves, where it listens, what it allows.
+ *
+ * For:     cmd/serve.c, cmd/config.c.
+ * Callers: cmd/, serve/.
+ * Touches: the file, the environment (where the default file lies).
+ * Rule:    a setting is one line of a table (CONFIG_SETTINGS): key, kind, default, limits, help; it remembers where its
+ *          value came from.  What is misspelt or out of range is an error with file, line, column and the nearest key.
+ *          Relative paths are relative to the file; "~/" is the home folder.
+ * Start:   config.c; what a list of experts means is registry.h.
+ */
+#ifndef TUTTI_SERVE_CONFIG_H
+#define TUTTI_SERVE_CONFIG_H
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/yaml.h"
+
+/* name, section ("" for none), key, kind, default, least, most, help.  ORDER CONFIG */
+#define CONFIG_SETTINGS(X)                                                                                             \
+    X(MODELS, "", "models", PATH, NULL, 0, 0, "folder where cards look for their files first")                         \
+    X(KEYS, "", "keys", PATH, NULL, 0, 0, "keys that clients must send, one per line; needed beyond loopback")         \
+    X(TLS_CERT, "tls", "cert", PATH, NULL, 0, 0, "certificate chain (PEM); all listeners speak TLS then")              \
+    X(TLS_KEY, "tls", "key", PATH, NULL, 0, 0, "its private key (PEM)")                                                \
+    X(MEMORY, "", "memory", BYTES, "0", 0, 0, "most memory of all experts together; 0: what the machine can spare")    \
+    X(PRESET, "", "preset", TEXT, NULL, 0, 0, "preset of data/runtimes.csv for ONNX models; none: no preset")          \
+    X(ONNXRUNTIME, "", "onnxruntime", PATH, NULL, 0, 0, "libonnxruntime.so; searched when it is not said")             \
+    X(CACHE, "", "cache", PATH, NULL, 0, 0, "folder for compiled models; nothing is kept without")                     \
+    X(DATA, "", "data", PATH, NULL, 0, 0, "folder of your own data: enrolled faces")                                   \
+    X(REMOTE_IMAGES, "", "allow_remote_images", BOOL, "false", 0, 0, "pass addresses of pictures on to experts that fetch them") \
+    X(CTX, "llm", "ctx", COUNT, "0", 0, 1 << 20, "tokens of the longest conversation; 0: by the model")                \
+    X(THREADS, "llm", "threads", COUNT, "0", 0, 1024, "threads for each model; 0: one per core")                       \
+    X(PARALLEL, "llm", "parallel", COUNT, "0", 0, 256, "answers at a time for each model; 0: 8")                       \
+    X(KV_Q8, "llm", "kv_q8", BOOL, "false", 0, 0, "keep the K/V cache in 8 bits: half the memory")                     \
+    X(BODY, "limits", "body", BYTES, "33554432", 1024, 1 << 30, "largest body of a request")                           \
+    X(IMAGE_PIXELS, "limits", "image_pixels", COUNT, "64000000", 1, 1000000000, "largest picture, width times height") \
+    X(CONNECTIONS, "limits", "connections", COUNT, "4096", 1, 1000000, "most connections at a time")                   \
+    X(QUEUE, "limits", "queue", COUNT, "4096", 1, 1000000, "requests that wait or run at a time; more are told 503")    \
+    X(LOAD_WAIT, "limits", "load_wait", TIME, "120000", 1, 0, "how long a request waits for a model that is being loaded")
+
+enum config_id {
+#define X(name, section, key, kind, preset, min, max, help) CONFIG_##name,
+    CONFIG_SETTINGS(X)
+#undef X
+        CONFIG_COUNT
+};
+
+enum config_from { CONFIG_DEFAULT, CONFIG_FILE, CONFIG_OPTION, CONFIG_ENVIRONMENT };
+
+struct config_value {
+    enum config_from from;
+    int line, column;  /* CONFIG_FILE */
+    const char *text;  /* paths and texts; NULL: none.  Owned by the config, or borrowed from the command line */
+    uint64_t number;   /* bytes, counts, milliseconds, 0 or 1 */
+};
+
+struct config_expert { /* one entry of `experts`; registry.c opens it */
+    const struct yaml_node *node; /* NULL: from the command line */
+    const char *path;  /* a file or folder; NULL: the node is the card */
+    bool has_changes;  /* the node is a map with `card: PATH` and what shall be different */
+};
+
+struct config_alias {
+    const char *name, *expert;
+};
+
+enum { CONFIG_LISTENS_MAX = 8, CONFIG_EXPERTS_MAX = 256, CONFIG_ALIASES_MAX = 64, CONFIG_PATH_MAX = 1024 };
+
+struct config {
+    struct yaml *yaml; /* NULL: no file */
+    const char *path;  /* NULL: no file */
+    const char *dir;   /* of the file */
+    struct arena *arena;
+    struct config_value value[CONFIG_COUNT];
+    const char *listen[CONFIG_LISTENS_MAX];
+    int n_listens;
+    struct config_value listen_from;
+    struct config_expert experts[CONFIG_EXPERTS_MAX];
+    int n_experts;
+    struct config_alias aliases[CONFIG_ALIASES_MAX];
+    int n_aliases;
+};
+
+/* path NULL: the default file when it exists ($XDG_CONFIG_HOME/tutti/tutti.yaml, ~/.config/tutti/tutti.yaml), else defaults
+ * alone.  The caller owns the result; it must outlive the experts that were opened by it.  NULL with err. */
+struct config *config_read(const char *path, struct err *err);
+struct config *config_parse(const char *name, const char *text, size_t n, const char *dir, struct err *err);
+void config_free(struct config *c); /* NULL is fine */
+
+const char *config_text(const struct config *c, enum config_id id);
+uint64_t config_number(const struct config *c, enum config_id id);
+/* From the command line: text, or number; wins over the file. */
+void config_set_text(struct config *c, enum config_id id, const char *text);
+void config_set_number(struct config *c, enum config_id id, uint64_t number);
+void config_set_listen(struct config *c, const char *address);
+/* The command line's experts instead of the file's. */
+bool config_set_experts(struct config *c, int n, char *const *paths, struct err *err);
+
+/* As YAML that can be read again, each line with where its value came from. */
+void config_show(const struct config *c, struct buf *out);
+/* "FILE:LINE:COLUMN: ..." */
+bool config_fail(const struct config *c, const struct yaml_node *at, struct err *err, const char *fmt, ...) ERR_PRINTF(4, 5);
+/* Absolute, or relative to the file; "~/" undone.  In the config's memory; NULL with err. */
+const char *config_resolve(struct config *c, const char *path, struct err *err);
+#endif
