@@ -3,7 +3,8 @@
  * To add one: write task/<name>.c with a `const struct task_kind`, then add it here (docs/adding.md). */
 #include "task/task.h"
 
-#define TASK_KINDS(X)
+#define TASK_KINDS(X)                                                                              \
+    X(task_embed_static) X(task_ocr_tesseract) X(task_speak_espeak) X(task_speak_flite)
 
 #define X(name) extern const struct task_kind name;
 TASK_KINDS(X)
