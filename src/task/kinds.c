@@ -4,7 +4,10 @@
 #include "task/task.h"
 
 #define TASK_KINDS(X)                                                                              \
-    X(task_embed_static) X(task_ocr_tesseract) X(task_speak_espeak) X(task_speak_flite)
+    X(task_embed_static)                                                                           \
+    X(task_ocr_tesseract)                                                                          \
+    X(task_speak_espeak)                                                                           \
+    X(task_speak_flite)
 
 #define X(name) extern const struct task_kind name;
 TASK_KINDS(X)

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TILE_PX = 32, SHADOW_REACH_PX = 8 };
+enum { TILE_PX = 32, SHADOW_REACH_PX = 8, PAPER_CONTRAST = 16 };
 
 static bool want_bytes(void *buffer, size_t *cap, size_t n, struct err *err)
 {
@@ -167,6 +167,12 @@ bool ocr_prep_look(struct ocr_prep *p, const uint8_t *gray, int w, int h, struct
 {
     if (w < 1 || h < 1 || (int64_t)w * h > OCR_PREP_PX_MAX)
         return err_set(err, ERR_LIMIT, "picture to read: %d x %d is not between 1 and 2^27 pixels", w, h);
+    uint8_t low = 255, high = 0;
+    for (size_t i = 0; i < (size_t)w * (size_t)h; i++) {
+        low = gray[i] < low ? gray[i] : low;
+        high = gray[i] > high ? gray[i] : high;
+    }
+    p->is_blank = high - low <= PAPER_CONTRAST;
     double dark_frac;
     threshold_of(gray, (size_t)w * (size_t)h, &dark_frac);
     p->is_uneven = dark_frac < 0.5 && is_light_uneven(gray, w, h);

@@ -16,6 +16,7 @@
 struct ocr_prep { /* zeroed: empty; ocr_prep_fini() frees */
     uint8_t *even;   /* [h][w] with the shadows taken out; see is_uneven */
     bool is_uneven;  /* light paper whose brightness varies by more than a fifth */
+    bool is_blank;   /* no two pixels differ by more than paper does */
     int text_px;     /* median height of the letters; 0: too few to say */
     uint8_t *scaled; /* ocr_prep_scale()'s */
     uint8_t *mask;

@@ -195,7 +195,7 @@ static void info_tesseract(void *self, struct task_info *out)
     const struct ocr_tesseract *t = self;
     out->tasks = EXPERT_OCR;
     out->memory_bytes = 40 << 20; /* RSS with English, measured */
-    snprintf(out->runs_on, sizeof(out->runs_on), "tesseract %.16s, CPU, %.32s", tess.version(), t->language);
+    snprintf(out->runs_on, sizeof(out->runs_on), "tesseract %.12s, CPU, %.30s", tess.version(), t->language);
 }
 
 /* ---- one picture ---- */
@@ -282,7 +282,8 @@ static bool run_tesseract(void *self, const struct task_request *rq, const struc
         !ocr_prep_look(&t->prep, t->gray.px, t->gray.w, t->gray.h, err))
         return false;
     const int w = t->gray.w, h = t->gray.h, factor = t->may_enlarge ? ocr_prep_factor(t->prep.text_px, w, h) : 1;
-    const int n_forms = t->may_flatten && t->prep.is_uneven ? 2 : 1;
+    ocr_words_clear(&t->words[0]);
+    const int n_forms = t->prep.is_blank ? 0 : t->may_flatten && t->prep.is_uneven ? 2 : 1; /* blank: it would see things */
     bool good = true;
     for (int i = 0; i < n_forms && good; i++) {
         const uint8_t *px = i == 0 ? t->gray.px : t->prep.even;
