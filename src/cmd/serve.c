@@ -18,7 +18,7 @@ static bool apply_options(struct config *c, struct cmd_opt *opts, int argc, char
     static const struct {
         const char *name;
         enum config_id id;
-    } texts[] = { { "key-file", CONFIG_KEYS }, { "models", CONFIG_MODELS } },
+    } texts[] = { { "key-file", CONFIG_KEYS }, { "tls-cert", CONFIG_TLS_CERT }, { "tls-key", CONFIG_TLS_KEY }, { "models", CONFIG_MODELS } },
       numbers[] = { { "ctx", CONFIG_CTX }, { "threads", CONFIG_THREADS }, { "parallel", CONFIG_PARALLEL } };
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         if (cmd_opt_find(opts, texts[i].name)->given)
@@ -41,6 +41,8 @@ static bool fill(struct serve_config *s, const struct config *c, struct err *err
         if (!net_addr_parse(&s->more[s->n_more++], c->listen[i], err))
             return false;
     s->key_file = config_text(c, CONFIG_KEYS);
+    s->tls_cert = config_text(c, CONFIG_TLS_CERT);
+    s->tls_key = config_text(c, CONFIG_TLS_KEY);
     s->load_wait_ms = (uint32_t)config_number(c, CONFIG_LOAD_WAIT);
     s->http.max_body_bytes = config_number(c, CONFIG_BODY);
     s->http.max_connections = (int)config_number(c, CONFIG_CONNECTIONS);
@@ -83,7 +85,7 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
     config.n_experts = registry.n_experts;
     if (!(s = serve_new(&config, &err)))
         goto out;
-    printf("listening on http://%s\n", serve_addr(s)->text);
+    printf("listening on http%s://%s\n", config.tls_cert ? "s" : "", serve_addr(s)->text);
     fflush(stdout);
     ok = serve_run(s);
     if (serve_is_hasty(s))
@@ -102,6 +104,8 @@ static struct cmd_opt opts[] = {
     { "config", OPT_TEXT, "FILE", 0, 0, "settings and experts (~/.config/tutti/tutti.yaml when it exists)", .s = NULL },
     { "listen", OPT_TEXT, "ADDR:PORT", 0, 0, "where to listen (127.0.0.1:8080; port 0: a free one)", .s = NULL },
     { "key-file", OPT_TEXT, "FILE", 0, 0, "keys that clients must send, one per line", .s = NULL },
+    { "tls-cert", OPT_TEXT, "FILE", 0, 0, "speak TLS with this certificate (chain, PEM); SIGHUP reads it again", .s = NULL },
+    { "tls-key", OPT_TEXT, "FILE", 0, 0, "its key (PEM)", .s = NULL },
     { "models", OPT_TEXT, "DIR", 0, 0, "where cards look for their files first (TUTTI_MODELS)", .s = NULL },
     { "ctx", OPT_INT, "N", 16, 1 << 20, "tokens of the longest conversation", .i = 0 },
     { "threads", OPT_INT, "N", 1, 1024, "threads per model (default: one per core)", .i = 0 },
@@ -118,7 +122,8 @@ const struct cmd cmd_serve = {
     .help = "serve experts over HTTP (OpenAI API)",
     .more = "Each EXPERT is a GGUF file, a card (.yaml) or a folder of them; clients call a model by its file's\n"
             "name without .gguf. Without EXPERT those of tutti.yaml are served, else the bundled models.\n"
-            "Beyond loopback a key file is needed. SIGTERM lets running answers finish; a second one does not.\n",
+            "HTTP/1.1 and HTTP/2 share the port. Beyond loopback a key file is needed. SIGTERM lets running answers\n"
+            "finish; a second one does not.\n",
     .opts = opts,
     .run = run,
 };

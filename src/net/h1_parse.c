@@ -126,6 +126,59 @@ static bool is_host(const char *s)
     return true;
 }
 
+/* "/path?query" in place; false for a bad escape. */
+static bool split_path(struct http_head *h, char *target)
+{
+    char *mark = strchr(target, '?');
+    h->query = "";
+    if (mark) {
+        *mark = '\0';
+        h->query = mark + 1;
+    }
+    h->path = *target ? target : "/";
+    return !*target || decode_percent(target);
+}
+
+static int find_verb(const char *name)
+{
+    int verb = 0;
+    while (verb < HTTP_VERB_COUNT && strcmp(verb_names[verb], name) != 0)
+        verb++;
+    return verb;
+}
+
+static const char *target_complaint(const char *target)
+{
+    for (const char *c = target; *c; c++)
+        if ((unsigned char)*c <= 0x20 || (unsigned char)*c >= 0x7f || *c == '#')
+            return "the target has bytes that must be percent-encoded";
+    return NULL;
+}
+
+int http_head_set(struct http_head *h, const char *method, char *target, const char *authority, const char **why)
+{
+    const int verb = find_verb(method);
+    h->authority = authority;
+    h->query = "";
+    h->path = target;
+    *why = "this method is not known here";
+    if (verb == HTTP_VERB_COUNT)
+        return 501;
+    h->verb = (enum http_verb)verb;
+    if ((*why = target_complaint(target)) != NULL)
+        return 400;
+    *why = "the target is too long";
+    if (strlen(target) > TARGET_MAX_BYTES)
+        return 414;
+    *why = "the host has bytes that do not belong there";
+    if (!is_host(authority))
+        return 400;
+    if (strcmp(target, "*") == 0 && verb == HTTP_VERB_OPTIONS)
+        return 0;
+    *why = "the target is no path, or has a bad percent escape";
+    return target[0] == '/' && split_path(h, target) ? 0 : 400;
+}
+
 /* METHOD SP target SP HTTP/x.y, already ended by '\0'. */
 static enum h1_event read_request_line(struct h1_parser *p, struct http_head *h, char *line)
 {
@@ -147,16 +200,13 @@ static enum h1_event read_request_line(struct h1_parser *p, struct http_head *h,
     p->is_http10 = version[7] == '0';
     p->wants_close = p->is_http10;
 
-    int verb = 0;
-    while (verb < HTTP_VERB_COUNT && strcmp(verb_names[verb], line) != 0)
-        verb++;
+    const int verb = find_verb(line);
     if (verb == HTTP_VERB_COUNT)
         return fail(p, 501, "this method is not known here");
     h->verb = (enum http_verb)verb;
-
-    for (const char *c = target; *c; c++)
-        if ((unsigned char)*c <= 0x20 || (unsigned char)*c >= 0x7f || *c == '#')
-            return fail(p, 400, "the target has bytes that must be percent-encoded");
+    const char *complaint = target_complaint(target);
+    if (complaint)
+        return fail(p, 400, complaint);
     if (strlen(target) > TARGET_MAX_BYTES)
         return fail(p, 414, "the target is too long");
     h->authority = NULL;
@@ -180,14 +230,7 @@ static enum h1_event read_request_line(struct h1_parser *p, struct http_head *h,
             return fail(p, 400, "the target's host has bytes that do not belong there");
         target = slash;
     }
-    char *mark = strchr(target, '?');
-    h->query = "";
-    if (mark) {
-        *mark = '\0';
-        h->query = mark + 1;
-    }
-    h->path = *target ? target : "/";
-    return *target && !decode_percent(target) ? fail(p, 400, "the path has a bad percent escape") : H1_MORE;
+    return split_path(h, target) ? H1_MORE : fail(p, 400, "the path has a bad percent escape");
 }
 
 /* HTTP/x.y SP status [SP reason], already ended by '\0'. */

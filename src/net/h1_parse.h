@@ -65,6 +65,9 @@ void h1_reset(struct h1_parser *p);
 enum h1_event h1_next(struct h1_parser *p, struct http_head *head, const char **at, size_t *n);
 /* The connection has ended: H1_END where that completes a response's body, H1_MORE between two messages, else H1_FAIL. */
 enum h1_event h1_finish(struct h1_parser *p);
+/* HTTP/2's pseudo fields into a head: verb, path, query, authority, by the same rules.  The target is cut up in
+ * place.  0, or the status of the refusal and why. */
+int http_head_set(struct http_head *h, const char *method, char *target, const char *authority, const char **why);
 /* Has a request begun and not yet ended? */
 bool h1_is_inside(const struct h1_parser *p);
 #endif

@@ -6,9 +6,9 @@
  * Rule:    a stream that was handed to on_request gets on_close exactly once, also when the client hangs up
  *          while no bytes flow; never from inside a call of this header.  What a peer can make us hold is
  *          bounded by http_server_config.  Requests that break the protocol are answered here and never
- *          reach on_request.  Nothing in this header knows which HTTP it is: a stream is one request and
- *          one response, both with back-pressure, so that HTTP/2 and gRPC can live behind the same door.
- * Start:   h1_parse.c (bytes to heads and bodies, pure), h1.c (a connection's life), server.c.
+ *          reach on_request.  A stream is one request and one response, both with back-pressure, whatever the
+ *          version: HTTP/1.1 and HTTP/2 (by its preface, or by ALPN behind TLS) share a port.
+ * Start:   conn.c (sockets, TLS, which version), h1_parse.c and h1.c, h2.c, stream.c (what handlers call), server.c.
  */
 #ifndef TUTTI_NET_HTTP_H
 #define TUTTI_NET_HTTP_H
@@ -20,6 +20,7 @@
 #include "base/err.h"
 #include "net/addr.h"
 #include "net/loop.h"
+#include "net/tls.h"
 
 /* ---- a request's head ---- */
 
@@ -74,16 +75,23 @@ enum { HTTP_QUEUE_HIGH_BYTES = 256 << 10, HTTP_QUEUE_LOW_BYTES = 64 << 10 };
 /* In on_request: who gets the calls. */
 void http_stream_take(struct http_stream *s, const struct http_stream_fns *fns, void *ctx);
 bool http_stream_peer(const struct http_stream *s, struct net_addr *out, struct err *err);
+bool http_stream_is_h2(const struct http_stream *s);
+/* In on_request: the body may come as slowly as it likes (a conversation, not an upload).  HTTP/2 only. */
+void http_stream_be_patient(struct http_stream *s);
 
 /* Stops the flow of on_data until resumed; the client is slowed down, not cut off. */
 void http_stream_pause(struct http_stream *s);
 void http_stream_resume(struct http_stream *s);
 
-/* Begins the response.  n_body: bytes that will follow, -1 when that is not known.  The fields are copied;
- * content-length, transfer-encoding, connection and date are ours. */
+/* Begins the response.  n_body: bytes that will follow, -1 when that is not known, HTTP_NO_BODY when there are none
+ * and nothing shall be said about it.  The fields (names in lower case) are copied; content-length,
+ * transfer-encoding, connection and date are ours. */
+enum { HTTP_NO_BODY = -2, HTTP_TRAILERS_MAX = 16 };
 void http_stream_start(struct http_stream *s, int status, const struct http_field *fields, int n_fields, int64_t n_body);
 void http_stream_write(struct http_stream *s, const void *bytes, size_t n); /* copied */
 void http_stream_end(struct http_stream *s);
+/* Ends it with fields behind the body (copied): HTTP/2, and HTTP/1.1 where the body's length was not announced. */
+void http_stream_end_with(struct http_stream *s, const struct http_field *trailers, int n_trailers);
 /* The three in one. */
 void http_stream_reply(struct http_stream *s, int status, const struct http_field *fields, int n_fields,
                        const void *body, size_t n);
@@ -106,6 +114,12 @@ struct http_server_config { /* zero means the default */
     uint32_t idle_ms;          /* 75 s between requests of a connection */
     uint32_t stall_ms;         /* 60 s in which a client reads nothing of what waits for it */
     uint32_t linger_ms;        /* 2 s for a client to hear why it is cut off */
+    /* HTTP/2 */
+    uint32_t max_streams;      /* 256 requests at a time on one connection */
+    int max_all_streams;       /* 16384 on all of them; more are told to try again */
+    uint32_t stream_window_bytes; /* 1 MiB of a request's body that its handler did not take yet */
+    uint32_t conn_window_bytes;   /* 4 MiB, the same over a connection */
+    uint32_t resets_burst;     /* 1000 streams that a client cancels at once, and 100 a second; more ends the connection */
 
     /* A head came; the stream must be taken (http_stream_take) before this returns. */
     void (*on_request)(void *ctx, struct http_stream *s, const struct http_head *head);
@@ -116,12 +130,15 @@ struct http_server_config { /* zero means the default */
 
 struct http_server_stats {
     uint64_t accepted_total, refused_total /* over max_connections */, bad_total /* protocol broken */, slow_total;
+    uint64_t h2_total;         /* connections that spoke HTTP/2 */
     uint64_t responses_total[6]; /* by class: [2] for 2xx, ... */
     int n_connections;
 };
 
 struct http_server;
 struct http_server *http_server_new(struct net_loop *l, const struct http_server_config *config, struct err *err);
+/* From now on new connections speak TLS (HTTP/2 by ALPN); also to renew a certificate.  Takes the context over. */
+void http_server_set_tls(struct http_server *v, struct tls_context *tls);
 /* bound (may be NULL) tells the port that the system chose. */
 bool http_server_listen(struct http_server *v, const struct net_addr *at, struct net_addr *bound, struct err *err);
 bool http_server_listen_fd(struct http_server *v, int fd, struct net_addr *bound, struct err *err); /* takes fd over */

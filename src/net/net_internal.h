@@ -1,28 +1,72 @@
-/* net/net_internal.h - what loop.c, server.c and h1.c share. */
+/* net/net_internal.h - what the files of this room share: a connection, its streams, the server. */
 #ifndef TUTTI_NET_NET_INTERNAL_H
 #define TUTTI_NET_NET_INTERNAL_H
 #include <uv.h>
 
 #include "net/h1_parse.h"
 #include "net/http.h"
+#include "net/tls.h"
 
 struct net_loop {
     uv_loop_t uv;
     bool is_stopped;
 };
 
-struct h1_conn;
+struct http_conn;
+struct h2;
 
 struct http_stream {
-    struct h1_conn *conn;
-    struct http_stream *next_free;
-    const struct http_stream_fns *fns; /* NULL until it was taken */
+    struct http_conn *conn;
+    struct http_stream *next_free;       /* h1's pool */
+    const struct http_stream_fns *fns;   /* NULL until it was taken */
     void *ctx;
     bool is_started, is_ended, is_reset, is_paused, was_high;
+    bool is_patient;     /* no clock for its body */
     bool drops_body;     /* HEAD, 204, 304: what is written goes nowhere */
-    bool is_chunked;     /* of the response */
+    bool is_chunked;     /* h1: of the response */
     int64_t n_left;      /* of the announced response body; -1: not announced */
     struct http_head head;
+};
+
+enum conn_state {
+    CONN_SNIFF, /* h1 or h2?  or in the TLS handshake */
+    CONN_IDLE, CONN_HEAD, CONN_BODY, CONN_ANSWER, CONN_SKIP, CONN_LINGER, /* h1 (h1.c has the picture) */
+    CONN_H2,
+    CONN_CLOSED
+};
+enum {
+    READ_BYTES = 64 << 10,
+    FREE_STREAMS_MAX = 64,
+    HELD_MAX_BYTES = 64 << 10, /* pipelined requests, or a body whose reader pauses; then we stop reading */
+    KEEP_BYTES = 16 << 10,     /* an idle connection keeps no more than this for its next response */
+};
+
+struct http_conn {
+    uv_tcp_t tcp;
+    uv_timer_t timer;
+    uv_write_t write;
+    uv_shutdown_t shutdown;
+    struct http_server *server;
+    struct http_conn *prev, *next, *next_dirty;
+    enum conn_state state;
+    bool is_dirty, is_reading, is_writing, is_shut;
+    int n_handles;
+    struct tls *tls;            /* NULL: clear text */
+    bool is_hello_seen, has_sealed; /* TLS: its first byte was looked at; there may be bytes that wait to be opened */
+    struct buf out;             /* to be sent, in the clear */
+    struct buf sealed, flying;  /* with TLS: the same as records; what belongs to libuv while is_writing */
+    uint64_t input_by_ms, output_by_ms, timer_at_ms; /* 0: none */
+    size_t output_left;
+    /* h1.c */
+    bool closes_after;
+    struct h1_parser parser;
+    struct http_stream *stream; /* BODY, ANSWER */
+    struct buf held;            /* SNIFF: the bytes so far */
+    size_t held_at;
+    uint64_t body_since_ms;
+    uint64_t n_lingered;
+    /* h2.c */
+    struct h2 *h2;
 };
 
 struct http_listener {
@@ -38,27 +82,66 @@ struct http_server {
     struct http_server_stats stats;
     uv_prepare_t flush; /* once per round, before it waits: what was written leaves */
     struct http_listener *listeners;
-    struct h1_conn *conns, *dirty;
+    struct http_conn *conns, *dirty;
+    struct tls_context *tls;           /* NULL: clear text */
     struct http_stream *free_streams;
-    int n_free_streams, n_handles; /* handles: not yet closed by libuv */
+    struct h2_stream *free_h2;
+    int n_free_streams, n_free_h2, n_h2_streams;
+    int n_handles; /* not yet closed by libuv */
     bool is_draining;
     uint64_t date_s;
     char date[64];
-    struct h1_conn *spare; /* to accept and close with when memory is out */
+    struct http_conn *spare; /* to accept and close with when memory is out */
     bool is_spare_busy;
-    char *read_bytes; /* one buffer for all reads: what a callback leaves unused is kept elsewhere */
+    char *read_bytes;  /* one buffer for all reads: what a callback leaves unused is kept elsewhere */
+    char *clear_bytes; /* the same, behind TLS */
 };
-enum { READ_BYTES = 64 << 10, FREE_STREAMS_MAX = 64 };
+
+/* conn.c: sockets, TLS, clocks; which protocol */
+/* false: not even the spare is free; libuv keeps the connection until we try again. */
+bool conn_accept(struct http_server *v, uv_stream_t *listener);
+void conn_service(struct http_conn *c); /* flush, finish, go on with what is held */
+void conn_drain(struct http_conn *c);
+void conn_close(struct http_conn *c, enum http_close why);
+void conn_mark_dirty(struct http_conn *c);
+struct http_conn *conn_pop_dirty(struct http_server *v);
+uint64_t conn_now_ms(const struct http_conn *c);
+void conn_input_by(struct http_conn *c, uint64_t in_ms /* 0: no clock */);
+void conn_set_reading(struct http_conn *c, bool on);
+bool conn_flush(struct http_conn *c); /* lets go of `out` as far as the socket takes it; false: the connection is gone */
+void conn_shut(struct http_conn *c);  /* no more output; the end of their input, or the clock, closes */
+void conn_shrink(struct http_conn *c);
 
 /* h1.c */
-/* false: not even the spare is free; libuv keeps the connection until we try again. */
-bool h1_accept(struct http_server *v, uv_stream_t *listener);
-void h1_service(struct h1_conn *c); /* flush, finish, go on with what is held */
-void h1_drain(struct h1_conn *c);
-void h1_cut(struct h1_conn *c);
-struct h1_conn *h1_alloc(void);
-struct h1_conn *h1_next_conn(struct h1_conn *c);
-struct h1_conn *h1_pop_dirty(struct http_server *v);
+void h1_on_bytes(struct http_conn *c, const char *bytes, size_t n);
+void h1_on_end_of_input(struct http_conn *c);
+void h1_on_time(struct http_conn *c);
+void h1_service(struct http_conn *c);
+void h1_drain(struct http_conn *c);
+void h1_drop(struct http_conn *c, enum http_close why); /* its stream is told */
+void h1_refuse(struct http_conn *c, int status, const char *why); /* outside of any stream; the connection ends with it */
+void h1_pause(struct http_stream *s);
+void h1_resume(struct http_stream *s);
+void h1_start(struct http_stream *s, int status, const struct http_field *fields, int n_fields, int64_t n_body);
+void h1_write(struct http_stream *s, const void *bytes, size_t n);
+void h1_end(struct http_stream *s, const struct http_field *trailers, int n_trailers);
+size_t h1_queued(const struct http_stream *s);
+
+/* h2.c: the same */
+bool h2_begin(struct http_conn *c);
+void h2_on_bytes(struct http_conn *c, const char *bytes, size_t n);
+void h2_on_time(struct http_conn *c);
+void h2_service(struct http_conn *c);
+void h2_drain(struct http_conn *c);
+void h2_drop(struct http_conn *c, enum http_close why);
+void h2_pause(struct http_stream *s);
+void h2_resume(struct http_stream *s);
+void h2_start(struct http_stream *s, int status, const struct http_field *fields, int n_fields, int64_t n_body);
+void h2_write(struct http_stream *s, const void *bytes, size_t n);
+void h2_end(struct http_stream *s, const struct http_field *trailers, int n_trailers);
+void h2_reset(struct http_stream *s);
+size_t h2_queued(const struct http_stream *s);
+void h2_free_streams(struct http_server *v);
 
 /* server.c */
 void server_accept_pending(struct http_server *v);

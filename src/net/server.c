@@ -1,4 +1,4 @@
-/* net/server.c - listening, limits, the pool of streams; the life of a connection is in h1.c. */
+/* net/server.c - listening, limits, the pool of streams; the life of a connection is in conn.c. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,9 +10,9 @@
 static void flush_all(uv_prepare_t *h)
 {
     struct http_server *v = h->data;
-    struct h1_conn *c;
-    while ((c = h1_pop_dirty(v)) != NULL) /* bounded: a connection goes on only with bytes that it holds */
-        h1_service(c);
+    struct http_conn *c;
+    while ((c = conn_pop_dirty(v)) != NULL) /* bounded: a connection goes on only with bytes that it holds */
+        conn_service(c);
 }
 
 static uint32_t preset(uint32_t v, uint32_t usual) { return v ? v : usual; }
@@ -20,8 +20,8 @@ static uint32_t preset(uint32_t v, uint32_t usual) { return v ? v : usual; }
 struct http_server *http_server_new(struct net_loop *l, const struct http_server_config *config, struct err *err)
 {
     struct http_server *v = calloc(1, sizeof(*v));
-    char *bytes = malloc(READ_BYTES);
-    struct h1_conn *spare = h1_alloc();
+    char *bytes = malloc(2 * READ_BYTES);
+    struct http_conn *spare = calloc(1, sizeof(*spare));
     if (!v || !bytes || !spare) {
         free(v);
         free(bytes);
@@ -29,6 +29,7 @@ struct http_server *http_server_new(struct net_loop *l, const struct http_server
         return err_null(err, ERR_NOMEM, "server: out of memory");
     }
     v->read_bytes = bytes;
+    v->clear_bytes = bytes + READ_BYTES;
     v->spare = spare;
     v->loop = l;
     v->config = *config;
@@ -42,6 +43,11 @@ struct http_server *http_server_new(struct net_loop *l, const struct http_server
     k->idle_ms = preset(k->idle_ms, 75000);
     k->stall_ms = preset(k->stall_ms, 60000);
     k->linger_ms = preset(k->linger_ms, 2000);
+    k->max_streams = preset(k->max_streams, 256);
+    k->max_all_streams = k->max_all_streams ? k->max_all_streams : 16384;
+    k->stream_window_bytes = preset(k->stream_window_bytes, 1 << 20);
+    k->conn_window_bytes = preset(k->conn_window_bytes, 4 << 20);
+    k->resets_burst = preset(k->resets_burst, 1000);
     uv_prepare_init(&l->uv, &v->flush);
     v->flush.data = v;
     uv_prepare_start(&v->flush, flush_all);
@@ -61,14 +67,20 @@ static void on_connection(uv_stream_t *listener, int status)
 {
     struct http_listener *li = (struct http_listener *)listener;
     if (status == 0)
-        li->is_pending = !h1_accept(li->server, listener);
+        li->is_pending = !conn_accept(li->server, listener);
 }
 
 void server_accept_pending(struct http_server *v)
 {
     for (struct http_listener *li = v->listeners; li; li = li->next)
         if (li->is_pending)
-            li->is_pending = !h1_accept(v, (uv_stream_t *)&li->tcp);
+            li->is_pending = !conn_accept(v, (uv_stream_t *)&li->tcp);
+}
+
+void http_server_set_tls(struct http_server *v, struct tls_context *tls)
+{
+    tls_context_free(v->tls);
+    v->tls = tls;
 }
 
 /* at NULL: the socket fd is bound already. */
@@ -126,9 +138,9 @@ static void close_listeners(struct http_server *v)
 void http_server_drain(struct http_server *v)
 {
     v->is_draining = true;
-    for (struct h1_conn *c = v->conns, *next; c; c = next) {
-        next = h1_next_conn(c);
-        h1_drain(c);
+    for (struct http_conn *c = v->conns, *next; c; c = next) {
+        next = c->next;
+        conn_drain(c);
     }
 }
 
@@ -145,9 +157,9 @@ void http_server_free(struct http_server *v)
     if (!v)
         return;
     close_listeners(v);
-    for (struct h1_conn *c = v->conns, *next; c; c = next) {
-        next = h1_next_conn(c);
-        h1_cut(c);
+    for (struct http_conn *c = v->conns, *next; c; c = next) {
+        next = c->next;
+        conn_close(c, HTTP_CLOSE_STOP);
     }
     uv_close((uv_handle_t *)&v->flush, on_flush_closed);
     while (v->n_handles > 0)
@@ -157,6 +169,8 @@ void http_server_free(struct http_server *v)
         v->free_streams = s->next_free;
         free(s);
     }
+    h2_free_streams(v);
+    tls_context_free(v->tls);
     free(v->read_bytes);
     free(v->spare);
     free(v);

@@ -78,12 +78,9 @@ bool serve_is_hasty(const struct serve *s)
 
 void serve_stop(struct serve *s) { net_wake_send(s->stop); }
 
-static void on_hangup(void *ctx)
+static void reload_keys(struct serve *s)
 {
-    struct serve *s = ctx;
     struct err err;
-    if (!s->config.key_file)
-        return;
     struct keys *k = keys_read(s->config.key_file, &err);
     if (!k) {
         log_error("%s; the old keys stay", err.text);
@@ -91,6 +88,25 @@ static void on_hangup(void *ctx)
     }
     keys_free(s->keys);
     s->keys = k;
+}
+
+static void reload_certificate(struct serve *s)
+{
+    struct err err;
+    struct tls_context *tls = tls_server_new(s->config.tls_cert, s->config.tls_key, &err);
+    if (tls)
+        http_server_set_tls(s->server, tls);
+    else
+        log_error("%s; the old certificate stays", err.text);
+}
+
+static void on_hangup(void *ctx)
+{
+    struct serve *s = ctx;
+    if (s->config.key_file)
+        reload_keys(s);
+    if (s->config.tls_cert && s->server)
+        reload_certificate(s);
 }
 
 /* ---- beginning ---- */
@@ -149,6 +165,12 @@ static bool make_models(struct serve *s, struct err *err)
 
 static bool listen_somewhere(struct serve *s, struct err *err)
 {
+    if (s->config.tls_cert) {
+        struct tls_context *tls = tls_server_new(s->config.tls_cert, s->config.tls_key, err);
+        if (!tls)
+            return false;
+        http_server_set_tls(s->server, tls);
+    }
     const int n_sockets = s->config.handles_signals ? systemd_n_sockets() : 0;
     if (n_sockets == 0) {
         bool ok = http_server_listen(s->server, &s->config.listen, &s->addr, err);
@@ -175,6 +197,8 @@ static bool start(struct serve *s, struct err *err)
     }
     if (k->key_file && !(s->keys = keys_read(k->key_file, err)))
         return false;
+    if (!k->tls_cert != !k->tls_key)
+        return err_set(err, ERR_INPUT, "TLS needs both, a certificate and its key (--tls-cert FILE --tls-key FILE)");
     k->http.max_connections = allow_connections(k->http.max_connections ? k->http.max_connections : 4096);
     k->http.on_request = front_on_request;
     k->http.put_error = front_put_error;

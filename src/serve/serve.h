@@ -2,10 +2,10 @@
  *
  * For:     cmd/serve.c, tests.
  * Callers: cmd/.
- * Touches: the network, signals, the key file.  Thread: the caller's runs the loop; serve_stop() from any.
+ * Touches: the network, signals, the key file, the certificate.  Thread: the caller's runs the loop; serve_stop() from any.
  * Rule:    listens as soon as serve_new() returns, whatever the models do.  Beyond loopback only with keys.
  *          SIGTERM and SIGINT let what runs finish and refuse what is new; a second one ends at once.
- *          SIGHUP reads the key file again.
+ *          SIGHUP reads the key file and the certificate again.
  * Start:   serve.c (life), front.c (which request goes where, who may ask).
  */
 #ifndef TUTTI_SERVE_SERVE_H
@@ -24,6 +24,7 @@ struct serve_config {
     struct net_addr more[SERVE_LISTENS_MAX - 1];
     int n_more;
     const char *key_file;      /* NULL: none; borrowed until serve_free() */
+    const char *tls_cert, *tls_key; /* PEM files, NULL: clear text; borrowed like key_file */
     struct expert **experts;   /* borrowed until serve_free() */
     int n_experts;
     bool handles_signals;      /* SIGTERM, SIGINT, SIGHUP; systemd's sockets and notifications */
