@@ -2,11 +2,11 @@
  *
  *   accept --> SNIFF --(bytes that begin no HTTP/2 preface; ALPN)--> h1.c's states
  *                    --(the whole preface; ALPN "h2")--------------> H2 (h2.c)
- *   any --> CLOSED: conn_close()
+ *   any --> CLOSED: http_conn_close()
  *
  * Bytes in: on_read() -> take() [-> TLS] -> route() -> h1_on_bytes() or h2_on_bytes().
  * Bytes out: whoever writes appends to `out` and marks the connection dirty; the server's flush calls
- * conn_service() once per round, that calls conn_flush().
+ * http_conn_service() once per round, that calls http_conn_flush().
  */
 #include <stdlib.h>
 #include <string.h>
@@ -17,9 +17,9 @@ enum { OVER_MAX = 64 /* connections over the limit that are told so */ };
 
 static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"; /* RFC 9113, 3.4 */
 
-uint64_t conn_now_ms(const struct http_conn *c) { return uv_now(c->tcp.loop); }
+uint64_t http_conn_now_ms(const struct http_conn *c) { return uv_now(c->tcp.loop); }
 
-void conn_mark_dirty(struct http_conn *c)
+void http_conn_mark_dirty(struct http_conn *c)
 {
     if (c->is_dirty)
         return;
@@ -28,7 +28,7 @@ void conn_mark_dirty(struct http_conn *c)
     c->server->dirty = c;
 }
 
-struct http_conn *conn_pop_dirty(struct http_server *v)
+struct http_conn *http_conn_pop_dirty(struct http_server *v)
 {
     struct http_conn *c = v->dirty;
     if (c) {
@@ -72,12 +72,12 @@ static void say_bye(struct http_conn *c)
     }
 }
 
-void conn_close(struct http_conn *c, enum http_close why)
+void http_conn_close(struct http_conn *c, enum http_close why)
 {
     struct http_server *v = c->server;
-    if (c->state == CONN_CLOSED)
+    if (c->state == HTTP_CONN_CLOSED)
         return;
-    c->state = CONN_CLOSED;
+    c->state = HTTP_CONN_CLOSED;
     h1_drop(c, why);
     h2_drop(c, why);
     say_bye(c);
@@ -97,10 +97,10 @@ void conn_close(struct http_conn *c, enum http_close why)
     uv_close((uv_handle_t *)&c->timer, on_handle_closed);
 }
 
-void conn_drain(struct http_conn *c)
+void http_conn_drain(struct http_conn *c)
 {
-    if (c->state == CONN_SNIFF)
-        conn_close(c, HTTP_CLOSE_STOP);
+    if (c->state == HTTP_CONN_SNIFF)
+        http_conn_close(c, HTTP_CLOSE_STOP);
     else if (c->h2)
         h2_drain(c);
     else
@@ -119,26 +119,26 @@ static void set_timer(struct http_conn *c)
     if (!at || (c->timer_at_ms && c->timer_at_ms <= at))
         return;
     c->timer_at_ms = at;
-    const uint64_t now = conn_now_ms(c);
+    const uint64_t now = http_conn_now_ms(c);
     uv_timer_start(&c->timer, on_timer, at > now ? at - now : 0, 0);
 }
 
-void conn_input_by(struct http_conn *c, uint64_t in_ms)
+void http_conn_input_by(struct http_conn *c, uint64_t in_ms)
 {
-    c->input_by_ms = in_ms ? conn_now_ms(c) + in_ms : 0;
+    c->input_by_ms = in_ms ? http_conn_now_ms(c) + in_ms : 0;
     set_timer(c);
 }
 
 static void on_timer(uv_timer_t *t)
 {
     struct http_conn *c = t->data;
-    const uint64_t now = conn_now_ms(c);
+    const uint64_t now = http_conn_now_ms(c);
     c->timer_at_ms = 0;
     if (c->output_by_ms && now >= c->output_by_ms) {
         const size_t left = uv_stream_get_write_queue_size((uv_stream_t *)&c->tcp);
         if (left >= c->output_left) {
             c->server->stats.slow_total++;
-            conn_close(c, HTTP_CLOSE_TIMEOUT);
+            http_conn_close(c, HTTP_CLOSE_TIMEOUT);
             return;
         }
         c->output_left = left;
@@ -146,18 +146,18 @@ static void on_timer(uv_timer_t *t)
     }
     if (c->input_by_ms && now >= c->input_by_ms) {
         c->input_by_ms = 0;
-        if (c->state == CONN_H2) {
+        if (c->state == HTTP_CONN_H2) {
             h2_on_time(c);
-        } else if (c->state == CONN_SNIFF && c->held.len > 0) { /* a slow beginning of something */
-            c->state = CONN_HEAD;
+        } else if (c->state == HTTP_CONN_SNIFF && c->held.len > 0) { /* a slow beginning of something */
+            c->state = HTTP_CONN_HEAD;
             h1_on_time(c);
-        } else if (c->state == CONN_SNIFF) {
-            conn_close(c, HTTP_CLOSE_TIMEOUT);
+        } else if (c->state == HTTP_CONN_SNIFF) {
+            http_conn_close(c, HTTP_CLOSE_TIMEOUT);
         } else {
             h1_on_time(c);
         }
     }
-    if (c->state != CONN_CLOSED)
+    if (c->state != HTTP_CONN_CLOSED)
         set_timer(c);
 }
 
@@ -166,23 +166,23 @@ static void on_timer(uv_timer_t *t)
 static void enter_h1(struct http_conn *c, const char *bytes, size_t n)
 {
     struct buf first = c->held; /* h1 keeps what it must wait with there */
-    buf_init(&c->held, HELD_MAX_BYTES + READ_BYTES);
-    c->state = CONN_IDLE;
+    buf_init(&c->held, H1_HELD_MAX_BYTES + READ_BYTES);
+    c->state = HTTP_CONN_IDLE;
     if (first.len > 0)
         h1_on_bytes(c, first.data, first.len);
     buf_fini(&first);
-    if (n > 0 && c->state != CONN_CLOSED)
+    if (n > 0 && c->state != HTTP_CONN_CLOSED)
         h1_on_bytes(c, bytes, n);
 }
 
 static void enter_h2(struct http_conn *c)
 {
     if (!h2_begin(c)) {
-        conn_close(c, HTTP_CLOSE_ERROR);
+        http_conn_close(c, HTTP_CLOSE_ERROR);
         return;
     }
     c->server->stats.h2_total++;
-    c->state = CONN_H2;
+    c->state = HTTP_CONN_H2;
     if (c->held.len > 0)
         h2_on_bytes(c, c->held.data, c->held.len);
     buf_clear(&c->held);
@@ -191,7 +191,7 @@ static void enter_h2(struct http_conn *c)
 /* Clear bytes: to whom they belong. */
 static void route(struct http_conn *c, const char *bytes, size_t n)
 {
-    if (c->state == CONN_SNIFF) {
+    if (c->state == HTTP_CONN_SNIFF) {
         size_t same = 0; /* a first read of one byte "P" is legal: wait until the bytes differ, or are the preface */
         while (same < n && c->held.len + same < sizeof(preface) - 1 && bytes[same] == preface[c->held.len + same])
             same++;
@@ -202,17 +202,17 @@ static void route(struct http_conn *c, const char *bytes, size_t n)
         buf_append(&c->held, bytes, same);
         if (c->held.failed || c->held.len < sizeof(preface) - 1) {
             if (c->held.failed)
-                conn_close(c, HTTP_CLOSE_ERROR);
+                http_conn_close(c, HTTP_CLOSE_ERROR);
             return;
         }
         enter_h2(c);
         bytes += same;
         n -= same;
     }
-    if (c->state == CONN_H2) {
+    if (c->state == HTTP_CONN_H2) {
         if (n > 0)
             h2_on_bytes(c, bytes, n);
-    } else if (c->state != CONN_CLOSED) {
+    } else if (c->state != HTTP_CONN_CLOSED) {
         h1_on_bytes(c, bytes, n);
     }
 }
@@ -220,26 +220,26 @@ static void route(struct http_conn *c, const char *bytes, size_t n)
 /* Opens what came as far as somebody reads it. */
 static void open_sealed(struct http_conn *c)
 {
-    while (c->is_reading && c->state != CONN_CLOSED) {
+    while (c->is_reading && c->state != HTTP_CONN_CLOSED) {
         size_t n;
         const enum tls_result r = tls_get(c->tls, c->server->clear_bytes, READ_BYTES, &n);
         if (r == TLS_FAIL) {
             c->server->stats.bad_total++;
-            conn_flush(c); /* the alert says why */
-            conn_close(c, HTTP_CLOSE_ERROR);
+            http_conn_flush(c); /* the alert says why */
+            http_conn_close(c, HTTP_CLOSE_ERROR);
             return;
         }
-        if (c->state == CONN_SNIFF && tls_is_ready(c->tls)) {
+        if (c->state == HTTP_CONN_SNIFF && tls_is_ready(c->tls)) {
             if (tls_is_h2(c->tls))
                 enter_h2(c);
             else
                 enter_h1(c, "", 0);
-            if (c->state == CONN_CLOSED)
+            if (c->state == HTTP_CONN_CLOSED)
                 return;
         }
         if (r == TLS_END) {
-            if (c->state == CONN_H2 || c->state == CONN_SNIFF)
-                conn_close(c, HTTP_CLOSE_HANGUP);
+            if (c->state == HTTP_CONN_H2 || c->state == HTTP_CONN_SNIFF)
+                http_conn_close(c, HTTP_CLOSE_HANGUP);
             else
                 h1_on_end_of_input(c);
             return;
@@ -248,8 +248,8 @@ static void open_sealed(struct http_conn *c)
             break;
         route(c, c->server->clear_bytes, n);
     }
-    if (c->state != CONN_CLOSED)
-        conn_mark_dirty(c); /* the handshake, or TLS itself, may have something to say */
+    if (c->state != HTTP_CONN_CLOSED)
+        http_conn_mark_dirty(c); /* the handshake, or TLS itself, may have something to say */
 }
 
 static void take(struct http_conn *c, const char *bytes, size_t n)
@@ -258,7 +258,7 @@ static void take(struct http_conn *c, const char *bytes, size_t n)
         route(c, bytes, n);
         return;
     }
-    if (c->state == CONN_SNIFF && !c->is_hello_seen) {
+    if (c->state == HTTP_CONN_SNIFF && !c->is_hello_seen) {
         c->is_hello_seen = true;
         if (bytes[0] != 0x16) { /* no TLS record of a handshake: somebody forgot the s */
             tls_free(c->tls);
@@ -269,7 +269,7 @@ static void take(struct http_conn *c, const char *bytes, size_t n)
         }
     }
     if (!tls_put(c->tls, bytes, n))
-        conn_close(c, HTTP_CLOSE_ERROR);
+        http_conn_close(c, HTTP_CLOSE_ERROR);
     else
         open_sealed(c);
 }
@@ -279,10 +279,10 @@ static void on_read(uv_stream_t *tcp, ssize_t n, const uv_buf_t *b)
     struct http_conn *c = tcp->data;
     if (n > 0)
         take(c, b->base, (size_t)n);
-    else if (n == UV_EOF && c->state != CONN_H2 && c->state != CONN_SNIFF)
+    else if (n == UV_EOF && c->state != HTTP_CONN_H2 && c->state != HTTP_CONN_SNIFF)
         h1_on_end_of_input(c);
     else if (n < 0)
-        conn_close(c, HTTP_CLOSE_HANGUP);
+        http_conn_close(c, HTTP_CLOSE_HANGUP);
 }
 
 static void give_buffer(uv_handle_t *h, size_t hint, uv_buf_t *out)
@@ -292,9 +292,9 @@ static void give_buffer(uv_handle_t *h, size_t hint, uv_buf_t *out)
     *out = uv_buf_init(c->server->read_bytes, READ_BYTES);
 }
 
-void conn_set_reading(struct http_conn *c, bool on)
+void http_conn_set_reading(struct http_conn *c, bool on)
 {
-    if (on == c->is_reading || c->state == CONN_CLOSED)
+    if (on == c->is_reading || c->state == HTTP_CONN_CLOSED)
         return;
     c->is_reading = on;
     if (!on) {
@@ -304,7 +304,7 @@ void conn_set_reading(struct http_conn *c, bool on)
     uv_read_start((uv_stream_t *)&c->tcp, give_buffer, on_read);
     if (c->tls) { /* clear bytes may lie in there for which no event will come */
         c->has_sealed = true;
-        conn_mark_dirty(c);
+        http_conn_mark_dirty(c);
     }
 }
 
@@ -315,13 +315,13 @@ static void on_written(uv_write_t *w, int status)
     struct http_conn *c = w->data;
     c->is_writing = false;
     c->output_by_ms = 0;
-    if (c->state == CONN_CLOSED)
+    if (c->state == HTTP_CONN_CLOSED)
         return;
     buf_clear(&c->flying);
     if (status < 0)
-        conn_close(c, HTTP_CLOSE_HANGUP);
+        http_conn_close(c, HTTP_CLOSE_HANGUP);
     else
-        conn_mark_dirty(c);
+        http_conn_mark_dirty(c);
 }
 
 static void shrink(struct buf *b, size_t max_bytes)
@@ -334,7 +334,7 @@ static void shrink(struct buf *b, size_t max_bytes)
     }
 }
 
-void conn_shrink(struct http_conn *c)
+void http_conn_shrink(struct http_conn *c)
 {
     shrink(&c->out, c->out.max_bytes);
     shrink(&c->sealed, c->sealed.max_bytes);
@@ -353,14 +353,14 @@ static bool seal(struct http_conn *c)
     return tls_take(c->tls, &c->sealed);
 }
 
-bool conn_flush(struct http_conn *c)
+bool http_conn_flush(struct http_conn *c)
 {
     if (c->is_writing)
         return true;
     struct buf *from = &c->out;
     if (c->tls) {
         if (!seal(c)) {
-            conn_close(c, HTTP_CLOSE_ERROR);
+            http_conn_close(c, HTTP_CLOSE_ERROR);
             return false;
         }
         from = &c->sealed;
@@ -372,7 +372,7 @@ bool conn_flush(struct http_conn *c)
     if (n == UV_EAGAIN)
         n = 0;
     if (n < 0) {
-        conn_close(c, HTTP_CLOSE_HANGUP);
+        http_conn_close(c, HTTP_CLOSE_HANGUP);
         return false;
     }
     if ((size_t)n == from->len) {
@@ -385,12 +385,12 @@ bool conn_flush(struct http_conn *c)
     b = uv_buf_init(c->flying.data + n, (unsigned)(c->flying.len - (size_t)n));
     c->write.data = c;
     if (uv_write(&c->write, (uv_stream_t *)&c->tcp, &b, 1, on_written) != 0) {
-        conn_close(c, HTTP_CLOSE_HANGUP);
+        http_conn_close(c, HTTP_CLOSE_HANGUP);
         return false;
     }
     c->is_writing = true;
     c->output_left = b.len;
-    c->output_by_ms = conn_now_ms(c) + c->server->config.stall_ms;
+    c->output_by_ms = http_conn_now_ms(c) + c->server->config.stall_ms;
     set_timer(c);
     return true;
 }
@@ -400,33 +400,33 @@ static void on_shutdown(uv_shutdown_t *r, int status)
     (void)r, (void)status; /* the end of their input, or the clock, closes */
 }
 
-void conn_shut(struct http_conn *c)
+void http_conn_shut(struct http_conn *c)
 {
     if (c->is_shut || (c->tls && !tls_is_ready(c->tls)))
         return;
     say_bye(c);
     c->is_shut = true;
     if (uv_shutdown(&c->shutdown, (uv_stream_t *)&c->tcp, on_shutdown) != 0)
-        conn_close(c, HTTP_CLOSE_HANGUP);
+        http_conn_close(c, HTTP_CLOSE_HANGUP);
 }
 
-void conn_service(struct http_conn *c)
+void http_conn_service(struct http_conn *c)
 {
     if (c->has_sealed) {
         c->has_sealed = false;
         open_sealed(c);
     }
-    if (c->state == CONN_H2)
+    if (c->state == HTTP_CONN_H2)
         h2_service(c);
-    else if (c->state == CONN_SNIFF)
-        conn_flush(c);
-    else if (c->state != CONN_CLOSED)
+    else if (c->state == HTTP_CONN_SNIFF)
+        http_conn_flush(c);
+    else if (c->state != HTTP_CONN_CLOSED)
         h1_service(c);
 }
 
 /* ---- a new connection ---- */
 
-bool conn_accept(struct http_server *v, uv_stream_t *listener)
+bool http_conn_accept(struct http_server *v, uv_stream_t *listener)
 {
     struct http_conn *c = calloc(1, sizeof(*c));
     if (!c) {
@@ -455,12 +455,12 @@ bool conn_accept(struct http_server *v, uv_stream_t *listener)
     v->conns = c;
     v->stats.n_connections++;
     if (uv_accept(listener, (uv_stream_t *)&c->tcp) != 0) {
-        conn_close(c, HTTP_CLOSE_ERROR);
+        http_conn_close(c, HTTP_CLOSE_ERROR);
         return true;
     }
     v->stats.accepted_total++;
     if (c == v->spare) { /* the client sees it closed, which is better than to wait for nothing */
-        conn_close(c, HTTP_CLOSE_ERROR);
+        http_conn_close(c, HTTP_CLOSE_ERROR);
         return true;
     }
     uv_tcp_nodelay(&c->tcp, 1);
@@ -469,11 +469,11 @@ bool conn_accept(struct http_server *v, uv_stream_t *listener)
     v->stats.refused_total += is_over;
     if ((is_over && v->stats.n_connections > v->config.max_connections + OVER_MAX) ||
         (v->tls && !(c->tls = tls_new(v->tls, NULL, true)))) {
-        conn_close(c, HTTP_CLOSE_ERROR);
+        http_conn_close(c, HTTP_CLOSE_ERROR);
         return true;
     }
-    conn_input_by(c, v->config.head_ms);
-    conn_set_reading(c, true);
+    http_conn_input_by(c, v->config.head_ms);
+    http_conn_set_reading(c, true);
     if (is_over)
         h1_refuse(c, 503, "too many connections");
     return true;

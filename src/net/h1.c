@@ -8,7 +8,7 @@
  *               +--------------------------------- SKIP (a small rest) <-----------+--> IDLE | CLOSED
  *                                                  LINGER (a large or broken one: the client hears why,
  *                                                  what it still sends is thrown away) --> CLOSED
- *   any --> CLOSED: conn_close(), the only place where a stream's on_close is called for a lost client
+ *   any --> CLOSED: http_conn_close(), the only place where a stream's on_close is called for a lost client
  *
  * Nothing is written from inside a handler's call: it marks the connection dirty, and the server's flush,
  * once per round, lets the bytes go.  So a round's small writes leave in one, and callbacks never nest.
@@ -36,20 +36,20 @@ void h1_drop(struct http_conn *c, enum http_close why)
 void h1_drain(struct http_conn *c)
 {
     c->closes_after = true;
-    if (c->state == CONN_IDLE)
-        conn_close(c, HTTP_CLOSE_STOP);
+    if (c->state == HTTP_CONN_IDLE)
+        http_conn_close(c, HTTP_CLOSE_STOP);
 }
 
 /* ---- leaving with words ---- */
 
 static void enter_linger(struct http_conn *c)
 {
-    c->state = CONN_LINGER;
+    c->state = HTTP_CONN_LINGER;
     c->n_lingered = 0;
     buf_clear(&c->held);
     c->held_at = 0;
-    conn_input_by(c, c->server->config.linger_ms);
-    conn_mark_dirty(c);
+    http_conn_input_by(c, c->server->config.linger_ms);
+    http_conn_mark_dirty(c);
 }
 
 /* A refusal of ours, outside of any stream; the connection ends with it. */
@@ -78,21 +78,21 @@ void h1_refuse(struct http_conn *c, int status, const char *why)
 void h1_on_time(struct http_conn *c)
 {
     switch (c->state) {
-    case CONN_HEAD:
-    case CONN_BODY:
+    case HTTP_CONN_HEAD:
+    case HTTP_CONN_BODY:
         c->server->stats.slow_total++;
         if (c->stream && c->stream->is_started)
-            conn_close(c, HTTP_CLOSE_TIMEOUT);
+            http_conn_close(c, HTTP_CLOSE_TIMEOUT);
         else
-            h1_refuse(c, 408, c->state == CONN_HEAD ? "the header took too long to arrive" : "the body came too slowly");
+            h1_refuse(c, 408, c->state == HTTP_CONN_HEAD ? "the header took too long to arrive" : "the body came too slowly");
         break;
-    case CONN_IDLE:
-    case CONN_SKIP:
-    case CONN_LINGER: conn_close(c, HTTP_CLOSE_TIMEOUT); break;
-    case CONN_SNIFF:
-    case CONN_H2:
-    case CONN_ANSWER:
-    case CONN_CLOSED: break;
+    case HTTP_CONN_IDLE:
+    case HTTP_CONN_SKIP:
+    case HTTP_CONN_LINGER: http_conn_close(c, HTTP_CLOSE_TIMEOUT); break;
+    case HTTP_CONN_SNIFF:
+    case HTTP_CONN_H2:
+    case HTTP_CONN_ANSWER:
+    case HTTP_CONN_CLOSED: break;
     }
 }
 
@@ -103,9 +103,9 @@ static void begin_stream(struct http_conn *c)
     const struct http_server_config *k = &c->server->config;
     struct http_stream *s = c->stream;
     const bool has_body = s->head.content_length != 0;
-    c->state = CONN_BODY;
-    c->body_since_ms = conn_now_ms(c);
-    conn_input_by(c, has_body ? k->body_ms : 0);
+    c->state = HTTP_CONN_BODY;
+    c->body_since_ms = http_conn_now_ms(c);
+    http_conn_input_by(c, has_body ? k->body_ms : 0);
     s->drops_body = s->head.verb == HTTP_VERB_HEAD;
     k->on_request(k->ctx, s, &s->head);
     if (!s->fns) {
@@ -115,23 +115,23 @@ static void begin_stream(struct http_conn *c)
     if (c->parser.wants_continue && !s->is_started && !s->is_reset) {
         buf_puts(&c->out, "HTTP/1.1 100 Continue\r\n\r\n");
         c->parser.wants_continue = false;
-        conn_mark_dirty(c);
+        http_conn_mark_dirty(c);
     }
 }
 
 /* Must the parser wait?  For the response before the next request, or for a reader that paused. */
 static bool must_wait(const struct http_conn *c)
 {
-    return c->state == CONN_ANSWER || (c->state == CONN_BODY && c->stream && (c->stream->is_paused || c->stream->is_reset));
+    return c->state == HTTP_CONN_ANSWER || (c->state == HTTP_CONN_BODY && c->stream && (c->stream->is_paused || c->stream->is_reset));
 }
 
 /* Works through the bytes as far as it may go; returns how many it used. */
 static size_t feed(struct http_conn *c, const char *at, size_t n)
 {
     const size_t n_all = n;
-    while (c->state < CONN_LINGER && !must_wait(c)) {
+    while (c->state < HTTP_CONN_LINGER && !must_wait(c)) {
         struct http_stream *s = c->stream;
-        if (c->state == CONN_IDLE || c->state == CONN_HEAD) {
+        if (c->state == HTTP_CONN_IDLE || c->state == HTTP_CONN_HEAD) {
             if (n == 0)
                 break;
             if (!s && !(c->stream = s = server_take_stream(c->server))) {
@@ -147,7 +147,7 @@ static size_t feed(struct http_conn *c, const char *at, size_t n)
         case H1_HEAD: begin_stream(c); break;
         case H1_DATA: {
             const struct http_server_config *k = &c->server->config;
-            if (c->state == CONN_BODY) {
+            if (c->state == HTTP_CONN_BODY) {
                 c->input_by_ms = c->body_since_ms + k->body_ms + c->parser.n_body * 1000 / 1024;
                 if (s->fns->on_data && !s->is_ended)
                     s->fns->on_data(s->ctx, c->parser.data, c->parser.n_data);
@@ -155,33 +155,33 @@ static size_t feed(struct http_conn *c, const char *at, size_t n)
             break;
         }
         case H1_END:
-            conn_input_by(c, 0);
-            if (c->state == CONN_SKIP) {
+            http_conn_input_by(c, 0);
+            if (c->state == HTTP_CONN_SKIP) {
                 h1_reset(&c->parser);
-                c->state = CONN_IDLE;
-                conn_input_by(c, c->server->config.idle_ms);
+                c->state = HTTP_CONN_IDLE;
+                http_conn_input_by(c, c->server->config.idle_ms);
                 break;
             }
-            c->state = CONN_ANSWER;
+            c->state = HTTP_CONN_ANSWER;
             if (s->fns->on_end && !s->is_ended)
                 s->fns->on_end(s->ctx);
-            conn_mark_dirty(c); /* the response may be out already */
+            http_conn_mark_dirty(c); /* the response may be out already */
             break;
         case H1_FAIL:
             c->server->stats.bad_total++;
-            if (c->state == CONN_SKIP || (s && s->is_started))
-                conn_close(c, HTTP_CLOSE_ERROR);
+            if (c->state == HTTP_CONN_SKIP || (s && s->is_started))
+                http_conn_close(c, HTTP_CLOSE_ERROR);
             else
                 h1_refuse(c, c->parser.status, c->parser.why);
             break;
         case H1_MORE: break;
         }
     }
-    if (c->state == CONN_IDLE && h1_is_inside(&c->parser)) {
-        c->state = CONN_HEAD;
-        conn_input_by(c, c->server->config.head_ms);
+    if (c->state == HTTP_CONN_IDLE && h1_is_inside(&c->parser)) {
+        c->state = HTTP_CONN_HEAD;
+        http_conn_input_by(c, c->server->config.head_ms);
     }
-    if (c->state == CONN_LINGER)
+    if (c->state == HTTP_CONN_LINGER)
         n = 0; /* thrown away */
     return n_all - n;
 }
@@ -190,17 +190,17 @@ static void feed_held(struct http_conn *c)
 {
     /* Also without bytes: a body's end may be what a pause kept back. */
     c->held_at += feed(c, c->held.len ? c->held.data + c->held_at : "", c->held.len - c->held_at);
-    if (c->state == CONN_CLOSED)
+    if (c->state == HTTP_CONN_CLOSED)
         return;
     if (c->held_at >= c->held.len) {
         c->held_at = 0;
         buf_clear(&c->held);
         if (c->held.cap > KEEP_BYTES) {
             buf_fini(&c->held);
-            buf_init(&c->held, HELD_MAX_BYTES + READ_BYTES);
+            buf_init(&c->held, H1_HELD_MAX_BYTES + READ_BYTES);
         }
     }
-    conn_set_reading(c, c->held.len - c->held_at < HELD_MAX_BYTES);
+    http_conn_set_reading(c, c->held.len - c->held_at < H1_HELD_MAX_BYTES);
 }
 
 void h1_on_end_of_input(struct http_conn *c)
@@ -209,24 +209,24 @@ void h1_on_end_of_input(struct http_conn *c)
      * too, except when all that it wants is on its way out already. */
     if (c->stream && c->stream->is_ended && !c->stream->is_reset) {
         c->closes_after = true;
-        conn_set_reading(c, false);
+        http_conn_set_reading(c, false);
         return;
     }
-    conn_close(c, HTTP_CLOSE_HANGUP);
+    http_conn_close(c, HTTP_CLOSE_HANGUP);
 }
 
 void h1_on_bytes(struct http_conn *c, const char *bytes, size_t n)
 {
-    if (c->state == CONN_LINGER) {
+    if (c->state == HTTP_CONN_LINGER) {
         c->n_lingered += n;
         if (c->n_lingered > LINGER_MAX_BYTES)
-            conn_close(c, HTTP_CLOSE_ERROR);
+            http_conn_close(c, HTTP_CLOSE_ERROR);
         return;
     }
     size_t used = 0;
     if (c->held.len == 0)
         used = feed(c, bytes, n);
-    if (c->state == CONN_CLOSED || used == n)
+    if (c->state == HTTP_CONN_CLOSED || used == n)
         return;
     if (c->held_at > 0) {
         memmove(c->held.data, c->held.data + c->held_at, c->held.len - c->held_at);
@@ -235,13 +235,13 @@ void h1_on_bytes(struct http_conn *c, const char *bytes, size_t n)
     }
     buf_append(&c->held, bytes + used, n - used);
     if (c->held.failed) {
-        conn_close(c, HTTP_CLOSE_ERROR);
+        http_conn_close(c, HTTP_CLOSE_ERROR);
         return;
     }
     if (must_wait(c))
-        conn_set_reading(c, c->held.len < HELD_MAX_BYTES);
+        http_conn_set_reading(c, c->held.len < H1_HELD_MAX_BYTES);
     else
-        conn_mark_dirty(c);
+        http_conn_mark_dirty(c);
 }
 
 /* ---- bytes out ---- */
@@ -249,38 +249,38 @@ void h1_on_bytes(struct http_conn *c, const char *bytes, size_t n)
 /* The response is out: what becomes of the connection? */
 static void finish(struct http_conn *c)
 {
-    const bool is_read = c->state == CONN_ANSWER, closes = c->closes_after || c->parser.wants_close;
+    const bool is_read = c->state == HTTP_CONN_ANSWER, closes = c->closes_after || c->parser.wants_close;
     h1_drop(c, HTTP_CLOSE_DONE);
-    conn_shrink(c);
+    http_conn_shrink(c);
     if (is_read && closes) {
-        conn_close(c, HTTP_CLOSE_DONE);
+        http_conn_close(c, HTTP_CLOSE_DONE);
     } else if (closes) {
         enter_linger(c);
     } else if (is_read) {
         h1_reset(&c->parser);
-        c->state = CONN_IDLE;
-        conn_input_by(c, c->server->config.idle_ms);
+        c->state = HTTP_CONN_IDLE;
+        http_conn_input_by(c, c->server->config.idle_ms);
     } else {
-        c->state = CONN_SKIP;
+        c->state = HTTP_CONN_SKIP;
     }
 }
 
 void h1_service(struct http_conn *c)
 {
     struct http_stream *s = c->stream;
-    if (c->state == CONN_CLOSED)
+    if (c->state == HTTP_CONN_CLOSED)
         return;
     if ((s && s->is_reset) || c->out.failed) {
-        conn_close(c, c->out.failed ? HTTP_CLOSE_ERROR : HTTP_CLOSE_STOP);
+        http_conn_close(c, c->out.failed ? HTTP_CLOSE_ERROR : HTTP_CLOSE_STOP);
         return;
     }
-    if (!conn_flush(c))
+    if (!http_conn_flush(c))
         return;
     if (!c->is_writing) {
         if (s && s->is_ended) {
             finish(c);
-        } else if (c->state == CONN_LINGER) {
-            conn_shut(c);
+        } else if (c->state == HTTP_CONN_LINGER) {
+            http_conn_shut(c);
         }
     }
     s = c->stream;
@@ -289,7 +289,7 @@ void h1_service(struct http_conn *c)
         if (s->fns && s->fns->on_drain && !s->is_ended)
             s->fns->on_drain(s->ctx);
     }
-    if (c->state != CONN_CLOSED && !must_wait(c))
+    if (c->state != HTTP_CONN_CLOSED && !must_wait(c))
         feed_held(c);
 }
 
@@ -303,17 +303,17 @@ size_t h1_queued(const struct http_stream *s)
 
 void h1_pause(struct http_stream *s)
 {
-    if (s->conn->state == CONN_BODY)
+    if (s->conn->state == HTTP_CONN_BODY)
         s->conn->input_by_ms = 0; /* the clock stands still while nobody wants the bytes */
 }
 
 void h1_resume(struct http_stream *s)
 {
-    if (s->conn->state == CONN_BODY) {
-        s->conn->body_since_ms = conn_now_ms(s->conn);
-        conn_input_by(s->conn, s->conn->server->config.body_ms);
+    if (s->conn->state == HTTP_CONN_BODY) {
+        s->conn->body_since_ms = http_conn_now_ms(s->conn);
+        http_conn_input_by(s->conn, s->conn->server->config.body_ms);
     }
-    conn_mark_dirty(s->conn);
+    http_conn_mark_dirty(s->conn);
 }
 
 /* With a body still to come: is what is left so little that we read on, or does the connection end? */
@@ -321,7 +321,7 @@ static bool must_close_after(const struct http_conn *c)
 {
     if (c->closes_after || c->parser.wants_close || c->server->is_draining)
         return true;
-    return c->state == CONN_BODY &&
+    return c->state == HTTP_CONN_BODY &&
            (c->stream->head.content_length < 0 || c->parser.n_left > SKIP_MAX_BYTES || c->parser.wants_continue);
 }
 
@@ -356,7 +356,7 @@ void h1_start(struct http_stream *s, int status, const struct http_field *fields
     else if (c->parser.is_http10)
         buf_puts(&c->out, "connection: keep-alive\r\n");
     buf_append(&c->out, "\r\n", 2);
-    conn_mark_dirty(c);
+    http_conn_mark_dirty(c);
 }
 
 static void put_chunk_size(struct buf *b, size_t n)
@@ -379,7 +379,7 @@ void h1_write(struct http_stream *s, const void *bytes, size_t n)
     buf_append(&c->out, bytes, n);
     if (s->is_chunked)
         buf_append(&c->out, "\r\n", 2);
-    conn_mark_dirty(c);
+    http_conn_mark_dirty(c);
 }
 
 void h1_end(struct http_stream *s, const struct http_field *trailers, int n_trailers)
@@ -389,5 +389,5 @@ void h1_end(struct http_stream *s, const struct http_field *trailers, int n_trai
         put_fields(&s->conn->out, trailers, n_trailers);
         buf_append(&s->conn->out, "\r\n", 2);
     }
-    conn_mark_dirty(s->conn);
+    http_conn_mark_dirty(s->conn);
 }

@@ -4,7 +4,7 @@
  *
  *   HEADERS --> on_request --> body: DATA (flow: what the handler took is given back to the window) --> on_end
  *   h2_start() submits the response, h2_write() queues its body, read_body() puts it into frames as the client's
- *   windows allow; on_stream_close() is where a stream ends, on_close included (conn_close() for all at once).
+ *   windows allow; on_stream_close() is where a stream ends, on_close included (http_conn_close() for all at once).
  *
  * Rule:    nothing that a peer does makes us hold more than: max_streams heads of max_head_bytes, conn_window_bytes
  *          of bodies that handlers did not take, PUMP_BYTES of frames, and what handlers queue (which they stop at
@@ -70,9 +70,9 @@ static uint64_t sooner(uint64_t a, uint64_t b) { return !a ? b : !b || a < b ? a
 static void clock_at(struct h2 *h, uint64_t at_ms)
 {
     struct http_conn *c = h->conn;
-    const uint64_t now = conn_now_ms(c);
+    const uint64_t now = http_conn_now_ms(c);
     if (!c->input_by_ms || at_ms < c->input_by_ms)
-        conn_input_by(c, at_ms > now ? at_ms - now : 1);
+        http_conn_input_by(c, at_ms > now ? at_ms - now : 1);
 }
 
 /* ---- streams: a pool of them ---- */
@@ -201,7 +201,7 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *f, vo
     struct h2 *h = ctx;
     struct http_server *v = h->conn->server;
     h->head_id = f->hd.stream_id;
-    h->head_by_ms = conn_now_ms(h->conn) + v->config.head_ms;
+    h->head_by_ms = http_conn_now_ms(h->conn) + v->config.head_ms;
     clock_at(h, h->head_by_ms);
     if (f->hd.type != NGHTTP2_HEADERS || f->headers.cat != NGHTTP2_HCAT_REQUEST)
         return 0;
@@ -325,7 +325,7 @@ static void begin_request(struct h2 *h, struct h2_stream *t, bool has_body)
         nghttp2_submit_headers(h->session, NGHTTP2_FLAG_NONE, t->id, NULL, &nv, 1, NULL);
     }
     if (has_body && !s->is_patient && !s->is_paused) {
-        t->body_by_ms = conn_now_ms(h->conn) + k->body_ms;
+        t->body_by_ms = http_conn_now_ms(h->conn) + k->body_ms;
         clock_at(h, t->body_by_ms);
     }
 }
@@ -354,7 +354,7 @@ static int on_bad_frame(nghttp2_session *session, const nghttp2_frame *f, int er
 /* A token for each reset, RESETS_PER_S of them come back: "rapid reset" is cheap for a client, its requests are not for us. */
 static bool allow_reset(struct h2 *h)
 {
-    const uint64_t now = conn_now_ms(h->conn), burst = h->conn->server->config.resets_burst;
+    const uint64_t now = http_conn_now_ms(h->conn), burst = h->conn->server->config.resets_burst;
     const uint64_t more = (now - h->resets_at_ms) * RESETS_PER_S / 1000;
     if (more > 0) {
         h->resets_left = h->resets_left + more < burst ? h->resets_left + more : burst;
@@ -462,7 +462,7 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t error,
     nghttp2_session_set_stream_user_data(session, id, NULL);
     stream_drop(h, t);
     if (h->n_streams == 0) {
-        h->idle_by_ms = conn_now_ms(h->conn) + h->conn->server->config.idle_ms;
+        h->idle_by_ms = http_conn_now_ms(h->conn) + h->conn->server->config.idle_ms;
         clock_at(h, h->idle_by_ms);
         if (h->is_draining)
             nghttp2_session_terminate_session(session, NGHTTP2_NO_ERROR);
@@ -483,7 +483,7 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *f, void 
     t->is_sent = true;
     if (nghttp2_session_get_stream_remote_close(session, t->id) == 0) {
         tell_close(t, HTTP_CLOSE_DONE);
-        t->body_by_ms = conn_now_ms(h->conn) + h->conn->server->config.linger_ms;
+        t->body_by_ms = http_conn_now_ms(h->conn) + h->conn->server->config.linger_ms;
         clock_at(h, t->body_by_ms);
     }
     return 0;
@@ -495,12 +495,12 @@ void h2_on_bytes(struct http_conn *c, const char *bytes, size_t n)
     const ssize_t rc = nghttp2_session_mem_recv(h->session, (const uint8_t *)bytes, n);
     if (rc >= 0) {
         if (nghttp2_session_get_outbound_queue_size(h->session) > ANSWERS_MAX)
-            conn_set_reading(c, false); /* it makes us answer and does not read: until the socket took some */
-        conn_mark_dirty(c);
+            http_conn_set_reading(c, false); /* it makes us answer and does not read: until the socket took some */
+        http_conn_mark_dirty(c);
         return;
     }
     c->server->stats.bad_total++;
-    conn_close(c, HTTP_CLOSE_ERROR);
+    http_conn_close(c, HTTP_CLOSE_ERROR);
 }
 
 /* ---- frames out ---- */
@@ -523,7 +523,7 @@ static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *into, si
     if (n > 0) {
         memcpy(into, t->out.data + t->out_at, n);
         t->out_at += n;
-        t->stall_by_ms = conn_now_ms(h->conn) + h->conn->server->config.stall_ms;
+        t->stall_by_ms = http_conn_now_ms(h->conn) + h->conn->server->config.stall_ms;
     }
     if (n < left)
         return (ssize_t)n;
@@ -592,7 +592,7 @@ void h2_start(struct http_stream *s, int status, const struct http_field *fields
     if (values.failed || nghttp2_submit_response(h->session, t->id, nv, n, has_none ? NULL : &body) != 0)
         http_stream_reset(s);
     buf_fini(&values);
-    conn_mark_dirty(s->conn);
+    http_conn_mark_dirty(s->conn);
 }
 
 static void resume_body(struct h2_stream *t)
@@ -601,7 +601,7 @@ static void resume_body(struct h2_stream *t)
         t->is_deferred = false;
         nghttp2_session_resume_data(t->s.conn->h2->session, t->id);
     }
-    conn_mark_dirty(t->s.conn);
+    http_conn_mark_dirty(t->s.conn);
 }
 
 void h2_write(struct http_stream *s, const void *bytes, size_t n)
@@ -623,7 +623,7 @@ void h2_write(struct http_stream *s, const void *bytes, size_t n)
         h->n_high++;
     }
     if (!t->stall_by_ms) {
-        t->stall_by_ms = conn_now_ms(h->conn) + h->conn->server->config.stall_ms;
+        t->stall_by_ms = http_conn_now_ms(h->conn) + h->conn->server->config.stall_ms;
         clock_at(h, t->stall_by_ms);
     }
     resume_body(t);
@@ -657,11 +657,11 @@ void h2_resume(struct http_stream *s)
     struct h2_stream *t = of(s);
     struct h2 *h = s->conn->h2;
     if (!t->is_input_ended && !s->is_patient) {
-        t->body_by_ms = conn_now_ms(h->conn) + h->conn->server->config.body_ms;
+        t->body_by_ms = http_conn_now_ms(h->conn) + h->conn->server->config.body_ms;
         clock_at(h, t->body_by_ms);
     }
     h->n_resumed++;
-    conn_mark_dirty(s->conn);
+    http_conn_mark_dirty(s->conn);
 }
 
 static void give_held(struct h2 *h)
@@ -707,21 +707,21 @@ void h2_service(struct http_conn *c)
             buf_append(&c->out, bytes, (size_t)n);
         }
         if (n < 0 || c->out.failed) {
-            conn_close(c, HTTP_CLOSE_ERROR);
+            http_conn_close(c, HTTP_CLOSE_ERROR);
             return;
         }
-        if (!conn_flush(c))
+        if (!http_conn_flush(c))
             return;
         if (n == 0 || c->is_writing || c->out.len > 0)
             break;
     }
     if (nghttp2_session_get_outbound_queue_size(h->session) <= ANSWERS_MAX)
-        conn_set_reading(c, true);
+        http_conn_set_reading(c, true);
     tell_drained(h);
     if (!c->is_writing && c->out.len == 0 && !nghttp2_session_want_read(h->session) && !nghttp2_session_want_write(h->session))
-        conn_close(c, HTTP_CLOSE_ERROR);
+        http_conn_close(c, HTTP_CLOSE_ERROR);
     else if (h->n_streams == 0 && !c->is_writing && c->out.len == 0)
-        conn_shrink(c);
+        http_conn_shrink(c);
 }
 
 /* ---- clocks ---- */
@@ -729,14 +729,14 @@ void h2_service(struct http_conn *c)
 void h2_on_time(struct http_conn *c)
 {
     struct h2 *h = c->h2;
-    const uint64_t now = conn_now_ms(c);
+    const uint64_t now = http_conn_now_ms(c);
     if (h->goaway_by_ms && now >= h->goaway_by_ms) {
         h->goaway_by_ms = 0;
         nghttp2_submit_goaway(h->session, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(h->session), NGHTTP2_NO_ERROR, NULL, 0);
     }
     if (h->head_by_ms && now >= h->head_by_ms) {
         c->server->stats.slow_total++;
-        conn_close(c, HTTP_CLOSE_TIMEOUT);
+        http_conn_close(c, HTTP_CLOSE_TIMEOUT);
         return;
     }
     if (h->idle_by_ms && now >= h->idle_by_ms) {
@@ -762,7 +762,7 @@ void h2_on_time(struct http_conn *c)
     }
     if (next)
         clock_at(h, next);
-    conn_mark_dirty(c);
+    http_conn_mark_dirty(c);
 }
 
 /* ---- beginning and end ---- */
@@ -777,10 +777,10 @@ void h2_drain(struct http_conn *c)
         nghttp2_session_terminate_session(h->session, NGHTTP2_NO_ERROR);
     } else { /* streams that are under way to us may still come; then the GOAWAY counts */
         nghttp2_submit_shutdown_notice(h->session);
-        h->goaway_by_ms = conn_now_ms(c) + NOTICE_MS;
+        h->goaway_by_ms = http_conn_now_ms(c) + NOTICE_MS;
         clock_at(h, h->goaway_by_ms);
     }
-    conn_mark_dirty(c);
+    http_conn_mark_dirty(c);
 }
 
 void h2_drop(struct http_conn *c, enum http_close why)
@@ -834,7 +834,7 @@ bool h2_begin(struct http_conn *c)
         return false;
     h->conn = c;
     h->resets_left = k->resets_burst;
-    h->resets_at_ms = conn_now_ms(c);
+    h->resets_at_ms = http_conn_now_ms(c);
     if (!open_session(h) || nghttp2_submit_settings(h->session, NGHTTP2_FLAG_NONE, settings, sizeof(settings) / sizeof(settings[0])) != 0 ||
         nghttp2_session_set_local_window_size(h->session, NGHTTP2_FLAG_NONE, 0, (int32_t)k->conn_window_bytes) != 0) {
         nghttp2_session_del(h->session);
@@ -843,10 +843,10 @@ bool h2_begin(struct http_conn *c)
     }
     c->h2 = h;
     c->input_by_ms = 0;
-    h->idle_by_ms = conn_now_ms(c) + k->idle_ms;
+    h->idle_by_ms = http_conn_now_ms(c) + k->idle_ms;
     clock_at(h, h->idle_by_ms);
     if (c->server->is_draining)
         h->is_draining = true;
-    conn_mark_dirty(c);
+    http_conn_mark_dirty(c);
     return true;
 }

@@ -28,16 +28,16 @@ struct http_stream {
     struct http_head head;
 };
 
-enum conn_state {
-    CONN_SNIFF, /* h1 or h2?  or in the TLS handshake */
-    CONN_IDLE, CONN_HEAD, CONN_BODY, CONN_ANSWER, CONN_SKIP, CONN_LINGER, /* h1 (h1.c has the picture) */
-    CONN_H2,
-    CONN_CLOSED
+enum http_conn_state {
+    HTTP_CONN_SNIFF, /* h1 or h2?  or in the TLS handshake */
+    HTTP_CONN_IDLE, HTTP_CONN_HEAD, HTTP_CONN_BODY, HTTP_CONN_ANSWER, HTTP_CONN_SKIP, HTTP_CONN_LINGER, /* h1 (h1.c has the picture) */
+    HTTP_CONN_H2,
+    HTTP_CONN_CLOSED
 };
 enum {
     READ_BYTES = 64 << 10,
     FREE_STREAMS_MAX = 64,
-    HELD_MAX_BYTES = 64 << 10, /* pipelined requests, or a body whose reader pauses; then we stop reading */
+    H1_HELD_MAX_BYTES = 64 << 10, /* pipelined requests, or a body whose reader pauses; then we stop reading */
     KEEP_BYTES = 16 << 10,     /* an idle connection keeps no more than this for its next response */
 };
 
@@ -48,7 +48,7 @@ struct http_conn {
     uv_shutdown_t shutdown;
     struct http_server *server;
     struct http_conn *prev, *next, *next_dirty;
-    enum conn_state state;
+    enum http_conn_state state;
     bool is_dirty, is_reading, is_writing, is_shut;
     int n_handles;
     struct tls *tls;            /* NULL: clear text */
@@ -99,18 +99,18 @@ struct http_server {
 
 /* conn.c: sockets, TLS, clocks; which protocol */
 /* false: not even the spare is free; libuv keeps the connection until we try again. */
-bool conn_accept(struct http_server *v, uv_stream_t *listener);
-void conn_service(struct http_conn *c); /* flush, finish, go on with what is held */
-void conn_drain(struct http_conn *c);
-void conn_close(struct http_conn *c, enum http_close why);
-void conn_mark_dirty(struct http_conn *c);
-struct http_conn *conn_pop_dirty(struct http_server *v);
-uint64_t conn_now_ms(const struct http_conn *c);
-void conn_input_by(struct http_conn *c, uint64_t in_ms /* 0: no clock */);
-void conn_set_reading(struct http_conn *c, bool on);
-bool conn_flush(struct http_conn *c); /* lets go of `out` as far as the socket takes it; false: the connection is gone */
-void conn_shut(struct http_conn *c);  /* no more output; the end of their input, or the clock, closes */
-void conn_shrink(struct http_conn *c);
+bool http_conn_accept(struct http_server *v, uv_stream_t *listener);
+void http_conn_service(struct http_conn *c); /* flush, finish, go on with what is held */
+void http_conn_drain(struct http_conn *c);
+void http_conn_close(struct http_conn *c, enum http_close why);
+void http_conn_mark_dirty(struct http_conn *c);
+struct http_conn *http_conn_pop_dirty(struct http_server *v);
+uint64_t http_conn_now_ms(const struct http_conn *c);
+void http_conn_input_by(struct http_conn *c, uint64_t in_ms /* 0: no clock */);
+void http_conn_set_reading(struct http_conn *c, bool on);
+bool http_conn_flush(struct http_conn *c); /* lets go of `out` as far as the socket takes it; false: the connection is gone */
+void http_conn_shut(struct http_conn *c);  /* no more output; the end of their input, or the clock, closes */
+void http_conn_shrink(struct http_conn *c);
 
 /* h1.c */
 void h1_on_bytes(struct http_conn *c, const char *bytes, size_t n);

@@ -11,8 +11,8 @@ static void flush_all(uv_prepare_t *h)
 {
     struct http_server *v = h->data;
     struct http_conn *c;
-    while ((c = conn_pop_dirty(v)) != NULL) /* bounded: a connection goes on only with bytes that it holds */
-        conn_service(c);
+    while ((c = http_conn_pop_dirty(v)) != NULL) /* bounded: a connection goes on only with bytes that it holds */
+        http_conn_service(c);
 }
 
 static uint32_t preset(uint32_t v, uint32_t usual) { return v ? v : usual; }
@@ -67,14 +67,14 @@ static void on_connection(uv_stream_t *listener, int status)
 {
     struct http_listener *li = (struct http_listener *)listener;
     if (status == 0)
-        li->is_pending = !conn_accept(li->server, listener);
+        li->is_pending = !http_conn_accept(li->server, listener);
 }
 
 void server_accept_pending(struct http_server *v)
 {
     for (struct http_listener *li = v->listeners; li; li = li->next)
         if (li->is_pending)
-            li->is_pending = !conn_accept(v, (uv_stream_t *)&li->tcp);
+            li->is_pending = !http_conn_accept(v, (uv_stream_t *)&li->tcp);
 }
 
 void http_server_set_tls(struct http_server *v, struct tls_context *tls)
@@ -140,7 +140,7 @@ void http_server_drain(struct http_server *v)
     v->is_draining = true;
     for (struct http_conn *c = v->conns, *next; c; c = next) {
         next = c->next;
-        conn_drain(c);
+        http_conn_drain(c);
     }
 }
 
@@ -159,7 +159,7 @@ void http_server_free(struct http_server *v)
     close_listeners(v);
     for (struct http_conn *c = v->conns, *next; c; c = next) {
         next = c->next;
-        conn_close(c, HTTP_CLOSE_STOP);
+        http_conn_close(c, HTTP_CLOSE_STOP);
     }
     uv_close((uv_handle_t *)&v->flush, on_flush_closed);
     while (v->n_handles > 0)

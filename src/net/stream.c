@@ -107,5 +107,5 @@ void http_stream_reset(struct http_stream *s)
     s->is_reset = true;
     if (s->conn->h2)
         h2_reset(s);
-    conn_mark_dirty(s->conn);
+    http_conn_mark_dirty(s->conn);
 }
