@@ -12,7 +12,7 @@
 #include "base/dl.h"
 #include "media/sound_internal.h"
 
-enum { SFM_READ = 0x10, SFM_WRITE = 0x20, SFC_SET_OGG_PAGE_LATENCY_MS = 0x1302, SFC_SET_CLIPPING = 0x10C0,
+enum { SFM_READ = 0x10, SFM_WRITE = 0x20, SFC_SET_OGG_PAGE_LATENCY_MS = 0x1302, SFC_SET_CLIPPING = 0x10C0, SFC_SET_BITRATE_MODE = 0x1305, BITRATE_MODE_CONSTANT = 0,
        FORMAT_FLAC = 0x170000 | 0x0002, FORMAT_VORBIS = 0x200000 | 0x0060, FORMAT_OPUS = 0x200000 | 0x0064,
        FORMAT_MP3 = 0x230000 | 0x0082, TYPE_MASK = 0x0FFF0000, TYPE_FLAC = 0x170000,
        CHANNELS_MAX = 64, RATE_MIN = 1000, RATE_MAX = 384000, PIECE = 4096, PAGE_LATENCY_MS = 100 };
@@ -170,6 +170,9 @@ struct sound_file *sound_file_create(enum sound_kind kind, int rate_hz, sound_em
     double latency_ms = PAGE_LATENCY_MS; /* of Ogg pages: what a listener waits for */
     if (kind == SOUND_OPUS)
         sf_command(f->sf, SFC_SET_OGG_PAGE_LATENCY_MS, &latency_ms, sizeof(latency_ms));
+    int constant = BITRATE_MODE_CONSTANT; /* so that readers can tell a stream's length, which no head says */
+    if (kind == SOUND_MP3)
+        sf_command(f->sf, SFC_SET_BITRATE_MODE, &constant, sizeof(constant));
     sf_command(f->sf, SFC_SET_CLIPPING, NULL, 1);
     return f;
 }
