@@ -10,6 +10,9 @@ extern const struct cmd cmd_config_show; /* config.c */
 extern const struct cmd cmd_cost; /* cost.c */
 extern const struct cmd cmd_detect; /* detect.c */
 extern const struct cmd cmd_doctor; /* doctor.c */
+extern const struct cmd cmd_expert_check; /* expert.c */
+extern const struct cmd cmd_expert_list; /* expert.c */
+extern const struct cmd cmd_expert_warm; /* expert.c */
 extern const struct cmd cmd_fit; /* fit.c */
 extern const struct cmd cmd_model_logits; /* model_logits.c */
 extern const struct cmd cmd_model_render; /* model_render.c */

@@ -1,4 +1,5 @@
-/* cmd/run.c - `tutti run`: one answer, or a chat at the terminal; start reading at run().
+/* cmd/run.c - `tutti run`: one answer, or a chat at the terminal; start reading at run().  Experts that are no language
+ * models go to run_task.c.
  *
  * Threads: the answer is written by the expert's thread as it comes (on_event); this one waits at a pipe into which
  * on_event puts a byte at the end, and the signal handler one for ctrl-c.
@@ -22,8 +23,9 @@
 #include "base/utf8.h"
 #include "cmd/cmd.h"
 #include "cmd/commands.h"
+#include "cmd/expert_env.h"
 #include "cmd/lineedit.h"
-#include "expert/expert_llm.h"
+#include "cmd/run_task.h"
 #include "hw/cpu.h"
 
 enum { PROMPT_MAX_BYTES = 64 << 20, ANSWER_MAX_BYTES = 64 << 20 };
@@ -278,13 +280,53 @@ static bool start_signals(struct chat *c, struct err *err)
     return true;
 }
 
-static bool open_model(struct chat *c, const char *path, const struct cmd_opt *threads, const struct cmd_opt *ctx,
-                       uint32_t cpu, struct err *err)
+static bool open_expert(struct chat *c, const char *path, struct cmd_opt *opts, uint32_t cpu, struct cmd_expert_env *env, struct err *err)
 {
-    const struct expert_llm_options opt = { .n_ctx = ctx->given ? (int)ctx->i : 0, .n_seq_max = 1, .cpu = cpu,
-                                            .n_threads = threads->given ? (int)threads->i : 0, .is_quiet = true };
-    c->expert = expert_llm_open(path, &opt, err);
+    const struct cmd_opt *threads = cmd_opt_find(opts, "threads"), *ctx = cmd_opt_find(opts, "ctx");
+    cmd_expert_env(env, cmd_opt_find(opts, "models")->s);
+    env->env.n_threads = threads->given ? (int)threads->i : 0;
+    env->env.llm = (struct expert_llm_options){ .n_ctx = ctx->given ? (int)ctx->i : 0, .n_seq_max = 1, .cpu = cpu,
+                                                .n_threads = env->env.n_threads, .is_quiet = true };
+    c->expert = expert_open(path, &env->env, err);
     return c->expert && expert_wait_ready(c->expert, err);
+}
+
+/* A card that is no language model: false when it is one. */
+static bool is_task(const struct chat *c, enum expert_task *task)
+{
+    struct expert_card card;
+    expert_get_card(c->expert, &card);
+    if (strcmp(card.kind, "llm") == 0 || card.tasks & (EXPERT_CHAT | EXPERT_COMPLETE))
+        return false;
+    const unsigned tasks = card.tasks & ~(unsigned)EXPERT_INFER; /* beside another task: the raw door to the same model */
+    *task = (enum expert_task)(tasks ? tasks & -tasks : card.tasks);
+    return true;
+}
+
+static int run_expert_task(struct chat *c, enum expert_task task, int n_args, char **args, struct cmd_opt *opts)
+{
+    struct run_task r = {
+        .expert = c->expert,
+        .task = task,
+        .options = {
+            .threshold = (float)cmd_opt_find(opts, "threshold")->f,
+            .n_top = (int)cmd_opt_find(opts, "top")->i,
+            .language = cmd_opt_find(opts, "language")->s,
+            .voice = cmd_opt_find(opts, "voice")->s,
+            .speed = (float)cmd_opt_find(opts, "speed")->f,
+            .temperature = cmd_opt_find(opts, "temp")->given ? (float)cmd_opt_find(opts, "temp")->f : 0,
+            .wants_words = cmd_opt_find(opts, "json")->given || cmd_opt_find(opts, "words")->given,
+            .wants_scores = cmd_opt_find(opts, "scores")->given,
+            .wants_mask = cmd_opt_find(opts, "out")->s != NULL,
+        },
+        .is_json = cmd_opt_find(opts, "json")->given,
+        .with_stats = c->stats,
+        .out = cmd_opt_find(opts, "out")->s,
+        .signal_fd = c->pipe[0],
+        .end_fd = c->pipe[1],
+    };
+    expert_get_card(c->expert, &r.card);
+    return run_task(&r, n_args, args);
 }
 
 static void warn_without_template(const struct chat *c, const char *path)
@@ -313,10 +355,22 @@ static int run_all(struct chat *c, const char *prompt, struct err *err)
     return ok ? 0 : cmd_fail(err);
 }
 
+/* What only experts of other tasks read. */
+static bool check_chat_options(struct cmd_opt *opts, struct err *err)
+{
+    static const char *const names[] = { "json", "out", "threshold", "top", "language", "voice", "speed", "words", "scores" };
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (cmd_opt_find(opts, names[i])->given)
+            return err_set(err, ERR_INPUT, "--%s says nothing to a language model", names[i]);
+    return true;
+}
+
 static int run(int argc, char **argv, struct cmd_opt *opts)
 {
     struct chat c = { .pipe = { -1, -1 } };
     struct err err = { 0 };
+    struct cmd_expert_env env;
+    enum expert_task task;
     uint32_t cpu;
     const struct cpu_level *level;
     const struct cmd_opt *temp = cmd_opt_find(opts, "temp"), *seed = cmd_opt_find(opts, "seed"),
@@ -337,11 +391,19 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
     c.messages = json_array();
     if (!c.messages)
         err_set(&err, ERR_NOMEM, "no memory");
-    else if (open_model(&c, argv[0], cmd_opt_find(opts, "threads"), cmd_opt_find(opts, "ctx"), cpu, &err) &&
-             start_signals(&c, &err)) { /* until here ctrl-c ends the program */
-        warn_without_template(&c, argv[0]);
-        rc = run_all(&c, prompt, &err);
-        goto out;
+    else if (open_expert(&c, argv[0], opts, cpu, &env, &err) && start_signals(&c, &err)) { /* until here ctrl-c ends the program */
+        if (is_task(&c, &task)) {
+            c.stats = cmd_opt_find(opts, "stats")->given;
+            rc = run_expert_task(&c, task, argc - 1, argv + 1, opts);
+            goto out;
+        }
+        if (argc > 2)
+            err_set(&err, ERR_INPUT, "one prompt is wanted: put it in quotes");
+        else if (check_chat_options(opts, &err)) {
+            warn_without_template(&c, argv[0]);
+            rc = run_all(&c, prompt, &err);
+            goto out;
+        }
     }
     cmd_fail(&err);
 out:
@@ -364,17 +426,29 @@ static struct cmd_opt opts[] = {
     { .name = "ctx", .kind = OPT_INT, .value = "N", .min = 2, .max = 1 << 24, .help = "context in tokens (at most 4096)" },
     { .name = "system", .kind = OPT_TEXT, .value = "TEXT", .help = "what the model is told first" },
     { .name = "raw", .kind = OPT_FLAG, .help = "no chat template: go on with the text" },
+    { .name = "models", .kind = OPT_TEXT, .value = "DIR", .help = "where a card's model files lie (TUTTI_MODELS)" },
+    { .name = "json", .kind = OPT_FLAG, .help = "cards: the result as JSON, one line for each file" },
+    { .name = "out", .kind = OPT_TEXT, .value = "FILE", .help = "cards: where the speech or the marked picture goes" },
+    { .name = "threshold", .kind = OPT_FLOAT, .value = "P", .min = 0, .max = 1, .help = "cards: lowest score that counts" },
+    { .name = "top", .kind = OPT_INT, .value = "N", .min = 1, .max = 100000, .help = "cards: most labels" },
+    { .name = "language", .kind = OPT_TEXT, .value = "L", .help = "cards: of what is read, heard or spoken (en)" },
+    { .name = "voice", .kind = OPT_TEXT, .value = "NAME", .help = "cards: who speaks" },
+    { .name = "speed", .kind = OPT_FLOAT, .value = "F", .min = 0.25, .max = 4, .help = "cards: of speech; 1 is normal" },
+    { .name = "words", .kind = OPT_FLAG, .help = "cards: times or boxes of single words" },
+    { .name = "scores", .kind = OPT_FLAG, .help = "cards: a score for each frame or region" },
     { .name = "stats", .kind = OPT_FLAG, .help = "tokens and times on stderr" },
     { 0 },
 };
 const struct cmd cmd_run = {
     .name = "run",
-    .args = "MODEL [PROMPT]",
+    .args = "MODEL [PROMPT] | CARD FILE...",
     .min_args = 1,
-    .max_args = 2,
-    .help = "answer a prompt, or chat at the terminal",
+    .max_args = 1024,
+    .help = "answer a prompt, chat at the terminal; see, read, hear, speak",
     .more = "\nOnly the answer goes to stdout.  Without PROMPT it is read from stdin, or a\n"
-            "chat begins when that is a terminal.\n",
+            "chat begins when that is a terminal.\n"
+            "CARD is a YAML file that describes an expert (docs/CARDS.md): each FILE is a\n"
+            "picture or a sound; experts that speak or embed take a text instead.\n",
     .opts = opts,
     .run = run,
 };

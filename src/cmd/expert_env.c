@@ -1,0 +1,27 @@
+/* cmd/expert_env.c - the user's folders, as the XDG base directory specification has them. */
+#include "cmd/expert_env.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *folder(char *path, size_t size, const char *variable, const char *below_home)
+{
+    const char *base = getenv(variable), *home = getenv("HOME");
+    int n = -1;
+    if (base && base[0] == '/')
+        n = snprintf(path, size, "%s/tutti", base);
+    else if (home && home[0] == '/')
+        n = snprintf(path, size, "%s/%s/tutti", home, below_home);
+    return n > 0 && (size_t)n < size ? path : NULL;
+}
+
+void cmd_expert_env(struct cmd_expert_env *e, const char *models_dir)
+{
+    memset(e, 0, sizeof(*e));
+    e->env.models_dir = models_dir ? models_dir : getenv("TUTTI_MODELS");
+    e->env.ort_path = getenv("TUTTI_ORT");
+    e->env.cache_dir = folder(e->cache_dir, sizeof(e->cache_dir), "XDG_CACHE_HOME", ".cache");
+    e->env.data_dir = folder(e->data_dir, sizeof(e->data_dir), "XDG_DATA_HOME", ".local/share");
+    e->env.state_dir = folder(e->state_dir, sizeof(e->state_dir), "XDG_STATE_HOME", ".local/state");
+}
