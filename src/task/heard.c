@@ -85,8 +85,8 @@ const char *heard_text(const struct heard *h, size_t offset)
     return offset < h->texts.len ? h->texts.data + offset : "";
 }
 
-bool heard_emit(const struct heard *h, size_t first_segment, size_t first_word, double duration_s, bool is_text,
-                const struct task_out *out, struct err *err)
+bool heard_emit(const struct heard *h, size_t first_segment, size_t first_word, double duration_s, const struct result_label *labels,
+                int n_labels, bool is_text, const struct task_out *out, struct err *err)
 {
     const size_t n_seg = h->n_segments - first_segment, n_words = h->n_words - first_word;
     struct result_segment *seg = arena_alloc(out->arena, n_seg ? n_seg : 1, sizeof(*seg), err);
@@ -117,6 +117,7 @@ bool heard_emit(const struct heard *h, size_t first_segment, size_t first_word, 
         words[i] = (struct result_word){ .text = heard_text(h, w->text), .score = w->score, .start_s = w->start_s, .end_s = w->end_s };
     }
     const struct task_result r = {
+        .labels = labels, .n_labels = n_labels,
         .text = is_text ? text : NULL, .words = n_words ? words : NULL, .n_words = (int)n_words,
         .segments = n_seg ? seg : NULL, .n_segments = (int)n_seg, .scores = h->n_scores ? h->scores : NULL,
         .n_scores = (int)h->n_scores, .score_step_s = h->n_scores ? h->score_step_s : 0,

@@ -51,7 +51,8 @@ bool heard_add_score(struct heard *h, float p, struct err *err);
 
 const char *heard_text(const struct heard *h, size_t offset); /* "" for SIZE_MAX */
 
-/* One TASK_RESULT with all of it from the given items on; is_text: `text` is the segments' texts joined by spaces. */
-bool heard_emit(const struct heard *h, size_t first_segment, size_t first_word, double duration_s, bool is_text,
-                const struct task_out *out, struct err *err);
+/* One TASK_RESULT with all of it from the given items on, and n_labels labels.  is_text: `text` is the segments' texts
+ * joined by spaces. */
+bool heard_emit(const struct heard *h, size_t first_segment, size_t first_word, double duration_s, const struct result_label *labels,
+                int n_labels, bool is_text, const struct task_out *out, struct err *err);
 #endif

@@ -7,7 +7,10 @@
     X(task_embed_static)                                                                           \
     X(task_ocr_tesseract)                                                                          \
     X(task_speak_espeak)                                                                           \
-    X(task_speak_flite)
+    X(task_speak_flite)                                                                            \
+    X(task_vad_energy)                                                                             \
+    X(task_vad_onnx)                                                                               \
+    X(task_wake_onnx)
 
 #define X(name) extern const struct task_kind name;
 TASK_KINDS(X)

@@ -13,6 +13,7 @@ static inline float *wav_read(const char *path, size_t *n)
     FILE *f = fopen(path, "rb");
     uint8_t h[12];
     float *x = NULL;
+    *n = 0;
     if (!f)
         return NULL;
     if (fread(h, 1, 12, f) == 12 && memcmp(h, "RIFF", 4) == 0)
