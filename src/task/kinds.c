@@ -5,6 +5,7 @@
 
 #define TASK_KINDS(X)                                                                              \
     X(task_embed_static)                                                                           \
+    X(task_ocr_onnx)                                                                               \
     X(task_ocr_tesseract)                                                                          \
     X(task_speak_espeak)                                                                           \
     X(task_speak_flite)                                                                            \

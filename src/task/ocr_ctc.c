@@ -40,39 +40,43 @@ static int widest_gap(const bool *is_ink, int from, int to)
     return best;
 }
 
-int ctc_put_spaces(struct ctc_char *chars, int n, int space, const bool *is_ink, int n_columns, int n_steps, int height_px)
+static bool is_space(int index, const int *spaces, int n_spaces)
 {
-    enum { GAPS_MAX = 64 };
-    int count[GAPS_MAX] = { 0 }, n_gaps = 0, n_spaces = 0; /* gaps of letters that stand together */
-    if (n < 3 || n_steps < 1 || n_columns < 1)
+    for (int i = 0; i < n_spaces; i++)
+        if (spaces[i] == index)
+            return true;
+    return false;
+}
+
+int ctc_put_spaces(struct ctc_char *chars, int n, const float *probs, int n_steps, int n_classes, const int *spaces, int n_spaces,
+                   const bool *is_ink, int n_columns, int height_px)
+{
+    static const float seen_p = 0.05f;
+    const int seen_gap = (height_px + 4) / 5, wide_gap = height_px * 9 / 16;
+    int n_new = 0;
+    if (n_steps < 1 || n_columns < 1 || n_spaces < 1)
         return n;
-    for (int pass = 0; pass < 2; pass++) {
-        int usual = 0;
-        for (int seen = 0; pass && usual < GAPS_MAX - 1 && (seen += count[usual]) * 2 < n_gaps; usual++)
-            ;
-        int least = (height_px + 4) / 5;
-        least = least > 2 * usual + 1 ? least : 2 * usual + 1;
-        for (int i = 0; i < n; i++) {
-            chars[i].wants_space = false;
-            if (i == 0 || chars[i].index == space || chars[i - 1].index == space)
-                continue;
-            const int from = (int)((int64_t)chars[i - 1].first * n_columns / n_steps);
-            const int to = (int)((int64_t)(chars[i].last + 1) * n_columns / n_steps);
-            const int gap = widest_gap(is_ink, from, to < n_columns ? to : n_columns);
-            if (pass == 0) {
-                count[gap < GAPS_MAX ? gap : GAPS_MAX - 1]++;
-                n_gaps++;
-            } else if (gap >= least) {
-                chars[i].wants_space = true;
-                n_spaces++;
+    for (int i = 0; i < n; i++) {
+        chars[i].wants_space = false;
+        if (i == 0 || is_space(chars[i].index, spaces, n_spaces) || is_space(chars[i - 1].index, spaces, n_spaces))
+            continue;
+        const int from = (int)((int64_t)chars[i - 1].first * n_columns / n_steps);
+        const int to = (int)((int64_t)(chars[i].last + 1) * n_columns / n_steps);
+        const int gap = widest_gap(is_ink, from, to < n_columns ? to : n_columns);
+        float p = 0;
+        for (int t = chars[i - 1].first; t <= chars[i].last; t++)
+            for (int k = 0; k < n_spaces; k++) {
+                const float q = probs[(size_t)t * (size_t)n_classes + (size_t)spaces[k]];
+                p = q > p ? q : p;
             }
-        }
+        chars[i].wants_space = (p >= seen_p && gap >= seen_gap) || gap >= wide_gap;
+        n_new += chars[i].wants_space;
     }
-    for (int i = n, to = n + n_spaces; i-- > 0;) { /* from behind, so that nothing is overwritten */
+    for (int i = n, to = n + n_new; i-- > 0;) { /* from behind, so that nothing is overwritten */
         const struct ctc_char c = chars[i];
         chars[--to] = c;
         if (c.wants_space)
-            chars[--to] = (struct ctc_char) { space, chars[i - 1].last, c.first, 0, false };
+            chars[--to] = (struct ctc_char) { spaces[0], chars[i - 1].last, c.first, 0, false };
     }
-    return n + n_spaces;
+    return n + n_new;
 }

@@ -21,8 +21,11 @@ struct ctc_char {
  * what was kept, 0 when nothing was.  Returns how many. */
 int ctc_greedy(const float *probs, int n_steps, int n_classes, int blank, struct ctc_char *out, float *score);
 
-/* How much ink stands in each step's columns of the picture: is_ink[x] of n_columns, n_steps of them.  A space goes
- * where two characters have a gap between them that is wide for this line: at least a fifth of its height (height_px
- * columns) and twice its usual gap between letters.  Returns the new number; chars has room for 2 * n. */
-int ctc_put_spaces(struct ctc_char *chars, int n, int space, const bool *is_ink, int n_columns, int n_steps, int height_px);
+/* Puts spaces between characters where the network all but saw one and there is a gap: some step between the two gives a
+ * space at least 0.05, and the picture has a fifth of its height (height_px) in columns without ink there (is_ink[x] of
+ * n_columns, n_steps of them); or the gap is wider than half the height.  On the shared pictures pairs within words stay
+ * below 0.02, lost spaces are above 0.08; gaps alone do not tell them apart (IR of FIRST in capitals: half the height).
+ * spaces: the classes that are spaces, the first is put in.  probs as above.  Returns the new number; room for 2 * n. */
+int ctc_put_spaces(struct ctc_char *chars, int n, const float *probs, int n_steps, int n_classes, const int *spaces, int n_spaces,
+                   const bool *is_ink, int n_columns, int height_px);
 #endif

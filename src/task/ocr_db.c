@@ -7,9 +7,9 @@
 
 const struct ocr_db_options ocr_db_defaults = { 0.3f, 0.6f, 1.5f, 3 };
 
-/* The smallest rectangle is taken when it saves a quarter of the upright box: a line of aspect 10 that is tilted by
- * 2 degrees, one of aspect 5 by 4 degrees; below that the recogniser reads the upright crop as well. */
-static const float slanted_area_frac = 0.75f;
+/* The smallest rectangle is taken when it saves a quarter of the upright box, or a tenth for a long line (one of aspect 10
+ * that is tilted by half a degree). */
+static const float slanted_area_frac = 0.75f, slanted_long_frac = 0.9f, long_aspect = 4;
 
 static float cross(const float *o, const float *a, const float *b)
 {
@@ -93,6 +93,17 @@ static float mean_inside(const float *prob, int w, int h, const struct ocr_rect 
     return n ? (float)(sum / (double)n) : 0;
 }
 
+/* Mean of p over the part itself: for long lines, which paper that is not flat bends out of every rectangle (page.png). */
+static float mean_of_part(const float *prob, int w, const struct blob_run *runs, int n_runs)
+{
+    double sum = 0;
+    int64_t n = 0;
+    for (int i = 0; i < n_runs; i++)
+        for (int x = runs[i].x0; x <= runs[i].x1; x++, n++)
+            sum += clamp01(prob[(size_t)runs[i].y * (size_t)w + (size_t)x]);
+    return n ? (float)(sum / (double)n) : 0;
+}
+
 bool ocr_db_find(struct ocr_db *db, const float *prob, int w, int h, const struct ocr_db_options *o,
                  struct ocr_rect *rects, int max_rects, int *n, struct err *err)
 {
@@ -127,12 +138,14 @@ bool ocr_db_find(struct ocr_db *db, const float *prob, int w, int h, const struc
             db->cap_hull = n_hull;
         }
         const int n_points = make_hull(db->hull, db->blobs.runs + b->first_run, b->n_runs);
-        if (least_rect(db->hull, n_points, &least) &&
-            least.half_w * least.half_h < slanted_area_frac * upright.half_w * upright.half_h)
-            r = least;
+        if (least_rect(db->hull, n_points, &least)) {
+            const float frac = least.half_w * least.half_h / (upright.half_w * upright.half_h);
+            if (frac < (least.half_w >= long_aspect * least.half_h ? slanted_long_frac : slanted_area_frac))
+                r = least;
+        }
         if (r.half_h * 2 < (float)o->min_side_px)
             continue;
-        r.score = mean_inside(prob, w, h, &r, b);
+        r.score = r.half_w >= long_aspect * r.half_h ? mean_of_part(prob, w, db->blobs.runs + b->first_run, b->n_runs) : mean_inside(prob, w, h, &r, b);
         if (!(r.score >= o->min_score))
             continue;
         const float grow = r.half_w * r.half_h * o->unclip / (r.half_w + r.half_h); /* (4 ab) * unclip / (4 (a + b)) */

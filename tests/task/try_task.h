@@ -26,10 +26,13 @@ struct try_task {
     int stop_after;              /* pieces; 0: never */
 };
 
+static const char *try_ort_path; /* NULL: searched */
+
 /* NULL models_dir: none.  false: t->err says why (a library that is not installed: ERR_UNSUPPORTED or ERR_NOT_FOUND). */
 static inline bool try_open(struct try_task *t, const char *yaml, const char *models_dir)
 {
-    static const struct task_env env = { .n_threads = 1 };
+    static struct task_env env;
+    env = (struct task_env) { .n_threads = 1, .ort_path = try_ort_path };
     memset(t, 0, sizeof(*t));
     buf_init(&t->json, 16 << 20);
     buf_init(&t->text, 16 << 20);
