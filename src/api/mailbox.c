@@ -1,7 +1,7 @@
 /* api/mailbox.c - see mailbox.h; start reading at mail_post().
  *
- * A record in the buffer: struct record, its tokens, their tops, the vector, then all texts.  Pointers are
- * offsets from the record's begin until it is delivered, for the buffer moves while it grows.
+ * A record in the buffer: struct record, its tokens, their tops, the vector, all texts, then what mail_media.c writes.
+ * Pointers are offsets from the record's begin until it is delivered, for the buffer moves while it grows.
  */
 #include "api/mailbox.h"
 
@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/mail_media_internal.h"
 #include "base/clock.h"
 
 enum { BOX_MAX_BYTES = 256 << 20, BOX_KEEP_BYTES = 64 << 10 };
@@ -71,7 +72,7 @@ static const void *as_offset(size_t n) { return (const void *)(uintptr_t)n; }
 
 static size_t token_bytes(const struct expert_token *t) { return t->n_text > 0 ? (size_t)t->n_text : 0; }
 
-static void write_record(struct buf *b, const struct expert_event *ev, uint64_t ns)
+static void write_text_record(struct buf *b, const struct expert_event *ev, uint64_t ns)
 {
     struct record r = { .ns = ns, .ev = *ev };
     size_t n_tops = 0, n_texts = ev->n_text + 1;
@@ -128,10 +129,23 @@ static void write_record(struct buf *b, const struct expert_event *ev, uint64_t 
     }
     while (!b->failed && (b->len - begin) % 8 != 0)
         buf_putc(b, '\0');
+}
+
+static void write_record(struct buf *b, const struct expert_event *ev, uint64_t ns)
+{
+    const size_t begin = b->len;
+    write_text_record(b, ev, ns);
+    if (mail_media_is(ev)) {
+        mail_media_write(b, begin, offsetof(struct record, ev), ev);
+        while (!b->failed && (b->len - begin) % 8 != 0)
+            buf_putc(b, '\0');
+        const size_t n_bytes = b->len - begin;
+        if (!b->failed)
+            memcpy(b->data + begin + offsetof(struct record, n_bytes), &n_bytes, sizeof(n_bytes));
+    }
     if (b->failed) { /* the half of it must not be read */
         b->len = begin;
         b->failed = false;
-        return;
     }
 }
 
@@ -153,6 +167,8 @@ static void read_record(char *at)
     ev->text = at + (uintptr_t)ev->text;
     if (ev->usage)
         ev->usage = &r->usage;
+    if (mail_media_is(ev))
+        mail_media_read(at, ev);
 }
 
 /* ---- across ---- */
