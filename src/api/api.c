@@ -57,6 +57,14 @@ static unsigned tasks_of(const struct api_model *m)
     return card.tasks ? card.tasks : TEXT;
 }
 
+bool api_can(const struct api_env *env, enum expert_task task)
+{
+    for (int i = 0; i < env->n_models; i++)
+        if (tasks_of(&env->models[i]) & task)
+            return true;
+    return false;
+}
+
 struct api_model *api_pick_model(struct api_env *env, const char *id, enum expert_task task, struct openai_error *e)
 {
     char able[300] = "";

@@ -61,6 +61,9 @@ struct api_model *api_find_model(struct api_env *env, const char *id);
  * not know yet what it can: it is trusted with text.  NULL with e: 404, or 400 with those that can. */
 struct api_model *api_pick_model(struct api_env *env, const char *id, enum expert_task task, struct openai_error *e);
 
+/* Is there one that can?  Any thread. */
+bool api_can(const struct api_env *env, enum expert_task task);
+
 /* ---- one request ---- */
 
 enum { API_REQUEST_ID_MAX = 64, API_ORIGIN_MAX = 128 };

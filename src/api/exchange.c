@@ -333,7 +333,10 @@ static void on_mail(void *ctx, const struct expert_event *ev, uint64_t ns)
             api_stats_observe(&x->model->stats, API_QUEUE, ev->usage->queue_ns);
             x->ops->on_done(x, ev->usage, ns);
             break;
-        case EXPERT_ERROR: exchange_fail_with(x, ev->err); break;
+        case EXPERT_ERROR:
+            if (!x->ops->on_error || !x->ops->on_error(x, ev->err))
+                exchange_fail_with(x, ev->err);
+            break;
         default: x->ops->on_event(x, ev, ns); break;
         }
     }

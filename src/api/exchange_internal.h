@@ -24,7 +24,7 @@ struct exchange;
 struct exchange_ops {
     const char *id_prefix;   /* "chatcmpl-" */
     /* The body becomes x->job; sets task, model_id, is_sse, text_name.  Any thread: touches body, job, error, the request's
-     * own fields, never call.stream or the env.  false with x->error, or with err. */
+     * own fields, settings and cards of the env, never call.stream.  false with x->error, or with err. */
     bool (*read)(struct exchange *x, struct err *err);
     /* The model is known, the job about to be submitted.  false as above. */
     bool (*begin)(struct exchange *x, struct err *err);
@@ -32,6 +32,8 @@ struct exchange_ops {
     void (*on_event)(struct exchange *x, const struct expert_event *ev, uint64_t ns);
     /* EXPERT_DONE: ends with exchange_reply(), exchange_end(), exchange_fail() or exchange_submit(). */
     void (*on_done)(struct exchange *x, const struct expert_usage *usage, uint64_t ns);
+    /* EXPERT_ERROR; true: it was dealt with, as in on_done().  NULL: it is the answer. */
+    bool (*on_error)(struct exchange *x, const struct err *err);
     void (*fini)(struct exchange *x); /* its own fields; NULL: nothing to do */
     void (*put_error)(struct buf *out, const struct openai_error *e); /* NULL: as OpenAI has it */
 };

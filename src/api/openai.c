@@ -49,6 +49,22 @@ static bool copy_inputs(struct job *j, const struct openai_request *r, struct er
     return in != NULL;
 }
 
+/* The same for experts that are a task (static vectors, encoders in ONNX): they read text, and no ids. */
+static bool fill_texts(struct job *j, struct err *err)
+{
+    struct task_text *t = arena_alloc(j->arena, (size_t)j->n_inputs, sizeof(*t), err);
+    if (!t)
+        return false;
+    for (int i = 0; i < j->n_inputs; i++) {
+        if (!j->inputs[i].text)
+            return true;
+        t[i] = (struct task_text){ j->inputs[i].text, j->inputs[i].n_text };
+    }
+    j->request.texts = t;
+    j->request.n_texts = j->n_inputs;
+    return true;
+}
+
 static void fill_sampling(struct sampler_params *p, const struct openai_request *r)
 {
 #define GIVEN(flag, field, value)                                                                                     \
@@ -77,7 +93,7 @@ static bool fill_job(struct job *j, const struct openai_request *r, struct err *
     if (r->task != OPENAI_CHAT && !copy_inputs(j, r, err))
         return false;
     if (r->task == OPENAI_EMBEDDING)
-        return true;
+        return fill_texts(j, err);
     if (r->vars)
         j->vars = json_incref(r->vars);
     fill_sampling(&j->sampling, r);
@@ -106,7 +122,8 @@ static bool read_request(struct exchange *x, enum openai_task task, struct err *
     c->task = task;
     x->task = tasks[task];
     x->text_name = text_names[task];
-    if (!openai_read_request(r, task, exchange_text(&x->body), x->body.len, x->job->arena, &x->error) || !fill_job(x->job, r, err))
+    if (!openai_read_request(r, task, exchange_text(&x->body), x->body.len, x->job->arena, &x->error) ||
+        !chat_check_images(x, r, &x->error) || !fill_job(x->job, r, err))
         return false;
     x->model_id = r->model;
     x->is_sse = r->stream;
@@ -121,6 +138,8 @@ static bool begin(struct exchange *x, struct err *err)
 {
     struct chat *c = (struct chat *)x;
     const struct openai_request *r = &c->request;
+    if (!chat_pick_seeing(x, r, &x->error))
+        return false;
     c->head = (struct openai_head){ .id = x->id, .created_s = x->created_s, .model = x->model->id };
     c->stream = r->stream;
     c->include_usage = r->include_usage;
@@ -148,19 +167,19 @@ static void fini(struct exchange *x)
 
 static void post_chat(const struct api_call *call, const struct http_head *head)
 {
-    static const struct exchange_ops ops = { "chatcmpl-", read_chat, begin, chat_on_event, chat_on_done, fini, NULL };
+    static const struct exchange_ops ops = { "chatcmpl-", read_chat, begin, chat_on_event, chat_on_done, NULL, fini, NULL };
     exchange_begin(call, head, &ops, sizeof(struct chat));
 }
 
 static void post_completion(const struct api_call *call, const struct http_head *head)
 {
-    static const struct exchange_ops ops = { "cmpl-", read_completion, begin, chat_on_event, chat_on_done, fini, NULL };
+    static const struct exchange_ops ops = { "cmpl-", read_completion, begin, chat_on_event, chat_on_done, NULL, fini, NULL };
     exchange_begin(call, head, &ops, sizeof(struct chat));
 }
 
 static void post_embeddings(const struct api_call *call, const struct http_head *head)
 {
-    static const struct exchange_ops ops = { "embd-", read_embedding, begin, chat_on_event, chat_on_done, fini, NULL };
+    static const struct exchange_ops ops = { "embd-", read_embedding, begin, chat_on_event, chat_on_done, NULL, fini, NULL };
     exchange_begin(call, head, &ops, sizeof(struct chat));
 }
 
@@ -168,10 +187,14 @@ static void put_model(struct buf *b, const struct api_model *m)
 {
     struct expert_card card;
     expert_get_card(m->expert, &card);
+    const char *tasks[EXPERT_TASK_COUNT + 1] = { NULL };
+    for (int i = 0, n = 0; i < EXPERT_TASK_COUNT; i++)
+        if (card.tasks & 1u << i)
+            tasks[n++] = expert_task_name((enum expert_task)(1 << i));
     openai_put_model(b, &(struct openai_model){
                             .id = m->id, .created_s = card.created_s, .n_ctx = card.n_ctx, .n_ctx_train = card.n_ctx_train,
                             .n_vocab = card.n_vocab, .n_embd = card.n_embd, .n_params = card.n_params,
-                            .file_bytes = card.file_bytes, .state = expert_state_name(expert_get_state(m->expert)) });
+                            .file_bytes = card.file_bytes, .state = expert_state_name(expert_get_state(m->expert)), .tasks = tasks });
 }
 
 static void get_models(const struct api_call *call, const struct http_head *head)

@@ -118,21 +118,22 @@ static void on_choice_end(struct chat *a, const struct expert_event *ev)
 
 /* ---- embeddings ---- */
 
-static bool keep_vector(struct chat *a, const struct expert_event *ev, struct openai_error *e)
+static bool keep_vector(struct chat *a, int choice, const float *vector, int n_vector, struct openai_error *e)
 {
-    struct choice *c = &a->choices[ev->choice];
-    const int n = a->n_dimensions ? a->n_dimensions : ev->n_vector;
-    if (n > ev->n_vector)
-        return openai_fail(e, 400, "invalid_value", "dimensions", "dimensions: %d are wanted, '%.100s' has %d", n, a->x.model->id, ev->n_vector);
-    c->vector = c->vector ? c->vector : malloc((size_t)n * sizeof(*c->vector));
+    struct choice *c = &a->choices[choice];
+    const int n = a->n_dimensions ? a->n_dimensions : n_vector;
+    if (n > n_vector)
+        return openai_fail(e, 400, "invalid_value", "dimensions", "dimensions: %d are wanted, '%.100s' has %d", n, a->x.model->id, n_vector);
+    free(c->vector);
+    c->vector = malloc((size_t)n * sizeof(*c->vector));
     if (!c->vector)
         return openai_fail(e, 503, "overloaded", NULL, "out of memory");
     double sum = 0;
     for (int i = 0; i < n; i++)
-        sum += (double)ev->vector[i] * (double)ev->vector[i];
+        sum += (double)vector[i] * (double)vector[i];
     const double scale = sum > 0 ? 1.0 / sqrt(sum) : 0; /* of length 1, as clients of this API expect */
     for (int i = 0; i < n; i++)
-        c->vector[i] = (float)((double)ev->vector[i] * scale);
+        c->vector[i] = (float)((double)vector[i] * scale);
     c->n_vector = n;
     return true;
 }
@@ -192,6 +193,12 @@ void chat_on_done(struct exchange *x, const struct expert_usage *usage, uint64_t
         return;
     }
     buf_clear(&x->out);
+    for (int i = 0; a->task == OPENAI_EMBEDDING && i < a->n_all_choices; i++)
+        if (!a->choices[i].vector) {
+            openai_fail(&x->error, 500, NULL, NULL, "'%.100s' gave no vector for input %d", x->model->id, i);
+            exchange_fail(x, &x->error);
+            return;
+        }
     if (a->task == OPENAI_EMBEDDING)
         put_vectors(a, &u);
     else
@@ -202,11 +209,21 @@ void chat_on_done(struct exchange *x, const struct expert_usage *usage, uint64_t
 void chat_on_event(struct exchange *x, const struct expert_event *ev, uint64_t ns)
 {
     struct chat *a = (struct chat *)x;
+    if (ev->choice < 0 || ev->choice >= a->n_all_choices) { /* servers of others answer here, too */
+        openai_fail(&x->error, 500, NULL, NULL, "'%.100s' gave an answer %d that nobody asked for", x->model->id, ev->choice);
+        exchange_fail(x, &x->error);
+        return;
+    }
     switch (ev->kind) {
     case EXPERT_DELTA: on_delta(a, ev, ns); break;
     case EXPERT_CHOICE_END: on_choice_end(a, ev); break;
     case EXPERT_VECTOR:
-        if (!keep_vector(a, ev, &x->error))
+        if (!keep_vector(a, ev->choice, ev->vector, ev->n_vector, &x->error))
+            exchange_fail(x, &x->error);
+        break;
+    case EXPERT_RESULT: /* of a task that embeds */
+        if (a->task == OPENAI_EMBEDDING && ev->result->vector &&
+            !keep_vector(a, ev->choice, ev->result->vector, ev->result->n_vector, &x->error))
             exchange_fail(x, &x->error);
         break;
     default: break;

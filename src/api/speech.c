@@ -114,6 +114,8 @@ static void on_event(struct exchange *x, const struct expert_event *ev, uint64_t
         exchange_fail_with(x, &err);
         return;
     }
+    if (ev->rate_hz > 0)
+        x->model->stats.counter[API_SPOKEN_S] += (double)ev->n_samples / ev->rate_hz;
     send_pieces(s);
 }
 
@@ -147,7 +149,7 @@ static void fini(struct exchange *x)
 
 void audio_post_speech(const struct api_call *call, const struct http_head *head)
 {
-    static const struct exchange_ops ops = { "speech-", read_request, begin, on_event, on_done, fini, NULL };
+    static const struct exchange_ops ops = { "speech-", read_request, begin, on_event, on_done, NULL, fini, NULL };
     exchange_begin(call, head, &ops, sizeof(struct speaking));
 }
 

@@ -48,3 +48,13 @@ void api_stats_put(const struct api_stats *s, enum api_histogram h, const char *
     buf_printf(out, "%s%s_sum{%s} %.9g\n", prefix, about[h].name, label, s->h[h].sum_s);
     buf_printf(out, "%s%s_count{%s} %llu\n", prefix, about[h].name, label, (unsigned long long)n);
 }
+
+static const struct {
+    const char *name, *help;
+} counters[API_COUNTER_COUNT] = {
+#define X(id, name, help) { name, help },
+    API_COUNTERS(X)
+#undef X
+};
+const char *api_counter_name(enum api_counter c) { return counters[c].name; }
+const char *api_counter_help(enum api_counter c) { return counters[c].help; }

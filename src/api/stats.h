@@ -25,9 +25,26 @@ enum api_histogram {
     API_HISTOGRAM_COUNT
 };
 
+/* field, name after the prefix, help.  Sums over all requests of a model. */
+#define API_COUNTERS(X)                                                                                               \
+    X(MEDIA_BYTES, "media_bytes_total", "Bytes of pictures and sound that came in.")                                  \
+    X(IMAGES, "images_total", "Pictures that were looked at.")                                                        \
+    X(HEARD_S, "audio_heard_seconds_total", "Seconds of sound that were listened to.")                                \
+    X(SPOKEN_S, "audio_spoken_seconds_total", "Seconds of sound that were spoken.")
+
+enum api_counter {
+#define X(id, name, help) API_##id,
+    API_COUNTERS(X)
+#undef X
+    API_COUNTER_COUNT
+};
+const char *api_counter_name(enum api_counter c);
+const char *api_counter_help(enum api_counter c);
+
 enum { API_BUCKETS_MAX = 20 };
 
 struct api_stats {
+    double counter[API_COUNTER_COUNT];
     struct {
         uint64_t count[API_BUCKETS_MAX + 1]; /* the last: above all bounds */
         double sum_s;

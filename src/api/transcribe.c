@@ -145,6 +145,8 @@ static void on_done(struct exchange *x, const struct expert_usage *usage, uint64
 {
     struct hearing *h = (struct hearing *)x;
     (void)usage, (void)ns;
+    x->model->stats.counter[API_HEARD_S] += h->duration_s;
+    x->model->stats.counter[API_MEDIA_BYTES] += (double)h->form.n_file;
     if (h->asked.stream) {
         if (x->state != EXCHANGE_STREAM)
             exchange_start(x, NULL);
@@ -172,7 +174,7 @@ static void fini(struct exchange *x)
 
 void audio_post_transcription(const struct api_call *call, const struct http_head *head)
 {
-    static const struct exchange_ops ops = { "transcript-", read_request, begin, on_event, on_done, fini, NULL };
+    static const struct exchange_ops ops = { "transcript-", read_request, begin, on_event, on_done, NULL, fini, NULL };
     exchange_begin(call, head, &ops, sizeof(struct hearing));
 }
 

@@ -5,7 +5,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/audio.h"
+#include "api/experts.h"
 #include "api/openai.h"
+#include "api/vision.h"
 #include "serve/metrics.h"
 #include "serve/serve_internal.h"
 
@@ -31,11 +34,18 @@ static void get_page(const struct api_call *call, const struct http_head *head)
     struct buf b;
     (void)head;
     buf_init(&b, 1 << 20);
-    buf_printf(&b, "tutti %s serves the OpenAI API here.\n\nmodels:\n", TUTTI_VERSION);
-    for (int i = 0; i < env->n_models; i++)
-        buf_printf(&b, "  %-40s %s\n", env->models[i].id, expert_state_name(expert_get_state(env->models[i].expert)));
-    buf_puts(&b, "\nPOST /v1/chat/completions   POST /v1/completions   POST /v1/embeddings\n"
-                 "GET  /v1/models             GET  /healthz          GET  /metrics\n");
+    buf_printf(&b, "tutti %s serves the OpenAI API here.\n\nexperts:\n", TUTTI_VERSION);
+    for (int i = 0; i < env->n_models; i++) {
+        struct expert_card card;
+        char tasks[200];
+        expert_get_card(env->models[i].expert, &card);
+        experts_name_tasks(card.tasks, ", ", tasks, sizeof(tasks));
+        buf_printf(&b, "  %-32s %-8s %s\n", env->models[i].id, expert_state_name(expert_get_state(env->models[i].expert)), tasks);
+    }
+    buf_puts(&b, "\nPOST /v1/chat/completions          POST /v1/completions        POST /v1/embeddings\n"
+                 "POST /v1/audio/transcriptions      POST /v1/audio/speech\n"
+                 "POST /v1/tutti/vision/{classify,detect,faces,segment,ocr,embed,describe}\n"
+                 "GET  /v1/models   GET  /v1/tutti/experts   GET  /healthz   GET  /metrics\n");
     api_take_and_send(call, 200, "text/plain; charset=utf-8", &b);
     buf_fini(&b);
 }
@@ -110,8 +120,17 @@ static const struct api_route *find_in(const struct api_route *routes, int n_rou
 
 static const struct api_route *find_route(const char *path)
 {
-    const struct api_route *r = find_in(openai_routes, openai_n_routes, path);
-    return r ? r : find_in(own_routes, sizeof(own_routes) / sizeof(own_routes[0]), path);
+    const struct {
+        const struct api_route *routes;
+        int n;
+    } tables[] = {
+        { openai_routes, openai_n_routes }, { audio_routes, audio_n_routes }, { vision_routes, vision_n_routes }, { experts_routes, experts_n_routes },
+        { own_routes, sizeof(own_routes) / sizeof(own_routes[0]) },
+    };
+    const struct api_route *r = NULL;
+    for (size_t i = 0; !r && i < sizeof(tables) / sizeof(tables[0]); i++)
+        r = find_in(tables[i].routes, tables[i].n, path);
+    return r;
 }
 
 /* ---- who asks ---- */

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "api/experts.h"
 #include "base/clock.h"
 
 struct snapshot {
@@ -81,6 +82,18 @@ static void put_models(struct buf *out, const char *prefix, const struct snapsho
         for (int st = 0; st < EXPERT_STATE_COUNT; st++)
             buf_printf(out, "%smodel_state{%s,state=\"%s\"} %d\n", prefix, snap[i].label, expert_state_name((enum expert_state)st),
                        (int)snap[i].m.state == st);
+    put_head(out, prefix, "model_info", "gauge", "1 for what a model is and can do.");
+    for (int i = 0; i < n; i++) {
+        char tasks[200], kind[64];
+        experts_name_tasks(snap[i].card.tasks, ",", tasks, sizeof(tasks));
+        put_label(kind, sizeof(kind), "kind", snap[i].card.kind);
+        buf_printf(out, "%smodel_info{%s,%s,tasks=\"%s\"} 1\n", prefix, snap[i].label, kind, tasks);
+    }
+    for (int c = 0; c < API_COUNTER_COUNT; c++) {
+        put_head(out, prefix, api_counter_name((enum api_counter)c), "counter", api_counter_help((enum api_counter)c));
+        for (int i = 0; i < n; i++)
+            buf_printf(out, "%s%s{%s} %.17g\n", prefix, api_counter_name((enum api_counter)c), snap[i].label, env->models[i].stats.counter[c]);
+    }
     for (int h = 0; h < API_HISTOGRAM_COUNT; h++) {
         put_head(out, prefix, api_histogram_name((enum api_histogram)h), "histogram", api_histogram_help((enum api_histogram)h));
         for (int i = 0; i < n; i++)

@@ -4,7 +4,7 @@
  * Callers: api/.
  * Touches: memory.  Thread: any; the functions keep nothing.
  * Rule:    a request is either read in full or refused with one precise error: what it asks for and we
- *          cannot do (images, JSON mode, ...) is refused and never ignored, fields that nobody knows are
+ *          cannot do (sound inside messages, JSON mode, ...) is refused and never ignored, fields that nobody knows are
  *          ignored.  Numbers are checked against their range here.  Writing builds no tree.
  * Start:   openai_request.c (fields are a table), openai_reply.c.
  */
@@ -65,6 +65,14 @@ enum openai_given {
     OPENAI_N = 1 << 15, OPENAI_TOP_LOGPROBS = 1 << 16, OPENAI_DIMENSIONS = 1 << 17
 };
 
+enum { OPENAI_IMAGES_MAX = 16 };
+struct openai_image { /* inside a message; the message keeps it */
+    const char *url;  /* borrowed from the tree, and from vars */
+    size_t n;
+    bool is_remote;   /* http(s)://; else data: */
+    char param[64];   /* "messages[0].content[1]" */
+};
+
 enum openai_task { OPENAI_CHAT, OPENAI_COMPLETION, OPENAI_EMBEDDING };
 
 struct openai_request { /* texts point into `tree` or the arena: both must outlive them */
@@ -74,6 +82,8 @@ struct openai_request { /* texts point into `tree` or the arena: both must outli
 
     json_t *vars;      /* CHAT, owned: variables for the chat template: messages, tools, and what the request
                         * adds (chat_template_kwargs, reasoning_effort) */
+    struct openai_image images[OPENAI_IMAGES_MAX]; /* CHAT */
+    int n_images;
     struct openai_input *inputs; /* COMPLETION, EMBEDDING */
     int n_inputs;
 
@@ -165,6 +175,7 @@ struct openai_model {
     int n_ctx, n_ctx_train, n_vocab, n_embd; /* "meta", as llama-server writes it; 0: left out */
     uint64_t n_params, file_bytes;
     const char *state; /* "warm"; NULL: left out */
+    const char *const *tasks; /* "chat", "detect", ...; NULL-terminated; NULL: left out */
 };
 void openai_put_model(struct buf *out, const struct openai_model *m);
 void openai_put_models_begin(struct buf *out);

@@ -334,6 +334,14 @@ void openai_put_model(struct buf *out, const struct openai_model *m)
         buf_puts(out, ",\"state\":");
         put_text(out, m->state);
     }
+    if (m->tasks) {
+        buf_puts(out, ",\"tasks\":[");
+        for (int i = 0; m->tasks[i]; i++) {
+            buf_puts(out, i ? "," : "");
+            put_text(out, m->tasks[i]);
+        }
+        buf_putc(out, ']');
+    }
     if (m->n_ctx > 0)
         buf_printf(out,
                    ",\"max_model_len\":%d,\"meta\":{\"n_ctx\":%d,\"n_ctx_train\":%d,\"n_vocab\":%d,\"n_embd\":%d,\"n_params\":%llu,\"size\":%llu}",

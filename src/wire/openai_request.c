@@ -7,7 +7,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
+#include "wire/data_url.h"
 #include "wire/openai_internal.h"
 
 bool openai_fail(struct openai_error *e, int status, const char *code, const char *param, const char *fmt, ...)
@@ -326,6 +328,66 @@ static bool join_parts(json_t *message, size_t i_message, const json_t *parts, s
     return (joined && json_object_set_new_nocheck(message, "content", joined) == 0) || NO_MEMORY();
 }
 
+static bool is_image_part(const json_t *part)
+{
+    const char *type = json_string_value(json_object_get(part, "type"));
+    return type && strcmp(type, "image_url") == 0;
+}
+
+static bool has_images(const json_t *parts)
+{
+    size_t i;
+    json_t *part;
+    json_array_foreach((json_t *)(uintptr_t)parts, i, part) if (is_image_part(part)) return true;
+    return false;
+}
+
+/* {"type": "image_url", "image_url": {"url": ...}}; some clients leave the inner object out.  What the data are, and whether the
+ * model sees, is found out later; the url's text is all that is read here. */
+static bool read_image(struct openai_request *r, json_t *part, const char *param, struct openai_error *e)
+{
+    json_t *v = json_object_get(part, "image_url");
+    if (json_is_string(v)) {
+        json_t *o = json_pack("{s:O}", "url", v);
+        if (!o || json_object_set_new(part, "image_url", o) != 0)
+            return NO_MEMORY();
+        v = o;
+    }
+    const json_t *url = json_object_get(v, "url");
+    const char *s = json_string_value(url);
+    if (!s)
+        return BAD(param, "%s: an object {\"type\": \"image_url\", \"image_url\": {\"url\": ...}} is wanted", param);
+    const bool is_data = data_url_is(s, json_string_length(url));
+    if (!is_data && strncasecmp(s, "https://", 8) != 0 && strncasecmp(s, "http://", 7) != 0)
+        return BAD(param, "%s: image_url.url: a data URL is wanted (data:image/png;base64,...)", param);
+    if (r->n_images == OPENAI_IMAGES_MAX)
+        return BAD(param, "%s: more than %d pictures", param, OPENAI_IMAGES_MAX);
+    struct openai_image *image = &r->images[r->n_images++];
+    *image = (struct openai_image){ .url = s, .n = json_string_length(url), .is_remote = !is_data };
+    snprintf(image->param, sizeof(image->param), "%s", param);
+    return true;
+}
+
+/* A message with pictures keeps its parts: whoever sees reads them as they are. */
+static bool read_parts(struct openai_request *r, size_t i_message, json_t *parts, struct openai_error *e)
+{
+    char param[64];
+    size_t i;
+    json_t *part;
+    json_array_foreach(parts, i, part)
+    {
+        const char *type = json_string_value(json_object_get(part, "type"));
+        snprintf(param, sizeof(param), "messages[%zu].content[%zu]", i_message, i);
+        if (is_image_part(part)) {
+            if (!read_image(r, part, param, e))
+                return false;
+        } else if (!type || strcmp(type, "text") != 0 || !json_is_string(json_object_get(part, "text"))) {
+            return BAD(param, "%s: beside pictures an object {\"type\": \"text\", \"text\": ...} is wanted", param);
+        }
+    }
+    return true;
+}
+
 /* Arguments come as text (OpenAI), templates want the object. */
 static bool read_tool_calls(json_t *message, size_t i_message, struct openai_error *e)
 {
@@ -363,7 +425,7 @@ static bool read_tool_calls(json_t *message, size_t i_message, struct openai_err
     return true;
 }
 
-static bool read_message(json_t *m, size_t i, struct openai_error *e)
+static bool read_message(struct openai_request *r, json_t *m, size_t i, struct openai_error *e)
 {
     static const char *const roles[] = { "system", "developer", "user", "assistant", "tool", "function" };
     char param[64];
@@ -390,6 +452,8 @@ static bool read_message(json_t *m, size_t i, struct openai_error *e)
             return BAD(param, "%s: missing", param);
         return json_object_set_new(m, "content", json_string("")) == 0 || NO_MEMORY();
     }
+    if (json_is_array(content) && has_images(content))
+        return read_parts(r, i, (json_t *)(uintptr_t)content, e);
     if (json_is_array(content))
         return join_parts(m, i, content, e);
     if (!json_is_string(content))
@@ -434,7 +498,7 @@ static bool read_chat(struct openai_request *r, struct openai_error *e)
         return BAD("messages", "messages: an array is wanted, this is %s", openai_type_name(messages));
     if (json_array_size(messages) == 0)
         return BAD("messages", "messages: at least one is wanted");
-    json_array_foreach(messages, i, m) if (!read_message(m, i, e)) return false;
+    json_array_foreach(messages, i, m) if (!read_message(r, m, i, e)) return false;
 
     r->vars = json_object();
     if (!r->vars)
