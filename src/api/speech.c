@@ -52,7 +52,7 @@ static bool on_bytes(void *ctx, const void *bytes, size_t n)
         openai_put_speech_delta(&s->x.out, bytes, n);
     else
         buf_append(&s->x.out, bytes, n);
-    return !s->x.out.failed;
+    return true; /* a buffer that failed is seen when it is sent */
 }
 
 static bool open_writer(struct speaking *s, int rate_hz, struct err *err)
@@ -93,6 +93,11 @@ static bool put_samples(struct speaking *s, const float *samples, size_t n, stru
 static void send_pieces(struct speaking *s)
 {
     struct exchange *x = &s->x;
+    struct err err;
+    if (x->state != EXCHANGE_STREAM && !buf_ok(&x->out, "speech", &err)) {
+        exchange_fail_with(x, &err);
+        return;
+    }
     if (x->out.len == 0 && !x->out.failed)
         return;
     if (x->state != EXCHANGE_STREAM)
@@ -128,6 +133,10 @@ static void on_done(struct exchange *x, const struct expert_usage *usage, uint64
     expert_get_card(x->model->expert, &card);
     if ((!s->writer && !open_writer(s, card.rate_hz > 0 ? card.rate_hz : OPENAI_PCM_HZ, &err)) || /* nothing to say is silence */
         !put_samples(s, NULL, 0, &err) || !sound_writer_finish(s->writer, &err)) {
+        exchange_fail_with(x, &err);
+        return;
+    }
+    if (x->state != EXCHANGE_STREAM && !buf_ok(&x->out, "speech", &err)) {
         exchange_fail_with(x, &err);
         return;
     }

@@ -2,7 +2,8 @@
  *   "words N US"  N words, US microseconds apart     "silent MS"  begins, then says nothing for MS, then a word
  *   "mute MS"     not even that it was heard         "refuse"     the prompt is too long
  *   "break"       a word, then an error              "choices"    (n, logprobs as asked)
- * A thread for each job. */
+ * Beyond text the prompt is the request's `prompt` (or what shall be spoken): "words N US" gives N results or pieces of
+ * sound, "pieces N US" text before its result, "nothing" no result at all.  A thread for each job. */
 #ifndef FAKE_EXPERT_H
 #define FAKE_EXPERT_H
 #include <pthread.h>
@@ -17,6 +18,8 @@
 struct fake {
     struct expert base;
     char id[32];
+    unsigned tasks;  /* 0: text */
+    bool sees;
     _Atomic enum expert_state state;
     atomic_int n_running, n_cancelled, n_held, n_done, n_stopping;
 };
@@ -70,11 +73,74 @@ static void fake_say(struct fake_job *w, int choice, const char *text, struct ex
 
 static const char *fake_prompt(const struct job *j, int i)
 {
+    if (j->task == EXPERT_SPEAK)
+        return j->request.texts[0].text;
+    if (!(j->task & (EXPERT_CHAT | EXPERT_COMPLETE | EXPERT_EMBED)))
+        return j->request.options.prompt ? j->request.options.prompt : "words 1 0";
     if (j->task != EXPERT_CHAT)
         return j->inputs[i].text ? j->inputs[i].text : "ids";
     json_t *m = json_object_get(j->vars, "messages");
-    const char *s = json_string_value(json_object_get(json_array_get(m, json_array_size(m) - 1), "content"));
+    json_t *content = json_object_get(json_array_get(m, json_array_size(m) - 1), "content");
+    if (json_is_array(content)) /* pictures came, too */
+        content = json_object_get(json_array_get(content, 0), "text");
+    const char *s = json_string_value(content);
     return s ? s : "";
+}
+
+static void fake_hear(struct fake_job *w, int i, bool is_piece)
+{
+    char text[32], half[32];
+    snprintf(text, sizeof(text), "w%d <x>", i);
+    snprintf(half, sizeof(half), "w%d", i);
+    const struct result_word words[] = { { .text = half, .start_s = i, .end_s = i + 0.5 }, { .text = "<x>", .start_s = i + 0.5, .end_s = i + 1 } };
+    const struct result_segment s = { .start_s = i, .end_s = i + 1, .text = text, .avg_logprob = -0.5f };
+    const struct task_result r = { .text = text, .segments = &s, .n_segments = 1, .words = words, .n_words = w->j->request.options.wants_words ? 2 : 0,
+                                   .language = "en", .duration_s = i + 1 };
+    if (is_piece) {
+        w->j->on_event(w->j->ctx, &(struct expert_event){ .kind = EXPERT_DELTA, .text = half, .n_text = strlen(half) });
+        w->j->on_event(w->j->ctx, &(struct expert_event){ .kind = EXPERT_DELTA, .text = " <x>", .n_text = 4 });
+    }
+    w->j->on_event(w->j->ctx, &(struct expert_event){ .kind = EXPERT_RESULT, .result = &r });
+}
+
+static void fake_speak(struct fake_job *w, int i)
+{
+    static float samples[1600];
+    for (int k = 0; k < 1600; k++)
+        samples[k] = k & 1 ? 0.5f : -0.5f;
+    (void)i;
+    w->j->on_event(w->j->ctx, &(struct expert_event){ .kind = EXPERT_AUDIO, .samples = samples, .n_samples = 1600, .rate_hz = 24000 });
+}
+
+static void fake_look(struct fake_job *w)
+{
+    static const struct result_label labels[] = { { "cat \"tabby\"", 0.75f }, { "dog", 0.01f } };
+    static const struct result_box boxes[] = { { .label = "cat", .score = 0.5f, .x = 1, .y = 2, .w = 3, .h = 4 }, { .label = "cat", .score = 0.4f }, { .label = "cup" } };
+    static const struct result_word words[] = { { .text = "STOP", .x = 1, .y = 2, .w = 3, .h = 4 } };
+    static const float vector[] = { 1, 0, 0.5f };
+    struct task_result r = { .width_px = 2, .height_px = 2 };
+    const enum expert_task t = w->j->task;
+    const int n_top = w->j->request.options.n_top ? w->j->request.options.n_top : 2;
+    if (t == EXPERT_CLASSIFY)
+        r.labels = labels, r.n_labels = n_top < 2 ? n_top : 2;
+    else if (t == EXPERT_DETECT || t == EXPERT_FACES || t == EXPERT_SEGMENT)
+        r.boxes = boxes, r.n_boxes = w->j->request.options.threshold > 0.45f ? 1 : 3;
+    else if (t == EXPERT_OCR)
+        r.text = "STOP", r.words = words, r.n_words = w->j->request.options.wants_words ? 1 : 0;
+    else
+        r.vector = vector, r.n_vector = 3;
+    w->j->on_event(w->j->ctx, &(struct expert_event){ .kind = EXPERT_RESULT, .result = &r });
+}
+
+/* One step of a job beyond text. */
+static void fake_media(struct fake_job *w, int i, const char *prompt)
+{
+    if (w->j->task == EXPERT_TRANSCRIBE)
+        fake_hear(w, i, strncmp(prompt, "pieces", 6) == 0);
+    else if (w->j->task == EXPERT_SPEAK)
+        fake_speak(w, i);
+    else
+        fake_look(w);
 }
 
 static void *fake_run(void *arg)
@@ -105,7 +171,18 @@ static void *fake_run(void *arg)
     }
     if (sscanf(prompt, "silent %d", &us) == 1)
         fake_wait(w, us * 1000L), us = 0;
-    sscanf(prompt, "words %d %d", &n, &us);
+    if (sscanf(prompt, "words %d %d", &n, &us) < 1)
+        sscanf(prompt, "pieces %d %d", &n, &us);
+    if (!(j->task & (EXPERT_CHAT | EXPERT_COMPLETE))) {
+        for (int i = 0; i < n && strcmp(prompt, "nothing") != 0 && fake_wait(w, us); i++) {
+            fake_media(w, i, prompt);
+            if (strcmp(prompt, "break") == 0) {
+                err_set(&err, ERR_INTERNAL, "the model broke");
+                break;
+            }
+        }
+        goto out;
+    }
     const int n_all = j->n_choices * (j->task == EXPERT_CHAT ? 1 : j->n_inputs);
     for (int i = 0; i < n; i++) {
         char text[32];
@@ -164,7 +241,7 @@ static bool fake_submit(struct expert *e, struct job *j, struct err *err)
 static void fake_card(struct expert *e, struct expert_card *out)
 {
     struct fake *f = (struct fake *)e;
-    *out = (struct expert_card){ .tasks = EXPERT_CHAT | EXPERT_COMPLETE | EXPERT_EMBED, .n_ctx = 8, .n_ctx_train = 8, .n_vocab = 10, .n_embd = 4,
+    *out = (struct expert_card){ .tasks = f->tasks ? f->tasks : EXPERT_CHAT | EXPERT_COMPLETE | EXPERT_EMBED, .sees = f->sees, .kind = "fake", .n_ctx = 8, .n_ctx_train = 8, .n_vocab = 10, .n_embd = 4,
                                  .n_params = 1000, .file_bytes = 2000, .created_s = 1700000000, .kv_block_tok = 32 };
     snprintf(out->id, sizeof(out->id), "%s", f->id);
 }

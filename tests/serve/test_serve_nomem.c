@@ -26,13 +26,14 @@ static int ask(const struct serve *s, const char *verb, const char *path, const 
     int status = 0;
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
     if (connect(fd, (const struct sockaddr *)&serve_addr(s)->sa, sizeof(struct sockaddr_in)) == 0) {
-        const int n = snprintf(text, sizeof(text), "%s %s HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n%s", verb, path, strlen(body), body);
+        const int n = snprintf(text, sizeof(text), "%s %s HTTP/1.1\r\nHost: h\r\nConnection: close\r\n%sContent-Length: %zu\r\n\r\n%s", verb, path,
+                               body[0] == '-' ? "content-type: multipart/form-data; boundary=b\r\n" : body[0] == '{' ? "content-type: application/json\r\n" : "", strlen(body), body);
         if (send(fd, text, (size_t)n, MSG_NOSIGNAL) == n) {
             size_t got = 0;
             for (ssize_t k; got < sizeof(text) - 1 && (k = recv(fd, text + got, sizeof(text) - 1 - got, 0)) > 0;)
                 got += (size_t)k;
             text[got] = '\0';
-            if (sscanf(text, "HTTP/1.1 %d", &status) == 1 && status == 200 && strstr(text, "event-stream") && !strstr(text, "[DONE]"))
+            if (sscanf(text, "HTTP/1.1 %d", &status) == 1 && status == 200 && strstr(text, "event-stream") && !strstr(text, "[DONE]") && !strstr(text, "audio.done"))
                 status = 0;
         }
     }
@@ -40,12 +41,24 @@ static int ask(const struct serve *s, const char *verb, const char *path, const 
     return status;
 }
 
+/* One pixel: signature, head, its data, end. */
+#define PNG "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
+
 static const char *const requests[][3] = {
     { "POST", "/v1/chat/completions", "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"words 1 0\"}]}],\"stop\":[\"a\",\"b\"],\"logit_bias\":{\"1\":5},\"logprobs\":true}" },
     { "POST", "/v1/chat/completions", "{\"messages\":[{\"role\":\"user\",\"content\":\"words 1 0\"}],\"stream\":true,\"stream_options\":{\"include_usage\":true}}" },
     { "POST", "/v1/completions", "{\"prompt\":[\"words 1 0\",\"b\"],\"echo\":true,\"dry_sequence_breakers\":[\"x\"]}" },
     { "POST", "/v1/completions", "{\"prompt\":[1,2],\"logprobs\":2}" },
     { "POST", "/v1/embeddings", "{\"input\":[\"a\",\"b\"]}" },
+    { "POST", "/v1/chat/completions", "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"words 1 0\"},{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/png;base64," PNG "\"}}]}]}" },
+    { "POST", "/v1/audio/transcriptions", "--b\r\nContent-Disposition: form-data; name=\"prompt\"\r\n\r\nwords 2 0\r\n--b\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\nRIFF\r\n--b--" },
+    { "POST", "/v1/audio/transcriptions?response_format=verbose_json&timestamp_granularities[]=word&prompt=pieces+2", "RIFF" },
+    { "POST", "/v1/audio/transcriptions?stream=1&prompt=pieces+2", "RIFF" },
+    { "POST", "/v1/audio/speech", "{\"input\":\"words 2 0\",\"voice\":\"a\"}" },
+    { "POST", "/v1/audio/speech", "{\"input\":\"words 2 0\",\"stream_format\":\"sse\",\"response_format\":\"pcm\"}" },
+    { "POST", "/v1/tutti/vision/detect", "{\"image\":\"" PNG "\",\"threshold\":0.1}" },
+    { "POST", "/v1/tutti/vision/describe", "{\"image\":{\"url\":\"data:image/png;base64," PNG "\"}}" },
+    { "GET", "/v1/tutti/experts", "" },
     { "GET", "/v1/models", "" },
     { "GET", "/healthz", "" },
     { "GET", "/metrics", "" },
@@ -60,7 +73,7 @@ static bool serve_a_while(void *arg, struct err *err)
     pthread_t thread;
     bool ok = true;
     (void)arg;
-    fake = (struct fake){ .base.ops = &fake_ops, .id = "one", .state = EXPERT_WARM };
+    fake = (struct fake){ .base.ops = &fake_ops, .id = "one", .state = EXPERT_WARM, .sees = true, .tasks = (1u << EXPERT_TASK_COUNT) - 1 - EXPERT_DESCRIBE };
     net_addr_parse(&config.listen, "127.0.0.1:0", err);
     struct serve *s = serve_new(&config, err);
     if (!s)
