@@ -7,6 +7,12 @@
     X(task_embed_static)                                                                           \
     X(task_ocr_onnx)                                                                               \
     X(task_ocr_tesseract)                                                                          \
+    X(task_onnx_classify)                                                                          \
+    X(task_onnx_detect)                                                                            \
+    X(task_onnx_embed_image)                                                                       \
+    X(task_onnx_faces)                                                                             \
+    X(task_onnx_infer_kind)                                                                        \
+    X(task_onnx_segment)                                                                           \
     X(task_speak_espeak)                                                                           \
     X(task_speak_flite)                                                                            \
     X(task_vad_energy)                                                                             \
