@@ -52,5 +52,4 @@ static bool infer_run(void *self, const struct task_request *rq, const struct ta
     return task_onnx_infer(((struct infer *)self)->s, rq, out, err);
 }
 
-extern const struct task_kind task_onnx_infer_kind;
 const struct task_kind task_onnx_infer_kind = { .kind = "onnx", .task = "infer", .open = infer_open, .free = infer_free, .info = infer_info, .run = infer_run };

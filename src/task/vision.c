@@ -292,7 +292,6 @@ static void vision_info(void *self, struct task_info *out)
 }
 
 #define KIND(name, word)                                                                           \
-    extern const struct task_kind name;                                                            \
     const struct task_kind name = { .kind = "onnx", .task = word, .open = vision_task_open, .free = vision_free, .info = vision_info, .run = vision_run, .run_batch = vision_run_batch };
 KIND(task_onnx_classify, "classify")
 KIND(task_onnx_detect, "detect")
