@@ -63,6 +63,7 @@ struct expert_metrics { /* one moment, copied out */
     uint64_t steps_total; /* forward passes */
     uint64_t done_total[EXPERT_END_COUNT]; /* choices by reason (embeddings: jobs) */
     uint64_t load_ns;     /* how long loading took */
+    bool is_degraded;     /* works, but far slower than it used to (servers: pace.h) */
 };
 
 struct expert;

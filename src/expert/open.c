@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "expert/expert_server.h"
+
 /* A model of our own engine, described by a card. */
 static struct expert *open_llm(struct card *card, const struct expert_env *env, struct err *err)
 {
@@ -31,6 +33,8 @@ static const struct {
     struct expert *(*open)(struct card *card, const struct expert_env *env, struct err *err); /* takes the card over */
 } kinds[] = {
     { "llm", open_llm },
+    { "remote", expert_server_open },
+    { "server", expert_server_open },
 };
 
 struct expert *expert_open_card(struct card *card, const struct expert_env *env, struct err *err)

@@ -18,6 +18,12 @@ struct net_wake {
     void *ctx;
 };
 
+struct net_watch {
+    uv_poll_t uv; /* first */
+    net_fn *fn;
+    void *ctx;
+};
+
 struct net_work {
     uv_work_t uv; /* first */
     net_fn *work, *done;
@@ -136,6 +142,39 @@ void net_wake_free(struct net_wake *w)
 }
 
 void net_wake_send(struct net_wake *w) { uv_async_send(&w->uv); }
+
+static void on_readable(uv_poll_t *h, int status, int events)
+{
+    struct net_watch *w = (struct net_watch *)h;
+    (void)status, (void)events; /* whoever reads the fd sees what is wrong with it */
+    if (!uv_is_closing((uv_handle_t *)h))
+        w->fn(w->ctx);
+}
+
+struct net_watch *net_watch_new(struct net_loop *l, int fd, net_fn *fn, void *ctx, struct err *err)
+{
+    struct net_watch *w = calloc(1, sizeof(*w));
+    if (!w)
+        return err_null(err, ERR_NOMEM, "watch: out of memory");
+    w->fn = fn, w->ctx = ctx;
+    int rc = uv_poll_init(&l->uv, &w->uv, fd);
+    if (rc == 0) {
+        rc = uv_poll_start(&w->uv, UV_READABLE, on_readable);
+        if (rc != 0)
+            uv_close((uv_handle_t *)&w->uv, free_handle);
+    } else {
+        free(w);
+    }
+    return rc == 0 ? w : err_null(err, ERR_IO, "watch: %s", uv_strerror(rc));
+}
+
+void net_watch_free(struct net_watch *w)
+{
+    if (!w)
+        return;
+    uv_poll_stop(&w->uv);
+    uv_close((uv_handle_t *)&w->uv, free_handle);
+}
 
 static void on_work(uv_work_t *r)
 {

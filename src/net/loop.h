@@ -40,6 +40,11 @@ struct net_wake *net_wake_new(struct net_loop *l, net_fn *fn, void *ctx, struct 
 void net_wake_free(struct net_wake *w); /* nobody may send any more; NULL is fine */
 void net_wake_send(struct net_wake *w); /* any thread, never blocks */
 
+/* Calls fn while fd is readable (or at its end); the fd stays the caller's and must outlive the watch. */
+struct net_watch;
+struct net_watch *net_watch_new(struct net_loop *l, int fd, net_fn *fn, void *ctx, struct err *err);
+void net_watch_free(struct net_watch *w); /* NULL is fine */
+
 /* Runs work on another thread, then done on the loop's.  false with err: neither will run. */
 bool net_loop_work(struct net_loop *l, net_fn *work, net_fn *done, void *ctx, struct err *err);
 
