@@ -15,6 +15,7 @@
     X(task_onnx_segment)                                                                           \
     X(task_speak_espeak)                                                                           \
     X(task_speak_flite)                                                                            \
+    X(task_transcribe_pocketsphinx)                                                                \
     X(task_vad_energy)                                                                             \
     X(task_vad_onnx)                                                                               \
     X(task_wake_onnx)
