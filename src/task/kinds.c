@@ -5,6 +5,7 @@
 
 #define TASK_KINDS(X)                                                                              \
     X(task_embed_static)                                                                           \
+    X(task_keyword_onnx)                                                                           \
     X(task_ocr_onnx)                                                                               \
     X(task_ocr_tesseract)                                                                          \
     X(task_onnx_classify)                                                                          \
