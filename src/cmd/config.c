@@ -3,6 +3,7 @@
 
 #include "cmd/cmd.h"
 #include "cmd/commands.h"
+#include "cmd/expert_env.h"
 #include "serve/config.h"
 #include "serve/registry.h"
 
@@ -20,7 +21,7 @@ static int finish(struct config *c, struct buf *out, bool ok, struct err *err)
 
 static int run_check(int argc, char **argv, struct cmd_opt *opts)
 {
-    struct expert_env env = { .models_dir = NULL };
+    struct cmd_expert_env env = { .machine = NULL };
     struct err err = { 0 };
     struct buf out;
     (void)opts;
@@ -32,8 +33,11 @@ static int run_check(int argc, char **argv, struct cmd_opt *opts)
     if (ok) {
         if (cmd_opt_find(opts, "models")->given)
             config_set_text(c, CONFIG_MODELS, cmd_opt_find(opts, "models")->s);
-        registry_env(c, &env);
-        ok = registry_check(c, &env, &out, &err);
+        cmd_expert_env(&env, NULL);
+        registry_env(c, &env.env);
+        ok = (!registry_has_cards(c) || cmd_expert_env_machine(&env, config_text(c, CONFIG_PRESET), config_number(c, CONFIG_MEMORY), &err)) &&
+             registry_check(c, &env.env, &out, &err);
+        cmd_expert_env_fini(&env);
     }
     if (ok)
         buf_printf(&out, "%s is right\n", c->path);

@@ -2,11 +2,13 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "cmd/cmd.h"
 #include "cmd/commands.h"
+#include "cmd/expert_env.h"
 #include "serve/bundled.h"
 #include "serve/config.h"
 #include "serve/registry.h"
@@ -18,7 +20,7 @@ static bool apply_options(struct config *c, struct cmd_opt *opts, int argc, char
     static const struct {
         const char *name;
         enum config_id id;
-    } texts[] = { { "key-file", CONFIG_KEYS }, { "tls-cert", CONFIG_TLS_CERT }, { "tls-key", CONFIG_TLS_KEY }, { "models", CONFIG_MODELS } },
+    } texts[] = { { "key-file", CONFIG_KEYS }, { "tls-cert", CONFIG_TLS_CERT }, { "tls-key", CONFIG_TLS_KEY }, { "models", CONFIG_MODELS }, { "preset", CONFIG_PRESET } },
       numbers[] = { { "ctx", CONFIG_CTX }, { "threads", CONFIG_THREADS }, { "parallel", CONFIG_PARALLEL } };
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         if (cmd_opt_find(opts, texts[i].name)->given)
@@ -52,12 +54,31 @@ static bool fill(struct serve_config *s, const struct config *c, struct err *err
     return true;
 }
 
+/* Presets are said: why a model runs with 4 threads and batches of 8 must not be a riddle. */
+static bool know_machine(struct cmd_expert_env *env, const struct config *c, struct err *err)
+{
+    struct buf b;
+    buf_init(&b, 1 << 16);
+    const bool ok = cmd_expert_env_machine(env, config_text(c, CONFIG_PRESET), config_number(c, CONFIG_MEMORY), err);
+    if (ok)
+        advise_put_presets(&b, &env->presets);
+    for (char *line = b.data, *end; line && *line; line = end + 1) {
+        if (!(end = strchr(line, '\n')))
+            break;
+        *end = '\0';
+        log_info("preset %s", line);
+    }
+    buf_fini(&b);
+    return ok;
+}
+
 static int run(int argc, char **argv, struct cmd_opt *opts)
 {
     struct serve_config config = { .handles_signals = true };
     struct serve_alias aliases[CONFIG_ALIASES_MAX];
     struct registry registry = { .n_experts = 0 };
     struct bundled bundled = { 0 };
+    struct cmd_expert_env env = { .machine = NULL };
     struct err err = { 0 };
     struct serve *s = NULL;
     bool ok = false;
@@ -72,14 +93,17 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
         goto out;
     if (c->n_experts == 0 && (!bundled_find(&bundled, &err) || !config_set_experts(c, bundled.n, bundled.path, &err)))
         goto out;
-    struct expert_env env = { .llm.cpu = cpu };
-    registry_env(c, &env);
+    cmd_expert_env(&env, NULL);
+    env.env.llm.cpu = cpu;
+    registry_env(c, &env.env);
+    if (registry_has_cards(c) && !know_machine(&env, c, &err))
+        goto out;
     for (int i = 0; i < c->n_aliases; i++)
         aliases[i] = (struct serve_alias){ c->aliases[i].name, c->aliases[i].expert };
     config.aliases = aliases;
     config.n_aliases = c->n_aliases;
     /* Opening reads the files' heads only; the weights come while we listen already. */
-    if (!registry_open(&registry, c, &env, &err))
+    if (!registry_open(&registry, c, &env.env, &err))
         goto out;
     config.experts = registry.experts;
     config.n_experts = registry.n_experts;
@@ -95,6 +119,7 @@ out:
         cmd_fail(&err);
     serve_free(s);
     registry_fini(&registry);
+    cmd_expert_env_fini(&env);
     bundled_fini(&bundled);
     config_free(c);
     return ok ? 0 : 1;
@@ -106,6 +131,7 @@ static struct cmd_opt opts[] = {
     { "key-file", OPT_TEXT, "FILE", 0, 0, "keys that clients must send, one per line", .s = NULL },
     { "tls-cert", OPT_TEXT, "FILE", 0, 0, "speak TLS with this certificate (chain, PEM); SIGHUP reads it again", .s = NULL },
     { "tls-key", OPT_TEXT, "FILE", 0, 0, "its key (PEM)", .s = NULL },
+    { "preset", OPT_TEXT, "NAME", 0, 0, "a device of the runtime table, or none (default: by the machine)", .s = NULL },
     { "models", OPT_TEXT, "DIR", 0, 0, "where cards look for their files first (TUTTI_MODELS)", .s = NULL },
     { "ctx", OPT_INT, "N", 16, 1 << 20, "tokens of the longest conversation", .i = 0 },
     { "threads", OPT_INT, "N", 1, 1024, "threads per model (default: one per core)", .i = 0 },

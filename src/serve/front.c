@@ -53,6 +53,7 @@ static void get_page(const struct api_call *call, const struct http_head *head)
 static void get_health(const struct api_call *call, const struct http_head *head)
 {
     const struct api_env *env = call->env;
+    const bool was_ready = serve_of(call)->was_ready; /* experts that are loaded when they are asked do not end that */
     int n_up = 0, n_loading = 0;
     const char *status = "ok";
     struct buf b;
@@ -61,11 +62,11 @@ static void get_health(const struct api_call *call, const struct http_head *head
     for (int i = 0; i < env->n_models; i++) {
         const enum expert_state st = expert_get_state(env->models[i].expert);
         n_loading += st == EXPERT_LOADING;
-        n_up += st != EXPERT_LOADING && st != EXPERT_DOWN;
+        n_up += (st != EXPERT_LOADING || was_ready) && st != EXPERT_DOWN;
     }
     if (env->is_draining)
         status = "shutting down";
-    else if (n_loading > 0)
+    else if (n_loading > 0 && !was_ready)
         status = "loading";
     else if (n_up == 0)
         status = "down";
@@ -85,7 +86,7 @@ static void get_health(const struct api_call *call, const struct http_head *head
         buf_put_json(&b, text, strlen(text));
     }
     buf_puts(&b, "}}\n");
-    const bool is_ready = !env->is_draining && n_loading == 0 && n_up > 0;
+    const bool is_ready = !env->is_draining && (was_ready || n_loading == 0) && n_up > 0;
     api_take_and_send(call, is_ready ? 200 : 503, "application/json", &b);
     buf_fini(&b);
 }

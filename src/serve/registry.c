@@ -247,12 +247,24 @@ bool registry_check(struct config *c, const struct expert_env *env, struct buf *
     return ok;
 }
 
+bool registry_has_cards(const struct config *c)
+{
+    for (int i = 0; i < c->n_experts; i++)
+        if (!c->experts[i].path || c->experts[i].has_changes || !ends_with(c->experts[i].path, ".gguf"))
+            return true;
+    return false;
+}
+
 void registry_env(const struct config *c, struct expert_env *env)
 {
-    env->models_dir = config_text(c, CONFIG_MODELS);
-    env->cache_dir = config_text(c, CONFIG_CACHE);
-    env->data_dir = config_text(c, CONFIG_DATA);
-    env->ort_path = config_text(c, CONFIG_ONNXRUNTIME);
+    if (config_text(c, CONFIG_MODELS))
+        env->models_dir = config_text(c, CONFIG_MODELS);
+    if (config_text(c, CONFIG_CACHE))
+        env->cache_dir = config_text(c, CONFIG_CACHE);
+    if (config_text(c, CONFIG_DATA))
+        env->data_dir = config_text(c, CONFIG_DATA);
+    if (config_text(c, CONFIG_ONNXRUNTIME))
+        env->ort_path = config_text(c, CONFIG_ONNXRUNTIME);
     env->n_threads = (int)config_number(c, CONFIG_THREADS);
     env->llm.n_ctx = (int)config_number(c, CONFIG_CTX);
     env->llm.n_threads = (int)config_number(c, CONFIG_THREADS);

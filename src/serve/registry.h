@@ -24,6 +24,8 @@ bool registry_open(struct registry *r, struct config *c, const struct expert_env
  * Appends a line for each expert to out. */
 bool registry_check(struct config *c, const struct expert_env *env, struct buf *out, struct err *err);
 void registry_fini(struct registry *r); /* frees the experts; a zeroed one is fine */
+/* Is there an expert that is no GGUF file?  Folders count as such. */
+bool registry_has_cards(const struct config *c);
 /* What the config says to the experts; llm options of the command line are in the config by then. */
 void registry_env(const struct config *c, struct expert_env *env);
 #endif

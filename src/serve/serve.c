@@ -123,6 +123,7 @@ static void on_watch(void *ctx)
         n_down += st == EXPERT_DOWN;
     }
     net_timer_stop(s->watch);
+    s->was_ready = true;
     if (n_down == s->env.n_models) {
         s->all_down = true;
         net_loop_stop(s->loop);
