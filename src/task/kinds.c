@@ -4,6 +4,7 @@
 #include "task/task.h"
 
 #define TASK_KINDS(X)                                                                              \
+    X(task_embed_onnx)                                                                             \
     X(task_embed_static)                                                                           \
     X(task_keyword_onnx)                                                                           \
     X(task_ocr_onnx)                                                                               \
@@ -16,6 +17,7 @@
     X(task_onnx_segment)                                                                           \
     X(task_speak_espeak)                                                                           \
     X(task_speak_flite)                                                                            \
+    X(task_speak_onnx)                                                                             \
     X(task_transcribe_pocketsphinx)                                                                \
     X(task_vad_energy)                                                                             \
     X(task_vad_onnx)                                                                               \
