@@ -58,7 +58,7 @@ static bool read_line(struct faces_store *s, char *line, struct err *err)
         while (*end == ' ')
             end++;
     }
-    if (n != s->n_values)
+    if (n == 0 || n != s->n_values)
         return err_set(err, ERR_INPUT, "%d numbers, the first line has %d", n, s->n_values);
     f->values = to;
     s->n++;

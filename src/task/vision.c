@@ -41,10 +41,9 @@ static const struct vision_head *find_head(const struct card *card, const struct
         snprintf(list + at, sizeof list - at, "%s%s", n ? ", " : "", heads[i]->name);
         names[n++] = heads[i]->name;
     }
-    if (!word && n == 1)
-        for (int i = 0; i < N_HEADS; i++)
-            if (heads[i]->tasks & card->task)
-                return heads[i];
+    for (int i = 0; i < N_HEADS && !word; i++) /* the only one, or the one called as the task */
+        if ((heads[i]->tasks & card->task) && (n == 1 || strcmp(heads[i]->name, expert_task_name(card->task)) == 0))
+            return heads[i];
     const char *near = word ? yaml_nearest(word, names) : NULL;
     if (near)
         card_fail(card, name, err, "head: '%s' cannot %s; did you mean '%s'?", word, expert_task_name(card->task), near);
@@ -164,15 +163,19 @@ bool vision_emit_boxes(struct vision *v, struct nms *s, const struct vision_fram
     struct result_box *b = arena_alloc(arena, (size_t)n, sizeof *b, err);
     if (!b)
         return false;
+    r->n_boxes = 0;
     for (int i = 0; i < n; i++) {
         const float x1 = clip(vision_x(f, s->boxes[i].x1), (float)f->w_px), x2 = clip(vision_x(f, s->boxes[i].x2), (float)f->w_px);
         const float y1 = clip(vision_y(f, s->boxes[i].y1), (float)f->h_px), y2 = clip(vision_y(f, s->boxes[i].y2), (float)f->h_px);
-        b[i] = (struct result_box){ .score = s->boxes[i].score, .x = x1, .y = y1, .w = x2 - x1, .h = y2 - y1 };
-        if (has_labels && !(b[i].label = labels_get(&v->labels, s->boxes[i].cls, arena, err)))
+        if (!(x2 > x1) || !(y2 > y1))
+            continue; /* it lies in the fill */
+        const int k = r->n_boxes++;
+        s->boxes[k] = s->boxes[i];
+        b[k] = (struct result_box){ .score = s->boxes[k].score, .x = x1, .y = y1, .w = x2 - x1, .h = y2 - y1 };
+        if (has_labels && !(b[k].label = labels_get(&v->labels, s->boxes[k].cls, arena, err)))
             return false;
     }
     r->boxes = b;
-    r->n_boxes = n;
     return true;
 }
 

@@ -118,7 +118,7 @@ bool vision_find_output(struct vision *v, const struct yaml_node *map, const cha
 /* What the request says, else the card. */
 float vision_threshold(const struct vision *v, const struct task_request *rq);
 int vision_n_top(const struct vision *v, const struct task_request *rq, int otherwise);
-/* Suppresses, maps boxes of input pixels to the picture, clips, names; *kept (may be NULL): the boxes that are left, same order. */
+/* Suppresses, maps boxes of input pixels to the picture, clips, names.  r->boxes[i] is made of s->boxes[i]. */
 bool vision_emit_boxes(struct vision *v, struct nms *s, const struct vision_frame *f, const struct task_request *rq, bool has_labels, struct arena *arena,
                        struct task_result *r, struct err *err);
 #endif
