@@ -407,3 +407,29 @@ TEST(more_requests_than_the_limit_are_told_so)
     CHECK(wait_until(&v->fake[1]->n_cancelled, 50, 10000), "%d", v->fake[1]->n_cancelled);
     end(v);
 }
+
+/* ---- a client that others wrote ---- */
+
+TEST(the_openai_client_hears_speaks_and_sees)
+{
+    char line[512], command[512];
+    int n_ok = 0;
+    bool is_over = false;
+    const char *client = getenv("TUTTI_CLIENT");
+    snprintf(line, sizeof(line), "%s/node_modules/openai", client ? client : "");
+    if (!client || access(line, R_OK) != 0 || system("command -v node >/dev/null 2>&1") != 0)
+        SKIP("no OpenAI client (npm ci --prefix DIR with tests/serve/client's files, then TUTTI_CLIENT=DIR)");
+    struct service *v = start_media();
+    snprintf(command, sizeof(command), "FAKE=1 no_proxy='*' node tests/serve/client/media.mjs http://%s ear mouth seer text 2>&1", serve_addr(v->s)->text);
+    FILE *f = popen(command, "r");
+    while (f && fgets(line, sizeof(line), f)) {
+        if (strncmp(line, "ok ", 3) == 0)
+            n_ok++;
+        else if (strstr(line, " client tests, 0 failed"))
+            is_over = true;
+        else
+            CHECK(false, "%s", line);
+    }
+    CHECK(f && pclose(f) == 0 && is_over && n_ok >= 10, "%d", n_ok);
+    end(v);
+}
