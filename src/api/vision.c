@@ -55,6 +55,41 @@ bool vision_begin(struct exchange *x, struct err *err)
     return true;
 }
 
+/* Masks as pictures: a grey PNG each, in base64. */
+static void put_masks(struct buf *out, const struct task_result *r)
+{
+    struct err err;
+    buf_puts(out, "\"masks\":[");
+    for (int i = 0; i < r->n_masks; i++) {
+        const struct result_mask *m = &r->masks[i];
+        const struct image im = { .px = (uint8_t *)(uintptr_t)m->pixels, .w = m->w, .h = m->h, .n_channels = 1, .stride = (size_t)m->w };
+        struct buf png;
+        buf_init(&png, RESULT_MAX_BYTES);
+        if (image_encode_png(&im, &png, &err)) {
+            buf_printf(out, "%s{\"box\":%d,\"png\":\"", i ? "," : "", m->box);
+            put_base64(out, png.data, png.len);
+            buf_puts(out, "\"}");
+        } else {
+            out->failed = true;
+        }
+        buf_fini(&png);
+    }
+    buf_putc(out, ']');
+}
+
+static void put_result(struct buf *out, const struct task_result *r, bool wants_masks)
+{
+    buf_clear(out);
+    task_result_put_json(out, r);
+    if (!wants_masks || r->n_masks == 0 || out->failed)
+        return;
+    out->len--; /* the closing brace comes behind */
+    if (out->len > 1)
+        buf_putc(out, ',');
+    put_masks(out, r);
+    buf_putc(out, '}');
+}
+
 void vision_on_event(struct exchange *x, const struct expert_event *ev, uint64_t ns)
 {
     struct looking *l = (struct looking *)x;
@@ -62,11 +97,9 @@ void vision_on_event(struct exchange *x, const struct expert_event *ev, uint64_t
     if (ev->kind == EXPERT_DELTA) {
         buf_append(&l->text, ev->text, ev->n_text);
     } else if (ev->kind == EXPERT_RESULT) { /* of several the last one knows most */
-        buf_clear(&l->json);
-        task_result_put_json(&l->json, ev->result);
+        put_result(&l->json, ev->result, x->job->request.options.wants_mask);
     } else if (ev->kind == EXPERT_VECTOR) {
-        buf_clear(&l->json);
-        task_result_put_json(&l->json, &(struct task_result){ .vector = ev->vector, .n_vector = ev->n_vector });
+        put_result(&l->json, &(struct task_result){ .vector = ev->vector, .n_vector = ev->n_vector }, false);
     }
 }
 

@@ -129,6 +129,10 @@ static void fake_look(struct fake_job *w)
         r.text = "STOP", r.words = words, r.n_words = w->j->request.options.wants_words ? 1 : 0;
     else
         r.vector = vector, r.n_vector = 3;
+    static const uint8_t pixels[4] = { 0, 1, 2, 3 };
+    static const struct result_mask masks[] = { { 2, 2, pixels, -1 } };
+    if (t == EXPERT_SEGMENT && w->j->request.options.wants_mask)
+        r.masks = masks, r.n_masks = 1;
     w->j->on_event(w->j->ctx, &(struct expert_event){ .kind = EXPERT_RESULT, .result = &r });
 }
 

@@ -248,12 +248,17 @@ TEST(pictures_are_looked_at_by_who_can)
         json_decref(t);
         answer_fini_(&a);
     }
+    a = look(v, "/v1/tutti/vision/segment?mask=true");
+    t = json_of(&a);
+    CHECK(int_at(t, "masks.0.box") == -1 && strncmp(text_at(t, "masks.0.png"), "iVBORw0KGgo", 11) == 0 && json_array_size(at(t, "boxes")) == 3, "%s", a.body.data);
+    json_decref(t);
+    answer_fini_(&a);
     char body[512];
     snprintf(body, sizeof(body), "{\"image\":\"%s\",\"model\":\"eye\"}", bmp_url(2, 2));
     a = ask_with(v, "POST", "/v1/tutti/vision/ocr", "content-type: application/json\r\n", body);
     CHECK(a.status == 200 && strstr(a.body.data, "\"text\":\"STOP\""), "%s", a.body.data);
     answer_fini_(&a);
-    CHECK(metric(v, "tutti_images_total{model_name=\"eye\"} ") == 8);
+    CHECK(metric(v, "tutti_images_total{model_name=\"eye\"} ") == 9);
     end(v);
 }
 

@@ -57,6 +57,7 @@ static const char *const requests[][3] = {
     { "POST", "/v1/audio/speech", "{\"input\":\"words 2 0\",\"voice\":\"a\"}" },
     { "POST", "/v1/audio/speech", "{\"input\":\"words 2 0\",\"stream_format\":\"sse\",\"response_format\":\"pcm\"}" },
     { "POST", "/v1/tutti/vision/detect", "{\"image\":\"" PNG "\",\"threshold\":0.1}" },
+    { "POST", "/v1/tutti/vision/segment", "{\"image\":\"" PNG "\",\"mask\":true}" },
     { "POST", "/v1/tutti/vision/describe", "{\"image\":{\"url\":\"data:image/png;base64," PNG "\"}}" },
     { "GET", "/v1/tutti/experts", "" },
     { "GET", "/v1/models", "" },
