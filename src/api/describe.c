@@ -37,7 +37,7 @@ static bool begin(struct exchange *x, struct err *err)
     buf_init(&l->words, WORDS_MAX_BYTES);
     buf_init(&l->said, WORDS_MAX_BYTES);
     l->first = job_ref(x->job);
-    return vision_begin(x, err);
+    return api_vision_begin(x, err);
 }
 
 /* ---- what the stages found, in words ---- */
@@ -70,7 +70,7 @@ static void on_event(struct exchange *x, const struct expert_event *ev, uint64_t
     struct looking *l = (struct looking *)x;
     const struct task_result *r = ev->kind == EXPERT_RESULT ? ev->result : NULL;
     if (l->stage == 0) {
-        vision_on_event(x, ev, ns);
+        api_vision_on_event(x, ev, ns);
         return;
     }
     if (!r)
@@ -146,7 +146,7 @@ static void on_done(struct exchange *x, const struct expert_usage *usage, uint64
 {
     struct looking *l = (struct looking *)x;
     if (l->stage == 0) {
-        vision_on_done(x, usage, ns);
+        api_vision_on_done(x, usage, ns);
         return;
     }
     x->model->stats.counter[API_IMAGES] += 1;
@@ -171,6 +171,6 @@ static bool on_error(struct exchange *x, const struct err *err)
 
 void vision_post_describe(const struct api_call *call, const struct http_head *head)
 {
-    static const struct exchange_ops ops = { "vision-", read_request, begin, on_event, on_done, on_error, vision_fini, NULL };
+    static const struct exchange_ops ops = { "vision-", read_request, begin, on_event, on_done, on_error, api_vision_fini, NULL };
     exchange_begin(call, head, &ops, sizeof(struct looking));
 }

@@ -46,7 +46,7 @@ bool vision_read(struct exchange *x, enum expert_task task, struct err *err)
     return true;
 }
 
-bool vision_begin(struct exchange *x, struct err *err)
+bool api_vision_begin(struct exchange *x, struct err *err)
 {
     struct looking *l = (struct looking *)x;
     (void)err;
@@ -90,7 +90,7 @@ static void put_result(struct buf *out, const struct task_result *r, bool wants_
     buf_putc(out, '}');
 }
 
-void vision_on_event(struct exchange *x, const struct expert_event *ev, uint64_t ns)
+void api_vision_on_event(struct exchange *x, const struct expert_event *ev, uint64_t ns)
 {
     struct looking *l = (struct looking *)x;
     (void)ns;
@@ -104,7 +104,7 @@ void vision_on_event(struct exchange *x, const struct expert_event *ev, uint64_t
 }
 
 /* {"model": ..., and what the result has}; text that came in pieces is the result's text. */
-void vision_on_done(struct exchange *x, const struct expert_usage *usage, uint64_t ns)
+void api_vision_on_done(struct exchange *x, const struct expert_usage *usage, uint64_t ns)
 {
     struct looking *l = (struct looking *)x;
     (void)usage, (void)ns;
@@ -125,7 +125,7 @@ void vision_on_done(struct exchange *x, const struct expert_usage *usage, uint64
     exchange_reply(x, "application/json");
 }
 
-void vision_fini(struct exchange *x)
+void api_vision_fini(struct exchange *x)
 {
     struct looking *l = (struct looking *)x;
     buf_fini(&l->text);
@@ -145,7 +145,7 @@ void vision_fini(struct exchange *x)
     static bool read_##name(struct exchange *x, struct err *err) { return vision_read(x, EXPERT_##task, err); }        \
     static void post_##name(const struct api_call *call, const struct http_head *head)                                 \
     {                                                                                                                  \
-        static const struct exchange_ops ops = { "vision-", read_##name, vision_begin, vision_on_event, vision_on_done, NULL, vision_fini, NULL }; \
+        static const struct exchange_ops ops = { "vision-", read_##name, api_vision_begin, api_vision_on_event, api_vision_on_done, NULL, api_vision_fini, NULL }; \
         exchange_begin(call, head, &ops, sizeof(struct looking));                                                      \
     }
 ENDPOINTS(X)

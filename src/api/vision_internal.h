@@ -21,10 +21,10 @@ struct looking {
 
 /* The body becomes a job for the task: media and options.  As exchange_ops.read. */
 bool vision_read(struct exchange *x, enum expert_task task, struct err *err);
-void vision_on_event(struct exchange *x, const struct expert_event *ev, uint64_t ns);
-void vision_on_done(struct exchange *x, const struct expert_usage *usage, uint64_t ns);
-bool vision_begin(struct exchange *x, struct err *err);
-void vision_fini(struct exchange *x);
+void api_vision_on_event(struct exchange *x, const struct expert_event *ev, uint64_t ns);
+void api_vision_on_done(struct exchange *x, const struct expert_usage *usage, uint64_t ns);
+bool api_vision_begin(struct exchange *x, struct err *err);
+void api_vision_fini(struct exchange *x);
 
 void vision_post_describe(const struct api_call *call, const struct http_head *head); /* describe.c */
 #endif

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "expert/worker.h"
+
 struct cmd_opt *cmd_opt_find(struct cmd_opt *opts, const char *name)
 {
     for (struct cmd_opt *o = opts; o && o->name; o++)
@@ -194,6 +196,8 @@ int cmd_main(int argc, char **argv)
         print_usage(stdout);
         return 0;
     }
+    if (strcmp(argv[1], "worker") == 0) /* a process for an expert; tutti starts it itself (expert/worker.h) */
+        return worker_main(NULL);
     static char version[] = "version";
     if (strcmp(argv[1], "--version") == 0)
         argv[1] = version;

@@ -91,6 +91,12 @@ bool expert_get_info(struct expert *e, struct task_info *out)
     return e->ops->info && e->ops->info(e, out);
 }
 
+void expert_unload(struct expert *e)
+{
+    if (e->ops->unload)
+        e->ops->unload(e);
+}
+
 enum expert_state expert_get_state(struct expert *e)
 {
     struct expert_metrics m;

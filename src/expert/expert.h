@@ -64,6 +64,10 @@ struct expert_metrics { /* one moment, copied out */
     uint64_t done_total[EXPERT_END_COUNT]; /* choices by reason (embeddings: jobs) */
     uint64_t load_ns;     /* how long loading took */
     bool is_degraded;     /* works, but far slower than it used to (servers: pace.h) */
+    /* of experts in processes of their own; 0 otherwise */
+    uint64_t starts_total, deaths_total; /* of its process: begun, ended before they were told to */
+    uint64_t hangs_total;  /* ended because they were stopped or gave no answer in time */
+    uint64_t memory_bytes; /* its own, when it was looked at last */
 };
 
 struct expert;
@@ -77,6 +81,7 @@ struct expert_ops { /* one constant table per kind; every function is there */
     void (*stop)(struct expert *e, uint64_t drain_ns);
     bool (*wait_ready)(struct expert *e, struct err *err);
     bool (*info)(struct expert *e, struct task_info *out); /* NULL: it is no task of task.h */
+    void (*unload)(struct expert *e); /* gives its memory back when nothing runs; NULL: it cannot */
 };
 
 struct expert { /* first member of each kind's own struct */
@@ -98,6 +103,8 @@ bool expert_get_info(struct expert *e, struct task_info *out);
 /* Accepts no more jobs; those accepted may go on for drain_ns (0: not at all), then they end with
  * ERR_BUSY "shutting down".  Returns when all is still; a second call from another thread shortens the first. */
 void expert_stop(struct expert *e, uint64_t drain_ns);
-/* Blocks until it is warm; false with err when it went down instead.  For cmd/ and tests. */
+/* Gives its memory back as soon as nothing runs; the next job loads it again.  Does not wait. */
+void expert_unload(struct expert *e);
+/* Loads it if need be and blocks until it is warm; false with err when it went down instead.  For cmd/ and tests. */
 bool expert_wait_ready(struct expert *e, struct err *err);
 #endif

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "expert/expert_server.h"
+#include "expert/expert_worker.h"
+#include "task/task.h"
 
 /* A model of our own engine, described by a card. */
 static struct expert *open_llm(struct card *card, const struct expert_env *env, struct err *err)
@@ -42,7 +44,8 @@ struct expert *expert_open_card(struct card *card, const struct expert_env *env,
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
         if (strcmp(kinds[i].kind, card->kind) == 0)
             return kinds[i].open(card, env, err);
-    card_fail(card, yaml_get(card->node, "kind"), err, "kind: '%s' is not known", card->kind);
+    if (task_find_kind(card, err))
+        return expert_worker_open(card, env, err);
     card_free(card);
     return NULL;
 }

@@ -120,8 +120,8 @@ static int restrict_files(const struct sandbox *s)
 /* Calls that nobody who computes needs. */
 static const int refused[] = {
     /* other processes */
-    SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev, SYS_kill, SYS_tkill, SYS_rt_sigqueueinfo, SYS_rt_tgsigqueueinfo, SYS_kcmp,
-    424 /* pidfd_send_signal */, 434 /* pidfd_open */, 438 /* pidfd_getfd */, 440 /* process_madvise */,
+    SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev, SYS_rt_sigqueueinfo, SYS_rt_tgsigqueueinfo, SYS_kcmp, 438 /* pidfd_getfd */,
+    440 /* process_madvise */,
     /* the system */
     SYS_mount, SYS_umount2, SYS_pivot_root, SYS_chroot, SYS_unshare, SYS_setns, SYS_init_module, SYS_finit_module, SYS_delete_module,
     SYS_kexec_load, SYS_reboot, SYS_swapon, SYS_swapoff, SYS_acct, SYS_sethostname, SYS_setdomainname, SYS_settimeofday,
@@ -134,8 +134,11 @@ static const int refused[] = {
     SYS_bpf, SYS_perf_event_open, SYS_userfaultfd, SYS_add_key, SYS_request_key, SYS_keyctl, SYS_personality, SYS_lookup_dcookie, SYS_vhangup,
     425, 426, 427 /* io_uring */,
 };
-enum { NEW_NAMESPACES = 0x7e020000 }; /* CLONE_NEWNS, CGROUP, UTS, IPC, USER, PID, NET */
+#define NEW_NAMESPACES 0x7e020000u /* CLONE_NEWNS, CGROUP, UTS, IPC, USER, PID, NET */
+#define ONE_OF_OURS 0x00010000u    /* CLONE_THREAD: no process, which could outlive us */
 static const int refused_sockets[] = { SYS_socket, SYS_connect, SYS_bind, SYS_listen, SYS_accept, SYS_accept4 };
+
+static const int refused_signals[] = { SYS_kill, SYS_tkill, 424 /* pidfd_send_signal */, 434 /* pidfd_open */ };
 
 static void put(struct sandbox *s, struct sock_filter f) { s->code[s->n_code++] = f; }
 
@@ -148,7 +151,7 @@ static void refuse(struct sandbox *s, int nr)
 static void write_filter(struct sandbox *s, const struct sandbox_rules *rules)
 {
     const int n = (int)(sizeof(refused) / sizeof(refused[0])), n_sockets = (int)(sizeof(refused_sockets) / sizeof(refused_sockets[0]));
-    _Static_assert(sizeof(refused) / sizeof(refused[0]) * 2 + 40 < 256, "the filter fits");
+    _Static_assert(sizeof(refused) / sizeof(refused[0]) * 2 + 60 < 256, "the filter fits");
     put(s, (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)));
     put(s, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARCH_OURS, 1, 0));
     put(s, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM)); /* 32-bit calls have other numbers */
@@ -161,16 +164,23 @@ static void write_filter(struct sandbox *s, const struct sandbox_rules *rules)
         refuse(s, refused[i]);
     for (int i = 0; i < n_sockets && !rules->may_connect; i++)
         refuse(s, refused_sockets[i]);
+    for (int i = 0; i < 4 && !(rules->may_exec && landlock_abi() >= 6); i++)
+        refuse(s, refused_signals[i]); /* who has children ends them, where the kernel sees to it that it is only them */
     if (!rules->may_exec) {
         refuse(s, SYS_execve);
         refuse(s, SYS_execveat);
+#ifdef SYS_fork
+        refuse(s, SYS_fork);
+        refuse(s, SYS_vfork);
+#endif
     }
     /* new namespaces, which unshare() is refused for; clone3() hides its flags, and libc goes on with clone() */
     put(s, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 435, 0, 1));
     put(s, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS));
-    put(s, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 4));
+    put(s, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 5));
     put(s, (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args)));
-    put(s, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, NEW_NAMESPACES, 0, 1));
+    put(s, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, NEW_NAMESPACES, 1, 0));
+    put(s, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, rules->may_exec ? ~0u : ONE_OF_OURS, 1, 0));
     put(s, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM));
     put(s, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
     /* limits of others: prlimit64 of process 0, ourselves, only */

@@ -17,7 +17,7 @@
 struct sandbox_rules {
     const char *const *read;  /* files and folders, ends with NULL; those that do not exist are skipped; NULL: none */
     const char *const *write; /* folders in which it may make, write and remove files; likewise */
-    bool may_exec;            /* start programs of the system's folders (needed to be entered before exec, child.h) */
+    bool may_exec;            /* start processes, and programs of the system's folders (needed when entered before exec, child.h) */
     bool may_connect;         /* sockets, and what names and certificates need: /etc */
     bool may_use_devices;     /* GPUs, cameras, sound: read and write below /dev, read /sys */
 };

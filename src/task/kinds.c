@@ -1,6 +1,8 @@
 /* task/kinds.c - every pair of kind and task that there is: one declaration, one line in the table.
  *
  * To add one: write task/<name>.c with a `const struct task_kind`, then add it here (docs/adding.md). */
+#include <string.h>
+
 #include "task/task.h"
 
 #define TASK_KINDS(X)                                                                              \
@@ -34,3 +36,21 @@ const struct task_kind *const task_kinds[] = {
         NULL
 };
 const int task_n_kinds = sizeof(task_kinds) / sizeof(task_kinds[0]) - 1;
+
+/* What is not listed needs nothing of these. */
+static const struct {
+    const char *kind, *task; /* task NULL: all */
+    unsigned needs;
+} needs[] = {
+    { "espeak", NULL, TASK_NEEDS_PROGRAMS },
+    { "onnx", "speak", TASK_NEEDS_PROGRAMS }, /* phonemes by espeak-ng */
+    { "edgetpu", NULL, TASK_NEEDS_DEVICES },
+};
+
+unsigned task_kind_needs(const struct task_kind *k)
+{
+    for (size_t i = 0; i < sizeof(needs) / sizeof(needs[0]); i++)
+        if (strcmp(needs[i].kind, k->kind) == 0 && (!needs[i].task || (k->task && strcmp(needs[i].task, k->task) == 0)))
+            return needs[i].needs;
+    return 0;
+}

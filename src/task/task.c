@@ -40,7 +40,7 @@ bool task_emit_audio(const struct task_out *out, const float *samples, int n_sam
 
 /* ---- opening ---- */
 
-static const struct task_kind *find_kind(const struct card *card, struct err *err)
+const struct task_kind *task_find_kind(const struct card *card, struct err *err)
 {
     char tasks[120] = "";
     bool has_kind = false;
@@ -63,9 +63,12 @@ static const struct task_kind *find_kind(const struct card *card, struct err *er
 
 struct task *task_open(const struct card *card, const struct task_env *env, struct err *err)
 {
-    const struct task_kind *kind = find_kind(card, err);
-    if (!kind)
-        return NULL;
+    const struct task_kind *kind = task_find_kind(card, err);
+    return kind ? task_open_kind(kind, card, env, err) : NULL;
+}
+
+struct task *task_open_kind(const struct task_kind *kind, const struct card *card, const struct task_env *env, struct err *err)
+{
     struct task *t = calloc(1, sizeof(*t));
     if (!t)
         return err_null(err, ERR_NOMEM, "%s: no memory", card->id);

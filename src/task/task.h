@@ -147,10 +147,19 @@ struct task_kind { /* one constant for each pair of kind and task; every functio
 extern const struct task_kind *const task_kinds[]; /* kinds.c */
 extern const int task_n_kinds;
 
+enum task_needs { /* of its sandbox, beyond reading its files and computing */
+    TASK_NEEDS_PROGRAMS = 1 << 0, /* starts programs of the system, in the same sandbox */
+    TASK_NEEDS_DEVICES = 1 << 1,  /* below /dev: accelerators, cameras */
+};
+unsigned task_kind_needs(const struct task_kind *k); /* kinds.c; bits */
+
 struct task; /* an opened card */
 /* Finds the kind and opens it.  The card and env are borrowed until task_free().  NULL with err: ERR_INPUT (the card),
  * ERR_NOT_FOUND (a file, a library: says how to get it), ERR_UNSUPPORTED. */
 struct task *task_open(const struct card *card, const struct task_env *env, struct err *err);
+/* The same in two steps; NULL with err. */
+const struct task_kind *task_find_kind(const struct card *card, struct err *err);
+struct task *task_open_kind(const struct task_kind *kind, const struct card *card, const struct task_env *env, struct err *err);
 void task_free(struct task *t); /* NULL is fine */
 const struct task_info *task_get_info(const struct task *t);
 /* Checks what can be said of a request without the model, then runs it. */
