@@ -62,7 +62,8 @@ isa = $(firstword $(subst _, ,$(notdir $(basename $(1)))))
 ARCH := $(if $(CROSS),aarch64,$(shell uname -m))
 FOREIGN := $(if $(filter x86_64,$(ARCH)),$(ISA_ARM),$(if $(filter aarch64,$(ARCH)),$(ISA_X86),$(ISA_ARM) $(ISA_X86)))
 SRC  := $(foreach f,$(SRC),$(if $(filter src/kernels/%,$(f)),$(if $(filter $(call isa,$(f)),$(FOREIGN)),,$(f)),$(f)))
-OBJ  := $(SRC:%.c=$(BUILD)/%.o) $(BUILD)/gen/catalog_data.o
+PROTO := $(wildcard proto/*.proto)
+OBJ  := $(SRC:%.c=$(BUILD)/%.o) $(BUILD)/gen/catalog_data.o $(PROTO:proto/%.proto=$(BUILD)/gen/gen/%.pb-c.o)
 DATA := $(filter-out data/ids.csv,$(sort $(wildcard data/*.csv))) # ids.csv belongs to hw/
 
 .PHONY: all help deps check check-fast unit floors headers asan tsan fuzz bench cross map install clean tools tests
@@ -99,6 +100,13 @@ $(BUILD)/gen/%.o: $(BUILD)/gen/%.c
 $(BUILD)/src/%.o: src/%.c
 	@mkdir -p $(@D)
 	@echo "  CC $<"; $(CC) $(CFLAGS_ALL) $(SAN_FLAGS) $(WARN_SRC) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
+# Messages of other programs' protocols, as C structs; wire/ reads them.  The code is protoc-c's: its warnings are not ours.
+$(BUILD)/gen/gen/%.pb-c.c $(BUILD)/gen/gen/%.pb-c.h: proto/%.proto
+	@mkdir -p $(@D)
+	@echo "  GEN $(BUILD)/gen/gen/$*.pb-c.c"; protoc-c -Iproto --c_out=$(BUILD)/gen/gen $<
+$(BUILD)/gen/gen/%.pb-c.o: $(BUILD)/gen/gen/%.pb-c.c
+	@echo "  CC $<"; $(CC) $(CFLAGS_ALL) $(SAN_FLAGS) -w $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
+$(patsubst %.c,$(BUILD)/%.o,$(wildcard src/wire/*_pb.c)): $(PROTO:proto/%.proto=$(BUILD)/gen/gen/%.pb-c.h)
 # tables that are made from data/*.csv
 $(BUILD)/gen/gen/ids.inc: data/ids.csv tools/gen-ids.sh
 	@mkdir -p $(@D)

@@ -78,6 +78,8 @@ static struct exchange *exchange_new(const struct api_call *call, const struct h
     env->exchanges = x;
     if (env->n_exchanges++ == 0)
         net_timer_start(env->tick, TICK_MS, TICK_MS);
+    if (ops->way && ops->way->on_head)
+        ops->way->on_head(x, head);
     return x;
 }
 
@@ -170,6 +172,22 @@ bool exchange_submit(struct exchange *x, struct job *job, struct api_model *mode
     return hand_over(x, err);
 }
 
+static void on_worked(void *ctx)
+{
+    struct exchange *x = ctx;
+    x->is_parsing = false;
+    if (x->call.stream && x->state != EXCHANGE_OVER)
+        x->work_done(x);
+    maybe_free(x);
+}
+
+bool exchange_work(struct exchange *x, net_fn *work, net_fn *done, struct err *err)
+{
+    x->work_done = done;
+    x->is_parsing = net_loop_work(x->call.env->loop, work, on_worked, x, err);
+    return x->is_parsing;
+}
+
 /* ---- what the stream calls ---- */
 
 static void on_data(void *ctx, const char *bytes, size_t n)
@@ -194,6 +212,10 @@ static void on_end(void *ctx)
     if (x->state != EXCHANGE_BODY)
         return;
     x->body_ns = clock_ns();
+    if (x->error.status != 0) {
+        exchange_fail(x, &x->error);
+        return;
+    }
     if (!buf_ok(&x->body, "the body", &err)) {
         exchange_fail_with(x, &err);
         return;
@@ -239,6 +261,8 @@ void exchange_begin(const struct api_call *call, const struct http_head *head, c
         openai_fail(&e, 503, "overloaded", NULL, "out of memory");
     if (x)
         http_stream_take(call->stream, &fns, x);
+    else if (ops->way && ops->way->refuse)
+        ops->way->refuse(call, &e);
     else
         openai_refuse(call, &e, NULL, 0);
 }
@@ -297,8 +321,11 @@ void exchange_fail(struct exchange *x, const struct openai_error *e)
         job_cancel(x->job);
     if (x->call.stream && x->state != EXCHANGE_OVER) {
         buf_clear(&x->out);
-        if (x->state != EXCHANGE_STREAM) {
-            (x->ops->put_error ? x->ops->put_error : openai_put_error)(&x->out, e);
+        const struct exchange_way *way = x->ops->way;
+        if (x->state != EXCHANGE_STREAM && way && way->fail) {
+            way->fail(x, e);
+        } else if (x->state != EXCHANGE_STREAM) {
+            (way && way->put_error ? way->put_error : openai_put_error)(&x->out, e);
             api_reply(&x->call, e->status, "application/json", exchange_text(&x->out), x->out.len, NULL, 0);
         } else if (x->is_sse) {
             openai_put_chunk_error(&x->out, e);
@@ -347,10 +374,15 @@ static void on_mail(void *ctx, const struct expert_event *ev, uint64_t ns)
 static void tick(struct exchange *x, uint64_t now_ms)
 {
     static const char ping[] = ": ping\n\n";
-    if (!x->call.stream || (x->state != EXCHANGE_WAIT && x->state != EXCHANGE_STREAM))
+    if (!x->call.stream || x->is_parsing || (x->state != EXCHANGE_WAIT && x->state != EXCHANGE_STREAM))
         return;
     if (x->load_until_ms && now_ms >= x->load_until_ms && expert_get_state(x->model->expert) == EXPERT_LOADING) {
         openai_fail(&x->error, 503, "loading", "model", "the model '%.200s' is still being loaded", x->model->id);
+        exchange_fail(x, &x->error);
+        return;
+    }
+    if (x->deadline_ms && now_ms >= x->deadline_ms) {
+        openai_fail(&x->error, 504, "deadline_exceeded", NULL, "Deadline exceeded");
         exchange_fail(x, &x->error);
         return;
     }

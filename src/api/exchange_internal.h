@@ -21,6 +21,12 @@
 enum exchange_state { EXCHANGE_BODY, EXCHANGE_PARSE, EXCHANGE_WAIT, EXCHANGE_STREAM, EXCHANGE_OVER };
 
 struct exchange;
+struct exchange_way { /* how another protocol differs; each may be NULL */
+    void (*on_head)(struct exchange *x, const struct http_head *head); /* at once; may set x->error: the answer after the body */
+    void (*put_error)(struct buf *out, const struct openai_error *e);
+    void (*fail)(struct exchange *x, const struct openai_error *e);    /* errors are no HTTP status; nothing was sent yet */
+    void (*refuse)(const struct api_call *call, const struct openai_error *e); /* there is no exchange: takes the stream */
+};
 struct exchange_ops {
     const char *id_prefix;   /* "chatcmpl-" */
     /* The body becomes x->job; sets task, model_id, is_sse, text_name.  Any thread: touches body, job, error, the request's
@@ -35,7 +41,7 @@ struct exchange_ops {
     /* EXPERT_ERROR; true: it was dealt with, as in on_done().  NULL: it is the answer. */
     bool (*on_error)(struct exchange *x, const struct err *err);
     void (*fini)(struct exchange *x); /* its own fields; NULL: nothing to do */
-    void (*put_error)(struct buf *out, const struct openai_error *e); /* NULL: as OpenAI has it */
+    const struct exchange_way *way; /* NULL: as OpenAI has it */
 };
 
 enum { EXCHANGE_TYPE_MAX = 256 };
@@ -51,7 +57,7 @@ struct exchange {
     struct openai_error error; /* status 0: none so far */
     struct job *job;
     bool has_job;              /* the expert will still send a final event */
-    bool is_parsing;           /* another thread is in read() */
+    bool is_parsing;           /* another thread is in read(), or in exchange_work() */
     bool is_held;              /* the job waits for a slow reader */
     struct mail_box box;
     struct api_model *model;
@@ -66,6 +72,8 @@ struct exchange {
     int64_t created_s;
     uint64_t body_ns, submit_ns, first_ns;
     uint64_t headers_at_ms, quiet_since_ms, load_until_ms;
+    uint64_t deadline_ms;      /* of the loop's clock; 0: none */
+    net_fn *work_done;
     struct buf out;            /* one piece, or the whole reply */
 };
 
@@ -86,6 +94,9 @@ void exchange_fail(struct exchange *x, const struct openai_error *e);
 void exchange_fail_with(struct exchange *x, const struct err *err);
 /* From on_done(): another job (owned by x from here on, also when it fails) for another model. */
 bool exchange_submit(struct exchange *x, struct job *job, struct api_model *model, struct err *err);
+/* From on_done(): work on another thread, then done on this one, if the client is still there; done ends as on_done() does.
+ * work touches the request's own fields only.  false with err: neither will run. */
+bool exchange_work(struct exchange *x, net_fn *work, net_fn *done, struct err *err);
 void exchange_tick(void *env); /* every 50 ms while there are exchanges: headers that are due, pings, deadlines */
 
 void openai_error_from(struct openai_error *e, const char *text_name, const struct err *err);

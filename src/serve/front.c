@@ -7,8 +7,10 @@
 
 #include "api/audio.h"
 #include "api/experts.h"
+#include "api/oip.h"
 #include "api/openai.h"
 #include "api/vision.h"
+#include "net/grpc.h"
 #include "serve/metrics.h"
 #include "serve/serve_internal.h"
 
@@ -126,7 +128,7 @@ static const struct api_route *find_route(const char *path)
         int n;
     } tables[] = {
         { openai_routes, openai_n_routes }, { audio_routes, audio_n_routes }, { vision_routes, vision_n_routes }, { experts_routes, experts_n_routes },
-        { own_routes, sizeof(own_routes) / sizeof(own_routes[0]) },
+        { oip_routes, oip_n_routes }, { own_routes, sizeof(own_routes) / sizeof(own_routes[0]) },
     };
     const struct api_route *r = NULL;
     for (size_t i = 0; !r && i < sizeof(tables) / sizeof(tables[0]); i++)
@@ -187,6 +189,20 @@ static int put_allow(unsigned verbs, char *out, size_t max)
     return n;
 }
 
+/* Has it been answered in gRPC's way, where errors are no HTTP status? */
+static bool refuse_grpc(const struct serve *s, const struct api_call *call, const struct http_head *head, const struct api_route *r, bool is_open)
+{
+    if (!grpc_is_call(head) || !http_stream_is_h2(call->stream))
+        return false;
+    if (s->keys && !is_open && !keys_allow(s->keys, head))
+        oip_grpc_refuse(call, 401, "a key is needed that is known here: metadata 'authorization: Bearer KEY' or 'x-api-key: KEY'");
+    else if (!r)
+        oip_grpc_unknown(call, head);
+    else
+        return false;
+    return true;
+}
+
 static void refuse(const struct api_call *call, int status, const char *code, const struct http_field *more, int n_more,
                    const char *text, const char *what)
 {
@@ -228,7 +244,9 @@ void front_on_request(void *ctx, struct http_stream *stream, const struct http_h
         answer_options(&call, allow);
         return;
     }
-    const bool is_open = r && r->handle == get_health;
+    const bool is_open = (r && r->handle == get_health) || oip_is_open(head->path);
+    if (refuse_grpc(s, &call, head, r, is_open))
+        return;
     if (s->keys && !is_open && !keys_allow(s->keys, head)) {
         const struct http_field want = { "www-authenticate", "Bearer" };
         refuse(&call, 401, "invalid_api_key", &want, 1, "%s",
