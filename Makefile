@@ -112,7 +112,7 @@ $(BUILD)/gen/gen/ids.inc: data/ids.csv tools/gen-ids.sh
 	@mkdir -p $(@D)
 	@echo "  GEN $@"; tools/gen-ids.sh $< >$@.tmp && mv $@.tmp $@
 $(BUILD)/src/hw/ids.o: $(BUILD)/gen/gen/ids.inc
-$(BUILD)/tests/%.o: tests/%.c
+$(BUILD)/tests/%.o: tests/%.c | $(PROTO:proto/%.proto=$(BUILD)/gen/gen/%.pb-c.h)
 	@mkdir -p $(@D)
 	@echo "  CC $<"; $(CC) $(CFLAGS_ALL) $(SAN_FLAGS) -Itests $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/tests/test.o $(BUILD)/libtutti.a

@@ -35,7 +35,7 @@ struct peer {
 
 static const char h2_magic[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-static bool put_frame(struct peer *p, int type, int flags, uint32_t id, const void *payload, size_t n)
+static inline bool put_frame(struct peer *p, int type, int flags, uint32_t id, const void *payload, size_t n)
 {
     uint8_t h[9] = { (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n, (uint8_t)type, (uint8_t)flags,
                      (uint8_t)(id >> 24), (uint8_t)(id >> 16), (uint8_t)(id >> 8), (uint8_t)id };
@@ -47,7 +47,7 @@ static bool put_frame(struct peer *p, int type, int flags, uint32_t id, const vo
 }
 
 /* RFC 7541, 6.2.2: literal, not indexed, new name, no Huffman code. */
-static size_t put_field(uint8_t *to, const char *name, const char *value)
+static inline size_t put_field(uint8_t *to, const char *name, const char *value)
 {
     size_t n = 0;
     to[n++] = 0;
@@ -68,7 +68,7 @@ static size_t put_field(uint8_t *to, const char *name, const char *value)
     return n;
 }
 
-static size_t put_request(uint8_t *to, const char *method, const char *path)
+static inline size_t put_request(uint8_t *to, const char *method, const char *path)
 {
     size_t n = put_field(to, ":method", method);
     n += put_field(to + n, ":scheme", "http");
@@ -76,20 +76,20 @@ static size_t put_request(uint8_t *to, const char *method, const char *path)
     return n + put_field(to + n, ":authority", "here:1");
 }
 
-static bool ask_h2(struct peer *p, uint32_t id, const char *method, const char *path, bool has_body)
+static inline bool ask_h2(struct peer *p, uint32_t id, const char *method, const char *path, bool has_body)
 {
     uint8_t block[4096];
     const size_t n = put_request(block, method, path);
     return put_frame(p, F_HEADERS, END_HEADERS | (has_body ? 0 : END_STREAM), id, block, n);
 }
 
-static bool put_u32(struct peer *p, int type, uint32_t id, uint32_t v)
+static inline bool put_u32(struct peer *p, int type, uint32_t id, uint32_t v)
 {
     const uint8_t b[4] = { (uint8_t)(v >> 24), (uint8_t)(v >> 16), (uint8_t)(v >> 8), (uint8_t)v };
     return put_frame(p, type, 0, id, b, 4);
 }
 
-static struct peer *meet(const struct app *app)
+static inline struct peer *meet(const struct app *app)
 {
     struct peer *p = calloc(1, sizeof(*p));
     p->fd = dial(app);
@@ -100,7 +100,7 @@ static struct peer *meet(const struct app *app)
     return p;
 }
 
-static struct peer *greet(const struct app *app, const void *settings, size_t n)
+static inline struct peer *greet(const struct app *app, const void *settings, size_t n)
 {
     struct peer *p = meet(app);
     say(p->fd, h2_magic, 24);
@@ -108,14 +108,14 @@ static struct peer *greet(const struct app *app, const void *settings, size_t n)
     return p;
 }
 
-static void part(struct peer *p)
+static inline void part(struct peer *p)
 {
     nghttp2_hd_inflate_del(p->inflater);
     close(p->fd);
     free(p);
 }
 
-static void read_block(struct peer *p, struct seen *s)
+static inline void read_block(struct peer *p, struct seen *s)
 {
     const uint8_t *at = p->head;
     size_t n = p->n_head;
@@ -140,7 +140,7 @@ static void read_block(struct peer *p, struct seen *s)
     nghttp2_hd_inflate_end_headers(p->inflater);
 }
 
-static void take_frame(struct peer *p, int type, int flags, uint32_t id, const uint8_t *at, size_t n)
+static inline void take_frame(struct peer *p, int type, int flags, uint32_t id, const uint8_t *at, size_t n)
 {
     struct seen none = { .reset = -1 }, *s = id < H2_STREAMS ? &p->stream[id] : &none;
     const uint32_t v = n >= 4 ? (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3] : 0;
@@ -185,7 +185,7 @@ static void take_frame(struct peer *p, int type, int flags, uint32_t id, const u
 }
 
 /* One read; false when there is nothing within ms, or they closed. */
-static bool listen_once(struct peer *p, int ms)
+static inline bool listen_once(struct peer *p, int ms)
 {
     struct pollfd f = { p->fd, POLLIN, 0 };
     if (p->is_closed || poll(&f, 1, ms) <= 0)
@@ -210,15 +210,15 @@ static bool listen_once(struct peer *p, int ms)
     return true;
 }
 
-static bool is_over(const struct peer *p, uint32_t id) { return p->stream[id].is_ended || p->stream[id].reset >= 0 || p->is_closed; }
+static inline bool is_over(const struct peer *p, uint32_t id) { return p->stream[id].is_ended || p->stream[id].reset >= 0 || p->is_closed; }
 
-static void await(struct peer *p, uint32_t id) /* the end of a stream */
+static inline void await(struct peer *p, uint32_t id) /* the end of a stream */
 {
     while (!is_over(p, id) && listen_once(p, 20000))
         ;
 }
 
-static void await_close(struct peer *p)
+static inline void await_close(struct peer *p)
 {
     while (!p->is_closed && listen_once(p, 20000))
         ;

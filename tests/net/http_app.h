@@ -47,7 +47,7 @@ struct exchange {
 
 static const struct http_field text_plain = { "content-type", "text/plain" };
 
-static void produce(struct exchange *x)
+static inline void produce(struct exchange *x)
 {
     static char piece[10000];
     while (x->n_sent < BIG_BYTES && http_stream_queued(x->s) <= HTTP_QUEUE_HIGH_BYTES) {
@@ -63,7 +63,7 @@ static void produce(struct exchange *x)
         http_stream_end(x->s);
 }
 
-static void on_data(void *ctx, const char *bytes, size_t n)
+static inline void on_data(void *ctx, const char *bytes, size_t n)
 {
     struct exchange *x = ctx;
     x->n_got += n;
@@ -75,7 +75,7 @@ static void on_data(void *ctx, const char *bytes, size_t n)
     }
 }
 
-static void on_end(void *ctx)
+static inline void on_end(void *ctx)
 {
     struct exchange *x = ctx;
     if (x->is_echo)
@@ -84,9 +84,9 @@ static void on_end(void *ctx)
         http_stream_reply(x->s, 200, &text_plain, 1, "lazy", 4);
 }
 
-static void on_drain(void *ctx) { produce(ctx); }
+static inline void on_drain(void *ctx) { produce(ctx); }
 
-static void on_close(void *ctx, enum http_close why)
+static inline void on_close(void *ctx, enum http_close why)
 {
     struct exchange *x = ctx;
     if (x->app->held == x->s)
@@ -96,8 +96,13 @@ static void on_close(void *ctx, enum http_close why)
     free(x);
 }
 
-static void on_request(void *ctx, struct http_stream *s, const struct http_head *head)
+/* What else a test wants to serve; true: it has taken the stream. */
+static bool (*app_other)(struct app *app, struct http_stream *s, const struct http_head *head);
+
+static inline void on_request(void *ctx, struct http_stream *s, const struct http_head *head)
 {
+    if (app_other && app_other(ctx, s, head))
+        return;
     static const struct http_stream_fns fns = { on_data, on_end, on_drain, on_close };
     struct app *app = ctx;
     struct exchange *x = calloc(1, sizeof(*x));
@@ -141,7 +146,7 @@ static void on_request(void *ctx, struct http_stream *s, const struct http_head 
     }
 }
 
-static void on_stop(void *ctx)
+static inline void on_stop(void *ctx)
 {
     struct app *app = ctx;
     if (app->drain)
@@ -150,7 +155,7 @@ static void on_stop(void *ctx)
         net_loop_stop(app->loop);
 }
 
-static void on_poke(void *ctx)
+static inline void on_poke(void *ctx)
 {
     struct app *app = ctx;
     struct http_stream *s = app->held;
@@ -170,7 +175,7 @@ static void on_poke(void *ctx)
         http_stream_resume(s);
 }
 
-static void *run(void *ctx)
+static inline void *run(void *ctx)
 {
     struct app *app = ctx;
     net_loop_run(app->loop);
@@ -183,7 +188,7 @@ static void *run(void *ctx)
 
 static struct tls_context *app_tls; /* for the next app_start() */
 
-static struct app *app_start(const struct http_server_config *config)
+static inline struct app *app_start(const struct http_server_config *config)
 {
     struct err err = { 0 };
     struct app *app = calloc(1, sizeof(*app));
@@ -207,7 +212,7 @@ static struct app *app_start(const struct http_server_config *config)
     return app;
 }
 
-static void app_stop(struct app *app)
+static inline void app_stop(struct app *app)
 {
     net_wake_send(app->stop);
     pthread_join(app->thread, NULL);
@@ -215,7 +220,7 @@ static void app_stop(struct app *app)
     free(app);
 }
 
-static void wait_for(atomic_int *what, int want, int ms)
+static inline void wait_for(atomic_int *what, int want, int ms)
 {
     for (int i = 0; i < ms && *what < want; i++)
         usleep(1000);
@@ -223,7 +228,7 @@ static void wait_for(atomic_int *what, int want, int ms)
 
 /* ---- a client ---- */
 
-static int dial(const struct app *app)
+static inline int dial(const struct app *app)
 {
     const int fd = socket(AF_INET, SOCK_STREAM, 0);
     const struct timeval limit = { 20, 0 };
@@ -236,7 +241,7 @@ static int dial(const struct app *app)
     return fd;
 }
 
-static bool say(int fd, const char *bytes, size_t n)
+static inline bool say(int fd, const char *bytes, size_t n)
 {
     while (n > 0) {
         const ssize_t k = send(fd, bytes, n, MSG_NOSIGNAL);
@@ -247,10 +252,10 @@ static bool say(int fd, const char *bytes, size_t n)
     }
     return true;
 }
-static bool say_text(int fd, const char *text) { return say(fd, text, strlen(text)); }
+static inline bool say_text(int fd, const char *text) { return say(fd, text, strlen(text)); }
 
 /* All that comes until they close; a '\0' behind it. */
-static size_t hear_all(int fd, char *out, size_t max)
+static inline size_t hear_all(int fd, char *out, size_t max)
 {
     size_t n = 0;
     for (ssize_t k; n + 1 < max && (k = recv(fd, out + n, max - 1 - n, 0)) > 0;)
