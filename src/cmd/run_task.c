@@ -125,7 +125,8 @@ static bool run_texts(struct turn *t, int n, char **texts, struct err *err)
 {
     struct job *j = job_new(TEXT_MAX_BYTES * 2, err);
     struct task_text *items = j ? arena_alloc(j->arena, (size_t)n, sizeof(*items), err) : NULL;
-    bool ok = items != NULL;
+    struct job_input *inputs = items ? arena_alloc(j->arena, (size_t)n, sizeof(*inputs), err) : NULL; /* EMBED, whatever the kind */
+    bool ok = inputs != NULL;
     for (int i = 0; ok && i < n; i++) {
         size_t len = strlen(texts[i]);
         char *from_stdin = NULL;
@@ -136,11 +137,15 @@ static bool run_texts(struct turn *t, int n, char **texts, struct err *err)
         if (ok)
             items[i] = (struct task_text){ .text = arena_strndup(j->arena, from_stdin ? from_stdin : texts[i], len, err), .n = len };
         ok = ok && items[i].text;
+        if (ok)
+            inputs[i] = (struct job_input){ .text = items[i].text, .n_text = items[i].n };
         free(from_stdin);
     }
     if (ok) {
-        j->request.texts = items;
-        j->request.n_texts = n;
+        if (t->run->task == EXPERT_EMBED)
+            j->inputs = inputs, j->n_inputs = n;
+        else
+            j->request.texts = items, j->request.n_texts = n;
         ok = submit_and_wait(t, j, err);
     }
     job_unref(j);
