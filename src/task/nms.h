@@ -9,7 +9,7 @@
 
 #include "base/arena.h"
 
-enum { NMS_CANDIDATES_MAX = 8192, NMS_COMPARED_MAX = 2048 };
+enum { NMS_CANDIDATES_MAX = 4096, NMS_COMPARED_MAX = 2048 };
 
 struct nms_box {
     float x1, y1, x2, y2; /* any unit, x1 <= x2 */

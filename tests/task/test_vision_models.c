@@ -2,7 +2,9 @@
  * Needs ../shared and ONNX Runtime; all is skipped without them. */
 #include <math.h>
 
+#include "base/clock.h"
 #include "look.h"
+#include "media/resize.h"
 
 enum { ANY = -1 };
 
@@ -244,4 +246,61 @@ TEST(a_batch_gives_what_single_runs_give_and_a_bad_picture_fails_alone)
         arena_free(arenas[i]);
     }
     look_close(&l);
+}
+
+/* ---- speed: from decoded pixels to results, against the bare run of the session on the same thread ---- */
+
+static int by_size(const void *a, const void *b) { return (*(const double *)a > *(const double *)b) - (*(const double *)a < *(const double *)b); }
+
+static void race(const char *card, const char *model, enum expert_task task)
+{
+    enum { ROUNDS = 41 };
+    static double whole[ROUNDS], bare[ROUNDS], ratio[ROUNDS];
+    struct look l;
+    struct err err = { 0 };
+    struct image im = { 0 };
+    size_t n;
+    REQUIRE(look_open_example(&l, card), "%s", l.err.text);
+    struct onnx *o = test_onnx(1);
+    struct onnx_session *s = onnx_session_open(o, test_shared(model), NULL, &err);
+    REQUIRE(s, "%s", err.text);
+    const struct tensor *info = onnx_input_info(s, 0);
+    const struct pixel_spec spec = { .w = (int)info->dims[3], .h = (int)info->dims[2], .scale = 1 };
+    struct resizer resizer = { 0 };
+    char *bytes = file_read(test_shared("models/media/photo/dog_bicycle_truck.jpg"), 16 << 20, &n, &err);
+    REQUIRE(bytes && image_decode(bytes, n, 3, NULL, &im, &err), "%s", err.text);
+    REQUIRE(onnx_set_dims(s, 0, (int64_t[]){ 1, 3, spec.h, spec.w }, 4, &err) && image_to_pixels(&resizer, &im, &spec, onnx_input(s, 0)->data, NULL, &err), "%s", err.text);
+    for (int i = -3; i < ROUNDS; i++) {
+        const uint64_t t0 = clock_ns();
+        REQUIRE(look_at_pixels(&l, task, im.px, im.w, im.h, (struct task_options){ 0 }), "%s", l.err.text);
+        const uint64_t t1 = clock_ns();
+        REQUIRE(onnx_run(s, &err), "%s", err.text);
+        const uint64_t t2 = clock_ns();
+        if (i < 0)
+            continue;
+        whole[i] = (double)(t1 - t0) / 1e6;
+        bare[i] = (double)(t2 - t1) / 1e6;
+        ratio[i] = whole[i] / bare[i];
+    }
+    qsort(whole, ROUNDS, sizeof *whole, by_size);
+    qsort(bare, ROUNDS, sizeof *bare, by_size);
+    qsort(ratio, ROUNDS, sizeof *ratio, by_size);
+    printf("# %-16s pixels to results %7.2f ms, bare run %7.2f ms (medians of %d, minima %.2f, %.2f): + %.2f ms, ratio %.3f\n", card, whole[ROUNDS / 2], bare[ROUNDS / 2], ROUNDS, whole[0],
+           bare[0], whole[ROUNDS / 2] - bare[ROUNDS / 2], ratio[ROUNDS / 2]);
+    free(bytes);
+    image_fini(&im);
+    resizer_fini(&resizer);
+    onnx_session_close(s);
+    onnx_close(o);
+    look_close(&l);
+}
+
+BENCH(pixels_to_results_against_the_bare_run)
+{
+    race("yolox", "models/vision/yolox_nano_416.onnx", EXPERT_DETECT);
+    race("mobilenet", "models/vision/mobilenet_v2_int8_dyn.onnx", EXPERT_CLASSIFY);
+    race("mobilenet-qdq", "models/vision/mobilenet_v2_int8_qdq.onnx", EXPERT_CLASSIFY);
+    race("ultraface-slim", "models/vision/ultraface_slim_320.onnx", EXPERT_FACES);
+    race("fastestdet", "models/vision/fastestdet_352.onnx", EXPERT_DETECT);
+    race("yunet", "models/vision/yunet_n_320.onnx", EXPERT_FACES);
 }
