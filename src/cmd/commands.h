@@ -13,6 +13,9 @@ extern const struct cmd cmd_doctor; /* doctor.c */
 extern const struct cmd cmd_expert_check; /* expert.c */
 extern const struct cmd cmd_expert_list; /* expert.c */
 extern const struct cmd cmd_expert_warm; /* expert.c */
+extern const struct cmd cmd_face_add; /* face.c */
+extern const struct cmd cmd_face_list; /* face.c */
+extern const struct cmd cmd_face_remove; /* face.c */
 extern const struct cmd cmd_fit; /* fit.c */
 extern const struct cmd cmd_model_logits; /* model_logits.c */
 extern const struct cmd cmd_model_render; /* model_render.c */

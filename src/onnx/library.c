@@ -76,7 +76,7 @@ bool onnx_find_library(const struct onnx_places *where, char path[ONNX_PATH_MAX]
 {
     static const char *const sonames[] = { "libonnxruntime.so.1", "libonnxruntime.so.1.27.0", "libonnxruntime.so" };
     if (where->file && where->file[0])
-        return named(where->file, "the configuration", path, err);
+        return named(where->file, "the configuration (or TUTTI_ORT)", path, err);
     if (where->env && where->env[0])
         return named(where->env, "TUTTI_ORT", path, err);
     if (in_npm(where->program_dir, "", path) || in_npm(where->program_dir, "../lib/", path) || in_npm(where->cwd, "", path) ||

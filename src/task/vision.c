@@ -172,7 +172,8 @@ bool vision_emit_boxes(struct vision *v, struct nms *s, const struct vision_fram
         const int k = r->n_boxes++;
         s->boxes[k] = s->boxes[i];
         b[k] = (struct result_box){ .score = s->boxes[k].score, .x = x1, .y = y1, .w = x2 - x1, .h = y2 - y1 };
-        if (has_labels && !(b[k].label = labels_get(&v->labels, s->boxes[k].cls, arena, err)))
+        b[k].label = has_labels ? labels_get(&v->labels, s->boxes[k].cls, arena, err) : "face";
+        if (!b[k].label)
             return false;
     }
     r->boxes = b;
