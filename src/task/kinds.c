@@ -9,6 +9,7 @@
     X(task_embed_onnx)                                                                             \
     X(task_embed_static)                                                                           \
     X(task_keyword_onnx)                                                                           \
+    X(task_motion)                                                                                 \
     X(task_ocr_onnx)                                                                               \
     X(task_ocr_tesseract)                                                                          \
     X(task_onnx_classify)                                                                          \
