@@ -49,22 +49,6 @@ static bool copy_inputs(struct job *j, const struct openai_request *r, struct er
     return in != NULL;
 }
 
-/* The same for experts that are a task (static vectors, encoders in ONNX): they read text, and no ids. */
-static bool fill_texts(struct job *j, struct err *err)
-{
-    struct task_text *t = arena_alloc(j->arena, (size_t)j->n_inputs, sizeof(*t), err);
-    if (!t)
-        return false;
-    for (int i = 0; i < j->n_inputs; i++) {
-        if (!j->inputs[i].text)
-            return true;
-        t[i] = (struct task_text){ j->inputs[i].text, j->inputs[i].n_text };
-    }
-    j->request.texts = t;
-    j->request.n_texts = j->n_inputs;
-    return true;
-}
-
 static void fill_sampling(struct sampler_params *p, const struct openai_request *r)
 {
 #define GIVEN(flag, field, value)                                                                                     \
@@ -93,7 +77,7 @@ static bool fill_job(struct job *j, const struct openai_request *r, struct err *
     if (r->task != OPENAI_CHAT && !copy_inputs(j, r, err))
         return false;
     if (r->task == OPENAI_EMBEDDING)
-        return fill_texts(j, err);
+        return true;
     if (r->vars)
         j->vars = json_incref(r->vars);
     fill_sampling(&j->sampling, r);

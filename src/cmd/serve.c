@@ -107,6 +107,7 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
         goto out;
     config.experts = registry.experts;
     config.n_experts = registry.n_experts;
+    config.keeper = env.keeper;
     if (!(s = serve_new(&config, &err)))
         goto out;
     printf("listening on http%s://%s\n", config.tls_cert ? "s" : "", serve_addr(s)->text);

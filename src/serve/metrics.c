@@ -10,6 +10,7 @@
 
 #include "api/experts.h"
 #include "base/clock.h"
+#include "expert/keeper.h"
 
 struct snapshot {
     struct expert_card card;
@@ -119,6 +120,25 @@ static void put_process(struct buf *out)
     }
 }
 
+static void put_figure(struct buf *out, const char *prefix, const char *name, const char *type, const char *help, uint64_t v)
+{
+    put_head(out, prefix, name, type, help);
+    buf_printf(out, "%s%s %llu\n", prefix, name, (unsigned long long)v);
+}
+
+static void put_keeper(struct buf *out, const char *prefix, struct keeper *keeper)
+{
+    struct keeper_figures k;
+    keeper_get_figures(keeper, &k);
+    put_figure(out, prefix, "expert_memory_bytes", "gauge", "Memory that experts hold, as declared or seen.", k.used_bytes);
+    put_figure(out, prefix, "expert_memory_cap_bytes", "gauge", "Most that they may hold together; 0: no cap.", k.cap_bytes);
+    put_figure(out, prefix, "experts_loaded", "gauge", "Experts that are loaded.", (uint64_t)k.n_in);
+    put_figure(out, prefix, "experts_waiting_for_memory", "gauge", "Experts that wait until others make room.", (uint64_t)k.n_waiting);
+    put_figure(out, prefix, "expert_loads_total", "counter", "Loads of experts.", k.loads_total);
+    put_figure(out, prefix, "expert_evictions_total", "counter", "Experts that were idle and made room for others.", k.evictions_total);
+    put_figure(out, prefix, "expert_refusals_total", "counter", "Experts that could not fit.", k.refusals_total);
+}
+
 static void put_http(struct buf *out, const char *prefix, const struct http_server *server)
 {
     struct http_server_stats s;
@@ -139,7 +159,7 @@ static void put_http(struct buf *out, const char *prefix, const struct http_serv
     put_count(out, prefix, "http_refused_total", "reason=\"slow\"", s.slow_total);
 }
 
-void metrics_put(struct buf *out, const struct api_env *env, const struct http_server *server, const char *prefix)
+void metrics_put(struct buf *out, const struct api_env *env, const struct http_server *server, struct keeper *keeper, const char *prefix)
 {
     const int n = env->n_models;
     struct snapshot *snap = calloc((size_t)n + 1, sizeof(*snap));
@@ -153,6 +173,8 @@ void metrics_put(struct buf *out, const struct api_env *env, const struct http_s
         put_label(snap[i].label, sizeof(snap[i].label), "model_name", env->models[i].id);
     }
     put_models(out, prefix, snap, n, env);
+    if (keeper)
+        put_keeper(out, prefix, keeper);
     put_http(out, prefix, server);
     put_head(out, prefix, "build_info", "gauge", "Which tutti this is.");
     buf_printf(out, "%sbuild_info{version=\"%s\"} 1\n", prefix, TUTTI_VERSION);

@@ -7,6 +7,7 @@
 #define TUTTI_SERVE_METRICS_H
 #include "api/api.h"
 
-/* prefix: "tutti_", or "vllm:" for schedulers that scrape by those names. */
-void metrics_put(struct buf *out, const struct api_env *env, const struct http_server *server, const char *prefix);
+struct keeper;
+/* keeper: NULL when there is none.  prefix: "tutti_", or "vllm:" for schedulers that scrape by those names. */
+void metrics_put(struct buf *out, const struct api_env *env, const struct http_server *server, struct keeper *keeper, const char *prefix);
 #endif

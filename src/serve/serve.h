@@ -19,6 +19,8 @@ struct serve_alias {
 };
 
 enum { SERVE_LISTENS_MAX = 8 };
+struct keeper;
+
 struct serve_config {
     struct net_addr listen;    /* the first; serve_addr() tells the port that the system chose */
     struct net_addr more[SERVE_LISTENS_MAX - 1];
@@ -28,6 +30,7 @@ struct serve_config {
     struct expert **experts;   /* borrowed until serve_free() */
     int n_experts;
     bool handles_signals;      /* SIGTERM, SIGINT, SIGHUP; systemd's sockets and notifications */
+    struct keeper *keeper;     /* whose figures the metrics show; NULL: none; borrowed like experts */
     const struct serve_alias *aliases; /* borrowed until serve_free() */
     int n_aliases;
     bool allows_remote_images; /* addresses of pictures in chat messages go on to experts that see */
