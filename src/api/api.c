@@ -65,29 +65,52 @@ bool api_can(const struct api_env *env, enum expert_task task)
     return false;
 }
 
+struct api_model *api_next_model(struct api_env *env, const struct api_model *behind, enum expert_task task)
+{
+    for (struct api_model *m = env->models + (behind - env->models) + 1; m < env->models + env->n_models; m++)
+        if (tasks_of(m) & task)
+            return m;
+    return NULL;
+}
+
+/* "a, b, c": who can. */
+static void name_able(const struct api_env *env, enum expert_task task, char *out, size_t max)
+{
+    size_t n = 0;
+    out[0] = '\0';
+    for (int i = 0; i < env->n_models; i++)
+        if ((tasks_of(&env->models[i]) & task) && n < max)
+            n += (size_t)snprintf(out + n, max - n, "%s%s", n ? ", " : "", env->models[i].id);
+}
+
+static struct api_model *pick_any(struct api_env *env, enum expert_task task)
+{
+    struct api_model *first = NULL;
+    for (int i = 0; i < env->n_models; i++) {
+        struct api_model *m = &env->models[i];
+        if (!(tasks_of(m) & task))
+            continue;
+        if (expert_get_state(m->expert) != EXPERT_DOWN)
+            return m;
+        first = first ? first : m;
+    }
+    return first;
+}
+
 struct api_model *api_pick_model(struct api_env *env, const char *id, enum expert_task task, struct openai_error *e)
 {
-    char able[300] = "";
-    size_t n = 0;
-    struct api_model *m = id && *id ? api_find_model(env, id) : NULL;
+    char able[300];
+    const bool is_any = !id || !*id;
+    struct api_model *m = is_any ? pick_any(env, task) : api_find_model(env, id);
     if (m && (tasks_of(m) & task))
         return m;
-    if (id && *id && !m) {
-        openai_fail(e, 404, "model_not_found", "model", "the model '%.200s' does not exist here; GET /v1/models lists those that do", id);
-        return NULL;
-    }
-    for (int i = 0; i < env->n_models; i++) {
-        if (!(tasks_of(&env->models[i]) & task))
-            continue;
-        if (!m)
-            return &env->models[i];
-        if (n < sizeof(able))
-            n += (size_t)snprintf(able + n, sizeof(able) - n, "%s%s", n ? ", " : "", env->models[i].id);
-    }
-    if (m)
-        openai_fail(e, 400, "unsupported_value", "model", "the model '%.100s' cannot do '%s'; %s%s", m->id, expert_task_name(task), n ? "those that can: " : "none here can", able);
-    else
+    name_able(env, task, able, sizeof(able));
+    if (is_any)
         openai_fail(e, 404, "model_not_found", "model", "no model here can do '%s'; GET /v1/models lists what there is", expert_task_name(task));
+    else if (!m)
+        openai_fail(e, 404, "model_not_found", "model", "the model '%.200s' does not exist here; GET /v1/models lists those that do", id);
+    else
+        openai_fail(e, 400, "unsupported_value", "model", "the model '%.100s' cannot do '%s'; %s%s", m->id, expert_task_name(task), *able ? "those that can: " : "none here can", able);
     return NULL;
 }
 

@@ -57,10 +57,13 @@ void api_env_fini(struct api_env *env);
 
 /* By id or alias, also with ".gguf" behind it; "" is the first one.  NULL when there is none. */
 struct api_model *api_find_model(struct api_env *env, const char *id);
-/* The one of this id, which must be able to do the task; "" or NULL: the first that can.  A model that is being loaded may
+/* The one of this id, which must be able to do the task; "" or NULL: the first that can and is not
+ * down, else the first that can.  A model that is being loaded may
  * not know yet what it can: it is trusted with text.  NULL with e: 404, or 400 with those that can. */
 struct api_model *api_pick_model(struct api_env *env, const char *id, enum expert_task task, struct openai_error *e);
 
+/* The one behind it that can do the task; NULL: there is none. */
+struct api_model *api_next_model(struct api_env *env, const struct api_model *behind, enum expert_task task);
 /* Is there one that can?  Any thread. */
 bool api_can(const struct api_env *env, enum expert_task task);
 

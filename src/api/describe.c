@@ -36,7 +36,6 @@ static bool begin(struct exchange *x, struct err *err)
     buf_init(&l->boxes, WORDS_MAX_BYTES);
     buf_init(&l->words, WORDS_MAX_BYTES);
     buf_init(&l->said, WORDS_MAX_BYTES);
-    l->first = job_ref(x->job);
     return api_vision_begin(x, err);
 }
 
@@ -106,6 +105,8 @@ static void answer(struct looking *l)
     exchange_reply(x, "application/json");
 }
 
+static bool on_error(struct exchange *x, const struct err *err);
+
 /* To the next stage that somebody here can do; the answer behind the last. */
 static void go_on(struct looking *l)
 {
@@ -119,14 +120,8 @@ static void go_on(struct looking *l)
         return;
     }
     struct api_model *m = api_pick_model(x->call.env, NULL, stages[l->stage], &none);
-    struct job *j = job_new(1 << 20, &err);
-    if (!j || !m) {
-        exchange_fail_with(x, &err);
-        return;
-    }
-    j->request = l->first->request; /* the picture stays with the first job, which we hold */
-    x->task = stages[l->stage++];
-    if (!exchange_submit(x, j, m, &err))
+    const enum expert_task task = stages[l->stage++];
+    if (m && !exchange_ask(x, m, task, &err) && !on_error(x, &err))
         exchange_fail_with(x, &err);
 }
 

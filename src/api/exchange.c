@@ -6,10 +6,12 @@
 #include "api/exchange_internal.h"
 #include "api/openai.h"
 #include "base/clock.h"
+#include "base/log.h"
 
 enum {
     PARSE_HERE_BYTES = 64 << 10, /* larger bodies are read on another thread: JSON costs 20 ms per MB */
     JOB_MAX_BYTES = 192 << 20,
+    ASK_MAX_BYTES = 1 << 20, /* of a job whose request lies in another one */
     OUT_MAX_BYTES = 64 << 20,
     TICK_MS = 50,
     PING_MS = 1000,
@@ -29,6 +31,7 @@ void openai_error_from(struct openai_error *e, const char *text_name, const stru
         break;
     case ERR_UNSUPPORTED: openai_fail(e, 400, "unsupported_value", "model", "%s", err->text); break;
     case ERR_LIMIT: openai_fail(e, 413, "limit_exceeded", NULL, "%s", err->text); break;
+    case ERR_NOT_FOUND: openai_fail(e, 503, "expert_unavailable", NULL, "%s", err->text); break; /* a library, a file of the expert's */
     case ERR_BUSY:
     case ERR_NOMEM: openai_fail(e, 503, "overloaded", NULL, "%s", err->text); break;
     default: openai_fail(e, err_http_status(err->code), NULL, NULL, "%s", err->text); break;
@@ -44,6 +47,7 @@ static void free_fields(struct exchange *x)
     if (x->ops->fini)
         x->ops->fini(x);
     job_unref(x->job);
+    job_unref(x->first);
     buf_fini(&x->body);
     buf_fini(&x->out);
     mail_box_fini(&x->box);
@@ -137,6 +141,51 @@ static bool hand_over(struct exchange *x, struct err *err)
     return true;
 }
 
+bool exchange_ask(struct exchange *x, struct api_model *model, enum expert_task task, struct err *err)
+{
+    struct job *j = job_new(ASK_MAX_BYTES, err);
+    if (!j)
+        return false;
+    mail_box_fini(&x->box); /* its final event was the last word on the job before */
+    mail_box_init(&x->box, x->call.env->mailbox, on_mail, x);
+    if (!x->first)
+        x->first = x->job;
+    else
+        job_unref(x->job);
+    j->request = x->first->request;
+    x->job = j;
+    x->model = model;
+    x->task = task;
+    x->is_held = x->has_answered = false;
+    return hand_over(x, err);
+}
+
+/* The next expert that can, when none was named and the one that was asked could not: it crashed, or misses a library. */
+static bool ask_another(struct exchange *x, const struct err *why)
+{
+    const enum expert_task text = EXPERT_CHAT | EXPERT_COMPLETE | EXPERT_EMBED;
+    struct api_env *env = x->call.env;
+    const bool is_ours = why->code == ERR_NOT_FOUND || why->code == ERR_BUSY || why->code == ERR_UNSUPPORTED || why->code == ERR_IO || why->code == ERR_INTERNAL;
+    if (!x->is_any || x->has_answered || !is_ours || env->is_draining || (x->task & text))
+        return false;
+    for (struct api_model *m; (m = api_next_model(env, x->model, x->task)) != NULL;) {
+        struct err err;
+        log_info("%s: %s; %s is asked instead", x->model->id, why->text, m->id);
+        if (exchange_ask(x, m, x->task, &err))
+            return true;
+        if (err.code == ERR_NOMEM)
+            return false;
+    }
+    return false;
+}
+
+/* An error of the expert; true: somebody else answers. */
+static bool deal_with(struct exchange *x, const struct err *why)
+{
+    const struct err err = *why; /* it may lie in the box */
+    return ask_another(x, &err) || (x->ops->on_error && x->ops->on_error(x, &err));
+}
+
 static void submit(struct exchange *x)
 {
     struct api_env *env = x->call.env;
@@ -152,24 +201,16 @@ static void submit(struct exchange *x)
         return;
     }
     x->headers_at_ms = net_loop_now_ms(env->loop) + HEADERS_MS;
-    if (!x->ops->begin(x, &err) || !hand_over(x, &err)) {
+    x->is_any = !x->model_id || !*x->model_id;
+    if (!x->ops->begin(x, &err)) {
         if (x->error.status == 0)
             openai_error_from(&x->error, x->text_name, &err);
         exchange_fail(x, &x->error);
         return;
     }
     x->state = EXCHANGE_WAIT;
-}
-
-bool exchange_submit(struct exchange *x, struct job *job, struct api_model *model, struct err *err)
-{
-    mail_box_fini(&x->box); /* its final event was the last word on the job before */
-    mail_box_init(&x->box, x->call.env->mailbox, on_mail, x);
-    job_unref(x->job);
-    x->job = job;
-    x->model = model;
-    x->is_held = false;
-    return hand_over(x, err);
+    if (!hand_over(x, &err) && !deal_with(x, &err))
+        exchange_fail_with(x, &err);
 }
 
 static void on_worked(void *ctx)
@@ -348,6 +389,7 @@ static void on_mail(void *ctx, const struct expert_event *ev, uint64_t ns)
 {
     struct exchange *x = ctx;
     const bool is_final = ev->kind == EXPERT_DONE || ev->kind == EXPERT_ERROR;
+    struct err err;
     if (is_final)
         x->has_job = false;
     if (x->call.stream && x->state != EXCHANGE_OVER) {
@@ -361,10 +403,15 @@ static void on_mail(void *ctx, const struct expert_event *ev, uint64_t ns)
             x->ops->on_done(x, ev->usage, ns);
             break;
         case EXPERT_ERROR:
-            if (!x->ops->on_error || !x->ops->on_error(x, ev->err))
-                exchange_fail_with(x, ev->err);
+            err = *ev->err;
+            if (!deal_with(x, &err))
+                exchange_fail_with(x, &err);
             break;
-        default: x->ops->on_event(x, ev, ns); break;
+        case EXPERT_QUEUED: break;
+        default:
+            x->has_answered = true;
+            x->ops->on_event(x, ev, ns);
+            break;
         }
     }
     if (is_final)

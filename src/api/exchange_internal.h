@@ -36,7 +36,7 @@ struct exchange_ops {
     bool (*begin)(struct exchange *x, struct err *err);
     /* Every event that is not final.  May call exchange_fail(). */
     void (*on_event)(struct exchange *x, const struct expert_event *ev, uint64_t ns);
-    /* EXPERT_DONE: ends with exchange_reply(), exchange_end(), exchange_fail() or exchange_submit(). */
+    /* EXPERT_DONE: ends with exchange_reply(), exchange_end(), exchange_fail() or exchange_ask(). */
     void (*on_done)(struct exchange *x, const struct expert_usage *usage, uint64_t ns);
     /* EXPERT_ERROR; true: it was dealt with, as in on_done().  NULL: it is the answer. */
     bool (*on_error)(struct exchange *x, const struct err *err);
@@ -56,9 +56,12 @@ struct exchange {
     char *query;               /* owned; NULL: none */
     struct openai_error error; /* status 0: none so far */
     struct job *job;
+    struct job *first;         /* NULL, or the job whose request `job` repeats for another expert */
     bool has_job;              /* the expert will still send a final event */
     bool is_parsing;           /* another thread is in read(), or in exchange_work() */
     bool is_held;              /* the job waits for a slow reader */
+    bool is_any;               /* no model was named: another one may answer when the first cannot */
+    bool has_answered;         /* the expert said something that on_event() took */
     struct mail_box box;
     struct api_model *model;
 
@@ -92,8 +95,8 @@ void exchange_reply(struct exchange *x, const char *type);
 /* The error as an answer, as an event, or by cutting off a stream of bytes; cancels the job. */
 void exchange_fail(struct exchange *x, const struct openai_error *e);
 void exchange_fail_with(struct exchange *x, const struct err *err);
-/* From on_done(): another job (owned by x from here on, also when it fails) for another model. */
-bool exchange_submit(struct exchange *x, struct job *job, struct api_model *model, struct err *err);
+/* From on_done() and on_error(): the same request (not one of text) for another task or model.  false with err. */
+bool exchange_ask(struct exchange *x, struct api_model *model, enum expert_task task, struct err *err);
 /* From on_done(): work on another thread, then done on this one, if the client is still there; done ends as on_done() does.
  * work touches the request's own fields only.  false with err: neither will run. */
 bool exchange_work(struct exchange *x, net_fn *work, net_fn *done, struct err *err);

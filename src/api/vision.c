@@ -134,7 +134,6 @@ void api_vision_fini(struct exchange *x)
     buf_fini(&l->boxes);
     buf_fini(&l->words);
     buf_fini(&l->said);
-    job_unref(l->first);
 }
 
 /* One line for each endpoint. */

@@ -12,7 +12,6 @@ struct looking {
     struct buf json;   /* the result, as an object */
 
     /* describe.c */
-    struct job *first; /* owns the picture while the stages of the cascade look at it */
     int stage;         /* of the cascade; 0: none is needed */
     struct buf labels, boxes, words; /* what the stages found, in words */
     struct buf said;                 /* who was asked: JSON objects joined by commas */

@@ -66,7 +66,7 @@ static bool know_machine(struct cmd_expert_env *env, const struct config *c, str
         if (!(end = strchr(line, '\n')))
             break;
         *end = '\0';
-        log_info("preset %s", line);
+        log_info("%s", line);
     }
     buf_fini(&b);
     return ok;

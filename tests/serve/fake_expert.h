@@ -20,6 +20,7 @@ struct fake {
     char id[32];
     unsigned tasks;  /* 0: text */
     bool sees;
+    bool is_lost;    /* every job ends as if a library were missing */
     _Atomic enum expert_state state;
     atomic_int n_running, n_cancelled, n_held, n_done, n_stopping;
 };
@@ -160,6 +161,10 @@ static void *fake_run(void *arg)
         fake_sleep(1000);
     if (sscanf(prompt, "mute %d", &us) == 1)
         fake_wait(w, us * 1000L), us = 0;
+    if (f->is_lost) {
+        err_set(&err, ERR_NOT_FOUND, "a library is not here");
+        goto out;
+    }
     if (strcmp(prompt, "refuse") == 0) {
         err_set(&err, ERR_INPUT, "context_length_exceeded: the prompt has 9 tokens, the context 8");
         goto out;

@@ -322,6 +322,33 @@ TEST(pictures_in_messages_go_to_models_that_see)
     end(v);
 }
 
+/* ---- experts that fail ---- */
+
+TEST(another_expert_answers_when_none_was_named_and_the_first_cannot)
+{
+    struct fake *const fakes[] = { fake_new("down", EXPERT_DOWN), fake_new("lost", EXPERT_WARM), fake_new("good", EXPERT_WARM), fake_new("words", EXPERT_WARM) };
+    for (int i = 0; i < 3; i++)
+        fakes[i]->tasks = EXPERT_TRANSCRIBE | EXPERT_CLASSIFY | EXPERT_DETECT;
+    fakes[1]->is_lost = true;
+    struct service *v = start_fakes((struct serve_config){ 0 }, fakes, 4);
+    struct answer a = transcribe(v, FIELD("prompt", "words 1 0"));
+    CHECK(a.status == 200 && strstr(a.body.data, "{\"text\":\"w0 <x>\"") && fakes[1]->n_done == 1 && fakes[2]->n_done == 1, "%s", a.body.data);
+    answer_fini_(&a);
+    a = look(v, "/v1/tutti/vision/classify");
+    CHECK(a.status == 200 && strncmp(a.body.data, "{\"model\":\"good\"", 15) == 0, "%s", a.body.data);
+    answer_fini_(&a);
+    a = look(v, "/v1/tutti/vision/describe");
+    CHECK(a.status == 200 && strstr(a.body.data, "cat"), "%s", a.body.data);
+    answer_fini_(&a);
+    check_error(transcribe(v, FIELD("model", "lost")), 503, "expert_unavailable", "one that was named has the word");
+    check_error(transcribe(v, FIELD("model", "down")), 503, "overloaded", "one that is down");
+    check_error(transcribe(v, FIELD("prompt", "refuse")), 400, "context_length_exceeded", "what the client did wrong is wrong everywhere");
+    fakes[2]->is_lost = true;
+    check_error(transcribe(v, ""), 503, "expert_unavailable", "nobody is left");
+    check_error(look(v, "/v1/tutti/vision/describe"), 503, "expert_unavailable", "nor for the cascade");
+    end(v);
+}
+
 /* ---- who is there ---- */
 
 TEST(experts_of_all_kinds_are_listed)
