@@ -37,9 +37,25 @@ static bool read_request(struct exchange *x, struct err *err)
     return true;
 }
 
+/* Clients of the API must name a voice, and know these: they mean "yours" to whoever has voices of its own. */
+static bool is_api_voice(const char *s)
+{
+    static const char *const names[] = { "alloy", "ash", "ballad", "cedar", "coral", "echo", "fable", "marin", "nova", "onyx", "sage", "shimmer", "verse" };
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strcmp(names[i], s) == 0)
+            return true;
+    return false;
+}
+
 static bool begin(struct exchange *x, struct err *err)
 {
-    (void)x, (void)err;
+    struct task_options *o = &x->job->request.options;
+    struct expert_card card;
+    (void)err;
+    expert_get_card(x->model->expert, &card);
+    const bool speaks_api = strcmp(card.kind, "remote") == 0 || strcmp(card.kind, "server") == 0; /* knows what they mean itself */
+    if (o->voice && !speaks_api && is_api_voice(o->voice))
+        o->voice = NULL;
     return true;
 }
 
