@@ -17,6 +17,7 @@
 #include "expert/supervisor_internal.h"
 #include "hw/cpu.h"
 #include "proc/memory.h"
+#include "task/onnx_rules.h"
 
 enum { DEFAULT_QUEUE = 512, DEFAULT_TIMEOUT_MS = 60000, DEFAULT_KEEP_MS = 600000, EVENT_ARENA_BYTES = 256 << 20 };
 static const uint64_t PROCESS_BYTES = 48u << 20, BOUND_LEAST_BYTES = 1u << 30;
@@ -328,6 +329,7 @@ struct expert *expert_worker_open(struct card *card, const struct expert_env *en
     pthread_cond_init(&e->changed, NULL);
     const int cores = cpu_default_threads(), most = env->n_threads > 0 && env->n_threads < cores ? env->n_threads : cores;
     e->n_threads = card->threads ? card->threads : most;
+    onnx_rules_providers(env->catalog, env->host, preset_modality_of(card->task), e->providers, sizeof(e->providers));
     fill_facts(e);
     set_bounds(e);
     e->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

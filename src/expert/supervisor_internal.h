@@ -46,6 +46,7 @@ struct expert_worker {
     /* constant after opening */
     struct card *card;
     char *cache_dir, *data_dir, *ort_path; /* owned; NULL */
+    char providers[64];    /* for ONNX models, by the machine */
     int n_threads;
     uint64_t timeout_ns, keep_ns, batch_delay_ns, need_bytes, limit_bytes;
     int n_queue_max;

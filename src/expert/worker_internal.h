@@ -47,7 +47,7 @@ struct worker_control { /* the beginning of `in` */
 enum { WORKER_DATA_AT = 16384 };
 _Static_assert(sizeof(struct worker_control) <= WORKER_DATA_AT, "the control page fits");
 
-enum worker_text { WORKER_CARD_NAME, WORKER_CARD, WORKER_DIR, WORKER_MODELS, WORKER_CACHE, WORKER_DATA, WORKER_ORT, WORKER_TEXTS };
+enum worker_text { WORKER_CARD_NAME, WORKER_CARD, WORKER_DIR, WORKER_MODELS, WORKER_CACHE, WORKER_DATA, WORKER_ORT, WORKER_PROVIDERS, WORKER_TEXTS };
 struct worker_open { /* at WORKER_DATA_AT, the texts behind it; n 0: NULL */
     uint64_t memory_bytes; /* it may map that much more; 0: no bound */
     int32_t n_threads;

@@ -265,7 +265,7 @@ static bool open_task(struct worker *w, const struct task_kind *const *more, str
     onnx_places_here(&places, places_text);
     if (text[WORKER_ORT])
         places.file = text[WORKER_ORT];
-    env = (struct task_env){ .cache_dir = text[WORKER_CACHE], .data_dir = text[WORKER_DATA], .n_threads = n_threads,
+    env = (struct task_env){ .cache_dir = text[WORKER_CACHE], .data_dir = text[WORKER_DATA], .n_threads = n_threads, .providers = text[WORKER_PROVIDERS],
                              .ort_path = onnx_find_library(&places, ort_path, &none) ? ort_path : text[WORKER_ORT] };
     limit_memory(memory_bytes);
     return enter_sandbox(w->card, &env, kind, err) && (w->task = task_open_kind(kind, w->card, &env, err));

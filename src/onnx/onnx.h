@@ -61,6 +61,7 @@ struct onnx_session_options {
     /* Execution providers to try, best first, as "cuda", "tensorrt", "openvino", "migraphx", "cpu"; ended by NULL.
      * The first that works is taken, the CPU when none does; one log line says which and why not the others.  NULL: CPU. */
     const char *const *providers;
+    bool is_wish;            /* somebody asked for these: also what this library does not have is worth a warning */
     const char *cache_dir;   /* the optimised model is kept below it and loaded from it; NULL: no cache */
     size_t max_tensor_bytes; /* an input or output above this is refused; 0: 1 GiB */
 };

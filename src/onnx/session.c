@@ -140,6 +140,7 @@ static bool create_on_best(struct onnx_session *s, const char *path, const char 
 {
     static const char *const only_cpu[] = { "cpu", NULL };
     char why[160] = "";
+    bool is_loud = options->is_wish;
     for (const char *const *word = options->providers ? options->providers : only_cpu; *word; word++) {
         struct err one = { 0 };
         const struct provider *p = find_provider(*word);
@@ -151,16 +152,17 @@ static bool create_on_best(struct onnx_session *s, const char *path, const char 
             err_set(&one, ERR_UNSUPPORTED, "not in this library");
         else if (create(s, path, p, OPTIMISE_ALL, NULL, options->cache_dir, &one)) {
             snprintf(s->provider, sizeof s->provider, "%s", p->word);
-            log_info("onnx: %s runs on %s%s", s->label, p->word, why);
+            log_line(why[0] && is_loud ? LOG_WARN : LOG_INFO, "onnx: %s runs on %s%s", s->label, p->word, why);
             return true;
-        }
+        } else
+            is_loud = true; /* it should have been there */
         const size_t n = strlen(why);
         snprintf(why + n, sizeof why - n, "%s%s: %.60s", n ? "; " : ", not on ", *word, one.text);
     }
     snprintf(s->provider, sizeof s->provider, "cpu");
     if (!create_on_cpu(s, path, cached, err))
         return false;
-    log_line(why[0] ? LOG_INFO : LOG_DEBUG, "onnx: %s runs on cpu%s", s->label, why);
+    log_line(!why[0] ? LOG_DEBUG : is_loud ? LOG_WARN : LOG_INFO, "onnx: %s runs on cpu%s", s->label, why);
     return true;
 }
 

@@ -59,19 +59,39 @@ bool task_onnx_model(const struct card *card, char *path, size_t max, struct err
     return false; /* what was said about the last one */
 }
 
+enum { PROVIDERS_MAX = 8, PROVIDERS_TEXT = 128 };
+
+/* Of the card, else of the environment's "tensorrt,cuda,cpu", cut up in text. */
+static bool choose_providers(const struct card *card, const struct task_env *env, const char *out[PROVIDERS_MAX + 1], char text[PROVIDERS_TEXT], bool *is_wish,
+                             struct err *err)
+{
+    const struct yaml_node *list = NULL;
+    int n = 0;
+    if (!yaml_list(card->yaml, card->node, "providers", &list, err))
+        return false;
+    *is_wish = list != NULL;
+    if (list && list->n_items > PROVIDERS_MAX)
+        return card_fail(card, list, err, "providers: at most %d", PROVIDERS_MAX);
+    for (; list && n < list->n_items; n++)
+        if (!yaml_node_text(card->yaml, &list->items[n], &out[n], err))
+            return false;
+    if (!list && env->providers && strlen(env->providers) < PROVIDERS_TEXT) {
+        char *rest = memcpy(text, env->providers, strlen(env->providers) + 1);
+        for (char *word; n < PROVIDERS_MAX && (word = strtok_r(rest, ",", &rest));)
+            out[n++] = word;
+    }
+    out[n] = NULL;
+    return true;
+}
+
 struct onnx_session *task_onnx_session(struct onnx *o, const struct card *card, const struct task_env *env, const char *path, struct err *err)
 {
-    enum { PROVIDERS_MAX = 8 };
-    const char *providers[PROVIDERS_MAX + 1] = { NULL };
-    const struct yaml_node *list = NULL;
-    if (!yaml_list(card->yaml, card->node, "providers", &list, err))
+    const char *providers[PROVIDERS_MAX + 1];
+    char text[PROVIDERS_TEXT];
+    struct onnx_session_options options = { .providers = providers, .cache_dir = env->cache_dir };
+    if (!choose_providers(card, env, providers, text, &options.is_wish, err))
         return NULL;
-    if (list && list->n_items > PROVIDERS_MAX)
-        return card_fail(card, list, err, "providers: at most %d", PROVIDERS_MAX), NULL;
-    for (int i = 0; list && i < list->n_items; i++)
-        if (!yaml_node_text(card->yaml, &list->items[i], &providers[i], err))
-            return NULL;
-    return onnx_session_open(o, path, &(struct onnx_session_options){ .providers = list ? providers : NULL, .cache_dir = env->cache_dir }, err);
+    return onnx_session_open(o, path, &options, err);
 }
 
 /* ---- what it is ---- */

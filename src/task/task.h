@@ -113,6 +113,7 @@ struct task_env { /* where a task lives; borrowed until free */
     const char *cache_dir; /* may be written to; NULL: nothing is kept */
     const char *data_dir;  /* the user's own: enrolled faces; NULL: none */
     const char *ort_path;  /* ONNX Runtime's library; NULL: searched */
+    const char *providers; /* "tensorrt,cuda,cpu": what ONNX Runtime should try where the card does not say; NULL: the CPU */
     int n_threads;         /* most; 1: none beside the caller's */
 };
 
