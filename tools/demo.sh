@@ -1,6 +1,7 @@
 #!/bin/sh
-# tools/demo.sh TUTTI - the part of ./demo after the build: serve, ask, show, stop.
+# tools/demo.sh TUTTI DRAW - the part of ./demo after the build: serve, ask, draw, read, speak, hear, stop.
 tutti=$1
+draw=$2
 out=$(mktemp -d) || exit 1
 pid=
 cleanup() {
@@ -13,7 +14,8 @@ trap 'exit 130' HUP INT PIPE TERM # a shell that dies of a signal does not run i
 ask_url() { curl -sS --noproxy '*' "$@"; } # the service is on loopback: no proxy of the environment can reach it
 
 : >"$out/serve"
-"$tutti" serve --listen 127.0.0.1:0 >"$out/serve" 2>"$out/log" &
+cards=examples/cards
+"$tutti" serve --listen 127.0.0.1:0 models/*.gguf $cards/tesseract.yaml $cards/flite.yaml $cards/pocketsphinx.yaml >"$out/serve" 2>"$out/log" &
 pid=$!
 tries=0
 until url=$(sed -n 's/^listening on //p' "$out/serve") && [ -n "$url" ]; do
@@ -25,7 +27,7 @@ until url=$(sed -n 's/^listening on //p' "$out/serve") && [ -n "$url" ]; do
     fi
     sleep 0.1
 done
-model=$(ask_url --retry 5 --retry-connrefused "$url/v1/models" | sed -n 's/.*"id":"\([^"]*\)".*/\1/p')
+model=$(ask_url --retry 5 --retry-connrefused "$url/v1/models" | sed -n 's/^[^[]*\[{"id":"\([^"]*\)".*/\1/p') # the first
 [ -n "$model" ] || { cat "$out/log" >&2; echo "tutti: the service at $url does not say which model it has" >&2; exit 1; }
 ask='Tell me a story about a rainy day.'
 echo "the service listens on $url and has the model $model"
@@ -37,6 +39,36 @@ asked=$(date +%s%N)
 ask_url -N -H 'content-type: application/json' -d "$body" "$url/v1/chat/completions" 2>&1 |
     tools/show-stream.pl "$asked"
 status=$?
+
+# Beyond text: a sentence is drawn, the picture is read, what was read is spoken, what was spoken is heard. Each step takes what
+# the one before gave; one that fails says why, and those behind it are left out.
+sentence='Small computers can do great things.'
+post() { # STEP FILE URL [CURL-OPTION...]: says the step, leaves the answer in FILE
+    printf '%s ' "$1"; answer=$2; where=$url/v1/$3; shift 3
+    began=$(date +%s%N)
+    code=$(ask_url -o "$answer" -w '%{http_code}' "$@" "$where")
+    ms=$((($(date +%s%N) - began) / 1000000))
+    [ "$code" = 200 ] && return
+    echo "$(sed -n 's/.*"message":"\([^"]*\)".*/\1/p' "$answer" 2>/dev/null | head -n 1) (status $code)"
+    return 1
+}
+plain() { printf '%s' "$1" | tr 'A-Z\n' 'a-z ' | tr -cd 'a-z0-9 ' | sed 's/  */ /g; s/ *$//'; }
+see_and_hear() {
+    "$draw" "$sentence" >"$out/picture.png" || return 1
+    echo
+    echo "it draws a picture of the words: $sentence"
+    post "it reads the picture:" "$out/read" tutti/vision/ocr --data-binary "@$out/picture.png" || return 1
+    read=$(sed -n 's/.*"text":"\([^"\\]*\)","words".*/\1/p' "$out/read")
+    echo "$read ($ms ms, Tesseract)"
+    post "it speaks what it read:" "$out/said.wav" audio/speech -H 'content-type: application/json' \
+        -d "{\"model\":\"flite\",\"input\":\"$read\",\"response_format\":\"wav\"}" || return 1
+    echo "$(($(wc -c <"$out/said.wav") / 32)) ms of sound ($ms ms, flite)" # 16 kHz, 16 bits
+    post "it hears what it spoke:" "$out/heard" "audio/transcriptions?model=pocketsphinx&response_format=text" --data-binary "@$out/said.wav" || return 1
+    heard=$(cat "$out/heard")
+    echo "$heard ($ms ms, PocketSphinx)"
+    if [ "$(plain "$heard")" = "$(plain "$sentence")" ]; then echo "the words came through"; else echo "the words did not come through unchanged"; fi
+}
+see_and_hear || status=1
 cat <<EOT
 
 Try next:
