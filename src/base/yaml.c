@@ -15,12 +15,19 @@
 
 struct yaml {
     struct arena *arena;
-    char *name;
+    char *name, *source;
+    size_t n_source;
     const struct yaml_node *root;
 };
 
 const struct yaml_node *yaml_root(const struct yaml *y) { return y->root; }
 const char *yaml_name(const struct yaml *y) { return y->name; }
+
+const char *yaml_source(const struct yaml *y, size_t *n)
+{
+    *n = y->n_source;
+    return y->source;
+}
 
 bool yaml_fail(const struct yaml *y, const struct yaml_node *at, struct err *err, const char *fmt, ...)
 {
@@ -247,6 +254,8 @@ struct yaml *yaml_parse(const char *name, const char *text, size_t n, struct err
         ok = err_set(err, ERR_LIMIT, "%s: larger than %d bytes", name, YAML_MAX_BYTES);
     if (ok && !utf8_is_valid(text, n))
         ok = err_set(err, ERR_INPUT, "%s: this is no UTF-8 text", name);
+    ok = ok && (y->source = arena_strndup(y->arena, text, n, err)) != NULL;
+    y->n_source = n;
     if (ok && check_bytes(y, text, n, err) && parse(y, text, n, err))
         return y;
     yaml_free(y);

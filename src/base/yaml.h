@@ -36,6 +36,7 @@ struct yaml *yaml_read(const char *path, struct err *err);
 void yaml_free(struct yaml *y); /* NULL is fine */
 const struct yaml_node *yaml_root(const struct yaml *y);
 const char *yaml_name(const struct yaml *y);
+const char *yaml_source(const struct yaml *y, size_t *n); /* the text that was read */
 
 /* "FILE:LINE:COLUMN: " and the text; returns false.  at NULL: the whole file. */
 bool yaml_fail(const struct yaml *y, const struct yaml_node *at, struct err *err, const char *fmt, ...) ERR_PRINTF(4, 5);

@@ -9,13 +9,17 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "media/draw.h"
+#include "media/image.h"
 #include "media/sound.h"
 
-enum { OUT_MAX_BYTES = 1 << 30 };
+enum { OUT_MAX_BYTES = 1 << 30, JPEG_QUALITY = 90 };
 
 struct run_out {
     char path[1024];
+    bool is_picture, is_jpeg, has_picture;
     enum sound_kind kind;
+    struct image image;
     struct sound_writer *writer; /* made with the first samples: they say the rate */
     struct buf bytes;
     bool failed;
@@ -39,7 +43,11 @@ static bool choose(struct run_out *o, enum expert_task task, struct err *err)
                 o->kind = sound_kind_by_name(sounds[i] + 1);
         return o->kind != SOUND_UNKNOWN || err_set(err, ERR_INPUT, "--out %s: .wav, .flac, .opus or .pcm is possible", o->path);
     }
-    return err_set(err, ERR_INPUT, "--out: '%s' makes no sound", expert_task_name(task));
+    o->is_picture = true;
+    o->is_jpeg = ends_with(o->path, ".jpg") || ends_with(o->path, ".jpeg");
+    if (!(task & (EXPERT_CLASSIFY | EXPERT_DETECT | EXPERT_FACES | EXPERT_SEGMENT | EXPERT_OCR | EXPERT_MOTION)))
+        return err_set(err, ERR_INPUT, "--out: '%s' makes neither a picture nor a sound", expert_task_name(task));
+    return o->is_jpeg || is_stdout || ends_with(o->path, ".png") || err_set(err, ERR_INPUT, "--out %s: .png or .jpg is possible", o->path);
 }
 
 struct run_out *run_out_new(const char *path, enum expert_task task, struct err *err)
@@ -57,17 +65,39 @@ struct run_out *run_out_new(const char *path, enum expert_task task, struct err 
 
 bool run_out_picture(struct run_out *o, const void *bytes, size_t n, struct err *err)
 {
-    (void)o;
-    (void)bytes;
-    (void)n;
-    (void)err;
-    return true;
+    o->has_picture = image_decode(bytes, n, 3, NULL, &o->image, err);
+    return o->has_picture;
+}
+
+static void draw_one(struct run_out *o, float x, float y, float w, float h, const char *label, float score, const struct result_box *points)
+{
+    struct draw_box b = { .x = x, .y = y, .w = w, .h = h, .label = label, .score = score };
+    for (; points && b.n_points < points->n_points && b.n_points < DRAW_POINTS_MAX; b.n_points++) {
+        b.points[b.n_points].x = points->points[b.n_points].x;
+        b.points[b.n_points].y = points->points[b.n_points].y;
+    }
+    draw_boxes(&o->image, &b, 1);
 }
 
 void run_out_result(struct run_out *o, const struct task_result *r)
 {
-    (void)o;
-    (void)r;
+    char text[200];
+    if (!o->has_picture)
+        return;
+    for (int i = 0; i < r->n_boxes; i++) {
+        const struct result_box *b = &r->boxes[i];
+        draw_one(o, b->x, b->y, b->w, b->h, b->name ? b->name : b->label, b->score, b);
+    }
+    for (int i = 0; i < r->n_words && r->n_boxes == 0; i++)
+        if (r->words[i].w > 0)
+            draw_one(o, r->words[i].x, r->words[i].y, r->words[i].w, r->words[i].h, NULL, 0, NULL);
+    const float size_px = (float)o->image.h / 24 > 12 ? (float)o->image.h / 24 : 12;
+    for (int i = 0; i < r->n_labels && i < 5; i++) { /* of the whole picture: a list at its top left */
+        snprintf(text, sizeof(text), "%s %.0f %%", r->labels[i].label, 100 * (double)r->labels[i].score);
+        const int y = (int)((float)i * size_px * 1.25f), w = draw_text_width(size_px, text);
+        draw_fill(&o->image, 0, y, w + (int)size_px, (int)(size_px * 1.25f), (struct draw_colour){ 0, 0, 0 });
+        draw_text(&o->image, (int)(size_px / 2), y, size_px, (struct draw_colour){ 255, 255, 255 }, text);
+    }
 }
 
 static bool append(void *ctx, const void *bytes, size_t n)
@@ -79,7 +109,7 @@ static bool append(void *ctx, const void *bytes, size_t n)
 
 void run_out_audio(struct run_out *o, const float *samples, int n, int rate_hz)
 {
-    if (o->failed || n <= 0)
+    if (o->failed || o->is_picture || n <= 0)
         return;
     if (!o->writer)
         o->writer = sound_writer_new(o->kind, rate_hz, append, &o->bytes, &o->err);
@@ -106,6 +136,10 @@ static bool finish(struct run_out *o, struct err *err)
         *err = o->err;
         return false;
     }
+    if (o->is_picture)
+        return !o->has_picture ? err_set(err, ERR_INPUT, "--out: there was no picture")
+               : o->is_jpeg    ? image_encode_jpeg(&o->image, JPEG_QUALITY, &o->bytes, err)
+                               : image_encode_png(&o->image, &o->bytes, err);
     if (!o->writer)
         return err_set(err, ERR_INPUT, "nothing was said");
     if (!sound_writer_finish(o->writer, err))
@@ -131,6 +165,7 @@ bool run_out_end(struct run_out *o, bool ok, struct err *err)
 {
     ok = ok && finish(o, err) && buf_ok(&o->bytes, "--out", err) && save(o, err);
     sound_writer_free(o->writer);
+    image_fini(&o->image);
     buf_fini(&o->bytes);
     free(o);
     return ok;

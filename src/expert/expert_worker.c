@@ -328,7 +328,10 @@ struct expert *expert_worker_open(struct card *card, const struct expert_env *en
     pthread_mutex_init(&e->lock, NULL);
     pthread_cond_init(&e->changed, NULL);
     const int cores = cpu_default_threads(), most = env->n_threads > 0 && env->n_threads < cores ? env->n_threads : cores;
-    e->n_threads = card->threads ? card->threads : most;
+    const struct task_preset *preset = env->presets ? &env->presets->of[preset_modality_of(card->task)] : NULL;
+    e->n_threads = card->threads ? card->threads : preset && preset->n_threads > 0 && preset->n_threads < most ? preset->n_threads : most;
+    e->n_batch_max = card->batch ? card->batch : preset ? preset->n_batch : DEFAULT_BATCH;
+    e->is_quiet = env->is_quiet;
     onnx_rules_providers(env->catalog, env->host, preset_modality_of(card->task), e->providers, sizeof(e->providers));
     fill_facts(e);
     set_bounds(e);

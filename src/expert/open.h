@@ -23,6 +23,7 @@ struct expert_env { /* what all experts of a process share; borrowed until the l
     const char *state_dir;  /* histories of speed; NULL: none */
     const char *ort_path;   /* ONNX Runtime; NULL: searched */
     int n_threads;          /* for each expert, at most; 0: one for each core */
+    bool is_quiet;          /* a failed load is not logged: whoever waits for it says so */
     struct expert_llm_options llm; /* for models of our own engine */
     struct catalog *catalog;            /* the runtime table, for experts that are programs of others; NULL: none can be chosen */
     const struct runtime_host *host;    /* what those run on (advise/preset.h); NULL: not known */

@@ -161,7 +161,8 @@ static void go_down(struct expert_worker *e, const struct err *why)
     e->down = *why;
     e->down_until_ns = e->retry_ns;
     pthread_mutex_unlock(&e->lock);
-    log_error("%s: %s", e->card->id, why->text);
+    if (!e->is_quiet)
+        log_error("%s: %s", e->card->id, why->text);
     end_queue(e, why);
     tell_loaded(e);
 }
@@ -399,8 +400,8 @@ static void run_batch(struct expert_worker *e, uint64_t now)
 {
     size_t room = WORKER_IN_BYTES - WORKER_DATA_AT;
     int n_max = e->info.n_batch_max;
-    if (e->card->batch && e->card->batch < n_max)
-        n_max = e->card->batch;
+    if (e->n_batch_max < n_max)
+        n_max = e->n_batch_max;
     if (n_max > WORKER_BATCH_MAX)
         n_max = WORKER_BATCH_MAX;
     e->n_slots = 0;
@@ -564,7 +565,7 @@ static void step(struct expert_worker *e, bool wants_warm, bool give_back, bool 
                 unload(e, "others need the memory");
             } else {
                 int n_max = e->info.n_batch_max;
-                n_max = e->card->batch && e->card->batch < n_max ? e->card->batch : n_max;
+                n_max = e->n_batch_max < n_max ? e->n_batch_max : n_max;
                 e->began = true;
                 if (!waits_for_more(e, n_max, now, next))
                     run_batch(e, now);

@@ -48,6 +48,8 @@ struct expert_worker {
     char *cache_dir, *data_dir, *ort_path; /* owned; NULL */
     char providers[64];    /* for ONNX models, by the machine */
     int n_threads;
+    int n_batch_max; /* requests in one run, if the task can */
+    bool is_quiet;
     uint64_t timeout_ns, keep_ns, batch_delay_ns, need_bytes, limit_bytes;
     int n_queue_max;
     struct keeper_seat *seat; /* NULL: no keeper */

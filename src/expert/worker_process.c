@@ -57,7 +57,7 @@ static bool send_open(struct expert_worker *e, struct err *err)
         buf_fini(&card);
         return false;
     }
-    const char *const text[WORKER_TEXTS] = { e->card->id, card.data, e->card->dir, e->card->models_dir, e->cache_dir, e->data_dir, e->ort_path,
+    const char *const text[WORKER_TEXTS] = { card_text_name(e->card), card.data, e->card->dir, e->card->models_dir, e->cache_dir, e->data_dir, e->ort_path,
                                                e->providers };
     struct worker_open *o = (struct worker_open *)(e->in + WORKER_DATA_AT);
     char *at = (char *)(o + 1);

@@ -281,8 +281,18 @@ static void put_node(struct buf *b, const struct yaml_node *n)
     buf_putc(b, n->kind == YAML_LIST ? ']' : '}');
 }
 
+static bool is_whole(const struct card *c) { return c->node == yaml_root(c->yaml); }
+
+const char *card_text_name(const struct card *c) { return is_whole(c) ? yaml_name(c->yaml) : c->id; }
+
 bool card_put_text(const struct card *c, struct buf *out, struct err *err)
 {
+    if (is_whole(c)) {
+        size_t n;
+        const char *text = yaml_source(c->yaml, &n);
+        buf_append(out, text, n);
+        return buf_ok(out, c->id, err);
+    }
     /* the name first: the reader's default would be another */
     buf_puts(out, "{\"name\": ");
     buf_put_json(out, c->id, strlen(c->id));

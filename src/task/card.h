@@ -71,8 +71,10 @@ struct card *card_parse(const char *name, const char *text, size_t n, const char
 struct card *card_from_node(struct yaml *yaml, const struct yaml_node *node, const char *dir, const char *models_dir, struct err *err);
 void card_free(struct card *c); /* NULL is fine */
 
-/* Reading the card again in another process: its text, which card_parse() takes (same dir, same models_dir). */
+/* Reading the card again in another process: its text, which card_parse() takes (same dir, same models_dir), and the name that
+ * makes errors there point at the user's file.  A card that is a part of another document is written anew. */
 bool card_put_text(const struct card *c, struct buf *out, struct err *err);
+const char *card_text_name(const struct card *c);
 
 /* Keys that the kind reads at the card's top level, a NULL-terminated list; all others but the common ones are errors. */
 bool card_check_keys(const struct card *c, const char *const *known, struct err *err);

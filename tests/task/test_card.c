@@ -62,15 +62,13 @@ TEST(files_are_found_below_the_models_folder_then_beside_the_card)
     card_free(c);
 }
 
-TEST(a_card_survives_the_way_into_another_process)
+static void judge(struct card *c)
 {
     struct err err;
-    struct card *c = parse("task: detect\nkind: onnx\nmodel: \"a b.onnx\"\ninput:\n  mean: [-1.5, 0, .5]\n  note: 'it''s: \"x\"'\n  empty: ''\n", ".", NULL, &err);
-    REQUIRE(c, "%s", err.text);
     struct buf b;
     buf_init(&b, 1 << 16);
     REQUIRE(card_put_text(c, &b, &err), "%s", err.text);
-    struct card *d = card_parse("other.yaml", b.data, b.len, ".", NULL, &err);
+    struct card *d = card_parse(card_text_name(c), b.data, b.len, ".", NULL, &err);
     REQUIRE(d, "%s in %s", err.text, b.data);
     CHECK(strcmp(d->id, "cat") == 0 && strcmp(d->model, "a b.onnx") == 0);
     const struct yaml_node *in = yaml_get(d->node, "input");
@@ -79,5 +77,33 @@ TEST(a_card_survives_the_way_into_another_process)
     CHECK(strcmp(yaml_get(in, "note")->text, "it's: \"x\"") == 0 && strcmp(yaml_get(in, "empty")->text, "") == 0);
     buf_fini(&b);
     card_free(d);
+}
+
+#define CARD "task: detect\n%skind: onnx\n%smodel: \"a b.onnx\"\n%sinput: {mean: [-1.5, 0, .5], note: 'it''s: \"x\"', empty: ''}\n"
+
+TEST(a_card_survives_the_way_into_another_process)
+{
+    struct err err;
+    char text[400];
+    snprintf(text, sizeof(text), CARD, "", "", "");
+    struct card *c = parse(text, ".", NULL, &err);
+    REQUIRE(c, "%s", err.text);
+    CHECK(strcmp(card_text_name(c), "cards/cat.yaml") == 0);
+    judge(c);
     card_free(c);
+}
+
+TEST(a_card_inside_another_document_survives_it_too)
+{
+    struct err err;
+    char text[400];
+    snprintf(text, sizeof(text), "experts:\n- name: cat\n  " CARD, "  ", "  ", "  ");
+    struct yaml *y = yaml_parse("tutti.yaml", text, strlen(text), &err);
+    REQUIRE(y, "%s", err.text);
+    struct card *c = card_from_node(y, &yaml_get(yaml_root(y), "experts")->items[0], ".", NULL, &err);
+    REQUIRE(c, "%s", err.text);
+    CHECK(strcmp(card_text_name(c), "cat") == 0);
+    judge(c);
+    card_free(c);
+    yaml_free(y);
 }
