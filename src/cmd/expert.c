@@ -49,7 +49,7 @@ static bool add_folder(struct cards *c, const char *folder, struct err *err)
         const size_t max = strlen(folder) + strlen(e->d_name) + 2;
         char *path = malloc(max);
         if (path)
-            snprintf(path, max, "%s/%s", folder, e->d_name);
+            snprintf(path, max, "%s%s%s", folder, folder[strlen(folder) - 1] == '/' ? "" : "/", e->d_name);
         ok = add(c, path, err);
     }
     closedir(d);
@@ -152,6 +152,8 @@ static bool check_one(const char *path, const struct cmd_expert_env *env, bool i
         printf("%s: %s, ready in %.0f ms\n", card.id, is_check ? "works" : "warm", (double)(clock_ns() - begin_ns) / 1e6);
         if (is_check && expert_get_info(e, &info))
             print_info(&info);
+        if (is_check)
+            cmd_expert_env_put_preset(env, (enum expert_task)(card.tasks & -card.tasks), stdout);
     } else {
         cmd_fail(&err);
     }
@@ -166,11 +168,13 @@ static int run_all(int argc, char **argv, struct cmd_opt *opts, bool is_check)
     struct err err = { 0 };
     int n_bad = 0;
     cmd_expert_env(&env, cmd_opt_find(opts, "models")->s);
-    if (!collect(&cards, argc, argv, &err))
+    env.env.is_quiet = true;
+    if (!collect(&cards, argc, argv, &err) || !cmd_expert_env_machine(&env, cmd_opt_find(opts, "preset")->s, 0, &err))
         n_bad += cmd_fail(&err);
     for (int i = 0; i < cards.n && err.code == ERR_NONE; i++)
         n_bad += !check_one(cards.path[i], &env, is_check);
     drop(&cards);
+    cmd_expert_env_fini(&env);
     return n_bad > 0;
 }
 
@@ -179,6 +183,7 @@ static int run_warm(int argc, char **argv, struct cmd_opt *opts) { return run_al
 
 static struct cmd_opt opts[] = {
     { .name = "models", .kind = OPT_TEXT, .value = "DIR", .help = "where cards' model files lie (TUTTI_MODELS)" },
+    { .name = "preset", .kind = OPT_TEXT, .value = "NAME", .help = "as that device of the catalog would be set up; none" },
     { 0 },
 };
 const struct cmd cmd_expert_list = {

@@ -48,6 +48,19 @@ bool cmd_expert_env_machine(struct cmd_expert_env *e, const char *preset, uint64
     return true;
 }
 
+void cmd_expert_env_put_preset(const struct cmd_expert_env *e, enum expert_task task, FILE *to)
+{
+    const struct task_preset *p = &e->presets.of[preset_modality_of(task)];
+    if (!e->env.presets || task & (EXPERT_EMBED | EXPERT_CHAT | EXPERT_COMPLETE | EXPERT_MOTION))
+        return;
+    fprintf(to, "  preset   %s (%s)", p->name[0] ? p->name : "defaults", p->scope);
+    if (p->precision[0])
+        fprintf(to, ", %s", p->precision);
+    if (p->n_threads > 0)
+        fprintf(to, ", %d threads", p->n_threads);
+    fprintf(to, p->n_batch > 1 ? ", batches of up to %d\n" : "\n", p->n_batch);
+}
+
 void cmd_expert_env_fini(struct cmd_expert_env *e)
 {
     keeper_free(e->keeper);

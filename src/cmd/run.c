@@ -285,8 +285,12 @@ static bool open_expert(struct chat *c, const char *path, struct cmd_opt *opts, 
     const struct cmd_opt *threads = cmd_opt_find(opts, "threads"), *ctx = cmd_opt_find(opts, "ctx");
     cmd_expert_env(env, cmd_opt_find(opts, "models")->s);
     env->env.n_threads = threads->given ? (int)threads->i : 0;
+    env->env.is_quiet = true;
     env->env.llm = (struct expert_llm_options){ .n_ctx = ctx->given ? (int)ctx->i : 0, .n_seq_max = 1, .cpu = cpu,
                                                 .n_threads = env->env.n_threads, .is_quiet = true };
+    const size_t n = strlen(path);
+    if (n > 5 && strcmp(path + n - 5, ".yaml") == 0 && !cmd_expert_env_machine(env, cmd_opt_find(opts, "preset")->s, 0, err))
+        return false;
     c->expert = expert_open(path, &env->env, err);
     return c->expert && expert_wait_ready(c->expert, err);
 }
@@ -303,7 +307,7 @@ static bool is_task(const struct chat *c, enum expert_task *task)
     return true;
 }
 
-static int run_expert_task(struct chat *c, enum expert_task task, int n_args, char **args, struct cmd_opt *opts)
+static int run_expert_task(struct chat *c, const struct cmd_expert_env *env, enum expert_task task, int n_args, char **args, struct cmd_opt *opts)
 {
     struct run_task r = {
         .expert = c->expert,
@@ -326,6 +330,8 @@ static int run_expert_task(struct chat *c, enum expert_task task, int n_args, ch
         .end_fd = c->pipe[1],
     };
     expert_get_card(c->expert, &r.card);
+    if (c->stats)
+        cmd_expert_env_put_preset(env, task, stderr);
     return run_task(&r, n_args, args);
 }
 
@@ -369,7 +375,7 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
 {
     struct chat c = { .pipe = { -1, -1 } };
     struct err err = { 0 };
-    struct cmd_expert_env env;
+    struct cmd_expert_env env = { .machine = NULL };
     enum expert_task task;
     uint32_t cpu;
     const struct cpu_level *level;
@@ -394,7 +400,7 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
     else if (open_expert(&c, argv[0], opts, cpu, &env, &err) && start_signals(&c, &err)) { /* until here ctrl-c ends the program */
         if (is_task(&c, &task)) {
             c.stats = cmd_opt_find(opts, "stats")->given;
-            rc = run_expert_task(&c, task, argc - 1, argv + 1, opts);
+            rc = run_expert_task(&c, &env, task, argc - 1, argv + 1, opts);
             goto out;
         }
         if (argc > 2)
@@ -408,6 +414,7 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
     cmd_fail(&err);
 out:
     expert_free(c.expert);
+    cmd_expert_env_fini(&env);
     signal(SIGINT, SIG_DFL);
     if (c.pipe[0] >= 0) {
         close(c.pipe[0]);
@@ -427,6 +434,7 @@ static struct cmd_opt opts[] = {
     { .name = "system", .kind = OPT_TEXT, .value = "TEXT", .help = "what the model is told first" },
     { .name = "raw", .kind = OPT_FLAG, .help = "no chat template: go on with the text" },
     { .name = "models", .kind = OPT_TEXT, .value = "DIR", .help = "where a card's model files lie (TUTTI_MODELS)" },
+    { .name = "preset", .kind = OPT_TEXT, .value = "NAME", .help = "cards: as that device would be set up; none" },
     { .name = "json", .kind = OPT_FLAG, .help = "cards: the result as JSON, one line for each file" },
     { .name = "out", .kind = OPT_TEXT, .value = "FILE", .help = "cards: where the speech or the marked picture goes" },
     { .name = "threshold", .kind = OPT_FLOAT, .value = "P", .min = 0, .max = 1, .help = "cards: lowest score that counts" },

@@ -19,7 +19,7 @@
 #include "proc/memory.h"
 #include "task/onnx_rules.h"
 
-enum { DEFAULT_QUEUE = 512, DEFAULT_TIMEOUT_MS = 60000, DEFAULT_KEEP_MS = 600000, EVENT_ARENA_BYTES = 256 << 20 };
+enum { DEFAULT_QUEUE = 512, DEFAULT_BATCH = 8, DEFAULT_TIMEOUT_MS = 60000, DEFAULT_KEEP_MS = 600000, EVENT_ARENA_BYTES = 256 << 20 };
 static const uint64_t PROCESS_BYTES = 48u << 20, BOUND_LEAST_BYTES = 1u << 30;
 
 /* Under the lock, or before there is a thread. */
