@@ -20,7 +20,7 @@ struct expert *expert_server_open(struct card *card, const struct expert_env *en
 struct expert_server_figures { /* for /metrics and tests; one moment */
     int pid;                  /* of the child; 0: none */
     uint64_t starts_total, deaths_total, stalls_total, port_losses_total, retries_total;
-    uint64_t last_stall_late_ns; /* how long after its bound the last stall was seen */
+    uint64_t last_death_ns, last_stall_ns; /* when they were seen (clock_ns()); 0: never */
     double tok_s, usual_tok_s;   /* 0: not known */
     bool is_slow;
 };

@@ -235,7 +235,7 @@ static bool read_child(struct server_config *c, const struct card *card, struct 
         !copy_text(card, "health", c->health, sizeof(c->health), err) || !copy_text(card, "base", base, sizeof(base), err) ||
         !yaml_time(card->yaml, card->node, "ready", &c->ready_ms, err) || !yaml_time(card->yaml, card->node, "grace", &c->grace_ms, err) ||
         !yaml_number(card->yaml, card->node, "size", 0.001, 10000, &c->params_b, err) ||
-        !read_int(card, "starts_per_minute", 1, 64, &c->n_starts_per_min, err) || !read_int(card, "start_tries", 1, 1000, &c->n_start_tries, err))
+        !read_int(card, "starts_per_minute", 1, 1000000, &c->n_starts_per_min, err) || !read_int(card, "start_tries", 1, 1000000, &c->n_start_tries, err))
         return false;
     if (c->runtime[0] && c->command.len > 0 && strcmp(c->runtime, "auto") != 0)
         return card_fail(card, yaml_get(card->node, "runtime"), err, "runtime: there is a command already");

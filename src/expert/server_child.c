@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -196,13 +197,16 @@ static void on_death(struct expert_server *e, const struct child_end *end)
     pthread_mutex_lock(&e->lock);
     e->f.pid = 0;
     pthread_mutex_unlock(&e->lock);
-    last_line(c, said, sizeof(said));
+    said[0] = '\0';
+    if (!end->by_signal) /* who is killed has not said why */
+        last_line(c, said, sizeof(said));
     child_end_text(end, how);
     set_state(e, SERVER_NONE);
     if (was != SERVER_STOPPING) {
         err_set(&err, ERR_IO, "%s: %s %s%s%s", e->id, c->what, how, said[0] ? "; its last words: " : "", said);
         pthread_mutex_lock(&e->lock);
         e->f.deaths_total++;
+        e->f.last_death_ns = clock_ns();
         pthread_mutex_unlock(&e->lock);
         back_off(e);
         c->n_unready += was == SERVER_STARTING;
@@ -227,11 +231,14 @@ bool child_is_gone(struct expert_server *e)
     struct server_child *c = &e->child;
     struct child_end end;
     struct err err = { 0 };
+    struct pollfd p = { .fd = c->child.fd, .events = POLLIN };
     if (c->child.pid <= 0)
         return true;
-    net_watch_free(c->end_watch); /* the wait may close what it watches */
+    if (poll(&p, 1, 0) <= 0)
+        return false;
+    net_watch_free(c->end_watch); /* the wait closes what it watches */
     c->end_watch = NULL;
-    if (child_wait(&c->child, 0, &end)) {
+    if (child_wait(&c->child, 100, &end)) { /* without pidfds its end is seen a moment before it can be reaped */
         on_death(e, &end);
         return true;
     }

@@ -270,7 +270,7 @@ static void watch_progress(struct expert_server *e, uint64_t *next_ms)
         char why[96];
         pthread_mutex_lock(&e->lock);
         e->f.stalls_total++;
-        e->f.last_stall_late_ns = (now - by_ms) * 1000000;
+        e->f.last_stall_ns = clock_ns();
         pthread_mutex_unlock(&e->lock);
         snprintf(why, sizeof(why), "no progress for %.1f s", (double)w->bound_ms / 1000);
         log_warn("%s: %s %s", e->id, why, w->has_output ? "in the middle of an answer" : "before the first piece of an answer");
