@@ -39,6 +39,7 @@ struct api_env {
     int n_aliases;
     bool allows_remote_images;
     uint64_t max_image_px;    /* 0: what media/ allows */
+    double max_audio_s;       /* longest sound that is listened to; 0: no limit of our own */
     int max_exchanges;        /* 0: no limit */
     bool is_draining;         /* new work is refused */
     struct rng rng;           /* for ids; no secrets */

@@ -5,6 +5,7 @@
 #include "api/audio_internal.h"
 #include "api/exchange_internal.h"
 #include "api/openai.h"
+#include "media/sound.h"
 #include "wire/openai_audio.h"
 
 enum { HEARD_MAX_BYTES = 64 << 20 };
@@ -23,6 +24,25 @@ struct hearing {
     double duration_s;
 };
 
+static bool fail_too_long(struct exchange *x, double duration_s)
+{
+    const double most = x->call.env->max_audio_s;
+    if (most <= 0 || duration_s <= most)
+        return false;
+    openai_fail(&x->error, 413, "limit_exceeded", "file", "file: %.1f s of sound; %.1f s are the limit", duration_s, most);
+    return true;
+}
+
+/* A WAV file says at once how long it is; of the others it is seen while they are heard. */
+static bool is_too_long(struct exchange *x, const struct form *f)
+{
+    struct err err;
+    struct sound_reader *r = sound_sniff(f->file, f->n_file) == SOUND_WAV ? sound_reader_new(f->file, f->n_file, 0, NULL, &err) : NULL;
+    const double duration_s = r ? sound_reader_s(r) : 0;
+    sound_reader_free(r);
+    return fail_too_long(x, duration_s);
+}
+
 static bool read_request(struct exchange *x, struct err *err)
 {
     static const char *const names[] = { "file", NULL };
@@ -31,7 +51,7 @@ static bool read_request(struct exchange *x, struct err *err)
     x->task = EXPERT_TRANSCRIBE;
     x->text_name = "file";
     if (!form_read(&h->form, x->content_type, x->query, names, exchange_text(&x->body), x->body.len, x->job->arena, &x->error) ||
-        !openai_read_transcription(t, &h->form, &x->error))
+        !openai_read_transcription(t, &h->form, &x->error) || is_too_long(x, &h->form))
         return false;
     struct task_media *m = arena_alloc(x->job->arena, 1, sizeof(*m), err);
     if (!m)
@@ -134,6 +154,10 @@ static void on_event(struct exchange *x, const struct expert_event *ev, uint64_t
     }
     if (!keep_result(h, ev->result, &err)) {
         exchange_fail_with(x, &err);
+        return;
+    }
+    if (fail_too_long(x, h->duration_s)) {
+        exchange_fail(x, &x->error);
         return;
     }
     if (ev->result->text && h->n_delta == 0) /* else it came in pieces already */

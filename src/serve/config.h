@@ -35,6 +35,7 @@
     X(KV_Q8, "llm", "kv_q8", BOOL, "false", 0, 0, "keep the K/V cache in 8 bits: half the memory")                     \
     X(BODY, "limits", "body", BYTES, "33554432", 1024, 1 << 30, "largest body of a request")                           \
     X(IMAGE_PIXELS, "limits", "image_pixels", COUNT, "64000000", 1, 1000000000, "largest picture, width times height") \
+    X(AUDIO, "limits", "audio", TIME, "14400000", 1000, 0, "longest sound that is listened to")                        \
     X(CONNECTIONS, "limits", "connections", COUNT, "4096", 1, 1000000, "most connections at a time")                   \
     X(QUEUE, "limits", "queue", COUNT, "4096", 1, 1000000, "requests that wait or run at a time; more are told 503")    \
     X(LOAD_WAIT, "limits", "load_wait", TIME, "120000", 1, 0, "how long a request waits for a model that is being loaded")

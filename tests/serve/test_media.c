@@ -12,7 +12,7 @@ static struct service *start_media(void)
     fakes[4]->tasks = EXPERT_CHAT;
     fakes[4]->sees = true;
     static const struct serve_alias aliases[] = { { "whisper-1", "ear" } };
-    return start_fakes((struct serve_config){ .aliases = aliases, .n_aliases = 1, .max_image_px = 100, .max_requests = 50 }, fakes, 5);
+    return start_fakes((struct serve_config){ .aliases = aliases, .n_aliases = 1, .max_image_px = 100, .max_audio_s = 5, .max_requests = 50 }, fakes, 5);
 }
 
 #define FORM "content-type: multipart/form-data; boundary=b\r\n"
@@ -108,6 +108,16 @@ TEST(what_cannot_be_heard_is_refused)
     check_error(transcribe(v, FIELD("model", "eye")), 400, "unsupported_value", "a model that is deaf");
     check_error(transcribe(v, FIELD("response_format", "xml")), 400, "invalid_value", "unknown form");
     check_error(transcribe(v, FIELD("prompt", "break")), 500, "", "an expert that breaks");
+    check_error(transcribe(v, FIELD("prompt", "words 9 0")), 413, "limit_exceeded", "9 s of 5 are seen while they are heard");
+    uint8_t wav[44 + 16000 * 2] = "RIFF\xa4\x7d\0\0WAVEfmt \x10\0\0\0\1\0\1\0\xa0\x0f\0\0\x40\x1f\0\0\2\0\x10\0data\0\x7d\0\0"; /* 4 s at 4 kHz */
+    for (int slow = 0; slow <= 1; slow++) {
+        wav[25] = slow ? 0x07 : 0x0f; /* 1952 Hz: 8.2 s */
+        const int fd = dial(v);
+        send_bytes(fd, "POST", "/v1/audio/transcriptions", "content-type: audio/wav\r\n", wav, sizeof(wav));
+        struct answer a = hear(fd);
+        CHECK(a.status == (slow ? 413 : 200), "%d %s", a.status, a.body.data);
+        answer_fini_(&a);
+    }
     check_error(ask_with(v, "POST", "/v1/audio/transcriptions", FORM, FIELD("model", "ear") "--b--\r\n"), 400, "missing_required_parameter", "no file");
     check_error(ask_with(v, "POST", "/v1/audio/transcriptions", FORM, FIELD("model", "ear")), 400, "invalid_form", "half a form");
     check_error(ask_with(v, "POST", "/v1/audio/transcriptions", "content-type: multipart/form-data\r\n", FILE_PART "--b--\r\n"), 400, "invalid_form", "no boundary");
