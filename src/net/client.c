@@ -99,15 +99,23 @@ struct http_client *http_client_new(struct net_loop *l, const struct http_target
                                     struct err *err)
 {
     struct http_client *c = calloc(1, sizeof(*c));
-    char *bytes = malloc(READ_BYTES);
+    char *bytes = malloc(2 * READ_BYTES);
+    struct tls_context *tls = NULL;
     if (!c || !bytes) {
         free(c);
         free(bytes);
         return err_null(err, ERR_NOMEM, "http client: out of memory");
     }
+    if (t->is_tls && !(tls = tls_client_new(config ? config->ca_file : NULL, err))) {
+        free(c);
+        free(bytes);
+        return NULL;
+    }
     c->loop = l;
     c->target = *t;
+    c->tls = tls;
     c->read_bytes = bytes;
+    c->clear_bytes = bytes + READ_BYTES;
     c->n_refs = 1;
     if (config)
         c->config = *config;
@@ -135,6 +143,7 @@ void client_unref(struct http_client *c)
         c->free_calls = call->next_free;
         call_free(call);
     }
+    tls_context_free(c->tls);
     free(c->read_bytes);
     free(c);
 }

@@ -8,7 +8,8 @@
  *          was kept is used again only for calls that may be sent twice, because the server may close it at
  *          the moment in which we use it; such a call is sent again once, on a new connection, if not one byte
  *          of an answer had come.
- *          HTTP/1.1 strictly (h1_parse.h); a client is for one server (one origin), redirects are not followed.
+ *          HTTP/1.1 strictly (h1_parse.h), with or without TLS, whose certificate must be for the host and from somebody
+ *          trusted; a client is for one server (one origin), redirects are not followed.
  * Start:   http_client_call() in client.c; client_conn.c is the life of a connection.
  */
 #ifndef TUTTI_NET_CLIENT_H
@@ -42,6 +43,7 @@ struct http_client_config { /* zero means the default */
     uint32_t keep_ms;        /* 30 s is how long they wait */
     uint32_t connect_ms;     /* 5 s for name, connection and TLS together */
     uint32_t max_head_bytes; /* 64 KiB */
+    const char *ca_file;     /* https: whom to trust (PEM); NULL: whom the system trusts.  Borrowed for http_client_new() */
 };
 
 struct http_client_stats {

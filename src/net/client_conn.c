@@ -1,6 +1,6 @@
 /* net/client_conn.c - the life of a connection to a server; start reading at conn_begin() and feed().
  *
- *   conn_begin --> LOOKUP --> CONNECT --------------> BUSY -----------------> IDLE --> BUSY ...
+ *   conn_begin --> LOOKUP --> CONNECT (and TLS) ----> BUSY -----------------> IDLE --> BUSY ...
  *                  (name)     (each address in turn)    (request, answer)       (waits for its next call)
  *   any --> CLOSED: conn_close(); libuv's handles follow in later rounds, then the memory
  *
@@ -13,6 +13,7 @@
 
 enum conn_state { CONN_LOOKUP, CONN_CONNECT, CONN_BUSY, CONN_IDLE, CONN_CLOSED };
 enum { HELD_MAX_BYTES = READ_BYTES }; /* one read that came while its reader paused; then we stop reading */
+enum { SEALED_MAX_BYTES = 1 << 30 }; /* as large as the request of ours that it seals */
 
 struct client_conn {
     union {
@@ -45,6 +46,9 @@ struct client_conn {
     struct http_head head;
     struct buf held;
     size_t held_at;
+    struct tls *tls;        /* NULL: clear text, or not connected yet */
+    bool is_tls_over;       /* the server said goodbye: an end that was meant */
+    struct buf sealed, flying; /* flying belongs to libuv while is_writing */
 };
 
 static uint64_t now_ms(const struct client_conn *c) { return net_loop_now_ms(c->client->loop); }
@@ -59,6 +63,9 @@ static void free_when_over(struct client_conn *c)
     uv_freeaddrinfo(c->addrs);
     h1_fini(&c->parser);
     buf_fini(&c->held);
+    buf_fini(&c->sealed);
+    buf_fini(&c->flying);
+    tls_free(c->tls);
     free(c);
     client_unref(client);
 }
@@ -286,10 +293,72 @@ static void on_end_of_input(struct client_conn *c)
     if (c->call->is_paused)
         return;
     switch (h1_finish(&c->parser)) {
-    case H1_END: complete(c, false); break;
+    case H1_END:
+        if (c->tls && !c->is_tls_over) /* the end of the connection ends the body: somebody in between may have cut it */
+            lose(c, "cut the connection without the end that TLS has");
+        else
+            complete(c, false);
+        break;
     case H1_MORE: lose(c, "closed the connection instead of answering"); break;
     default: lose(c, c->has_head ? "closed the connection in the middle of its answer" : "closed the connection instead of answering");
     }
+}
+
+/* Clear bytes of an answer. */
+static void take(struct client_conn *c, const char *bytes, size_t n)
+{
+    c->has_answer = true;
+    const size_t used = c->held.len > c->held_at ? 0 : feed(c, bytes, n);
+    if (c->state != CONN_BUSY || used == n)
+        return;
+    buf_append(&c->held, bytes + used, n - used);
+    if (c->held.failed)
+        fail(c, HTTP_END_BROKEN, ERR_NOMEM, "out of memory");
+    else
+        set_reading(c, false); /* its reader paused */
+}
+
+static void push(struct client_conn *c);
+static void send_request(struct client_conn *c);
+
+/* Goes on with TLS as far as somebody wants what comes out of it. */
+static void open_sealed(struct client_conn *c)
+{
+    while (c->state != CONN_CLOSED && !(c->state == CONN_BUSY && c->call->is_paused)) {
+        size_t n;
+        const enum tls_result r = tls_get(c->tls, c->client->clear_bytes, READ_BYTES, &n);
+        if (r == TLS_FAIL) {
+            char why[160];
+            snprintf(why, sizeof(why), "TLS: %s", tls_why(c->tls));
+            push(c); /* an alert, perhaps */
+            if (c->state == CONN_CONNECT)
+                fail(c, HTTP_END_CONNECT, ERR_IO, why);
+            else if (c->state == CONN_BUSY)
+                lose(c, why);
+            else
+                conn_close(c);
+            return;
+        }
+        if (c->state == CONN_CONNECT && tls_is_ready(c->tls))
+            send_request(c);
+        if (r == TLS_BYTES && c->state == CONN_BUSY) {
+            take(c, c->client->clear_bytes, n);
+        } else if (r == TLS_BYTES || (r == TLS_END && c->state == CONN_IDLE)) { /* bytes that nobody asked for, or the end */
+            conn_close(c);
+            return;
+        } else if (r == TLS_END) {
+            c->is_tls_over = true;
+            on_end_of_input(c);
+            return;
+        } else {
+            break;
+        }
+    }
+    if (c->state == CONN_CLOSED)
+        return;
+    if (c->state == CONN_BUSY && c->call->is_paused)
+        set_reading(c, false);
+    push(c);
 }
 
 static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *b)
@@ -297,27 +366,25 @@ static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *b)
     struct client_conn *c = s->data;
     if (n == 0 || c->state == CONN_CLOSED)
         return;
-    if (c->state == CONN_IDLE) { /* the end, or bytes that nobody asked for */
+    if (c->state == CONN_IDLE && (!c->tls || n < 0)) { /* the end, or bytes that nobody asked for */
         conn_close(c);
         return;
     }
-    if (n < 0) {
+    if (n < 0 && c->state == CONN_CONNECT) {
+        fail(c, HTTP_END_CONNECT, ERR_IO, "closed the connection in the middle of the TLS handshake");
+    } else if (n < 0) {
         set_reading(c, false);
         if (n == UV_EOF)
             on_end_of_input(c);
         else
             lose(c, uv_strerror((int)n));
-        return;
+    } else if (!c->tls) {
+        take(c, b->base, (size_t)n);
+    } else if (tls_put(c->tls, b->base, (size_t)n)) {
+        open_sealed(c);
+    } else {
+        fail(c, c->state == CONN_BUSY ? HTTP_END_BROKEN : HTTP_END_CONNECT, ERR_NOMEM, "out of memory");
     }
-    c->has_answer = true;
-    const size_t used = c->held.len > c->held_at ? 0 : feed(c, b->base, (size_t)n);
-    if (c->state != CONN_BUSY || used == (size_t)n)
-        return;
-    buf_append(&c->held, b->base + used, (size_t)n - used);
-    if (c->held.failed)
-        fail(c, HTTP_END_BROKEN, ERR_NOMEM, "out of memory");
-    else
-        set_reading(c, false); /* its reader paused */
 }
 
 static void on_resume_turn(uv_timer_t *t)
@@ -330,6 +397,11 @@ static void on_resume_turn(uv_timer_t *t)
         return;
     c->held_at = 0;
     buf_clear(&c->held);
+    if (c->tls) {
+        open_sealed(c); /* what lies in there brings no event */
+        if (c->state != CONN_BUSY || c->call->is_paused)
+            return;
+    }
     if (c->is_eof) {
         on_end_of_input(c);
         return;
@@ -345,7 +417,49 @@ static void on_written(uv_write_t *w, int status)
 {
     struct client_conn *c = w->data;
     c->is_writing = false;
-    (void)status; /* the reading side tells: perhaps with an answer that explains it */
+    buf_clear(&c->flying);
+    if (status == 0 && c->tls && c->state != CONN_CLOSED)
+        push(c);
+    /* otherwise the reading side tells: perhaps with an answer that explains it */
+}
+
+/* What TLS has to say. */
+static void push(struct client_conn *c)
+{
+    if (!c->tls || c->is_writing || !c->has_sock || uv_is_closing(&c->sock.handle))
+        return;
+    if (!tls_take(c->tls, &c->sealed)) {
+        fail_later(c, HTTP_END_LOST, "write", UV_ENOBUFS);
+        return;
+    }
+    if (c->sealed.len == 0)
+        return;
+    uv_buf_t b = uv_buf_init(c->sealed.data, (unsigned)c->sealed.len);
+    const int n = uv_try_write(&c->sock.stream, &b, 1);
+    if (n == (int)c->sealed.len) {
+        buf_clear(&c->sealed);
+        return;
+    }
+    if (n < 0 && n != UV_EAGAIN)
+        return; /* the reading side tells */
+    const struct buf swap = c->flying;
+    c->flying = c->sealed;
+    c->sealed = swap;
+    b = uv_buf_init(c->flying.data + (n > 0 ? n : 0), (unsigned)(c->flying.len - (size_t)(n > 0 ? n : 0)));
+    c->write.data = c;
+    c->is_writing = uv_write(&c->write, &c->sock.stream, &b, 1, on_written) == 0;
+}
+
+static void send_sealed(struct client_conn *c)
+{
+    const struct http_call *call = c->call;
+    bool ok = tls_seal(c->tls, call->head.data, call->head.len);
+    for (int i = 0; i < call->n_body && ok; i++)
+        ok = tls_seal(c->tls, call->body[i].bytes, call->body[i].n);
+    if (ok)
+        push(c);
+    else
+        fail_later(c, HTTP_END_LOST, "TLS", UV_EIO);
 }
 
 static void send_request(struct client_conn *c)
@@ -363,6 +477,10 @@ static void send_request(struct client_conn *c)
     }
     set_reading(c, true);
     arm_for_answer(c);
+    if (c->tls) {
+        send_sealed(c);
+        return;
+    }
     int n = uv_try_write(&c->sock.stream, b, n_bufs);
     if (n < 0 && n != UV_EAGAIN) {
         fail_later(c, HTTP_END_LOST, "write", n);
@@ -388,6 +506,17 @@ static void send_request(struct client_conn *c)
 
 /* ---- connecting ---- */
 
+static void begin_tls(struct client_conn *c)
+{
+    c->tls = tls_new(c->client->tls, c->client->target.host, false);
+    if (!c->tls) {
+        fail(c, HTTP_END_CONNECT, ERR_NOMEM, "TLS: out of memory, or the host's name is none");
+        return;
+    }
+    set_reading(c, true);
+    open_sealed(c);
+}
+
 static void on_connected(uv_connect_t *r, int status)
 {
     struct client_conn *c = r->data;
@@ -399,7 +528,10 @@ static void on_connected(uv_connect_t *r, int status)
             uv_tcp_nodelay(&c->sock.tcp, 1);
             uv_tcp_keepalive(&c->sock.tcp, 1, 60);
         }
-        send_request(c);
+        if (c->client->tls)
+            begin_tls(c);
+        else
+            send_request(c);
         return;
     }
     if (c->addr && c->addr->ai_next) {
@@ -523,6 +655,8 @@ bool conn_begin(struct http_call *call, struct err *err)
     client->conns = c;
     h1_init_reply(&c->parser, &limits);
     buf_init(&c->held, HELD_MAX_BYTES);
+    buf_init(&c->sealed, SEALED_MAX_BYTES);
+    buf_init(&c->flying, SEALED_MAX_BYTES);
     uv_timer_init(&client->loop->uv, &c->timer);
     c->timer.data = c;
     uint32_t ms = client->config.connect_ms;

@@ -36,6 +36,8 @@ struct http_client {
     int n_refs;        /* connections and look-ups that libuv still knows */
     bool is_closing;   /* freed with the last of them */
     char *read_bytes;  /* [READ_BYTES] one buffer for all reads */
+    char *clear_bytes; /* [READ_BYTES] the same, behind TLS */
+    struct tls_context *tls; /* NULL: clear text */
 };
 enum { FREE_CALLS_MAX = 16, CALL_HEAD_MAX_BYTES = 64 << 10 };
 

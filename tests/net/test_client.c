@@ -2,6 +2,8 @@
 #include "net/client.h"
 #include "test.h"
 
+#include "net/tls_files.h"
+
 #include <arpa/inet.h>
 #include <pthread.h>
 #include <signal.h>
@@ -132,14 +134,21 @@ struct rig {
     struct net_loop *loop;
     struct http_server *server;
     struct http_client *client;
-    int n_left;
+    int n_left, port;
 };
+
+static bool is_tls; /* of the next rig */
 
 static bool rig_start(struct rig *r, const char *prefix, const struct http_client_config *config)
 {
     struct net_addr at;
     struct http_target t;
-    char url[128];
+    struct http_client_config k = config ? *config : (struct http_client_config){ 0 };
+    char url[128], cert[256];
+    snprintf(cert, sizeof(cert), "%s", test_tmp("c.pem"));
+    k.ca_file = k.ca_file ? k.ca_file : cert;
+    if (is_tls)
+        make_certificate(cert, test_tmp("k.pem"), 1, false);
     *r = (struct rig){ 0 };
     n_requests = 0;
     signal(SIGPIPE, SIG_IGN);
@@ -147,8 +156,13 @@ static bool rig_start(struct rig *r, const char *prefix, const struct http_clien
     r->server = http_server_new(r->loop, &(struct http_server_config){ .on_request = on_request }, &err);
     if (!net_addr_parse(&at, "127.0.0.1:0", &err) || !http_server_listen(r->server, &at, &at, &err))
         return false;
-    snprintf(url, sizeof(url), "http://localhost:%d%s", at.port, prefix);
-    return http_target_parse(&t, url, &err) && (r->client = http_client_new(r->loop, &t, config, &err)) != NULL;
+    struct tls_context *tls = is_tls ? tls_server_new(cert, test_tmp("k.pem"), &err) : NULL;
+    if (is_tls && !tls)
+        return false;
+    http_server_set_tls(r->server, tls);
+    r->port = at.port;
+    snprintf(url, sizeof(url), "http%s://localhost:%d%s", is_tls ? "s" : "", at.port, prefix);
+    return http_target_parse(&t, url, &err) && (r->client = http_client_new(r->loop, &t, &k, &err)) != NULL;
 }
 
 static void rig_stop(struct rig *r)
@@ -158,7 +172,7 @@ static void rig_stop(struct rig *r)
     net_loop_free(r->loop);
 }
 
-TEST(calls_share_a_connection_and_a_name_is_looked_up)
+static void check_calls_share_a_connection_and_a_name_is_looked_up(void)
 {
     struct rig r;
     struct seen s = { 0 };
@@ -179,7 +193,7 @@ TEST(calls_share_a_connection_and_a_name_is_looked_up)
     rig_stop(&r);
 }
 
-TEST(a_body_in_pieces_arrives_and_comes_back_through_a_reader_that_pauses)
+static void check_a_body_in_pieces_arrives_and_comes_back_through_a_reader_that_pauses(void)
 {
     struct rig r;
     struct seen s = { .pauses = true };
@@ -196,7 +210,7 @@ TEST(a_body_in_pieces_arrives_and_comes_back_through_a_reader_that_pauses)
     rig_stop(&r);
 }
 
-TEST(an_answer_that_is_cut_off_or_falls_silent_or_is_too_long_is_told_apart)
+static void check_an_answer_that_is_cut_off_or_falls_silent_or_is_too_long_is_told_apart(void)
 {
     static const struct {
         const char *path;
@@ -223,7 +237,7 @@ TEST(an_answer_that_is_cut_off_or_falls_silent_or_is_too_long_is_told_apart)
     rig_stop(&r);
 }
 
-TEST(a_cancelled_call_is_never_heard_of_again_and_connections_are_bounded)
+static void check_a_cancelled_call_is_never_heard_of_again_and_connections_are_bounded(void)
 {
     struct rig r;
     struct seen s[4] = { { .cancels = true }, { 0 }, { 0 }, { 0 } };
@@ -238,6 +252,51 @@ TEST(a_cancelled_call_is_never_heard_of_again_and_connections_are_bounded)
     net_loop_run(r.loop);
     CHECK(s[3].status == 404 && s[0].n_ends == 0, "%d", s[3].status);
     forget(&s[0]), forget(&s[1]), forget(&s[3]);
+    rig_stop(&r);
+}
+
+/* All of this in the clear and behind TLS. */
+TEST(calls_share_a_connection_and_a_name_is_looked_up) { check_calls_share_a_connection_and_a_name_is_looked_up(); }
+TEST(behind_tls_calls_share_a_connection_and_a_name_is_looked_up) { is_tls = true, check_calls_share_a_connection_and_a_name_is_looked_up(); }
+TEST(a_body_in_pieces_arrives_and_comes_back_through_a_reader_that_pauses) { check_a_body_in_pieces_arrives_and_comes_back_through_a_reader_that_pauses(); }
+TEST(behind_tls_a_body_in_pieces_arrives_and_comes_back_through_a_reader_that_pauses) { is_tls = true, check_a_body_in_pieces_arrives_and_comes_back_through_a_reader_that_pauses(); }
+TEST(an_answer_that_is_cut_off_or_falls_silent_or_is_too_long_is_told_apart) { check_an_answer_that_is_cut_off_or_falls_silent_or_is_too_long_is_told_apart(); }
+TEST(behind_tls_an_answer_that_is_cut_off_or_falls_silent_or_is_too_long_is_told_apart) { is_tls = true, check_an_answer_that_is_cut_off_or_falls_silent_or_is_too_long_is_told_apart(); }
+TEST(a_cancelled_call_is_never_heard_of_again_and_connections_are_bounded) { check_a_cancelled_call_is_never_heard_of_again_and_connections_are_bounded(); }
+TEST(behind_tls_a_cancelled_call_is_never_heard_of_again_and_connections_are_bounded) { is_tls = true, check_a_cancelled_call_is_never_heard_of_again_and_connections_are_bounded(); }
+
+TEST(a_server_that_nobody_vouches_for_is_not_talked_to)
+{
+    struct rig r;
+    struct seen s = { 0 };
+    char other[256];
+    snprintf(other, sizeof(other), "%s", test_tmp("other.pem"));
+    make_certificate(other, test_tmp("other.key"), 2, false);
+    is_tls = true;
+    REQUIRE(rig_start(&r, "", &(struct http_client_config){ .ca_file = other }), "%s", err.text);
+    ask(&s, r.loop, r.client, HTTP_VERB_GET, "/hello", NULL, 0, 20000, &r.n_left);
+    net_loop_run(r.loop);
+    CHECK(s.how == HTTP_END_CONNECT && strstr(s.err.text, "certificate") && n_requests == 0, "%s: %s", http_end_name(s.how), s.err.text);
+    forget(&s);
+    rig_stop(&r);
+}
+
+TEST(clear_text_where_tls_is_wanted_is_no_connection)
+{
+    struct rig r;
+    struct seen s = { 0 };
+    struct http_target t;
+    struct http_client *c;
+    char url[128];
+    REQUIRE(rig_start(&r, "", NULL), "%s", err.text); /* speaks no TLS */
+    make_certificate(test_tmp("c.pem"), test_tmp("k.pem"), 1, false);
+    snprintf(url, sizeof(url), "https://localhost:%d", r.port);
+    REQUIRE(http_target_parse(&t, url, &err) && (c = http_client_new(r.loop, &t, &(struct http_client_config){ .ca_file = test_tmp("c.pem") }, &err)), "%s", err.text);
+    ask(&s, r.loop, c, HTTP_VERB_GET, "/hello", NULL, 0, 20000, &r.n_left);
+    net_loop_run(r.loop);
+    CHECK(s.how == HTTP_END_CONNECT && strstr(s.err.text, "TLS"), "%s: %s", http_end_name(s.how), s.err.text);
+    forget(&s);
+    http_client_free(c);
     rig_stop(&r);
 }
 
