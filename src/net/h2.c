@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "net/h2_internal.h"
 #include "net/net_internal.h"
 
 enum {
@@ -257,18 +258,8 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *f, const uin
             t->at_authority = at;
         return 0;
     }
-    struct http_head *head = &t->s.head;
-    if (head->n_fields == HTTP_FIELDS_MAX) {
+    if (!h2_add_field(&t->s.head, b, name, n_name, value, n_value))
         refuse_later(t, 431, "there are too many header fields");
-        return 0;
-    }
-    buf_append(b, name, n_name);
-    buf_putc(b, '\0');
-    buf_append(b, value, n_value);
-    buf_putc(b, '\0');
-    /* the buffer may still move: offsets for now */
-    head->fields[head->n_fields].name = (const char *)(uintptr_t)at;
-    head->fields[head->n_fields++].value = (const char *)(uintptr_t)(at + n_name + 1);
     return 0;
 }
 
@@ -283,11 +274,8 @@ static bool read_head(struct h2_stream *t, bool has_body)
     head->n_fields = 0;
     if (t->refusal)
         return false;
-    for (int i = 0; i < n_fields; i++) {
-        head->fields[i].name = bytes + (uintptr_t)head->fields[i].name;
-        head->fields[i].value = bytes + (uintptr_t)head->fields[i].value;
-    }
     head->n_fields = n_fields;
+    h2_settle_fields(head, &t->head_bytes);
     const char *authority = t->at_authority ? bytes + t->at_authority : http_head_get(head, "host");
     const int status = http_head_set(head, bytes + t->at_method, bytes + t->at_target, authority ? authority : "", &t->why);
     if (status) {
