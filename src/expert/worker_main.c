@@ -13,6 +13,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -216,12 +217,29 @@ static const struct task_kind *find(const struct task_kind *const *more, const s
     return task_find_kind(card, err);
 }
 
+/* The user's folders, which may not be there yet: a sandbox lets in only what exists.  What cannot be made is done without. */
+static void make_folders(const char *path)
+{
+    char part[PATH_MAX];
+    snprintf(part, sizeof(part), "%s", path ? path : "");
+    for (char *p = part; *p; p++)
+        if (*p == '/' && p > part) {
+            *p = '\0';
+            mkdir(part, 0700);
+            *p = '/';
+        }
+    if (*part)
+        mkdir(part, 0700);
+}
+
 static bool enter_sandbox(const struct card *card, const struct task_env *env, const struct task_kind *kind, struct err *err)
 {
     char model_dir[PATH_MAX], ort_dir[PATH_MAX];
     const char *read[8], *write[2];
     int n = 0;
     const unsigned needs = task_kind_needs(kind);
+    make_folders(env->cache_dir);
+    make_folders(env->data_dir);
     const char *const all[] = { card->dir, card->models_dir, card->model[0] ? dir_of(card->model, model_dir) : NULL, env->data_dir,
                                 env->ort_path ? dir_of(env->ort_path, ort_dir) : NULL };
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)

@@ -1,4 +1,6 @@
-/* tests/cmd/test_face.c - `tutti face`: somebody is added, recognised by `tutti run`, listed, and forgotten; on generated graphs. */
+/* tests/cmd/test_face.c - `tutti face`: somebody is added, recognised by `tutti run`, listed, and forgotten; what `expert warm` keeps; on
+ * generated graphs. */
+#include <dirent.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -83,4 +85,37 @@ TEST(somebody_is_added_recognised_listed_and_forgotten)
     CHECK(run("run who.yaml two.bmp --json", out) == 0 && !strstr(out, "Ann"), "%s", out);
     CHECK(run("face add --expert who.yaml Bob who.yaml", out) == 1 && strstr(out, "who.yaml"), "no picture: %s", out);
     CHECK(run("face add --expert find.onnx Bob two.bmp", out) == 1, "%s", out);
+}
+
+static int count_files(const char *path)
+{
+    int n = 0;
+    DIR *d = opendir(path);
+    const struct dirent *e;
+    while (d && (e = readdir(d)))
+        n += e->d_name[0] != '.';
+    if (d)
+        closedir(d);
+    return n;
+}
+
+TEST(expert_warm_keeps_the_optimised_models_below_the_cache_folder)
+{
+    char out[4096], cache[600], made[700];
+    prepare();
+    if (access(tutti, X_OK) != 0)
+        SKIP("no %s", tutti);
+    finder_model(test_tmp("find.onnx"));
+    embedding_model(test_tmp("embed.onnx"));
+    FILE *f = fopen(test_tmp("who.yaml"), "w");
+    REQUIRE(f);
+    fputs(FACES_CARD, f);
+    fclose(f);
+    snprintf(cache, sizeof cache, "%s/not/yet/there", dir);
+    snprintf(made, sizeof made, "%s/tutti/onnx", cache);
+    setenv("XDG_CACHE_HOME", cache, 1);
+    REQUIRE(run("expert warm who.yaml", out) == 0 && strstr(out, "warm"), "%s", out);
+    CHECK(count_files(made) == 2, "%d files in %s", count_files(made), made);
+    REQUIRE(run("expert warm who.yaml", out) == 0, "%s", out);
+    CHECK(count_files(made) == 2);
 }
