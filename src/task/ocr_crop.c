@@ -43,23 +43,26 @@ void ocr_crop(const struct image *im, const struct ocr_rect *r, int height, int 
     int n = (int)clampf(step_v, 8); /* samples each way: 1 until it shrinks by 2 */
     n = n < 1 ? 1 : n;
     const float each = 1.0f / (float)n, norm = 2.0f / 255 / (float)(n * n);
+    float at_u[64], at_v[64]; /* of the samples within a pixel */
+    for (int k = 0; k < n * n; k++) {
+        at_u[k] = ((float)(k % n) + 0.5f) * each;
+        at_v[k] = ((float)(k / n) + 0.5f) * each;
+    }
     for (int y = 0; y < height; y++) {
         float *row = out + (size_t)y * (size_t)out_w;
         for (int x = 0; x < width; x++) {
             float sum[3] = { 0, 0, 0 };
             for (int k = 0; k < n * n; k++) {
-                const float u = ((float)x + ((float)(k % n) + 0.5f) * each) * step_u - r->half_w;
-                const float v = ((float)y + ((float)(k / n) + 0.5f) * each) * step_v - r->half_h;
+                const float u = ((float)x + at_u[k]) * step_u - r->half_w;
+                const float v = ((float)y + at_v[k]) * step_v - r->half_h;
                 const float sx = clampf(r->cx + u * r->ux - v * r->uy - 0.5f, max_x);
                 const float sy = clampf(r->cy + u * r->uy + v * r->ux - 0.5f, max_y);
                 const int x0 = (int)sx, y0 = (int)sy, x1 = x0 < im->w - 1 ? x0 + 1 : x0, y1 = y0 < im->h - 1 ? y0 + 1 : y0;
                 const float fx = sx - (float)x0, fy = sy - (float)y0;
                 const uint8_t *top = im->px + (size_t)y0 * im->stride, *low = im->px + (size_t)y1 * im->stride;
-                for (int c = 0; c < 3; c++) {
-                    const float a = (float)top[x0 * 3 + c] * (1 - fx) + (float)top[x1 * 3 + c] * fx;
-                    const float b = (float)low[x0 * 3 + c] * (1 - fx) + (float)low[x1 * 3 + c] * fx;
-                    sum[2 - c] += a * (1 - fy) + b * fy; /* R, G, B -> B, G, R */
-                }
+                const float w00 = (1 - fx) * (1 - fy), w10 = fx * (1 - fy), w01 = (1 - fx) * fy, w11 = fx * fy;
+                for (int c = 0; c < 3; c++) /* R, G, B -> B, G, R */
+                    sum[2 - c] += w00 * top[x0 * 3 + c] + w10 * top[x1 * 3 + c] + w01 * low[x0 * 3 + c] + w11 * low[x1 * 3 + c];
             }
             for (int c = 0; c < 3; c++)
                 row[(size_t)c * plane + (size_t)x] = sum[c] * norm - 1;

@@ -1,8 +1,8 @@
 /* task/speak_flite.c - kind flite, task speak: English by CMU Flite's library, a sentence at a time, heard while it is made.
  *
  * For:     text to speech on any Debian (docs/CARDS.md, "Voices").
- * Touches: libflite.so.1 and the library of one voice, loaded when a card opens.  Thread: one; Flite's features of a voice are
- *          its global state.
+ * Touches: libflite.so.1 and the library of one voice, loaded when a card opens.  Thread: one for the process: a voice and its
+ *          features are the library's global state.
  * Rule:    declared here after flite.h, cst_voice.h, cst_audio.h, cst_wave.h of 2.2.  Its callback hands over some 20 ms at a
  *          time; only the analysis of a sentence comes before the first, so long ones are cut.
  */
@@ -73,9 +73,11 @@ static const char *const voice_names[] = {
 };
 enum { N_VOICES = sizeof(voice_libraries) / sizeof(voice_libraries[0]) };
 
+/* The voices are the library's, one set for the process, and keep pointers to this: it is made once and stays. */
+static struct cst_stream *stream;
+
 struct speak_flite {
     struct cst_voice *voices[N_VOICES]; /* the library's; NULL: not asked for yet */
-    struct cst_stream *stream;          /* shared by the voices; lives as long as the process: they keep pointers to it */
     int voice;
     double speed;
     /* of the run at hand */
@@ -84,9 +86,9 @@ struct speak_flite {
     bool has_begun, has_failed;
 };
 
-static int on_samples(const struct cst_wave *w, int start, int size, int is_last, struct cst_stream *stream)
+static int on_samples(const struct cst_wave *w, int start, int size, int is_last, struct cst_stream *s)
 {
-    struct speak_flite *f = stream->userdata;
+    struct speak_flite *f = s->userdata;
     (void)is_last;
     if (f->has_failed || f->out.out->is_cancelled(f->out.out->ctx)) {
         if (!f->has_failed)
@@ -121,7 +123,7 @@ static bool want_voice(struct speak_flite *f, int i, struct err *err)
     f->voices[i] = (*voice_makers[i])(NULL);
     if (!f->voices[i])
         return err_set(err, ERR_NOMEM, "flite: the voice %s does not open", voice_names[i]);
-    flite.set(f->voices[i]->features, "streaming_info", flite.stream_val(f->stream));
+    flite.set(f->voices[i]->features, "streaming_info", flite.stream_val(stream));
     return true;
 }
 
@@ -138,17 +140,15 @@ static bool open_flite(void **self, const struct card *card, const struct task_e
     if (!f)
         return err_set(err, ERR_NOMEM, "flite: no memory");
     flite.init();
-    f->stream = flite.new_stream();
     f->voice = voice;
     f->speed = speed;
-    if (f->stream) {
-        f->stream->call = on_samples;
-        f->stream->userdata = f;
+    if (!stream && !(stream = flite.new_stream())) {
+        free(f);
+        return err_set(err, ERR_NOMEM, "flite: no memory");
     }
-    if (!f->stream || !want_voice(f, voice, err)) {
-        if (!f->stream)
-            err_set(err, ERR_NOMEM, "flite: no memory");
-        free(f); /* the stream belongs to the library's voices from now on */
+    stream->call = on_samples;
+    if (!want_voice(f, voice, err)) {
+        free(f);
         return false;
     }
     *self = f;
@@ -179,7 +179,7 @@ static bool run_flite(void *self, const struct task_request *rq, const struct ta
         return err_set(err, ERR_INPUT, "voice: '%.32s' is none of slt, rms, awb, kal16, kal", rq->options.voice);
     if (!want_voice(f, voice, err))
         return false;
-    f->stream->userdata = f;
+    stream->userdata = f;
     flite.set_float(f->voices[voice]->features, "duration_stretch", (float)(1 / speed));
     f->out.out = out;
     f->has_begun = f->has_failed = false;
