@@ -6,7 +6,7 @@
 
 static bool load(struct dl *d, struct err *err)
 {
-    void *lib = dlopen(d->soname, RTLD_NOW | RTLD_LOCAL);
+    void *lib = dlopen(d->soname[0] ? d->soname : NULL, RTLD_NOW | RTLD_LOCAL);
     if (!lib)
         return err_set(err, ERR_UNSUPPORTED, "%s: cannot be loaded, and %s needs it: %s", d->soname, d->need, d->get_it);
     for (const struct dl_symbol *s = d->symbols; s->name; s++) {

@@ -21,7 +21,7 @@ struct dl_symbol {
 
 /* Lives in static memory; begin it with DL_INIT. */
 struct dl {
-    const char *soname;             /* "libspng.so.0", or a path */
+    const char *soname;             /* "libspng.so.0", a path, or "": the program itself (tests that play a library) */
     const char *need;               /* who wants it: "PNG pictures" */
     const char *get_it;             /* how: "apt-get install libspng0" */
     const struct dl_symbol *symbols; /* ends with a NULL name */

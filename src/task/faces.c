@@ -17,6 +17,7 @@ enum { POINTS = 5, FACES_IDENTIFIED_MAX = 64 };
 struct faces {
     struct vision *v; /* finds the faces */
     struct onnx_session *s;
+    struct vision_net net;
     struct vision_input in;
     struct image crop;
     float threshold;
@@ -67,7 +68,8 @@ bool faces_open(struct faces **out, struct vision *v, const struct task_env *env
     if (!faces_store_path(env->data_dir, card->id, f->store_path, sizeof f->store_path, &none))
         f->store_path[0] = '\0';
     f->s = task_onnx_session(v->o, card, env, path, err);
-    if (f->s && vision_input_open(&f->in, f->s, card, input, err)) {
+    f->net = vision_net_onnx(f->s);
+    if (f->s && vision_input_open(&f->in, &f->net, card, input, err)) {
         if (f->in.spec.w > 0)
             return true;
         card_fail(card, map, err, "identify: input: size: [width, height] is wanted, the model leaves it free");
@@ -143,7 +145,7 @@ static bool cut_out(struct faces *f, const struct image *picture, const struct r
 static const float *embed(struct faces *f, const struct image *picture, const struct result_box *b, struct arena *arena, size_t *n, struct err *err)
 {
     struct vision_frame frame;
-    if (!cut_out(f, picture, b, err) || !vision_input_shape(&f->in, f->s, &f->crop, 1, err) || !vision_input_put(&f->in, f->s, &f->crop, 0, &frame, err) ||
+    if (!cut_out(f, picture, b, err) || !vision_input_shape(&f->in, &f->net, &f->crop, 1, err) || !vision_input_put(&f->in, &f->net, &f->crop, 0, &frame, err) ||
         !onnx_run(f->s, err))
         return NULL;
     const float *x = task_onnx_floats(f->s, 0, arena, n, err);

@@ -2,7 +2,8 @@
  *
  * One output [batch, n, 6 (+ masks)]: x1, y1, x2, y2, score, class (YOLOv8 exported with nms, YOLOv10); with prototypes in another
  * output it segments.  Or four, named in the card: `boxes` [batch, n, 4] = x1, y1, x2, y2, `scores` [batch, n], `classes` [batch, n],
- * and optionally `count` [batch, 1] (EfficientNMS).  Pixels of the input, or fractions of it with `fractions: true`.
+ * and optionally `count` [batch, 1] (EfficientNMS).  Pixels of the input, or fractions of it with `fractions: true`;
+ * `y_first: true`: y1, x1, y2, x2 (both are TensorFlow's way: TFLite_Detection_PostProcess).
  * Not tried on a real model: tests/task has generated ones.
  */
 #include "task/masks.h"
@@ -11,7 +12,7 @@
 struct state {
     int output, proto;                  /* one output; proto -1: none */
     int boxes, scores, classes, count;  /* four of them; boxes -1: one; count -1: all n */
-    bool is_fraction;
+    bool is_fraction, is_y_first;
 };
 
 static bool open_inside(struct vision *v, void *state, const struct yaml_node *map, struct err *err)
@@ -20,13 +21,13 @@ static bool open_inside(struct vision *v, void *state, const struct yaml_node *m
     v->threshold = 0.25f;
     v->max_iou = 1; /* done already */
     s->boxes = s->count = s->proto = -1;
-    if (!yaml_bool(v->card->yaml, map, "fractions", &s->is_fraction, err))
+    if (!yaml_bool(v->card->yaml, map, "fractions", &s->is_fraction, err) || !yaml_bool(v->card->yaml, map, "y_first", &s->is_y_first, err))
         return false;
     if (map && yaml_get(map, "boxes"))
         return vision_find_output(v, map, "boxes", -1, &s->boxes, err) && vision_find_output(v, map, "scores", -1, &s->scores, err) &&
                vision_find_output(v, map, "classes", -1, &s->classes, err) && (!yaml_get(map, "count") || vision_find_output(v, map, "count", -1, &s->count, err));
-    for (int j = 0; j < onnx_n_outputs(v->s); j++)
-        if (onnx_output_info(v->s, j)->n_dims == 4)
+    for (int j = 0; j < v->net.ops->n_outputs(v->net.self); j++)
+        if (v->net.ops->output_info(v->net.self, j)->n_dims == 4)
             s->proto = j;
     if (v->card->task == EXPERT_SEGMENT && s->proto < 0)
         return card_fail(v->card, map, err, "head: to segment, nms-inside wants an output of prototypes [batch, masks, height, width]");
@@ -78,11 +79,12 @@ static bool read_inside(struct vision *v, const void *state, int slot, const str
         return n_masks > MASKS_PROTOTYPES_MAX ? err_set(err, ERR_UNSUPPORTED, "nms-inside: %d prototypes", (int)n_masks) : false;
     if (!find_rows(v, s, slot, n_masks, &rows, err))
         return false;
+    const int x = s->is_y_first ? 1 : 0; /* where a corner's x stands */
     const float threshold = vision_threshold(v, rq), sx = s->is_fraction ? (float)f->in_w : 1, sy = s->is_fraction ? (float)f->in_h : 1;
     for (int64_t i = 0; i < rows.n && i < INT32_MAX; i++) {
         const float *b = rows.box + (size_t)i * rows.box_step, score = rows.score[(size_t)i * rows.one_step], cls = rows.cls[(size_t)i * rows.one_step];
         if (score >= threshold && cls >= 0 && cls < 1e6f)
-            nms_add(&found, &(struct nms_box){ b[0] * sx, b[1] * sy, b[2] * sx, b[3] * sy, score, (int)cls, (int)i });
+            nms_add(&found, &(struct nms_box){ b[x] * sx, b[1 - x] * sy, b[2 + x] * sx, b[3 - x] * sy, score, (int)cls, (int)i });
     }
     if (!vision_emit_boxes(v, &found, f, rq, true, arena, r, err))
         return false;
@@ -96,5 +98,5 @@ static bool read_inside(struct vision *v, const void *state, int slot, const str
     return masks_make(&proto, coef, 1, f, arena, r, err);
 }
 
-static const char *const keys[] = { "output", "boxes", "scores", "classes", "count", "fractions", NULL };
+static const char *const keys[] = { "output", "boxes", "scores", "classes", "count", "fractions", "y_first", NULL };
 const struct vision_head vision_head_nms_inside = { .name = "nms-inside", .tasks = EXPERT_DETECT | EXPERT_SEGMENT, .keys = keys, .state_bytes = sizeof(struct state), .open = open_inside, .read = read_inside };

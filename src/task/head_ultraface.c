@@ -13,7 +13,7 @@ struct state {
 
 static bool open_any(struct vision *v, struct state *s, const struct yaml_node *map, struct err *err)
 {
-    const int scores = onnx_find_output(v->s, "scores"), boxes = onnx_find_output(v->s, "boxes");
+    const int scores = vision_net_find(&v->net, true, "scores"), boxes = vision_net_find(&v->net, true, "boxes");
     int64_t skip = 1;
     v->threshold = 0.7f;
     v->max_iou = 0.3f;

@@ -17,8 +17,8 @@ static bool open_yolov8(struct vision *v, void *state, const struct yaml_node *m
     v->threshold = 0.25f;
     v->max_iou = 0.45f;
     s->proto = -1;
-    for (int j = 0; j < onnx_n_outputs(v->s); j++)
-        if (onnx_output_info(v->s, j)->n_dims == 4)
+    for (int j = 0; j < v->net.ops->n_outputs(v->net.self); j++)
+        if (v->net.ops->output_info(v->net.self, j)->n_dims == 4)
             s->proto = j;
     if (v->card->task == EXPERT_SEGMENT && s->proto < 0)
         return card_fail(v->card, map, err, "head: to segment, yolov8 wants an output of prototypes [batch, masks, height, width]");

@@ -28,7 +28,7 @@ static bool open_yunet(struct vision *v, void *state, const struct yaml_node *ma
         for (int p = 0; p < PARTS; p++) {
             char name[16];
             snprintf(name, sizeof name, "%s_%d", part_names[p], 8 << l);
-            s->outputs[l][p] = onnx_find_output(v->s, name);
+            s->outputs[l][p] = vision_net_find(&v->net, true, name);
             if (s->outputs[l][p] < 0)
                 return card_fail(v->card, map, err, "head: yunet wants an output '%s', which the model does not have", name);
         }

@@ -6,6 +6,7 @@
 #include "task/task.h"
 
 #define TASK_KINDS(X)                                                                              \
+    X(task_edgetpu)                                                                                \
     X(task_embed_onnx)                                                                             \
     X(task_embed_static)                                                                           \
     X(task_keyword_onnx)                                                                           \

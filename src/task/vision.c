@@ -81,9 +81,16 @@ static bool open_head(struct vision *v, struct err *err)
     return true;
 }
 
-bool vision_open(struct vision *v, const struct card *card, const struct task_env *env, struct onnx *o, struct err *err)
+static bool open_rest(struct vision *v, const struct card *card, struct err *err)
 {
     enum { SCRATCH_BYTES_MAX = 1 << 30 };
+    const struct yaml_node *input = NULL;
+    return yaml_map(card->yaml, card->node, VISION_INPUT_KEY, &input, err) && (v->scratch = arena_new(SCRATCH_BYTES_MAX, err)) &&
+           vision_input_open(&v->in, &v->net, card, input, err) && labels_read(&v->labels, card, err) && open_head(v, err);
+}
+
+bool vision_open(struct vision *v, const struct card *card, const struct task_env *env, struct onnx *o, struct err *err)
+{
     char path[1024];
     struct stat st;
     *v = (struct vision){ .card = card, .o = o, .owns_o = !o };
@@ -91,12 +98,16 @@ bool vision_open(struct vision *v, const struct card *card, const struct task_en
         return false;
     if (stat(path, &st) == 0)
         v->file_bytes = (uint64_t)st.st_size;
-    const struct yaml_node *input = NULL;
-    if (!yaml_map(card->yaml, card->node, VISION_INPUT_KEY, &input, err))
+    if ((!v->o && !(v->o = task_onnx_open(card, env, err))) || !(v->s = task_onnx_session(v->o, card, env, path, err)))
         return false;
-    return (v->scratch = arena_new(SCRATCH_BYTES_MAX, err)) && (v->o || (v->o = task_onnx_open(card, env, err))) &&
-           (v->s = task_onnx_session(v->o, card, env, path, err)) && vision_input_open(&v->in, v->s, card, input, err) &&
-           labels_read(&v->labels, card, err) && open_head(v, err);
+    v->net = vision_net_onnx(v->s);
+    return open_rest(v, card, err);
+}
+
+bool vision_open_net(struct vision *v, const struct card *card, const struct vision_net *net, const char *const *keys, struct err *err)
+{
+    *v = (struct vision){ .card = card, .net = *net };
+    return card_check_keys(card, keys, err) && open_rest(v, card, err);
 }
 
 void vision_fini(struct vision *v)
@@ -114,12 +125,12 @@ void vision_fini(struct vision *v)
 
 bool vision_get(struct vision *v, int j, int slot, struct vision_output *out, struct err *err)
 {
-    const struct tensor *t = onnx_output(v->s, j), *in = onnx_input(v->s, v->in.index);
+    const struct tensor *t = v->net.ops->output(v->net.self, j), *in = v->net.ops->input(v->net.self, v->in.index);
     const int64_t n_batch = in->dims[0];
     size_t n;
     if (!t || t->n_dims < 1 || t->dims[0] != n_batch || n_batch < 1)
         return err_set(err, ERR_UNSUPPORTED, "output %d has no batch of %d as its first dimension", j, (int)n_batch);
-    const float *x = task_onnx_floats(v->s, j, v->scratch, &n, err);
+    const float *x = v->net.ops->floats(v->net.self, j, v->scratch, &n, err);
     if (!x)
         return false;
     out->n = n / (size_t)n_batch;
@@ -134,10 +145,10 @@ bool vision_find_output(struct vision *v, const struct yaml_node *map, const cha
     const char *name = NULL;
     if (!yaml_text(v->card->yaml, map, key, &name, err))
         return false;
-    *j = name ? onnx_find_output(v->s, name) : first;
+    *j = name ? vision_net_find(&v->net, true, name) : first;
     if (name && *j < 0)
-        return card_fail(v->card, yaml_get(map, key), err, "%s: the model has no output '%s'; its first is '%s'", key, name, onnx_output_info(v->s, 0)->name);
-    if (*j < 0 || *j >= onnx_n_outputs(v->s))
+        return card_fail(v->card, yaml_get(map, key), err, "%s: the model has no output '%s'; its first is '%s'", key, name, v->net.ops->output_info(v->net.self, 0)->name);
+    if (*j < 0 || *j >= v->net.ops->n_outputs(v->net.self))
         return card_fail(v->card, map, err, "%s: which output is wanted", key);
     return true;
 }
@@ -188,7 +199,7 @@ bool vision_look(struct vision *v, const struct image *picture, const struct tas
     arena_reset(v->scratch);
     r->width_px = picture->w;
     r->height_px = picture->h;
-    return vision_input_shape(&v->in, v->s, picture, 1, err) && vision_input_put(&v->in, v->s, picture, 0, &f, err) && onnx_run(v->s, err) &&
+    return vision_input_shape(&v->in, &v->net, picture, 1, err) && vision_input_put(&v->in, &v->net, picture, 0, &f, err) && v->net.ops->run(v->net.self, err) &&
            v->head->read(v, v->state, 0, &f, rq, arena, r, err);
 }
 
@@ -219,18 +230,18 @@ static void run_together(struct vision *v, const struct task_request *const *rqs
     struct vision_frame frames[MAX];
     int slots[MAX], n_slots = 0;
     struct err err = { 0 };
-    bool good = vision_input_shape(&v->in, v->s, NULL, n, &err);
+    bool good = vision_input_shape(&v->in, &v->net, NULL, n, &err);
     for (int i = 0; i < n && good; i++) {
         struct image picture;
         err_clear(&errs[i]);
-        if (vision_picture(&v->in, rqs[i], &picture, &errs[i]) && vision_input_put(&v->in, v->s, &picture, n_slots, &frames[n_slots], &errs[i]))
+        if (vision_picture(&v->in, rqs[i], &picture, &errs[i]) && vision_input_put(&v->in, &v->net, &picture, n_slots, &frames[n_slots], &errs[i]))
             slots[n_slots++] = i;
     }
     if (good && n_slots == 0)
         return;
     /* fewer than were expected: the last ones are computed for nobody */
     arena_reset(v->scratch);
-    good = good && onnx_run(v->s, &err);
+    good = good && v->net.ops->run(v->net.self, &err);
     for (int i = 0; i < n && !good; i++)
         if (!errs[i].code)
             errs[i] = err;

@@ -14,6 +14,7 @@
 #include "task/nms.h"
 #include "task/onnx_open.h"
 #include "task/task.h"
+#include "task/vision_net.h"
 
 /* ---- labels ---- */
 
@@ -31,7 +32,7 @@ const char *labels_get(const struct labels *l, int i, struct arena *arena, struc
 /* ---- input ---- */
 
 struct vision_input {
-    int index;           /* of the session's inputs */
+    int index;           /* of the model's inputs */
     struct pixel_spec spec; /* w, h: 0 when the picture decides */
     int multiple;        /* then: sides are multiples of this, */
     int max_side_px;     /* and at most this */
@@ -44,8 +45,8 @@ struct vision_input {
     size_t scratch_bytes;
 };
 #define VISION_INPUT_KEY "input"
-/* Reads the card's map `input` (NULL: defaults) against what the session's input is. */
-bool vision_input_open(struct vision_input *in, const struct onnx_session *s, const struct card *card, const struct yaml_node *map, struct err *err);
+/* Reads the card's map `input` (NULL: defaults) against what the model's input is. */
+bool vision_input_open(struct vision_input *in, const struct vision_net *net, const struct card *card, const struct yaml_node *map, struct err *err);
 void vision_input_fini(struct vision_input *in);
 
 struct vision_frame { /* one picture of a run */
@@ -55,10 +56,10 @@ struct vision_frame { /* one picture of a run */
 };
 /* The request's picture: decoded, or a view of its pixels.  Valid until the next call. */
 bool vision_picture(struct vision_input *in, const struct task_request *rq, struct image *out, struct err *err);
-/* Shapes the session's input for n pictures (`first` decides the size when it is free). */
-bool vision_input_shape(struct vision_input *in, struct onnx_session *s, const struct image *first, int n, struct err *err);
+/* Shapes the model's input for n pictures (`first` decides the size when it is free). */
+bool vision_input_shape(struct vision_input *in, const struct vision_net *net, const struct image *first, int n, struct err *err);
 /* Writes a picture as number `slot`. */
-bool vision_input_put(struct vision_input *in, struct onnx_session *s, const struct image *picture, int slot, struct vision_frame *f, struct err *err);
+bool vision_input_put(struct vision_input *in, const struct vision_net *net, const struct image *picture, int slot, struct vision_frame *f, struct err *err);
 /* From the input's pixels to the picture's. */
 static inline float vision_x(const struct vision_frame *f, float x) { return (x - f->map.off_x) / f->map.scale_x; }
 static inline float vision_y(const struct vision_frame *f, float y) { return (y - f->map.off_y) / f->map.scale_y; }
@@ -92,7 +93,8 @@ VISION_HEADS(X)
 
 struct vision {
     const struct card *card;
-    struct onnx *o;
+    struct vision_net net;
+    struct onnx *o;         /* NULL, as s, when something else computes */
     bool owns_o;
     struct onnx_session *s;
     struct vision_input in;
@@ -107,6 +109,8 @@ struct vision {
 
 /* o NULL: opens its own library. */
 bool vision_open(struct vision *v, const struct card *card, const struct task_env *env, struct onnx *o, struct err *err);
+/* The same on a model that is open already; keys: of the card, beside those that every picture task knows. */
+bool vision_open_net(struct vision *v, const struct card *card, const struct vision_net *net, const char *const *keys, struct err *err);
 void vision_fini(struct vision *v);
 /* Detects on a picture at hand, outside of a request (faces.c).  Results live in the arena. */
 bool vision_look(struct vision *v, const struct image *picture, const struct task_request *rq, struct arena *arena, struct task_result *r, struct err *err);

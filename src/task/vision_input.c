@@ -84,16 +84,16 @@ static bool read_map(struct vision_input *in, const struct card *card, const str
 
 /* ---- the model ---- */
 
-static bool find_input(struct vision_input *in, const struct onnx_session *s, const struct card *card, const struct yaml_node *map, struct err *err)
+static bool find_input(struct vision_input *in, const struct vision_net *net, const struct card *card, const struct yaml_node *map, struct err *err)
 {
     const char *name = NULL;
     if (!yaml_text(card->yaml, map, "name", &name, err))
         return false;
-    in->index = name ? onnx_find_input(s, name) : 0;
+    in->index = name ? vision_net_find(net, false, name) : 0;
     if (in->index < 0)
-        return card_fail(card, yaml_get(map, "name"), err, "the model has no input '%s'; its first is '%s'", name, onnx_input_info(s, 0)->name);
-    if (onnx_n_inputs(s) != 1)
-        return card_fail(card, NULL, err, "the model has %d inputs, pictures are fed to models of one (or use task: infer)", onnx_n_inputs(s));
+        return card_fail(card, yaml_get(map, "name"), err, "the model has no input '%s'; its first is '%s'", name, net->ops->input_info(net->self, 0)->name);
+    if (net->ops->n_inputs(net->self) != 1)
+        return card_fail(card, NULL, err, "the model has %d inputs, pictures are fed to models of one (or use task: infer)", net->ops->n_inputs(net->self));
     return true;
 }
 
@@ -151,12 +151,12 @@ static bool take_shape(struct vision_input *in, const struct tensor *t, const st
     return true;
 }
 
-bool vision_input_open(struct vision_input *in, const struct onnx_session *s, const struct card *card, const struct yaml_node *map, struct err *err)
+bool vision_input_open(struct vision_input *in, const struct vision_net *net, const struct card *card, const struct yaml_node *map, struct err *err)
 {
     int64_t size[2] = { 0, 0 };
     int layout = -1;
-    return read_map(in, card, map, size, &layout, err) && find_input(in, s, card, map, err) &&
-           take_shape(in, onnx_input_info(s, in->index), card, map, size, layout, err);
+    return read_map(in, card, map, size, &layout, err) && find_input(in, net, card, map, err) &&
+           take_shape(in, net->ops->input_info(net->self, in->index), card, map, size, layout, err);
 }
 
 void vision_input_fini(struct vision_input *in)
@@ -202,14 +202,14 @@ static void choose_sides(const struct vision_input *in, const struct image *im, 
     p->fit = FIT_LETTERBOX;
 }
 
-bool vision_input_shape(struct vision_input *in, struct onnx_session *s, const struct image *first, int n, struct err *err)
+bool vision_input_shape(struct vision_input *in, const struct vision_net *net, const struct image *first, int n, struct err *err)
 {
     struct pixel_spec p = in->spec;
     if (p.w == 0)
         choose_sides(in, first, &p);
     const int64_t c = p.order == ORDER_GREY ? 1 : 3, b = in->batch_is_free ? n : in->n_batch;
     const int64_t nchw[] = { b, c, p.h, p.w }, nhwc[] = { b, p.h, p.w, c };
-    return onnx_set_dims(s, in->index, p.layout == LAYOUT_NCHW ? nchw : nhwc, 4, err);
+    return net->ops->set_dims(net->self, in->index, p.layout == LAYOUT_NCHW ? nchw : nhwc, 4, err);
 }
 
 static bool put_f16(struct vision_input *in, const struct image *picture, const struct pixel_spec *p, void *out, struct pixel_map *map, struct err *err)
@@ -230,9 +230,9 @@ static bool put_f16(struct vision_input *in, const struct image *picture, const 
     return true;
 }
 
-bool vision_input_put(struct vision_input *in, struct onnx_session *s, const struct image *picture, int slot, struct vision_frame *f, struct err *err)
+bool vision_input_put(struct vision_input *in, const struct vision_net *net, const struct image *picture, int slot, struct vision_frame *f, struct err *err)
 {
-    const struct tensor *t = onnx_input(s, in->index);
+    const struct tensor *t = net->ops->input(net->self, in->index);
     struct pixel_spec p = in->spec;
     if (p.w == 0)
         choose_sides(in, picture, &p);

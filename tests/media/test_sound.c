@@ -19,7 +19,7 @@
 
 /* libsndfile 1.2.0 forgets 6 kB of libvorbis when it refuses a broken Ogg; not ours to mend. */
 const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void) { return "leak:vorbis_info_init\nleak:libsndfile\n"; }
+const char *__lsan_default_suppressions(void) { return "leak:libvorbis\nleak:libsndfile\n"; }
 
 static const double PI = 3.14159265358979323846;
 
