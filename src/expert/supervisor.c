@@ -95,8 +95,12 @@ void slot_end(struct expert_worker *e, uint32_t i, const struct err *err)
     struct request *r = e->slot[i];
     process_cancel(e, i);
     e->slot[i] = NULL;
-    if (--e->n_jobs_in_slots == 0) /* killed when waiting for it would cost more than loading anew */
-        e->kill_ns = clock_ns() + (e->load_ns > GRACE_NS ? e->load_ns : GRACE_NS);
+    e->n_jobs_in_slots--;
+    /* Ended when waiting for it would cost more than loading anew; later when others are in the same batch. */
+    uint64_t grace = e->load_ns > GRACE_NS ? e->load_ns : GRACE_NS;
+    if (e->n_jobs_in_slots > 0 && grace < 4 * e->run_ns * e->n_slots)
+        grace = 4 * e->run_ns * e->n_slots;
+    e->kill_ns = clock_ns() + grace;
     request_end(e, r, err);
 }
 
@@ -163,8 +167,16 @@ static void go_down(struct expert_worker *e, const struct err *why)
     pthread_mutex_unlock(&e->lock);
     if (!e->is_quiet)
         log_error("%s: %s", e->card->id, why->text);
+    tell_loaded(e); /* whoever hears of it finds it so */
     end_queue(e, why);
-    tell_loaded(e);
+}
+
+/* All that it asked for has come; only the word that it is all is missing. */
+static bool is_complete(const struct request *r)
+{
+    const enum expert_task t = r->job->task;
+    return t == EXPERT_EMBED ? r->n_vectors == (r->texts ? r->n_texts : r->job->request.n_texts)
+                             : r->has_sent && !(t & (EXPERT_TRANSCRIBE | EXPERT_SPEAK | EXPERT_INFER));
 }
 
 /* The process is no good any more, or gone: ends it, and says what becomes of its jobs.
@@ -177,9 +189,8 @@ static void lose(struct expert_worker *e, const char *why, bool is_final)
     struct err err;
     const bool was_starting = e->phase == PHASE_STARTING;
     const uint64_t now = clock_ns();
-    /* what it said before it ended still counts: a job that was answered is not run again */
-    if (e->phase == PHASE_RUNNING)
-        process_hear(e, &err);
+    if (!why[0] && e->phase == PHASE_RUNNING)
+        process_hear(e, &err); /* what it said before it ended still counts */
     /* when it closed its socket its end is near: how it ends by itself is worth knowing */
     const bool is_reaped = !why[0] && child_wait(&e->child, END_MS, &end);
     process_end(e, is_reaped ? NULL : &end);
@@ -208,7 +219,9 @@ static void lose(struct expert_worker *e, const char *why, bool is_final)
         e->slot[i] = NULL;
         e->n_jobs_in_slots--;
         const bool is_alone = e->n_slots == 1;
-        if (++r->n_deaths >= DEATHS_MAX || r->has_sent || r->job->request.session != 0 || (is_final && is_alone)) {
+        if (is_complete(r))
+            request_end(e, r, NULL);
+        else if (++r->n_deaths >= DEATHS_MAX || r->has_sent || r->job->request.session != 0 || (is_final && is_alone)) {
             request_end(e, r, &err);
         } else {
             r->alone = true;
@@ -223,6 +236,32 @@ static void lose(struct expert_worker *e, const char *why, bool is_final)
     } else {
         publish(e);
     }
+}
+
+/* A job was cancelled, and the task does not listen.  Whoever was in the same batch runs again and is not to blame. */
+static void end_deaf(struct expert_worker *e)
+{
+    const struct err err = { ERR_INTERNAL, "its worker was ended because of another request" };
+    log_info("%s: the worker does not stop when it is cancelled: ended", e->card->id);
+    process_end(e, NULL);
+    e->phase = PHASE_NONE;
+    for (uint32_t i = e->n_slots; i-- > 0;) {
+        struct request *r = e->slot[i];
+        if (!r)
+            continue;
+        e->slot[i] = NULL;
+        e->n_jobs_in_slots--;
+        if (is_complete(r))
+            request_end(e, r, NULL);
+        else if (r->has_sent || r->job->request.session != 0)
+            request_end(e, r, &err);
+        else
+            list_push_first(&e->queue, r);
+    }
+    e->n_slots = e->n_open_slots = 0;
+    e->kill_ns = e->until_ns = 0;
+    e->n_sessions = 0;
+    gave(e);
 }
 
 /* It said itself that it cannot open its card. */
@@ -528,13 +567,7 @@ static void step(struct expert_worker *e, bool wants_warm, bool give_back, bool 
 {
     if (e->phase == PHASE_STARTING || e->phase == PHASE_RUNNING) {
         if (e->kill_ns && now >= e->kill_ns) { /* nobody wants it, and it does not listen */
-            log_info("%s: the worker does not stop when it is cancelled: ended", e->card->id);
-            e->phase = PHASE_NONE;
-            process_end(e, NULL);
-            e->n_slots = e->n_open_slots = 0;
-            e->kill_ns = e->until_ns = 0;
-            e->n_sessions = 0;
-            gave(e);
+            end_deaf(e);
         } else if (e->until_ns && now >= e->until_ns) {
             if (is_held(e)) {
                 const struct err slow = { ERR_LIMIT, "nobody takes the answer: the reader is too slow" };
