@@ -59,6 +59,7 @@ struct expert_worker {
     struct request_list queue;
     struct request *slot[WORKER_BATCH_MAX]; /* of the batch at hand; NULL: ended */
     bool is_done[WORKER_BATCH_MAX];
+    uint32_t batch;                         /* its number */
     uint32_t n_slots, n_open_slots;         /* open: no DONE came yet */
     int n_jobs_in_slots;
     enum phase phase;

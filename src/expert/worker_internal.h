@@ -25,12 +25,12 @@ enum { WORKER_BATCH_MAX = 256 };
 
 enum worker_msg_kind {
     WORKER_OPEN,   /* parent: at, n_whole: struct worker_open and texts in `in` */
-    WORKER_RUN,    /* parent: n requests, said by control.request[] */
+    WORKER_RUN,    /* parent: slot: how many requests, said by control.request[]; n: the number of the batch */
     WORKER_ACK,    /* parent: at: all of `out` before this (counted without end) is read */
     WORKER_READY,  /* child: at: struct task_info in `out` */
     WORKER_FAILED, /* child: code, text */
-    WORKER_EVENT,  /* child: slot, at (counted without end), n_head, n_whole */
-    WORKER_DONE,   /* child: slot, code, text */
+    WORKER_EVENT,  /* child: slot, n: of the batch, at (counted without end), n_head, n_whole */
+    WORKER_DONE,   /* child: slot, n, code, text */
 };
 
 struct worker_msg {

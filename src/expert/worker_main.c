@@ -29,6 +29,7 @@ struct worker {
     const uint8_t *in;
     uint8_t *out;
     uint64_t head, acked; /* of the ring, counted without end */
+    uint32_t batch;       /* its number */
     struct card *card;
     struct task *task;
     struct arena *requests;
@@ -67,9 +68,9 @@ static _Noreturn void leave(int status)
     _exit(status); /* no exit handlers: libraries crash there, and leak checkers want ptrace */
 }
 
-static void send_error(uint32_t kind, uint32_t slot, const struct err *err)
+static void send_error(const struct worker *w, uint32_t kind, uint32_t slot, const struct err *err)
 {
-    struct worker_msg m = { .kind = kind, .slot = slot, .code = (uint32_t)err->code };
+    struct worker_msg m = { .kind = kind, .slot = slot, .n = w->batch, .code = (uint32_t)err->code };
     memcpy(m.text, err->text, sizeof(m.text));
     m.text[sizeof(m.text) - 1] = '\0';
     if (!send_msg(&m, sizeof(m)))
@@ -115,7 +116,7 @@ static bool emit(void *ctx, const struct task_event *ev)
                        (double)WORKER_EVENT_MAX / 1e6);
     const uint64_t at = claim(w, size.n_whole);
     pack_event(w->out + at % WORKER_OUT_BYTES, size, ev);
-    const struct worker_msg m = { .kind = WORKER_EVENT, .slot = s->number, .at = at, .n_head = size.n_head, .n_whole = size.n_whole };
+    const struct worker_msg m = { .kind = WORKER_EVENT, .slot = s->number, .n = w->batch, .at = at, .n_head = size.n_head, .n_whole = size.n_whole };
     if (!send_msg(&m, WORKER_MSG_SHORT))
         leave(0);
     return true;
@@ -141,7 +142,7 @@ static void run_batch(struct worker *w, uint32_t n)
         if (!s->arena)
             s->arena = arena_new(RUN_ARENA_BYTES, &err);
         if (!s->arena || !unpack_request(at, at, size, w->requests, &s->rq, &err)) {
-            send_error(WORKER_DONE, i, &err);
+            send_error(w, WORKER_DONE, i, &err);
             continue;
         }
         arena_reset(s->arena);
@@ -165,10 +166,10 @@ static void run_batch(struct worker *w, uint32_t n)
         const struct slot *s = &w->slot[slot_of[i]];
         const struct err *why = s->why_lost.code != ERR_NONE ? &s->why_lost : &errs[i];
         if (why->code != ERR_NONE) {
-            send_error(WORKER_DONE, slot_of[i], why);
+            send_error(w, WORKER_DONE, slot_of[i], why);
             continue;
         }
-        const struct worker_msg m = { .kind = WORKER_DONE, .slot = slot_of[i] };
+        const struct worker_msg m = { .kind = WORKER_DONE, .slot = slot_of[i], .n = w->batch };
         if (!send_msg(&m, WORKER_MSG_SHORT))
             leave(0);
     }
@@ -326,15 +327,16 @@ int worker_main(const struct task_kind *const *more)
     set_environment(o->n_threads);
     w.requests = arena_new(RUN_ARENA_BYTES, &err);
     if (!w.requests || !open_task(&w, more, &err)) {
-        send_error(WORKER_FAILED, 0, &err);
+        send_error(&w, WORKER_FAILED, 0, &err);
         leave(1);
     }
     if (!say_ready(&w))
         leave(0);
     while (next_msg(&m))
-        if (m.kind == WORKER_RUN)
-            run_batch(&w, m.n);
-        else if (m.kind == WORKER_ACK)
+        if (m.kind == WORKER_RUN) {
+            w.batch = m.n;
+            run_batch(&w, m.slot);
+        } else if (m.kind == WORKER_ACK)
             w.acked = m.at;
     leave(0);
 }

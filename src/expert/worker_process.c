@@ -82,6 +82,7 @@ bool process_start(struct expert_worker *e, struct err *err)
     bool ok = false;
     e->last_words[0] = '\0';
     e->read_to = e->acked = 0;
+    e->batch = 0;
     e->in_used = WORKER_DATA_AT;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0 || pipe2(words, O_CLOEXEC | O_NONBLOCK) != 0)
         err_set(err, ERR_IO, "no socket for a worker: %s", strerror(errno));
@@ -161,7 +162,7 @@ bool process_run(struct expert_worker *e)
     }
     if (at > e->in_used)
         e->in_used = at;
-    const struct worker_msg m = { .kind = WORKER_RUN, .n = e->n_slots };
+    const struct worker_msg m = { .kind = WORKER_RUN, .slot = e->n_slots, .n = ++e->batch };
     return send_msg(e, &m);
 }
 
@@ -301,7 +302,7 @@ static bool hear_event(struct expert_worker *e, const struct worker_msg *m, stru
 {
     const size_t at = m->at % WORKER_OUT_BYTES;
     const struct pack_size size = { m->n_head, m->n_whole };
-    if (m->slot >= e->n_slots || m->at % PACK_ALIGN != 0 || m->at < e->read_to || m->at - e->read_to > WORKER_OUT_BYTES || size.n_head > size.n_whole ||
+    if (m->slot >= e->n_slots || m->n != e->batch || m->at % PACK_ALIGN != 0 || m->at < e->read_to || m->at - e->read_to > WORKER_OUT_BYTES || size.n_head > size.n_whole ||
         size.n_head > PACK_HEAD_MAX || size.n_whole > WORKER_EVENT_MAX || size.n_whole > WORKER_OUT_BYTES - at ||
         m->at + size.n_whole - e->acked > WORKER_OUT_BYTES)
         return err_set(err, ERR_INTERNAL, "an event that lies nowhere");
@@ -339,7 +340,7 @@ static bool hear_event(struct expert_worker *e, const struct worker_msg *m, stru
 
 static bool hear_done(struct expert_worker *e, const struct worker_msg *m, struct err *err)
 {
-    if (m->slot >= e->n_slots || e->is_done[m->slot])
+    if (m->slot >= e->n_slots || m->n != e->batch || e->is_done[m->slot])
         return err_set(err, ERR_INTERNAL, "an answer that nobody asked for");
     struct request *r = e->slot[m->slot];
     e->is_done[m->slot] = true;

@@ -35,7 +35,7 @@
 
 static void fake_pass(long ms) { nanosleep(&(struct timespec){ ms / 1000, ms % 1000 * 1000000 }, NULL); }
 static volatile int *fake_null;
-static int fake_counts[64];
+static int fake_counts[64], fake_runs = -1;
 
 static void fake_crash(void)
 {
@@ -74,9 +74,9 @@ static bool fake_say(const struct task_out *out, const char *text, struct err *e
     return task_emit_result(out, &(struct task_result){ .text = text }, err);
 }
 
-static void fake_bad(int how)
+static void fake_bad(int how, uint32_t batch)
 {
-    struct worker_msg m = { .kind = WORKER_EVENT, .n_head = 64, .n_whole = 64 };
+    struct worker_msg m = { .kind = WORKER_EVENT, .n = batch, .n_head = 64, .n_whole = 64 };
     switch (how) {
     case 0: m.slot = 77; break;
     case 1: m.at = ~0ull - 63; break;
@@ -100,6 +100,7 @@ static void fake_bad(int how)
 static bool fake_one(const struct task_env *env, const struct task_request *rq, const struct task_out *out, int n_batch, struct err *err)
 {
     char text[256], word[32] = "", arg[200] = "";
+    fake_runs++; /* of one request each, when `bad` is asked */
     snprintf(text, sizeof(text), "%.*s", (int)rq->media[0].n_bytes, (const char *)rq->media[0].bytes);
     sscanf(text, "%31s %199[^\n]", word, arg);
     const int n = atoi(arg);
@@ -171,7 +172,7 @@ static bool fake_one(const struct task_env *env, const struct task_request *rq, 
         return fake_say(out, text, err);
     }
     if (strcmp(word, "bad") == 0) {
-        fake_bad(n);
+        fake_bad(n, 1 + (uint32_t)fake_runs);
         return fake_say(out, "after nonsense", err);
     }
     if (strcmp(word, "socket") == 0)
@@ -297,6 +298,14 @@ static void answer_wait(struct answer *a)
 {
     pthread_mutex_lock(&a->lock);
     while (!a->n_final)
+        pthread_cond_wait(&a->cond, &a->lock);
+    pthread_mutex_unlock(&a->lock);
+}
+
+static void answer_wait_started(struct answer *a)
+{
+    pthread_mutex_lock(&a->lock);
+    while (!a->n_started && !a->n_final)
         pthread_cond_wait(&a->cond, &a->lock);
     pthread_mutex_unlock(&a->lock);
 }

@@ -118,16 +118,14 @@ TEST(cancelling_ends_the_job_at_once_and_a_deaf_worker_soon)
     struct expert *e = fake_expert("", NULL, NULL);
     struct answer a, b;
     CHECK(answer_ask(&a, e, "cancel"));
-    while (expert_get_state(e) != EXPERT_BUSY)
-        fake_pass(1);
+    answer_wait_started(&a);
     const int pid = expert_worker_pid(e);
     job_cancel(a.job);
     answer_wait(&a);
     CHECK(a.err.code == ERR_CANCELLED && answer_of(&b, e, "pid") && atoi(b.text) == pid); /* it listened: the same process */
     answer_free(&a);
     CHECK(answer_ask(&a, e, "hang") && answer_ask(&b, e, "say free"));
-    while (expert_get_state(e) != EXPERT_BUSY)
-        fake_pass(1);
+    answer_wait_started(&a);
     job_cancel(a.job);
     answer_wait(&a);
     CHECK(a.err.code == ERR_CANCELLED);
@@ -213,8 +211,7 @@ TEST(speech_streams_through_a_ring_that_is_smaller_and_a_slow_reader_holds_it)
     answer_job(&a, line);
     job_hold(a.job, true);
     CHECK(expert_submit(e, a.job, &err));
-    while (expert_get_state(e) != EXPERT_BUSY)
-        fake_pass(1);
+    answer_wait_started(&a);
     fake_pass(20);
     CHECK(a.n_final == 0);
     job_hold(a.job, false);
@@ -222,8 +219,7 @@ TEST(speech_streams_through_a_ring_that_is_smaller_and_a_slow_reader_holds_it)
     CHECK(a.is_done && a.n_audio == n && !a.out_of_order, "%d %s", a.n_audio, a.err.text);
     answer_free(&a);
     CHECK(answer_ask(&a, e, "audio 100000000")); /* in the middle of it: what was said stays said, and it is not said twice */
-    while (expert_get_state(e) != EXPERT_BUSY)
-        fake_pass(1);
+    answer_wait_started(&a);
     pthread_mutex_lock(&a.lock);
     while (a.n_audio < 10)
         pthread_cond_wait(&a.cond, &a.lock);
