@@ -233,6 +233,9 @@ static void make_folders(const char *path)
         mkdir(part, 0700);
 }
 
+/* Anything but the CPU is reached through /dev. */
+static bool wants_device(const char *providers) { return providers && providers[0] && strcmp(providers, "cpu") != 0; }
+
 static bool enter_sandbox(const struct card *card, const struct task_env *env, const struct task_kind *kind, struct err *err)
 {
     char model_dir[PATH_MAX], ort_dir[PATH_MAX];
@@ -252,7 +255,7 @@ static bool enter_sandbox(const struct card *card, const struct task_env *env, c
         write[n++] = env->cache_dir;
     write[n] = NULL;
     struct sandbox *s = sandbox_new(&(struct sandbox_rules){ .read = read, .write = write, .may_exec = needs & TASK_NEEDS_PROGRAMS,
-                                                             .may_use_devices = needs & TASK_NEEDS_DEVICES }, err);
+                                                             .may_use_devices = (needs & TASK_NEEDS_DEVICES) || wants_device(env->providers) }, err);
     if (!s)
         return false;
     const int rc = sandbox_enter(s);
