@@ -22,6 +22,7 @@
     X(task_speak_espeak)                                                                           \
     X(task_speak_flite)                                                                            \
     X(task_speak_onnx)                                                                             \
+    X(task_transcribe_onnx)                                                                        \
     X(task_transcribe_pocketsphinx)                                                                \
     X(task_vad_energy)                                                                             \
     X(task_vad_onnx)                                                                               \

@@ -92,8 +92,8 @@ static inline void writer_io(struct onnx_writer *w, int field, const char *name,
     onnx_put_int(&tensor, 1, type);
     for (int i = 0; i < n_dims; i++) {
         struct onnx_bytes d = { 0 };
-        char symbol[16];
-        snprintf(symbol, sizeof symbol, "d%d", i);
+        char symbol[80]; /* each its own: ORT takes dimensions of one name for equal */
+        snprintf(symbol, sizeof symbol, "%.60s.%d", name, i);
         if (dims[i] >= 0)
             onnx_put_int(&d, 1, dims[i]);
         else

@@ -10,7 +10,7 @@
 
 struct heard_segment_copy {
     double start_s, end_s;
-    float score;
+    float score, avg_logprob, no_speech_prob, compression_ratio, temperature;
     char text[512], label[64];
 };
 struct heard_word_copy {
@@ -50,7 +50,9 @@ static inline bool hear_emit(void *ctx, const struct task_event *ev)
     h->n_results++;
     for (int i = 0; i < r->n_segments && h->n_segments < 256; i++) {
         struct heard_segment_copy *s = &h->segments[h->n_segments++];
-        *s = (struct heard_segment_copy){ .start_s = r->segments[i].start_s, .end_s = r->segments[i].end_s, .score = r->segments[i].score };
+        const struct result_segment *g = &r->segments[i];
+        *s = (struct heard_segment_copy){ .start_s = g->start_s, .end_s = g->end_s, .score = g->score, .avg_logprob = g->avg_logprob,
+                                          .no_speech_prob = g->no_speech_prob, .compression_ratio = g->compression_ratio, .temperature = g->temperature };
         snprintf(s->text, sizeof s->text, "%s", r->segments[i].text ? r->segments[i].text : "");
         snprintf(s->label, sizeof s->label, "%s", r->segments[i].label ? r->segments[i].label : "");
     }
