@@ -189,6 +189,40 @@ TEST(texts_go_in_and_come_out)
     onnx_close(o);
 }
 
+TEST(external_data_beside_the_model_is_read_and_above_it_is_not)
+{
+    struct onnx_writer w;
+    struct err err = { 0 };
+    struct onnx *o = test_onnx(1);
+    for (int is_outside = 0; is_outside < 2; is_outside++) {
+        struct onnx_bytes place = { 0 }, t = { 0 };
+        FILE *f = fopen(test_tmp("weights.bin"), "wb");
+        REQUIRE(f && fwrite((float[]){ 5 }, 4, 1, f) == 1 && fclose(f) == 0);
+        writer_begin(&w);
+        writer_input(&w, "x", F32, DIMS(1));
+        onnx_put_int(&t, 1, 1);
+        onnx_put_int(&t, 2, F32);
+        onnx_put_text(&t, 8, "w");
+        onnx_put_text(&place, 1, "location");
+        onnx_put_text(&place, 2, is_outside ? "../weights.bin" : "weights.bin");
+        onnx_put_message(&t, 13, &place);
+        onnx_put_int(&t, 14, 1);
+        onnx_put_message(&w.graph, 5, &t);
+        writer_node(&w, "Mul", "x w", "y");
+        writer_output(&w, "y", F32, DIMS(1));
+        writer_save(&w, test_tmp("external.onnx"));
+        struct onnx_session *s = onnx_session_open(o, test_tmp("external.onnx"), NULL, &err);
+        CHECK((s != NULL) == !is_outside, "%s", err.text);
+        CHECK(s || strstr(err.text, "outside the model's folder"), "%s", err.text);
+        if (!s)
+            continue;
+        *(float *)onnx_input(s, 0)->data = 3;
+        CHECK(onnx_run(s, &err) && *(float *)onnx_output(s, 0)->data == 15, "%s", err.text);
+        onnx_session_close(s);
+    }
+    onnx_close(o);
+}
+
 TEST(what_is_no_model_is_an_error_of_one_line)
 {
     struct err err = { 0 };

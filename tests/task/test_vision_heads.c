@@ -442,3 +442,73 @@ TEST(a_model_whose_outputs_do_not_fit_the_head_is_an_error_at_the_run)
         look_close(&l);
     }
 }
+
+/* ---- models that answer nonsense ---- */
+
+static float nonsense(void)
+{
+    static const float odd[] = { NAN, INFINITY, -INFINITY, 1e30f, -1e30f, 3e38f, 0, -0.0f, 1, 0.99f, 1e-30f, 40 };
+    const uint64_t r = test_rand_u64();
+    return r % 3 == 0 ? odd[(r >> 8) % 12] : 2 * test_rand_f32();
+}
+
+static void nonsense_output(struct onnx_writer *w, const char *name, const int64_t *dims, int n_dims)
+{
+    const size_t n = onnx_count(dims, n_dims);
+    float *x = malloc(n * sizeof *x);
+    for (size_t i = 0; i < n; i++)
+        x[i] = nonsense();
+    constant_output(w, name, dims, n_dims, x);
+    free(x);
+}
+
+TEST(numbers_that_are_none_and_boxes_without_end_do_no_harm)
+{
+    static const struct {
+        const char *task, *head;
+        struct {
+            const char *name;
+            int64_t dims[4];
+            int n;
+        } outputs[4];
+    } cases[] = {
+        { "classify", "classify", { { "a", { 1, 9 }, 2 } } },
+        { "classify", "{type: classify, activation: sigmoid}", { { "a", { 1, 9 }, 2 } } },
+        { "embed-image", "embed", { { "a", { 1, 9 }, 2 } } },
+        { "detect", "yolox", { { "a", { 1, 84, 9 }, 3 } } },
+        { "detect", "yolov5", { { "a", { 1, 200, 9 }, 3 } } },
+        { "detect", "yolov8", { { "a", { 1, 9, 200 }, 3 } } },
+        { "detect", "fastestdet", { { "a", { 1, 9, 8, 8 }, 4 } } },
+        { "detect", "nms-inside", { { "a", { 1, 50, 6 }, 3 } } },
+        { "detect", "{type: nms-inside, boxes: a, scores: b, classes: c, count: d}", { { "a", { 1, 50, 4 }, 3 }, { "b", { 1, 50 }, 2 }, { "c", { 1, 50 }, 2 }, { "d", { 1, 1 }, 2 } } },
+        { "detect", "ssd", { { "scores", { 1, 50, 4 }, 3 }, { "boxes", { 1, 50, 4 }, 3 } } },
+        { "faces", "ultraface", { { "scores", { 1, 50, 2 }, 3 }, { "boxes", { 1, 50, 4 }, 3 } } },
+        { "segment", "segment", { { "a", { 1, 5, 16, 16 }, 4 } } },
+        { "segment", "segment", { { "a", { 1, 16, 16 }, 3 } } },
+        { "segment", "{type: segment, binary: true}", { { "a", { 1, 1, 16, 16 }, 4 } } },
+        { "segment", "yolov8", { { "a", { 1, 10, 100 }, 3 }, { "p", { 1, 4, 16, 16 }, 4 } } },
+        { "segment", "nms-inside", { { "a", { 1, 50, 10 }, 3 }, { "p", { 1, 4, 16, 16 }, 4 } } },
+    };
+    const int rounds = getenv("TEST_QUICK") ? 2 : 10;
+    uint8_t *px = two_colours(100, 40, 50);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases) * (size_t)rounds; i++) {
+        const size_t k = i % (sizeof(cases) / sizeof(*cases));
+        struct onnx_writer w;
+        struct look l = { 0 };
+        char card[300];
+        begin_with_input(&w, F32, DIMS(1, 3, 64, 64));
+        for (int j = 0; j < 4 && cases[k].outputs[j].name; j++)
+            nonsense_output(&w, cases[k].outputs[j].name, cases[k].outputs[j].dims, cases[k].outputs[j].n);
+        writer_save(&w, test_tmp("n.onnx"));
+        snprintf(card, sizeof card, "task: %s\nkind: onnx\nmodel: n.onnx\ninput: {fit: letterbox}\nhead: %s\n", cases[k].task, cases[k].head);
+        REQUIRE(look_open_text(&l, card, here()), "%s: %s", cases[k].head, l.err.text);
+        const bool good = look_at_pixels(&l, l.card->task, px, 100, 40, (struct task_options){ .wants_mask = true });
+        CHECK(good || l.err.text[0], "%s", cases[k].head);
+        for (int b = 0; b < l.seen.n_boxes; b++)
+            CHECK(l.seen.boxes[b].x >= 0 && l.seen.boxes[b].y >= 0 && l.seen.boxes[b].x + l.seen.boxes[b].w <= 100.01f && l.seen.boxes[b].y + l.seen.boxes[b].h <= 40.01f &&
+                      l.seen.boxes[b].w > 0 && l.seen.boxes[b].h > 0,
+                  "%s", cases[k].head);
+        look_close(&l);
+    }
+    free(px);
+}
