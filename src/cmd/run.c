@@ -325,6 +325,7 @@ static int run_expert_task(struct chat *c, const struct cmd_expert_env *env, enu
         },
         .is_json = cmd_opt_find(opts, "json")->given,
         .with_stats = c->stats,
+        .fps = cmd_opt_find(opts, "fps")->f,
         .out = cmd_opt_find(opts, "out")->s,
         .signal_fd = c->pipe[0],
         .end_fd = c->pipe[1],
@@ -364,7 +365,7 @@ static int run_all(struct chat *c, const char *prompt, struct err *err)
 /* What only experts of other tasks read. */
 static bool check_chat_options(struct cmd_opt *opts, struct err *err)
 {
-    static const char *const names[] = { "json", "out", "threshold", "top", "language", "voice", "speed", "words", "scores" };
+    static const char *const names[] = { "json", "out", "threshold", "top", "language", "voice", "speed", "words", "scores", "fps" };
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (cmd_opt_find(opts, names[i])->given)
             return err_set(err, ERR_INPUT, "--%s says nothing to a language model", names[i]);
@@ -444,6 +445,7 @@ static struct cmd_opt opts[] = {
     { .name = "speed", .kind = OPT_FLOAT, .value = "F", .min = 0.25, .max = 4, .help = "cards: of speech; 1 is normal" },
     { .name = "words", .kind = OPT_FLAG, .help = "cards: times or boxes of single words" },
     { .name = "scores", .kind = OPT_FLAG, .help = "cards: a score for each frame or region" },
+    { .name = "fps", .kind = OPT_FLOAT, .value = "N", .min = 0.01, .max = 240, .help = "cards: frames a second of a video (10) or camera" },
     { .name = "stats", .kind = OPT_FLAG, .help = "tokens and times on stderr" },
     { 0 },
 };
@@ -456,7 +458,9 @@ const struct cmd cmd_run = {
     .more = "\nOnly the answer goes to stdout.  Without PROMPT it is read from stdin, or a\n"
             "chat begins when that is a terminal.\n"
             "CARD is a YAML file that describes an expert (docs/CARDS.md): each FILE is a\n"
-            "picture or a sound; experts that speak or embed take a text instead.\n",
+            "picture or a sound; experts that speak or embed take a text instead.\n"
+            "Experts that see also take a video, /dev/videoN or rtsp://..., those that\n"
+            "listen for something take mic or mic:DEVICE; --out speaker speaks aloud.\n",
     .opts = opts,
     .run = run,
 };

@@ -12,6 +12,7 @@
 #include "media/draw.h"
 #include "media/image.h"
 #include "media/sound.h"
+#include "media/soundcard.h"
 
 enum { OUT_MAX_BYTES = 1 << 30, JPEG_QUALITY = 90 };
 
@@ -21,6 +22,8 @@ struct run_out {
     enum sound_kind kind;
     struct image image;
     struct sound_writer *writer; /* made with the first samples: they say the rate */
+    bool is_speaker;
+    struct soundcard *speaker;   /* likewise */
     struct buf bytes;
     bool failed;
     struct err err;
@@ -37,11 +40,12 @@ static bool choose(struct run_out *o, enum expert_task task, struct err *err)
     static const char *const sounds[] = { ".wav", ".flac", ".opus", ".pcm" };
     const bool is_stdout = strcmp(o->path, "-") == 0;
     if (task == EXPERT_SPEAK) {
-        o->kind = is_stdout ? SOUND_WAV : SOUND_UNKNOWN;
+        o->is_speaker = strcmp(o->path, "speaker") == 0 || strncmp(o->path, "speaker:", 8) == 0;
+        o->kind = is_stdout ? SOUND_WAV : o->is_speaker ? SOUND_PCM : SOUND_UNKNOWN;
         for (size_t i = 0; i < sizeof(sounds) / sizeof(sounds[0]); i++)
             if (ends_with(o->path, sounds[i]))
                 o->kind = sound_kind_by_name(sounds[i] + 1);
-        return o->kind != SOUND_UNKNOWN || err_set(err, ERR_INPUT, "--out %s: .wav, .flac, .opus or .pcm is possible", o->path);
+        return o->kind != SOUND_UNKNOWN || err_set(err, ERR_INPUT, "--out %s: .wav, .flac, .opus, .pcm or speaker is possible", o->path);
     }
     o->is_picture = true;
     o->is_jpeg = ends_with(o->path, ".jpg") || ends_with(o->path, ".jpeg");
@@ -111,6 +115,12 @@ void run_out_audio(struct run_out *o, const float *samples, int n, int rate_hz)
 {
     if (o->failed || o->is_picture || n <= 0)
         return;
+    if (o->is_speaker) {
+        if (!o->speaker)
+            o->speaker = soundcard_open_loudspeaker(o->path[7] == ':' ? o->path + 8 : NULL, rate_hz, 0, &o->err);
+        o->failed = !o->speaker || !soundcard_say(o->speaker, samples, (size_t)n, &o->err);
+        return;
+    }
     if (!o->writer)
         o->writer = sound_writer_new(o->kind, rate_hz, append, &o->bytes, &o->err);
     if (!o->writer || !sound_writer_put(o->writer, samples, (size_t)n, &o->err))
@@ -140,8 +150,10 @@ static bool finish(struct run_out *o, struct err *err)
         return !o->has_picture ? err_set(err, ERR_INPUT, "--out: there was no picture")
                : o->is_jpeg    ? image_encode_jpeg(&o->image, JPEG_QUALITY, &o->bytes, err)
                                : image_encode_png(&o->image, &o->bytes, err);
-    if (!o->writer)
+    if (!o->writer && !o->speaker)
         return err_set(err, ERR_INPUT, "nothing was said");
+    if (o->speaker)
+        return soundcard_drain(o->speaker, err);
     if (!sound_writer_finish(o->writer, err))
         return false;
     if (o->kind == SOUND_WAV)
@@ -163,7 +175,8 @@ static bool save(struct run_out *o, struct err *err)
 
 bool run_out_end(struct run_out *o, bool ok, struct err *err)
 {
-    ok = ok && finish(o, err) && buf_ok(&o->bytes, "--out", err) && save(o, err);
+    ok = ok && finish(o, err) && buf_ok(&o->bytes, "--out", err) && (o->is_speaker || save(o, err));
+    soundcard_close(o->speaker);
     sound_writer_free(o->writer);
     image_fini(&o->image);
     buf_fini(&o->bytes);

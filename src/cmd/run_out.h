@@ -12,7 +12,8 @@
 #include "task/result.h"
 
 struct run_out;
-/* path: .png, .jpg for pictures; .wav, .flac, .opus, .pcm for speech; "-": stdout (speech as WAV).  NULL with err: an end that is not
+/* path: .png, .jpg for pictures; .wav, .flac, .opus, .pcm for speech, or "speaker", "speaker:DEVICE"; "-":
+ * stdout (speech as WAV).  NULL with err: an end that is not
  * possible for that task. */
 struct run_out *run_out_new(const char *path, enum expert_task task, struct err *err);
 /* The picture that results will be drawn on, as its file's bytes. */

@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "cmd/cmd.h"
 #include "cmd/run_out.h"
+#include "cmd/run_stream.h"
 
 enum { INPUT_MAX_BYTES = 512 << 20, TEXT_MAX_BYTES = 1 << 20, RESULT_MAX_BYTES = 256 << 20 };
 
@@ -21,6 +22,8 @@ struct turn { /* one job */
     struct run_task *run;
     struct run_out *sink;   /* NULL: no --out */
     const char *name;       /* of the input, when there are several */
+    bool is_stream;
+    double time_s;          /* of a stream: when this frame was */
     struct buf text;        /* what is printed at its end */
     bool has_text;          /* pieces of text were printed */
     int n_results;
@@ -33,15 +36,27 @@ struct turn { /* one job */
 
 static void put_result(struct turn *t, const struct task_result *res)
 {
+    /* of a stream only what there is something to say about */
+    const bool is_empty_result = res->n_boxes == 0 && res->n_segments == 0 && !(res->text && res->text[0]) && res->n_vector == 0 &&
+                                 (res->n_labels == 0 || t->run->task == EXPERT_MOTION);
+    if (t->is_stream && is_empty_result && !t->run->options.wants_scores)
+        return;
     if (!t->run->is_json) {
+        if (t->is_stream)
+            buf_printf(&t->text, "%.2f s\n", t->time_s);
         if (!(t->has_text && res->text)) /* it was printed as it came */
             task_result_put_text(&t->text, res);
         return;
     }
-    if (t->name) {
-        buf_puts(&t->text, "{\"file\":");
-        buf_put_json(&t->text, t->name, strlen(t->name));
-        buf_putc(&t->text, ',');
+    if (t->name || t->is_stream) {
+        buf_puts(&t->text, "{");
+        if (t->name) {
+            buf_puts(&t->text, "\"file\":");
+            buf_put_json(&t->text, t->name, strlen(t->name));
+            buf_putc(&t->text, ',');
+        }
+        if (t->is_stream)
+            buf_printf(&t->text, "\"time\":%.3f,", t->time_s);
         const size_t at = t->text.len;
         task_result_put_json(&t->text, res);
         if (!t->text.failed) { /* one object of the two */
@@ -177,6 +192,36 @@ static bool run_file(struct turn *t, const char *path, struct err *err)
     return ok || err_prefix(err, "%s", strcmp(path, "-") == 0 ? "stdin" : path);
 }
 
+/* ---- streams ---- */
+
+static bool print(struct turn *t, struct err *err)
+{
+    if (t->text.failed)
+        return err_set(err, ERR_NOMEM, "the result is too large");
+    const bool ok = t->text.len == 0 || (fwrite(t->text.data, 1, t->text.len, stdout) == t->text.len && fflush(stdout) == 0);
+    buf_clear(&t->text);
+    return ok || err_set(err, ERR_IO, "standard output: %s", strerror(errno));
+}
+
+static bool run_frame(void *ctx, const struct task_media *m, double t_s, bool is_first, struct err *err)
+{
+    struct turn *t = ctx;
+    struct job *j = job_new(1 << 16, err);
+    struct task_media *media = j ? arena_alloc(j->arena, 1, sizeof(*media), err) : NULL;
+    bool ok = media != NULL;
+    if (ok) {
+        *media = *m; /* its bytes live until the job's end, which we wait for */
+        j->request.media = media;
+        j->request.n_media = 1;
+        if (m->form == MEDIA_F32 || t->run->task == EXPERT_MOTION)
+            j->request.session = 1, j->request.session_start = is_first;
+        t->time_s = t_s;
+        ok = submit_and_wait(t, j, err) && print(t, err);
+    }
+    job_unref(j);
+    return ok;
+}
+
 /* ---- all of them ---- */
 
 static bool run_turn(struct run_task *r, const char *name, int n, char **args, struct err *err)
@@ -189,14 +234,17 @@ static bool run_turn(struct run_task *r, const char *name, int n, char **args, s
         ok = err_set(err, ERR_INPUT, "%s speaks: --out FILE.wav says where to, or --out - for stdout", r->card.id);
     if (ok && r->out)
         ok = (t.sink = run_out_new(r->out, r->task, err)) != NULL;
-    if (ok)
+    const enum run_stream stream = is_text ? RUN_STREAM_NONE : run_stream_find(args[0], r->task);
+    t.is_stream = stream != RUN_STREAM_NONE;
+    if (ok && t.is_stream && t.sink)
+        ok = err_set(err, ERR_INPUT, "--out: one picture is wanted, %s is a stream", args[0]);
+    if (ok && t.is_stream)
+        ok = run_stream(stream, args[0], r->fps, run_frame, &t, err) || (strstr(err->text, args[0]) ? false : err_prefix(err, "%s", args[0]));
+    else if (ok)
         ok = is_text ? run_texts(&t, n, args, err) : run_file(&t, args[0], err);
     if (t.sink && !run_out_end(t.sink, ok, err))
         ok = false;
-    if (ok && t.text.failed)
-        ok = err_set(err, ERR_NOMEM, "the result is too large");
-    if (ok && t.text.len > 0 && (fwrite(t.text.data, 1, t.text.len, stdout) != t.text.len || fflush(stdout) != 0))
-        ok = err_set(err, ERR_IO, "standard output: %s", strerror(errno));
+    ok = ok && print(&t, err);
     buf_fini(&t.text);
     return ok;
 }

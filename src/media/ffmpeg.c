@@ -128,6 +128,13 @@ static int read_head(const struct ffmpeg *f, struct video_frame *frame, size_t *
     return f->len < 32 ? 0 : -1;
 }
 
+/* "/proc/self/fd/3: Invalid data ..." says nothing to anybody but the child. */
+static const char *without_input(const char *complaint)
+{
+    static const char input[] = "/proc/self/fd/3: ";
+    return strncmp(complaint, input, sizeof(input) - 1) == 0 ? complaint + sizeof(input) - 1 : complaint;
+}
+
 /* The child has closed its pipe: the end, or an error when it failed before the first frame or died. */
 static bool end(struct ffmpeg *f, struct err *err)
 {
@@ -140,7 +147,7 @@ static bool end(struct ffmpeg *f, struct err *err)
     if (how.by_signal)
         return err_set(err, how.code == SIGXCPU || how.code == SIGKILL ? ERR_LIMIT : ERR_INPUT, "video: ffmpeg %s after %ld frames", child_end_text(&how, text), f->n_frames);
     if (f->n_frames == 0)
-        return err_set(err, ERR_INPUT, "video: %s", f->complaint[0] ? f->complaint : "ffmpeg finds no pictures in it");
+        return err_set(err, ERR_INPUT, "video: %s", f->complaint[0] ? without_input(f->complaint) : "ffmpeg finds no pictures in it");
     return false;
 }
 
