@@ -168,7 +168,8 @@ static bool open_loop(struct expert_server *e, struct err *err)
     if (!e->loop || !(e->wake = net_wake_new(e->loop, server_turn, e, err)) || !(e->timer = net_timer_new(e->loop, server_turn, e, err)))
         return false;
     if (!e->cfg.is_child) {
-        const struct http_client_config k = { .max_connections = e->cfg.n_parallel + 1, .max_idle = e->cfg.n_parallel };
+        const struct http_client_config k = { .max_connections = e->cfg.n_parallel + 1, .max_idle = e->cfg.n_parallel,
+                                              .ca_file = e->cfg.ca_file[0] ? e->cfg.ca_file : NULL };
         e->client = http_client_new(e->loop, &e->cfg.target, &k, err);
         if (!e->client)
             return false;

@@ -6,10 +6,11 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "expert/server_internal.h"
 
-#define COMMON_KEYS "protocol", "tasks", "sees", "context", "parallel", "queue", "retries", "first_token", "stall", "voice", "max_answer"
-static const char *const remote_keys[] = { COMMON_KEYS, "url", "key_env", "key_file", NULL };
+#define COMMON_KEYS "protocol", "tasks", "sees", "context", "parallel", "queue", "retries", "first_token", "stall", "voice", "max_answer", "binary"
+static const char *const remote_keys[] = { COMMON_KEYS, "url", "key_env", "key_file", "ca_file", NULL };
 static const char *const child_keys[] = { COMMON_KEYS, "command", "env", "runtime", "served_name", "base", "health", "ready", "grace", "size",
                                           "starts_per_minute", "start_tries", NULL };
 static const char *const protocols[] = { "openai", "ollama", "oip", NULL };
@@ -80,6 +81,11 @@ static bool read_command(struct server_config *c, const struct card *card, struc
 
 /* ---- a key ---- */
 
+static bool is_own_host(const struct http_target *t)
+{
+    return t->is_unix || strcmp(t->host, "localhost") == 0 || strncmp(t->host, "127.", 4) == 0 || strcmp(t->host, "::1") == 0;
+}
+
 static bool read_key(struct server_config *c, const struct card *card, struct err *err)
 {
     const char *env = NULL, *file = NULL, *key = NULL;
@@ -106,6 +112,8 @@ static bool read_key(struct server_config *c, const struct card *card, struct er
         key = text;
     }
     bool ok = true;
+    if (key && !c->target.is_tls && !is_own_host(&c->target))
+        log_warn("%s: its key goes over the network in clear (http, not https)", card->id);
     if (key) {
         for (const char *k = key; *k; k++)
             ok = ok && *k > 0x20 && *k < 0x7f;
@@ -132,11 +140,6 @@ static bool is_private_host(const char *host)
                                                  (n > 6 && strcmp(host + n - 6, ".local") == 0) || (n > 4 && strcmp(host + n - 4, ".lan") == 0);
 }
 
-static bool is_own_host(const struct http_target *t)
-{
-    return t->is_unix || strcmp(t->host, "localhost") == 0 || strncmp(t->host, "127.", 4) == 0 || strcmp(t->host, "::1") == 0;
-}
-
 static bool read_url(struct expert_server *e, const struct card *card, struct err *err)
 {
     struct server_config *c = &e->cfg;
@@ -154,7 +157,7 @@ static bool read_url(struct expert_server *e, const struct card *card, struct er
     if (!yaml_get(card->node, "privacy"))
         e->card.privacy = is_own_host(&c->target) ? EXPERT_LOCAL : is_private_host(c->target.host) ? EXPERT_LAN : EXPERT_CLOUD;
     snprintf(c->runs_on, sizeof(c->runs_on), "%.60s", c->target.authority);
-    return true;
+    return card_file(card, "ca_file", false, c->ca_file, sizeof(c->ca_file), err);
 }
 
 /* ---- the rest ---- */
@@ -253,6 +256,7 @@ bool server_read_card(struct expert_server *e, const struct card *card, struct e
                                  .n_starts_per_min = 10, .first_ms = 120000, .stall_ms = 15000, .ready_ms = 300000, .grace_ms = 5000,
                                  .max_answer_bytes = 64 << 20 };
     c->n_parallel = c->is_child ? 4 : 16;
+    c->is_binary = true;
     buf_init(&c->command, COMMAND_BYTES_MAX);
     buf_init(&c->environ, COMMAND_BYTES_MAX);
     if (!card_check_keys(card, c->is_child ? child_keys : remote_keys, err) ||
@@ -260,7 +264,7 @@ bool server_read_card(struct expert_server *e, const struct card *card, struct e
         return false;
     c->protocol = (enum server_protocol)protocol;
     if (!read_tasks(c, card, err) || !read_model(c, card, err) || !(c->is_child ? read_child(c, card, err) : read_url(e, card, err) && read_key(c, card, err)) ||
-        !read_int(card, "context", 16, 1 << 24, &c->n_ctx, err) || !read_int(card, "parallel", 1, 1024, &c->n_parallel, err) ||
+        !yaml_bool(card->yaml, card->node, "binary", &c->is_binary, err) || !read_int(card, "context", 16, 1 << 24, &c->n_ctx, err) || !read_int(card, "parallel", 1, 1024, &c->n_parallel, err) ||
         !read_int(card, "queue", 1, 100000, &c->n_queue_max, err) || !read_int(card, "retries", 0, 1000, &c->n_retries, err) ||
         !yaml_time(card->yaml, card->node, "first_token", &c->first_ms, err) || !yaml_time(card->yaml, card->node, "stall", &c->stall_ms, err) ||
         !yaml_bytes(card->yaml, card->node, "max_answer", &c->max_answer_bytes, err) || !copy_text(card, "voice", c->voice, sizeof(c->voice), err))

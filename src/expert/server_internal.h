@@ -37,11 +37,12 @@ struct server_config { /* what the card says, with defaults filled in; constant 
     struct http_target target; /* remote */
     char base[256];            /* path in front of the protocol's own: "/v1" */
     char model[512];           /* as requests name it */
+    char ca_file[1024];        /* "" the system's */
     char key[512];             /* "" none; "Bearer ..." */
     char health[128];          /* path that answers 200 when it is ready */
     char voice[64], runs_on[64], note[160];
     unsigned tasks;
-    bool sees;
+    bool sees, is_binary;      /* is_binary: tensors travel behind the JSON */
     int n_ctx, n_parallel, n_queue_max, n_retries, n_start_tries, n_starts_per_min;
     double params_b;           /* of the model, for the choice of a runtime; 0: not said */
     uint64_t first_ms, stall_ms, whole_ms, ready_ms, grace_ms, keep_ms, max_answer_bytes;
@@ -94,6 +95,7 @@ struct work { /* a job inside the expert */
     struct err fail;
     int rate_hz;             /* SPEAK: 0 until the header said it */
     uint64_t n_audio;        /* bytes */
+    size_t n_json, n_json_answer; /* INFER: bytes of JSON in front of binary tensors; 0: all is JSON */
 };
 
 struct work_line {

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "expert/server_internal.h"
+#include "wire/oip.h"
 #include "wire/ollama.h"
 #include "wire/openai_client.h"
 #include "wire/put.h"
@@ -205,6 +206,28 @@ static bool put_speak_request(struct work *w, struct err *err)
         buf_printf(b, ",\"speed\":%g", (double)rq->options.speed);
     buf_puts(b, ",\"response_format\":\"wav\"}");
     return buf_ok(b, "a request", err);
+}
+
+/* Tensors as they are behind the JSON, or inside it. */
+static bool put_infer_request(struct work *w, struct http_piece *body, int *n_body, struct err *err)
+{
+    const struct task_request *rq = &w->job->request;
+    const bool is_binary = w->server->cfg.is_binary;
+    if (rq->n_tensors < 1 || rq->n_tensors > TASK_TENSORS_MAX)
+        return err_set(err, ERR_INPUT, "inputs: 1 to %d tensors are wanted", TASK_TENSORS_MAX);
+    if (!oip_put_request(&w->request, rq->tensors, rq->n_tensors, rq->outputs, rq->n_outputs, is_binary, rq->session, rq->session_start,
+                         rq->session_end, err))
+        return false;
+    w->n_json = w->request.len;
+    const bool fits = 1 + rq->n_tensors <= HTTP_PIECES_MAX;
+    for (int i = 0; is_binary && i < rq->n_tensors && !fits; i++)
+        buf_append(&w->request, rq->tensors[i].data, rq->tensors[i].n_bytes);
+    if (!buf_ok(&w->request, "a request", err))
+        return false;
+    body[(*n_body)++] = (struct http_piece){ w->request.data, w->request.len };
+    for (int i = 0; is_binary && i < rq->n_tensors && fits; i++)
+        body[(*n_body)++] = (struct http_piece){ rq->tensors[i].data, rq->tensors[i].n_bytes };
+    return true;
 }
 
 /* ---- answers: text ---- */
@@ -495,12 +518,33 @@ static bool take_transcript(struct work *w, struct err *err)
     return ok;
 }
 
+static bool take_tensors(struct work *w, struct err *err)
+{
+    struct arena *a = arena_new((size_t)w->server->cfg.max_answer_bytes * 2 + (1 << 20), err);
+    struct oip_request *r = a ? arena_alloc(a, 1, sizeof(*r), err) : NULL;
+    const size_t n_json = w->n_json_answer ? w->n_json_answer : w->whole.len;
+    bool ok = r != NULL;
+    if (ok && n_json > w->whole.len)
+        ok = err_set(err, ERR_IO, "the server's answer: shorter than its header says");
+    if (ok && !oip_read_reply(r, w->whole.data ? w->whole.data : "", w->whole.len, n_json, a, err)) {
+        err->code = ERR_IO;
+        ok = err_prefix(err, "the server's answer");
+    }
+    for (int i = 0; ok && i < r->n_inputs; i++) {
+        work_progress(w, true);
+        work_emit(w, &(struct expert_event){ .kind = EXPERT_TENSOR, .tensor = &r->inputs[i] });
+    }
+    arena_free(a);
+    return ok;
+}
+
 /* The answer has come in full: does it hold what it should? */
 static bool take_end(struct work *w, struct err *err)
 {
     switch (w->job->task) {
     case EXPERT_EMBED: return take_embeddings(w, err);
     case EXPERT_TRANSCRIBE: return take_transcript(w, err);
+    case EXPERT_INFER: return take_tensors(w, err);
     case EXPERT_SPEAK: return w->n_audio > 0 || err_set(err, ERR_IO, "the server's answer: no sound in it");
     default: break;
     }
@@ -528,6 +572,8 @@ static void on_head(void *ctx, const struct http_head *h)
     struct work *w = ctx;
     const char *type = http_head_get(h, "content-type");
     const bool is_json = type && strncmp(type, "application/json", 16) == 0;
+    const char *n_json = http_head_get(h, "inference-header-content-length");
+    w->n_json_answer = n_json ? (size_t)strtoul(n_json, NULL, 10) : 0;
     w->status = h->status;
     if (h->status < 200 || h->status > 299)
         w->reading = READ_ERROR, w->whole.max_bytes = ERROR_BYTES_MAX;
@@ -642,9 +688,9 @@ bool talk_begin(struct work *w, struct err *err)
     static const struct http_call_fns fns = { on_head, on_data, on_end };
     struct expert_server *e = w->server;
     const struct job *j = w->job;
-    struct http_piece body[3] = { { 0 } };
+    struct http_piece body[HTTP_PIECES_MAX] = { { 0 } };
     int n_body = 0;
-    char path[512];
+    char path[1200], n_json[24];
     const char *what = "", *type = "application/json";
     bool ok;
 
@@ -667,6 +713,12 @@ bool talk_begin(struct work *w, struct err *err)
         type = "multipart/form-data; boundary=tutti-8c1d5f0e2b7a49d6";
         ok = put_transcribe_request(w, &body[1], err);
         break;
+    case EXPERT_INFER:
+        what = "/infer";
+        ok = put_infer_request(w, body, &n_body, err);
+        if (e->cfg.is_binary)
+            type = "application/octet-stream";
+        break;
     default: ok = err_set(err, ERR_UNSUPPORTED, "%s cannot do '%s'", e->id, expert_task_name(j->task));
     }
     if (!ok)
@@ -675,7 +727,7 @@ bool talk_begin(struct work *w, struct err *err)
         body[0] = (struct http_piece){ w->before.data, w->before.len };
         body[2] = (struct http_piece){ w->after.data, w->after.len };
         n_body = 3;
-    } else {
+    } else if (j->task != EXPERT_INFER) {
         body[n_body++] = (struct http_piece){ w->request.data, w->request.len };
     }
     if (j->task & (EXPERT_CHAT | EXPERT_COMPLETE | EXPERT_DESCRIBE)) {
@@ -688,9 +740,19 @@ bool talk_begin(struct work *w, struct err *err)
         for (int i = 0; i < w->n_choices; i++)
             buf_init(&w->choices[i].tool_calls, 1 << 20);
     }
-    snprintf(path, sizeof(path), "%s%s", e->cfg.base, what);
-    const struct http_field fields[] = { { "content-type", type }, { "accept", "*/*" }, { "user-agent", "tutti/" TUTTI_VERSION }, { "authorization", e->cfg.key } };
-    const struct http_ask ask = { .verb = HTTP_VERB_POST, .path = path, .fields = fields, .n_fields = e->cfg.key[0] ? 4 : 3, .body = body,
+    if (e->cfg.protocol == SERVER_OIP)
+        snprintf(path, sizeof(path), "%s/v2/models/%s%s", e->cfg.base, e->cfg.model, what);
+    else
+        snprintf(path, sizeof(path), "%s%s", e->cfg.base, what);
+    struct http_field fields[5] = { { "content-type", type }, { "accept", "*/*" }, { "user-agent", "tutti/" TUTTI_VERSION } };
+    int n_fields = 3;
+    if (e->cfg.key[0])
+        fields[n_fields++] = (struct http_field){ "authorization", e->cfg.key };
+    if (j->task == EXPERT_INFER && e->cfg.is_binary) {
+        snprintf(n_json, sizeof(n_json), "%zu", w->n_json);
+        fields[n_fields++] = (struct http_field){ "inference-header-content-length", n_json };
+    }
+    const struct http_ask ask = { .verb = HTTP_VERB_POST, .path = path, .fields = fields, .n_fields = n_fields, .body = body,
                                   .n_body = n_body, .may_repeat = true, .max_body_bytes = UINT32_MAX };
     w->reading = READ_WHOLE;
     w->call = http_client_call(e->client, &ask, &fns, w, err);

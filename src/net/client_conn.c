@@ -215,6 +215,8 @@ static void arm_for_answer(struct client_conn *c)
 
 /* ---- bytes in ---- */
 
+static void set_reading(struct client_conn *c, bool reads);
+
 /* The answer is whole: keeps the connection or not, then tells. */
 static void complete(struct client_conn *c, bool is_clean)
 {
@@ -230,6 +232,7 @@ static void complete(struct client_conn *c, bool is_clean)
     c->call = NULL;
     c->state = CONN_IDLE;
     client->stats.n_idle++;
+    set_reading(c, true); /* off after a pause; on to see that its server closes it */
     arm(c, now_ms(c) + client->config.keep_ms);
     static const struct err none;
     call->conn = NULL;

@@ -199,8 +199,10 @@ static bool read_output(struct scan *s, struct oip_output *o, int *is_binary)
     return !s->failed && (*o->name || scan_fail(s, "an output needs a name"));
 }
 
-bool oip_read_infer(struct oip_request *r, const char *body, size_t n, size_t n_json, struct arena *a, struct err *err)
+/* A request has inputs and names of outputs, an answer has outputs. */
+static bool read_message(struct oip_request *r, bool is_reply, const char *body, size_t n, size_t n_json, struct arena *a, struct err *err)
 {
+    const char *const what = is_reply ? "outputs" : "inputs";
     struct scan s;
     struct binary binary = { body + n_json, body + n };
     const char *key;
@@ -214,17 +216,17 @@ bool oip_read_infer(struct oip_request *r, const char *body, size_t n, size_t n_
             scan_string(&s, &r->id, &len);
         } else if (strcmp(key, "parameters") == 0) {
             read_params(&s, r->params, OIP_PARAMS_MAX, &r->n_params);
-        } else if (strcmp(key, "inputs") == 0) {
+        } else if (strcmp(key, what) == 0) {
             if (has_inputs)
-                return scan_fail(&s, "'inputs' twice");
+                return scan_fail(&s, "'%s' twice", what);
             has_inputs = true;
             for (bool f = true; scan_item(&s, &f);) {
                 if (r->n_inputs == OIP_TENSORS_MAX)
-                    return scan_fail(&s, "more than %d inputs", OIP_TENSORS_MAX);
+                    return scan_fail(&s, "more than %d %s", OIP_TENSORS_MAX, what);
                 if (!read_input(&s, &r->inputs[r->n_inputs++], &binary))
                     return false;
             }
-        } else if (strcmp(key, "outputs") == 0) {
+        } else if (strcmp(key, "outputs") == 0 && !is_reply) {
             for (bool f = true; scan_item(&s, &f); r->n_outputs++) {
                 if (r->n_outputs == OIP_TENSORS_MAX)
                     return scan_fail(&s, "more than %d outputs", OIP_TENSORS_MAX);
@@ -238,14 +240,26 @@ bool oip_read_infer(struct oip_request *r, const char *body, size_t n, size_t n_
     if (s.failed || !scan_end(&s))
         return false;
     if (r->n_inputs == 0)
-        return err_set(err, ERR_INPUT, "inputs: at least one is wanted");
+        return err_set(err, ERR_INPUT, "%s: at least one is wanted", what);
     if (binary.at != binary.end)
-        return err_set(err, ERR_INPUT, "%lld binary bytes behind those of the inputs", (long long)(binary.end - binary.at));
+        return err_set(err, ERR_INPUT, "%lld binary bytes behind those of the %s", (long long)(binary.end - binary.at), what);
+    if (is_reply)
+        return true;
     if (!oip_read_params(r, err))
         return false;
     for (int i = 0; i < r->n_outputs; i++)
         r->outputs[i].is_binary = asked[i] >= 0 ? asked[i] : r->is_binary;
     return true;
+}
+
+bool oip_read_infer(struct oip_request *r, const char *body, size_t n, size_t n_json, struct arena *a, struct err *err)
+{
+    return read_message(r, false, body, n, n_json, a, err);
+}
+
+bool oip_read_reply(struct oip_request *r, const char *body, size_t n, size_t n_json, struct arena *a, struct err *err)
+{
+    return read_message(r, true, body, n, n_json, a, err);
 }
 
 const struct oip_param *oip_param(const struct oip_request *r, const char *name)
@@ -440,4 +454,31 @@ bool oip_put_output(struct buf *out, const struct tensor *t, bool is_binary, str
         return false;
     buf_puts(out, "]}");
     return true;
+}
+
+/* ---- requests, written ---- */
+
+bool oip_put_request(struct buf *out, const struct tensor *inputs, int n_inputs, const char *const *outputs, int n_outputs, bool is_binary,
+                     uint64_t session, bool session_start, bool session_end, struct err *err)
+{
+    buf_puts(out, "{\"inputs\":[");
+    for (int i = 0; i < n_inputs; i++) {
+        if (i > 0)
+            buf_putc(out, ',');
+        if (!oip_put_output(out, &inputs[i], is_binary, err))
+            return false;
+    }
+    buf_puts(out, "]");
+    for (int i = 0; i < n_outputs; i++) {
+        buf_puts(out, i ? ",{\"name\":" : ",\"outputs\":[{\"name\":");
+        put_text(out, outputs[i]);
+        buf_putc(out, '}');
+    }
+    buf_puts(out, n_outputs > 0 ? "],\"parameters\":{" : ",\"parameters\":{");
+    buf_printf(out, "\"binary_data_output\":%s", is_binary ? "true" : "false");
+    if (session)
+        buf_printf(out, ",\"sequence_id\":%llu,\"sequence_start\":%s,\"sequence_end\":%s", (unsigned long long)session,
+                   session_start ? "true" : "false", session_end ? "true" : "false");
+    buf_puts(out, "}}");
+    return buf_ok(out, "a request", err);
 }

@@ -46,10 +46,17 @@ struct oip_request {
 
 /* n_json: bytes of JSON at the beginning (Inference-Header-Content-Length); what follows are binary tensors, in order. */
 bool oip_read_infer(struct oip_request *r, const char *body, size_t n, size_t n_json, struct arena *a, struct err *err);
+/* An answer, by the same rules: its outputs are r->inputs. */
+bool oip_read_reply(struct oip_request *r, const char *body, size_t n, size_t n_json, struct arena *a, struct err *err);
 /* The parameters that are about the request itself; done by both readers. */
 bool oip_read_params(struct oip_request *r, struct err *err);
 const struct oip_param *oip_param(const struct oip_request *r, const char *name); /* NULL: not there */
 bool oip_wants(const struct oip_request *r, const char *output, bool *is_binary);
+
+/* The JSON of a request: inputs with their data, or, when is_binary, without: their bytes follow, in order; outputs: names of
+ * those wanted, n 0: all. */
+bool oip_put_request(struct buf *out, const struct tensor *inputs, int n_inputs, const char *const *outputs, int n_outputs, bool is_binary,
+                     uint64_t session, bool session_start, bool session_end, struct err *err);
 
 /* ---- answers ---- */
 

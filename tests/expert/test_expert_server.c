@@ -15,6 +15,8 @@ static struct err err;
 /* Results beyond text. */
 struct more {
     char text[256], language[16];
+    int n_tensors, first_i64;
+    float last_f32;
     int n_results, n_segments, n_words, n_audio, rate_hz, n_done;
     double duration_s;
     struct err err;
@@ -34,6 +36,13 @@ static void more_event(void *ctx, const struct expert_event *ev)
         m->duration_s = ev->result->duration_s;
     } else if (ev->kind == EXPERT_AUDIO) {
         m->n_audio += ev->n_samples, m->rate_hz = ev->rate_hz;
+    } else if (ev->kind == EXPERT_TENSOR) {
+        const struct tensor *t = ev->tensor;
+        m->n_tensors++;
+        if (t->type == TENSOR_I64)
+            m->first_i64 = (int)((const int64_t *)t->data)[0];
+        else if (t->type == TENSOR_F32)
+            m->last_f32 = ((const float *)t->data)[t->n_bytes / 4 - 1];
     } else if (ev->kind == EXPERT_DONE || ev->kind == EXPERT_ERROR) {
         m->n_done++;
         if (ev->err)
@@ -212,6 +221,32 @@ TEST(a_remote_server_is_an_expert_in_two_protocols)
     CHECK(!c.is_done && c.err.code == ERR_IO && strstr(c.err.text, "127.0.0.1"), "%s", c.err.text);
     collect_free(&c);
     expert_free(e);
+}
+
+TEST(tensors_go_and_come_in_json_and_in_binary)
+{
+    for (int is_binary = 0; is_binary < 2; is_binary++) {
+        struct expert *e = fake_open(&err, CHILD "]\nname: t\ntask: infer\nmodel: fake\nprotocol: oip\nbinary: %s\n", fake_path(), is_binary ? "true" : "false");
+        struct more m;
+        float x[6] = { 1, 2, 3, 4, 5, 0.1f };
+        int64_t n[2] = { -7, 8 };
+        const struct tensor in[12] = { { "x", TENSOR_F32, 2, { 2, 3 }, x, sizeof(x) }, { "n", TENSOR_I64, 1, { 2 }, n, sizeof(n) },
+                                       { "a", TENSOR_I64, 1, { 2 }, n, sizeof(n) }, { "b", TENSOR_I64, 1, { 2 }, n, sizeof(n) },
+                                       { "c", TENSOR_I64, 1, { 2 }, n, sizeof(n) }, { "d", TENSOR_I64, 1, { 2 }, n, sizeof(n) },
+                                       { "e", TENSOR_I64, 1, { 2 }, n, sizeof(n) }, { "f", TENSOR_I64, 1, { 2 }, n, sizeof(n) },
+                                       { "g", TENSOR_I64, 1, { 2 }, n, sizeof(n) }, { "h", TENSOR_I64, 1, { 2 }, n, sizeof(n) } };
+        REQUIRE(e, "%s", err.text);
+        for (int n_in = 2; n_in <= 10; n_in += 8) { /* in pieces, and more of them than a request has */
+            struct job *j = job_new(1 << 20, &err);
+            j->task = EXPERT_INFER;
+            j->request.tensors = in;
+            j->request.n_tensors = n_in;
+            REQUIRE(more_run(e, j, &m), "%s", err.text);
+            CHECK(m.n_tensors == n_in && m.first_i64 == -7 && m.last_f32 == 0.1f, "%d: %d tensors, %d, %g: %s", n_in, m.n_tensors, m.first_i64,
+                  (double)m.last_f32, m.err.text);
+        }
+        expert_free(e);
+    }
 }
 
 TEST(an_answer_that_breaks_off_is_an_error_and_one_that_never_began_is_asked_again)

@@ -4,12 +4,14 @@
 #include <string.h>
 
 #include "fake.h"
+#include "wire/oip.h"
 #include "wire/openai.h"
 
 struct call { /* a request whose body is being collected */
     struct fake *fake;
     struct http_stream *stream;
     char path[128], type[128];
+    size_t n_json; /* OIP with binary tensors: how much of the body is JSON */
     struct buf body;
 };
 
@@ -143,12 +145,36 @@ static void speech(struct http_stream *s, const json_t *body)
     buf_fini(&b);
 }
 
-static void infer(struct http_stream *s, const char *name, const json_t *body)
+/* The inputs come back as outputs, in the form in which they came. */
+static void infer(struct call *c)
 {
-    json_t *in = json_object_get(body, "inputs");
-    char *outputs = json_dumps(in ? in : json_null(), JSON_COMPACT | JSON_ENCODE_ANY);
-    reply_json(s, 200, "{\"model_name\":\"%s\",\"model_version\":\"1\",\"outputs\":%s}", name, outputs);
-    free(outputs);
+    struct err err = { 0 };
+    struct arena *a = arena_new(256 << 20, &err);
+    struct oip_request *r = arena_alloc(a, 1, sizeof(*r), &err);
+    struct buf b;
+    const size_t n_json = c->n_json ? c->n_json : c->body.len;
+    buf_init(&b, 256 << 20);
+    if (n_json > c->body.len || !oip_read_infer(r, c->body.data, c->body.len, n_json, a, &err)) {
+        oip_put_error(&b, err.text);
+        http_stream_reply(c->stream, 400, &(struct http_field){ "content-type", "application/json" }, 1, b.data, b.len);
+    } else {
+        char json_bytes[24];
+        oip_put_reply_begin(&b, c->fake->opt.model, "");
+        for (int i = 0; i < r->n_inputs; i++) {
+            if (i > 0)
+                buf_putc(&b, ',');
+            oip_put_output(&b, &r->inputs[i], r->is_binary, &err);
+        }
+        oip_put_reply_end(&b);
+        snprintf(json_bytes, sizeof(json_bytes), "%zu", b.len);
+        for (int i = 0; i < r->n_inputs && r->is_binary; i++)
+            buf_append(&b, r->inputs[i].data, r->inputs[i].n_bytes);
+        const struct http_field fields[] = { { "content-type", r->is_binary ? "application/octet-stream" : "application/json" },
+                                             { "inference-header-content-length", json_bytes } };
+        http_stream_reply(c->stream, 200, fields, r->is_binary ? 2 : 1, b.data, b.len);
+    }
+    buf_fini(&b);
+    arena_free(a);
 }
 
 static void act(struct call *c)
@@ -164,6 +190,10 @@ static void act(struct call *c)
                    : "{\"text\":\" heard %zu bytes\"}", c->body.len);
         return;
     }
+    if (strncmp(c->path, "/v2/models/", 11) == 0) {
+        infer(c);
+        return;
+    }
     json_t *body = json_loadb(bytes, c->body.len, 0, NULL);
     if (!body)
         reply_json(s, 400, "{\"error\":{\"message\":\"that is no JSON\",\"type\":\"invalid_request_error\"}}");
@@ -171,8 +201,6 @@ static void act(struct call *c)
         embeddings(f, s, body);
     else if (strcmp(c->path, "/v1/audio/speech") == 0)
         speech(s, body);
-    else if (strncmp(c->path, "/v2/models/", 11) == 0)
-        infer(s, f->opt.model, body);
     else
         reply_json(s, 404, "{\"error\":{\"message\":\"no such path\",\"type\":\"not_found_error\"}}");
     json_decref(body);
@@ -222,6 +250,8 @@ void on_request(void *ctx, struct http_stream *s, const struct http_head *head)
     c->stream = s;
     snprintf(c->path, sizeof(c->path), "%s", head->path);
     snprintf(c->type, sizeof(c->type), "%s", type ? type : "");
+    const char *n_json = http_head_get(head, "inference-header-content-length");
+    c->n_json = n_json ? strtoul(n_json, NULL, 10) : 0;
     buf_init(&c->body, 256 << 20);
     http_stream_take(s, &fns, c);
     if (head->verb == HTTP_VERB_GET)
