@@ -187,9 +187,25 @@ void task_result_put_json(struct buf *b, const struct task_result *r)
 
 /* ---- for people ---- */
 
+/* A page as it was read: its lines, not the boxes around them. */
+static bool put_page(struct buf *b, const struct task_result *r)
+{
+    if (!r->text || r->n_words == 0 || !(r->words[0].w > 0))
+        return false;
+    for (int i = 0; i < r->n_words; i++) {
+        if (i > 0)
+            buf_putc(b, r->words[i].line == r->words[i - 1].line ? ' ' : '\n');
+        buf_puts(b, r->words[i].text);
+    }
+    buf_putc(b, '\n');
+    return true;
+}
+
 void task_result_put_text(struct buf *b, const struct task_result *r)
 {
     const size_t before = b->len;
+    if (put_page(b, r))
+        return;
     for (int i = 0; i < r->n_labels; i++)
         buf_printf(b, "%5.1f %%  %s\n", 100 * (double)r->labels[i].score, r->labels[i].label);
     for (int i = 0; i < r->n_boxes; i++) {

@@ -69,3 +69,14 @@ TEST(people_get_lines)
     CHECK(strcmp(b.data, "EXIT 24 Main Street\n") == 0);
     buf_fini(&b);
 }
+
+TEST(a_page_is_printed_by_its_lines)
+{
+    const struct result_word words[] = { { .text = "Bread", .w = 9, .line = 0 }, { .text = "2.40", .w = 9, .line = 0 }, { .text = "TOTAL", .w = 9, .line = 1 } };
+    const struct result_box boxes[] = { { .label = "Bread 2.40", .w = 20 }, { .label = "TOTAL", .w = 9 } };
+    struct buf b;
+    buf_init(&b, 1000);
+    task_result_put_text(&b, &(struct task_result){ .text = "Bread 2.40 TOTAL", .words = words, .n_words = 3, .boxes = boxes, .n_boxes = 2 });
+    CHECK(strcmp(b.data, "Bread 2.40\nTOTAL\n") == 0, "%s", b.data);
+    buf_fini(&b);
+}
