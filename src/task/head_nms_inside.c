@@ -88,7 +88,7 @@ static bool read_inside(struct vision *v, const void *state, int slot, const str
     }
     if (!vision_emit_boxes(v, &found, f, rq, true, arena, r, err))
         return false;
-    if (s->proto < 0 || (rq->task != EXPERT_SEGMENT && !rq->options.wants_mask))
+    if (s->proto < 0 || !rq->options.wants_mask)
         return true;
     const float **coef = arena_alloc(arena, (size_t)r->n_boxes, sizeof *coef, err);
     if (!coef)

@@ -48,7 +48,7 @@ struct result_segment {
     float avg_logprob, no_speech_prob, compression_ratio, temperature; /* of Whisper-class models; 0 otherwise */
 };
 
-struct result_mask { /* segmentation: class numbers, or 0/1 of one box */
+struct result_mask { /* segmentation: class numbers over the whole picture, or 0/1 over the pixels of one box */
     int w, h;
     const uint8_t *pixels; /* [h][w] */
     int box;               /* index of its box; -1: the whole picture */

@@ -129,7 +129,7 @@ TEST(yolov8_seg_gives_each_box_its_mask)
     put_prototypes(&w);
     writer_save(&w, test_tmp("seg.onnx"));
     REQUIRE(look_open_text(&l, "task: segment\nkind: onnx\nmodel: seg.onnx\nlabels: [a, b]\ninput: {fit: letterbox, scale: 1/255}\nhead: yolov8\n", here()), "%s", l.err.text);
-    REQUIRE(look_at_pixels(&l, EXPERT_SEGMENT, px, 64, 64, (struct task_options){ 0 }), "%s", l.err.text);
+    REQUIRE(look_at_pixels(&l, EXPERT_SEGMENT, px, 64, 64, (struct task_options){ .wants_mask = true }), "%s", l.err.text);
     check_masks(&l);
     free(px);
     look_close(&l);
@@ -146,7 +146,7 @@ TEST(a_graph_that_suppresses_overlaps_itself_is_read_as_it_is)
     constant_output(&w, "output0", DIMS(1, 4, 8), &rows[0][0]);
     writer_save(&w, test_tmp("inside.onnx"));
     REQUIRE(look_open_text(&l, "task: segment\nkind: onnx\nmodel: inside.onnx\nlabels: [a, b]\ninput: {fit: letterbox, scale: 1/255}\nhead: nms-inside\n", here()), "%s", l.err.text);
-    REQUIRE(look_at_pixels(&l, EXPERT_SEGMENT, px, 64, 64, (struct task_options){ 0 }), "%s", l.err.text);
+    REQUIRE(look_at_pixels(&l, EXPERT_SEGMENT, px, 64, 64, (struct task_options){ .wants_mask = true }), "%s", l.err.text);
     check_box(&l.seen, 0, "a", 0.9, 16, 16, 32, 32);
     check_masks(&l);
     look_close(&l);
