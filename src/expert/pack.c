@@ -373,8 +373,18 @@ static const float *get_floats(struct eye *e, int *n)
     return *n > 0 ? f : NULL;
 }
 
+/* An empty list is not an absent one: "no boxes" and "no detector". */
+enum { HAS_LABELS = 1, HAS_BOXES = 2, HAS_WORDS = 4, HAS_SEGMENTS = 8, HAS_ALL = 15 };
+static const struct task_result nothing = {
+    .labels = (const struct result_label[1]){ { .label = NULL } },
+    .boxes = (const struct result_box[1]){ { .label = NULL } },
+    .words = (const struct result_word[1]){ { .text = NULL } },
+    .segments = (const struct result_segment[1]){ { .text = NULL } },
+};
+
 static void put_result(struct pen *p, const struct task_result *r)
 {
+    put_int(p, (r->labels ? HAS_LABELS : 0) | (r->boxes ? HAS_BOXES : 0) | (r->words ? HAS_WORDS : 0) | (r->segments ? HAS_SEGMENTS : 0));
     put_int(p, r->n_labels);
     for (int i = 0; i < r->n_labels; i++) {
         put_str(p, r->labels[i].label);
@@ -410,6 +420,7 @@ static void put_result(struct pen *p, const struct task_result *r)
 
 static void get_result(struct eye *e, struct task_result *r)
 {
+    const int has = (int)get_int(e, 0, HAS_ALL);
     r->n_labels = get_count(e);
     struct result_label *labels = get_array(e, r->n_labels, sizeof(*labels));
     for (int i = 0; i < r->n_labels && !e->is_bad; i++) {
@@ -417,23 +428,23 @@ static void get_result(struct eye *e, struct task_result *r)
         labels[i].score = get_f32(e);
         e->is_bad |= !labels[i].label;
     }
-    r->labels = labels;
+    r->labels = r->n_labels > 0 ? labels : has & HAS_LABELS ? nothing.labels : NULL;
     r->n_boxes = get_count(e);
     struct result_box *boxes = get_array(e, r->n_boxes, sizeof(*boxes));
     for (int i = 0; i < r->n_boxes && !e->is_bad; i++)
         get_box(e, &boxes[i]);
-    r->boxes = boxes;
+    r->boxes = r->n_boxes > 0 ? boxes : has & HAS_BOXES ? nothing.boxes : NULL;
     r->text = get_str(e);
     r->n_words = get_count(e);
     struct result_word *words = get_array(e, r->n_words, sizeof(*words));
     for (int i = 0; i < r->n_words && !e->is_bad; i++)
         get_word(e, &words[i]);
-    r->words = words;
+    r->words = r->n_words > 0 ? words : has & HAS_WORDS ? nothing.words : NULL;
     r->n_segments = get_count(e);
     struct result_segment *segments = get_array(e, r->n_segments, sizeof(*segments));
     for (int i = 0; i < r->n_segments && !e->is_bad; i++)
         get_segment(e, &segments[i]);
-    r->segments = segments;
+    r->segments = r->n_segments > 0 ? segments : has & HAS_SEGMENTS ? nothing.segments : NULL;
     r->vector = get_floats(e, &r->n_vector);
     r->scores = get_floats(e, &r->n_scores);
     r->score_step_s = get_num(e);

@@ -119,7 +119,7 @@ bool heard_emit(const struct heard *h, size_t first_segment, size_t first_word, 
     const struct task_result r = {
         .labels = labels, .n_labels = n_labels,
         .text = is_text ? text : NULL, .words = n_words ? words : NULL, .n_words = (int)n_words,
-        .segments = n_seg ? seg : NULL, .n_segments = (int)n_seg, .scores = h->n_scores ? h->scores : NULL,
+        .segments = seg, .n_segments = (int)n_seg, .scores = h->n_scores ? h->scores : NULL,
         .n_scores = (int)h->n_scores, .score_step_s = h->n_scores ? h->score_step_s : 0,
         .language = h->language[0] ? h->language : NULL, .duration_s = duration_s,
     };
