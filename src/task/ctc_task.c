@@ -14,6 +14,7 @@
 enum { TOKENS_MAX = 1 << 17, TOKEN_MAX = 64 };
 
 struct ctc {
+    const struct card *card;
     struct transcriber t;
     struct onnx *onnx;
     struct onnx_session *session;
@@ -223,6 +224,7 @@ static bool open_ctc(void **self, const struct card *card, const struct task_env
     struct ctc *c = calloc(1, sizeof(*c));
     if (!c)
         return err_set(err, ERR_NOMEM, "%s: no memory", card->id);
+    c->card = card;
     c->t.hear = hear_chunk, c->t.self = c;
     if (!card_check_keys(card, keys, err) || !read_card(c, card, err) || !open_model(c, card, env, err) ||
         !transcriber_open(&c->t, card, env, &rules, c->onnx, NULL, err)) {
@@ -237,12 +239,14 @@ static void info(void *self, struct task_info *out)
 {
     const struct ctc *c = self;
     out->tasks = EXPERT_TRANSCRIBE;
-    snprintf(out->runs_on, sizeof(out->runs_on), "onnxruntime %s, %s", onnx_version(c->onnx), onnx_provider(c->session));
+    task_onnx_info(c->onnx, c->session, c->card, out);
 }
 
 static bool run(void *self, const struct task_request *rq, const struct task_out *out, struct err *err)
 {
     struct ctc *c = self;
+    if (rq->task == EXPERT_INFER)
+        return task_onnx_infer(c->session, rq, out, err);
     return transcriber_run(&c->t, rq, out, err);
 }
 

@@ -2,7 +2,6 @@
  *
  * Source:  ../shared/models/IO.md, audio/kws_matchboxnet_33.onnx; features as torchaudio.transforms.MFCC makes them. */
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +11,7 @@
 #include "task/vision.h"
 
 struct keyword {
+    const struct card *card;
     struct onnx *onnx;
     struct onnx_session *session;
     struct mel *mel;
@@ -86,6 +86,7 @@ static bool keyword_open(void **self, const struct card *card, const struct task
     struct keyword *k = calloc(1, sizeof(*k));
     if (!k)
         return err_set(err, ERR_NOMEM, "%s: no memory", card->id);
+    k->card = card;
     uint64_t max_ms = 4000;
     int64_t n_top = 5;
     double threshold = 0;
@@ -107,7 +108,7 @@ static void keyword_info(void *self, struct task_info *out)
 {
     const struct keyword *k = self;
     out->tasks = EXPERT_KEYWORD;
-    snprintf(out->runs_on, sizeof(out->runs_on), "onnxruntime %s, CPU, 1 thread", onnx_version(k->onnx));
+    task_onnx_info(k->onnx, k->session, k->card, out);
 }
 
 /* The best n_top of softmax(logits), highest first. */
@@ -147,6 +148,8 @@ static bool emit_labels(const struct keyword *k, const float *logits, int n, con
 static bool keyword_run(void *self, const struct task_request *rq, const struct task_out *out, struct err *err)
 {
     struct keyword *k = self;
+    if (rq->task == EXPERT_INFER)
+        return task_onnx_infer(k->session, rq, out, err);
     struct listen listen;
     size_t n = 0;
     float more;

@@ -34,23 +34,27 @@ static bool wire_up(struct speech *s, struct err *err)
         !is_f32(onnx_input_info(s->session, s->in_state), 2 * 128))
         return err_set(err, ERR_UNSUPPORTED,
                        "voice activity: this is no Silero model of version 5 for %d Hz (inputs `input`, `state`, outputs `output`, `stateN`)", s->rate_hz);
-    const int64_t dims[2] = { 1, s->n_context + s->n_frame }, state[3] = { 2, 1, 128 };
-    if (!onnx_set_dims(s->session, s->in_input, dims, 2, err) || !onnx_set_dims(s->session, s->in_state, state, 3, err))
-        return false;
-    if (s->in_sr >= 0) {
-        const struct tensor *info = onnx_input_info(s->session, s->in_sr);
-        const int64_t one[1] = { 1 };
-        if (info->type != TENSOR_I64 || info->n_dims > 1)
-            return err_set(err, ERR_UNSUPPORTED, "voice activity: the model's input `sr` is no whole number");
-        if (!onnx_set_dims(s->session, s->in_sr, one, info->n_dims, err))
-            return false;
-        *(int64_t *)onnx_input(s->session, s->in_sr)->data = s->rate_hz;
-    }
+    if (s->in_sr >= 0 && (onnx_input_info(s->session, s->in_sr)->type != TENSOR_I64 || onnx_input_info(s->session, s->in_sr)->n_dims > 1))
+        return err_set(err, ERR_UNSUPPORTED, "voice activity: the model's input `sr` is no whole number");
     /* a first run: wrong shapes show now, and the first frame of a stream is as fast as the others */
     struct speech_state zero = { 0 };
     const float silence[SPEECH_FRAME_MAX] = { 0 };
     float p;
     return speech_put(s, &zero, silence, &p, err);
+}
+
+/* The inputs' own memory, whatever was run in between; costs nothing when they have it already. */
+static bool own_inputs(struct speech *s, struct err *err)
+{
+    const int64_t dims[2] = { 1, s->n_context + s->n_frame }, state[3] = { 2, 1, 128 }, one[1] = { 1 };
+    if (!onnx_set_dims(s->session, s->in_input, dims, 2, err) || !onnx_set_dims(s->session, s->in_state, state, 3, err))
+        return false;
+    if (s->in_sr < 0)
+        return true;
+    if (!onnx_set_dims(s->session, s->in_sr, one, onnx_input_info(s->session, s->in_sr)->n_dims, err))
+        return false;
+    *(int64_t *)onnx_input(s->session, s->in_sr)->data = s->rate_hz;
+    return true;
 }
 
 struct speech *speech_open(struct onnx_session *model, int rate_hz, struct err *err)
@@ -82,6 +86,7 @@ void speech_close(struct speech *s)
 
 int speech_rate_hz(const struct speech *s) { return s->rate_hz; }
 int speech_frame(const struct speech *s) { return s->n_frame; }
+struct onnx_session *speech_session(struct speech *s) { return s->session; }
 
 bool speech_put(struct speech *s, struct speech_state *st, const float *x, float *p, struct err *err)
 {
@@ -89,6 +94,8 @@ bool speech_put(struct speech *s, struct speech_state *st, const float *x, float
         *p = vad_energy_put(&st->energy, x);
         return true;
     }
+    if (!own_inputs(s, err))
+        return false;
     float *in = onnx_input(s->session, s->in_input)->data;
     memcpy(in, st->context, (size_t)s->n_context * sizeof(float));
     memcpy(in + s->n_context, x, (size_t)s->n_frame * sizeof(float));

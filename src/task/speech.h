@@ -27,6 +27,7 @@ struct speech *speech_open(struct onnx_session *model, int rate_hz, struct err *
 void speech_close(struct speech *s); /* NULL is fine; before the runtime */
 int speech_rate_hz(const struct speech *s);
 int speech_frame(const struct speech *s); /* samples: 512 at 16 kHz, 256 at 8 kHz; 32 ms */
+struct onnx_session *speech_session(struct speech *s); /* NULL: loudness; may be run with any inputs between frames */
 /* One frame of speech_frame() samples (-1..1). */
 bool speech_put(struct speech *s, struct speech_state *st, const float *x, float *p, struct err *err);
 #endif

@@ -13,6 +13,7 @@
 #include "task/task.h"
 
 struct vad {
+    const struct card *card;
     struct onnx *onnx;
     struct speech *speech;
     struct vad_rules rules;
@@ -90,6 +91,7 @@ static bool vad_open(void **self, const struct card *card, const struct task_env
     struct vad *v = calloc(1, sizeof(*v));
     if (!v)
         return err_set(err, ERR_NOMEM, "%s: no memory", card->id);
+    v->card = card;
     v->rules = vad_rules_default;
     heard_init(&v->heard);
     v->heard.score_step_s = 0.032;
@@ -107,7 +109,7 @@ static void vad_info(void *self, struct task_info *out)
     const struct vad *v = self;
     out->tasks = EXPERT_VAD;
     if (v->onnx)
-        snprintf(out->runs_on, sizeof(out->runs_on), "onnxruntime %s, CPU, 1 thread", onnx_version(v->onnx));
+        task_onnx_info(v->onnx, speech_session(v->speech), v->card, out);
     else
         snprintf(out->runs_on, sizeof(out->runs_on), "built in, CPU");
 }
@@ -170,6 +172,8 @@ static bool hear(struct vad *v, struct stream *st, const struct task_request *rq
 static bool vad_run(void *self, const struct task_request *rq, const struct task_out *out, struct err *err)
 {
     struct vad *v = self;
+    if (rq->task == EXPERT_INFER)
+        return task_onnx_infer(speech_session(v->speech), rq, out, err);
     struct stream *st = listen_state(&v->sessions, rq, err);
     if (!st)
         return false;

@@ -24,6 +24,7 @@ enum {
 };
 
 struct wake {
+    const struct card *card;
     struct onnx *onnx;
     struct onnx_session *mel, *embed, *word;
     int n_history; /* embeddings */
@@ -119,6 +120,7 @@ static bool wake_open(void **self, const struct card *card, const struct task_en
     struct wake *w = calloc(1, sizeof(*w));
     if (!w)
         return err_set(err, ERR_NOMEM, "%s: no memory", card->id);
+    w->card = card;
     heard_init(&w->heard);
     w->heard.score_step_s = (double)STEP / RATE_HZ;
     w->sessions = (struct listen_sessions){ .free = free_stream, .make = make_stream, .self = w };
@@ -142,7 +144,7 @@ static void wake_info(void *self, struct task_info *out)
 {
     const struct wake *w = self;
     out->tasks = EXPERT_WAKE;
-    snprintf(out->runs_on, sizeof(out->runs_on), "onnxruntime %s, CPU, 1 thread", onnx_version(w->onnx));
+    task_onnx_info(w->onnx, w->word, w->card, out); /* raw tensors: the classifier's */
 }
 
 /* x is full: *p becomes what the classifier says, 0 until it has seen enough. */
@@ -171,6 +173,8 @@ static bool step(struct wake *w, struct stream *st, float *p, struct err *err)
     memcpy(st->embed[st->n_embed - 1], onnx_output(w->embed, 0)->data, sizeof(st->embed[0]));
     if (st->n_embed < w->n_history)
         return true;
+    if (!onnx_set_dims(w->word, 0, (const int64_t[]){ 1, w->n_history, EMBED }, 3, err))
+        return false;
     memcpy(onnx_input(w->word, 0)->data, st->embed, sizeof(st->embed[0]) * (size_t)w->n_history);
     if (!onnx_run(w->word, err))
         return false;
@@ -244,6 +248,8 @@ static bool hear(struct wake *w, struct stream *st, const struct task_request *r
 static bool wake_run(void *self, const struct task_request *rq, const struct task_out *out, struct err *err)
 {
     struct wake *w = self;
+    if (rq->task == EXPERT_INFER)
+        return task_onnx_infer(w->word, rq, out, err);
     struct stream *st = listen_state(&w->sessions, rq, err);
     if (!st)
         return false;

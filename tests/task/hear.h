@@ -35,6 +35,8 @@ struct hear { /* one open card and the last run's results */
     char text[8192];     /* of the results */
     char pieces[8192];   /* the TASK_TEXT events one after another */
     char language[16];
+    int n_tensors;
+    float tensor0; /* the first number of the first one */
     bool cancel;
     struct err err;
 };
@@ -44,6 +46,8 @@ static inline bool hear_emit(void *ctx, const struct task_event *ev)
     struct hear *h = ctx;
     if (ev->kind == TASK_TEXT)
         strncat(h->pieces, ev->text, sizeof(h->pieces) - strlen(h->pieces) - 1);
+    if (ev->kind == TASK_TENSOR && h->n_tensors++ == 0 && ev->tensor->n_bytes >= sizeof(float))
+        memcpy(&h->tensor0, ev->tensor->data, sizeof(float));
     if (ev->kind != TASK_RESULT)
         return true;
     const struct task_result *r = ev->result;
@@ -69,7 +73,7 @@ static inline bool hear_emit(void *ctx, const struct task_event *ev)
     for (int i = 0; i < r->n_scores && h->n_scores < 4096; i++)
         h->scores[h->n_scores++] = r->scores[i];
     h->score_step_s = r->score_step_s, h->duration_s = r->duration_s;
-    if (r->text) {
+    if (r->text && r->text[0]) {
         if (h->text[0])
             strncat(h->text, " ", sizeof(h->text) - strlen(h->text) - 1);
         strncat(h->text, r->text, sizeof(h->text) - strlen(h->text) - 1);
@@ -119,7 +123,7 @@ static inline void hear_close(struct hear *h)
 
 static inline void hear_forget(struct hear *h)
 {
-    h->n_segments = h->n_words = h->n_labels = h->n_scores = h->n_results = 0;
+    h->n_segments = h->n_words = h->n_labels = h->n_scores = h->n_results = h->n_tensors = 0;
     h->text[0] = h->pieces[0] = '\0';
 }
 

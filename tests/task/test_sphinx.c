@@ -123,6 +123,47 @@ TEST(words_and_segments_carry_times_in_the_whole_recording)
     free(x), free(long_x), hear_close(h);
 }
 
+TEST(live_speech_is_told_at_its_pauses)
+{
+    size_t n = 0;
+    float *x = hear_wav("speech/quilter_16k.wav", &n);
+    struct hear *h = open_sphinx("mode: fast\n");
+    REQUIRE(h->task && x, "%s", h->err.text);
+    float *twice = calloc(2 * n + 64000, sizeof(float)); /* the sentence, 2 s, the sentence, 2 s */
+    memcpy(twice, x, n * sizeof(float));
+    memcpy(twice + n + 32000, x, n * sizeof(float));
+    int said_at = 0, k = 0;
+    hear_forget(h);
+    for (size_t at = 0; at < 2 * n + 64000; at += 8000, k++) {
+        const size_t m = 2 * n + 64000 - at < 8000 ? 2 * n + 64000 - at : 8000;
+        const struct task_media sound = { .form = MEDIA_F32, .bytes = twice + at, .n_bytes = m * sizeof(float), .rate_hz = 16000 };
+        const struct task_request rq = { .task = EXPERT_TRANSCRIBE, .media = &sound, .n_media = 1, .session = 3, .session_start = at == 0, .session_end = at + m == 2 * n + 64000 };
+        REQUIRE(hear_request(h, &rq), "%s", h->err.text);
+        if (!said_at && h->text[0])
+            said_at = k;
+    }
+    CHECK(h->n_results == k && h->n_segments >= 2 && h->n_words >= 20, "%d segments, %d words", h->n_segments, h->n_words);
+    CHECK(said_at > 8 && said_at <= 14, "the first words came with piece %d", said_at); /* the sentence ends in piece 11 */
+    CHECK(strcmp(h->pieces, h->text) == 0, "'%s' '%s'", h->pieces, h->text);
+    CHECK(h->words[h->n_words - 1].end_s > 2 + 5.85 + 5 && h->words[h->n_words - 1].end_s < 2 + 2 * 5.86, "%g", h->words[h->n_words - 1].end_s);
+    free(x), free(twice), hear_close(h);
+}
+
+TEST(a_silero_model_can_cut_what_pocketsphinx_hears)
+{
+    char more[512];
+    need_sphinx();
+    test_onnx_library();
+    snprintf(more, sizeof more, "mode: fast\nvad: %s\n", test_shared("models/audio/silero_vad_16k.onnx"));
+    struct hear *h = open_sphinx(more);
+    REQUIRE(h->task, "%s", h->err.text);
+    REQUIRE(hear_file(h, "speech/silence2s_speech3s_silence2s_16k.wav", (struct task_options){ 0 }), "%s", h->err.text);
+    CHECK(h->n_words >= 3 && h->words[0].start_s > 1.8 && h->words[h->n_words - 1].end_s < 4.8, "%s", h->text);
+    REQUIRE(hear_file(h, "sound/brown_noise_3s_16k.wav", (struct task_options){ 0 }), "%s", h->err.text);
+    CHECK(h->n_words == 0, "%s", h->text);
+    hear_close(h);
+}
+
 TEST(silence_and_noise_say_nothing)
 {
     struct hear *h = open_sphinx("mode: fast\n");

@@ -156,6 +156,65 @@ TEST(frames_carry_context_and_state_and_do_not_depend_on_how_sound_was_cut)
     hear_close(h), free(x);
 }
 
+TEST(raw_tensors_in_between_do_not_disturb_a_live_sound)
+{
+    write_fake(test_tmp("fake.onnx"));
+    char card[512];
+    snprintf(card, sizeof card, "task: vad\nkind: onnx\nmodel: %s\n", test_tmp("fake.onnx"));
+    struct hear *h = hear_open_text("fake.yaml", card, "/");
+    REQUIRE(h->task, "%s", h->err.text);
+    float x[512] = { 0.25f }, raw[3] = { 0.5f, -0.75f, 0.1f }, state[256] = { 0 };
+    int64_t rate = 1;
+    const struct tensor in[3] = { { .name = "input", .type = TENSOR_F32, .n_dims = 2, .dims = { 1, 3 }, .data = raw, .n_bytes = sizeof raw },
+                                  { .name = "state", .type = TENSOR_F32, .n_dims = 3, .dims = { 2, 1, 128 }, .data = state, .n_bytes = sizeof state },
+                                  { .name = "sr", .type = TENSOR_I64, .n_dims = 0, .data = &rate, .n_bytes = sizeof rate } };
+    const struct task_media m = { .form = MEDIA_F32, .bytes = x, .n_bytes = sizeof x, .rate_hz = 16000 };
+    for (int i = 0; i < 3; i++) {
+        const struct task_request live = { .task = EXPERT_VAD, .media = &m, .n_media = 1, .session = 9, .session_start = i == 0, .options = { .wants_scores = true } };
+        hear_forget(h);
+        REQUIRE(hear_request(h, &live), "%s", h->err.text);
+        CHECK(h->n_scores == 1 && h->scores[0] == 0.25f + (float)i / 1024, "%d: %g", i, h->scores[0]);
+        const struct task_request infer = { .task = EXPERT_INFER, .tensors = in, .n_tensors = 3 };
+        REQUIRE(hear_request(h, &infer), "%s", h->err.text);
+        CHECK(h->n_tensors == 2 && h->tensor0 == 0.75f, "%d, %g", h->n_tensors, h->tensor0);
+    }
+    hear_close(h);
+}
+
+TEST(other_rates_are_resampled_and_live_sound_is_as_the_whole)
+{
+    enum { N = 48000 * 4 };
+    float *x = calloc(N, sizeof(float)), want[256];
+    for (int i = 0; i < N; i++) {
+        const double t = i / 48000.0;
+        x[i] = 0.002f * test_rand_f32() + (t >= 1.5 && t < 3 ? 0.2f * (float)sin(2 * 3.14159265358979 * 300 * t) : 0);
+    }
+    struct hear *h = hear_open_text("energy.yaml", "task: vad\nkind: energy\n", ".");
+    REQUIRE(h->task, "%s", h->err.text);
+    if (!hear_samples(h, x, N, 48000, (struct task_options){ .wants_scores = true })) {
+        if (strstr(h->err.text, "soxr"))
+            SKIP("%s", h->err.text);
+        REQUIRE(false, "%s", h->err.text);
+    }
+    const int n_scores = h->n_scores;
+    CHECK(n_scores == 125 && fabs(h->duration_s - 4) < 0.001, "%d, %g s", n_scores, h->duration_s);
+    REQUIRE(h->n_segments == 1);
+    CHECK(fabs(h->segments[0].start_s - 1.5) < 0.07 && fabs(h->segments[0].end_s - 3) < 0.1, "%g-%g", h->segments[0].start_s, h->segments[0].end_s);
+    memcpy(want, h->scores, sizeof(float) * (size_t)n_scores);
+    for (size_t at = 0; at < N; at += 1000) {
+        const size_t k = N - at < 1000 ? N - at : 1000;
+        const struct task_media m = { .form = MEDIA_F32, .bytes = x + at, .n_bytes = k * sizeof(float), .rate_hz = 48000 };
+        const struct task_request rq = { .task = EXPERT_VAD, .media = &m, .n_media = 1, .session = 5, .session_start = at == 0, .session_end = at + k == N, .options = { .wants_scores = true } };
+        if (at == 0)
+            hear_forget(h);
+        REQUIRE(hear_request(h, &rq), "%s", h->err.text);
+    }
+    CHECK(h->n_scores == n_scores && h->n_segments == 1, "%d scores", h->n_scores);
+    for (int i = 0; i < n_scores && i < h->n_scores; i++)
+        CHECK(fabsf(h->scores[i] - want[i]) < 1e-3f, "%d: %g, want %g", i, h->scores[i], want[i]);
+    hear_close(h), free(x);
+}
+
 TEST(two_live_sounds_at_a_time_do_not_see_each_other)
 {
     write_fake(test_tmp("fake.onnx"));
