@@ -36,7 +36,13 @@ bool net_addr_from(struct net_addr *a, const struct sockaddr *sa, struct err *er
         snprintf(a->text, sizeof(a->text), "[%s]:%d", host, a->port);
         return true;
     }
-    return err_set(err, ERR_UNSUPPORTED, "socket: address family %d is neither IPv4 nor IPv6", (int)sa->sa_family);
+    if (sa->sa_family == AF_UNIX) { /* handed over by systemd: who may reach it is a matter of its file */
+        a->sa.ss_family = AF_UNIX;
+        a->is_loopback = true;
+        snprintf(a->text, sizeof(a->text), "unix-socket");
+        return true;
+    }
+    return err_set(err, ERR_UNSUPPORTED, "socket: address family %d is neither IPv4, IPv6 nor unix", (int)sa->sa_family);
 }
 
 bool net_addr_parse(struct net_addr *a, const char *text, struct err *err)

@@ -12,7 +12,7 @@
 #include "base/err.h"
 
 struct net_addr {
-    struct sockaddr_storage sa; /* AF_INET or AF_INET6 */
+    struct sockaddr_storage sa; /* AF_INET or AF_INET6; of AF_UNIX the family only */
     char text[80];              /* "127.0.0.1:8080", "[::1]:8080" */
     int port;
     bool is_loopback; /* nobody outside this machine can reach it */

@@ -83,6 +83,7 @@ void net_loop_stop(struct net_loop *l)
 }
 
 void net_loop_step(struct net_loop *l) { uv_run(&l->uv, UV_RUN_ONCE); }
+void net_loop_poll(struct net_loop *l) { uv_run(&l->uv, UV_RUN_NOWAIT); }
 
 uint64_t net_loop_now_ms(const struct net_loop *l) { return uv_now(&l->uv); }
 

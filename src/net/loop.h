@@ -24,6 +24,7 @@ void net_loop_run(struct net_loop *l);
 void net_loop_stop(struct net_loop *l);
 /* One round: waits until something happened.  For the end of life, when somebody must be waited for. */
 void net_loop_step(struct net_loop *l);
+void net_loop_poll(struct net_loop *l); /* the same without waiting */
 uint64_t net_loop_now_ms(const struct net_loop *l); /* of this round; starts anywhere, never goes back */
 
 typedef void net_fn(void *ctx);
