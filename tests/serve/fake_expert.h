@@ -137,10 +137,34 @@ static void fake_look(struct fake_job *w)
     w->j->on_event(w->j->ctx, &(struct expert_event){ .kind = EXPERT_RESULT, .result = &r });
 }
 
+/* Raw tensors: each input comes back as out_NAME; "big" is many numbers; the session's number as a tensor. */
+static void fake_infer(struct fake_job *w)
+{
+    const struct task_request *rq = &w->j->request;
+    static float big[60000];
+    int64_t session[3] = { (int64_t)rq->session, rq->session_start, rq->session_end };
+    struct tensor more[2] = { { .name = "big", .type = TENSOR_F32, .n_dims = 1, .dims = { 60000 }, .data = big, .n_bytes = sizeof(big) },
+                              { .name = "session", .type = TENSOR_I64, .n_dims = 1, .dims = { 3 }, .data = session, .n_bytes = sizeof(session) } };
+    for (int i = 0; i < rq->n_tensors + 2; i++) {
+        struct tensor t = i < rq->n_tensors ? rq->tensors[i] : more[i - rq->n_tensors];
+        char name[100];
+        snprintf(name, sizeof(name), "out_%s", t.name);
+        if (i < rq->n_tensors)
+            t.name = name;
+        bool is_wanted = rq->n_outputs == 0 && strcmp(t.name, "big") != 0;
+        for (int k = 0; k < rq->n_outputs; k++)
+            is_wanted = is_wanted || strcmp(rq->outputs[k], t.name) == 0;
+        if (is_wanted)
+            w->j->on_event(w->j->ctx, &(struct expert_event){ .kind = EXPERT_TENSOR, .tensor = &t });
+    }
+}
+
 /* One step of a job beyond text. */
 static void fake_media(struct fake_job *w, int i, const char *prompt)
 {
-    if (w->j->task == EXPERT_TRANSCRIBE)
+    if (w->j->task == EXPERT_INFER)
+        fake_infer(w);
+    else if (w->j->task == EXPERT_TRANSCRIBE)
         fake_hear(w, i, strncmp(prompt, "pieces", 6) == 0);
     else if (w->j->task == EXPERT_SPEAK)
         fake_speak(w, i);
@@ -271,11 +295,24 @@ static void fake_stop(struct expert *e, uint64_t drain_ns)
         usleep(500);
 }
 
+static bool fake_info(struct expert *e, struct task_info *out)
+{
+    struct fake *f = (struct fake *)e;
+    if (!(f->tasks & EXPERT_INFER))
+        return false;
+    *out = (struct task_info){ .tasks = f->tasks, .n_inputs = 1, .n_outputs = 1 };
+    snprintf(out->inputs[0].name, TASK_NAME_MAX, "x");
+    snprintf(out->outputs[0].name, TASK_NAME_MAX, "out_x");
+    out->inputs[0].shape = out->outputs[0].shape = (struct tensor){ .type = TENSOR_F32, .n_dims = 2, .dims = { -1, 3 } };
+    return true;
+}
+
 static void fake_wake(struct expert *e) { (void)e; }
 static void fake_free(struct expert *e) { free(e); }
 static bool fake_wait_ready(struct expert *e, struct err *err) { return (void)e, (void)err, true; }
 static const struct expert_ops fake_ops = {
     .free = fake_free, .submit = fake_submit, .wake = fake_wake, .card = fake_card, .metrics = fake_metrics, .stop = fake_stop, .wait_ready = fake_wait_ready,
+    .info = fake_info,
 };
 
 #endif
