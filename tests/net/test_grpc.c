@@ -1,7 +1,7 @@
 /* tests/net/test_grpc.c - gRPC: its small codecs, and a server of a few methods asked frame by frame. */
 #define _GNU_SOURCE /* usleep */
 #include "net/grpc.h"
-#include "net/h2_client.h"
+#include "net/h2_peer.h"
 
 /* ---- codecs ---- */
 

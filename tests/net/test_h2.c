@@ -1,7 +1,7 @@
 /* tests/net/test_h2.c - HTTP/2 over real sockets: friendly, slow, greedy and hostile clients, frame by frame. */
 #define _GNU_SOURCE /* usleep */
 #include "net/http.h"
-#include "net/h2_client.h"
+#include "net/h2_peer.h"
 
 static const struct http_server_config quick = { .head_ms = 800, .body_ms = 800, .idle_ms = 1500, .stall_ms = 900, .linger_ms = 300 };
 static const struct http_server_config usual = { 0 };

@@ -1,7 +1,7 @@
-/* tests/net/h2_client.h - an HTTP/2 client that writes its frames by hand, so that it can write wrong ones.
+/* tests/net/h2_peer.h - an HTTP/2 client that writes its frames by hand, so that it can write wrong ones.
  * It reads what comes into a table of streams. */
-#ifndef TUTTI_TESTS_H2_CLIENT_H
-#define TUTTI_TESTS_H2_CLIENT_H
+#ifndef TUTTI_TESTS_H2_PEER_H
+#define TUTTI_TESTS_H2_PEER_H
 #include <nghttp2/nghttp2.h>
 
 #include "net/http_app.h"
