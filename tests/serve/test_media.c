@@ -332,6 +332,40 @@ TEST(pictures_in_messages_go_to_models_that_see)
     end(v);
 }
 
+TEST(addresses_of_pictures_are_passed_on_only_where_that_is_allowed)
+{
+    struct fake *const fakes[] = { fake_new("seer", EXPERT_WARM) };
+    fakes[0]->tasks = EXPERT_CHAT;
+    fakes[0]->sees = true;
+    struct service *v = start_fakes((struct serve_config){ .allows_remote_images = true }, fakes, 1);
+    struct answer a = chat_image(v, "seer", "https://example.org/a.png");
+    CHECK(a.status == 200 && strstr(a.body.data, "\"content\":\"w0 \""), "%s", a.body.data);
+    answer_fini_(&a);
+    check_error(chat_image(v, "seer", "ftp://example.org/a.png"), 400, "invalid_value", "another protocol");
+    end(v);
+}
+
+TEST(a_slow_reader_holds_its_own_speech)
+{
+    struct service *v = start_media();
+    const int fd = dial(v), small = 128 << 10;
+    char piece[65536];
+    size_t n = 0;
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+    send_request(fd, "POST", "/v1/audio/speech", "", "{\"input\":\"words 12000 0\"}"); /* 38 MB: more than any kernel buffers */
+    for (int i = 0; i < 10000 && v->fake[2]->n_held == 0; i++)
+        usleep(1000);
+    CHECK(v->fake[2]->n_held > 0, "nobody was held");
+    struct answer quick = speak(v, "words 1 0", ",\"response_format\":\"pcm\"");
+    CHECK(quick.status == 200 && quick.body.len == 3200, "another one waits");
+    answer_fini_(&quick);
+    for (ssize_t k; (k = recv(fd, piece, sizeof(piece), 0)) > 0;)
+        n += (size_t)k;
+    CHECK(n > 12000 * 3200, "%zu bytes", n);
+    close(fd);
+    end(v);
+}
+
 /* ---- experts that fail ---- */
 
 TEST(another_expert_answers_when_none_was_named_and_the_first_cannot)
