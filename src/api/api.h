@@ -49,6 +49,8 @@ struct api_env {
     net_fn *on_idle;          /* after the last exchange went; may be NULL */
     void *on_idle_ctx;
     size_t body_max_bytes;    /* of a request; net/ refuses more */
+    uint64_t bodies_max_bytes; /* of all requests together; 0: no limit */
+    uint64_t bodies_bytes;    /* that are held now */
     uint32_t load_wait_ms;    /* how long a request waits for a model that is being loaded */
 };
 

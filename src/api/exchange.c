@@ -99,6 +99,7 @@ static void maybe_free(struct exchange *x)
         env->exchanges = x->next;
     if (x->next)
         x->next->prev = x->prev;
+    env->bodies_bytes -= x->n_body_bytes;
     free_fields(x);
     if (--env->n_exchanges > 0)
         return;
@@ -234,8 +235,20 @@ bool exchange_work(struct exchange *x, net_fn *work, net_fn *done, struct err *e
 static void on_data(void *ctx, const char *bytes, size_t n)
 {
     struct exchange *x = ctx;
-    if (x->state == EXCHANGE_BODY)
-        buf_append(&x->body, bytes, n);
+    struct api_env *env = x->call.env;
+    if (x->state != EXCHANGE_BODY || x->error.status != 0)
+        return;
+    if (env->bodies_max_bytes && env->bodies_bytes + n > env->bodies_max_bytes) {
+        openai_fail(&x->error, 503, "overloaded", NULL, "the bodies of all requests together pass %llu bytes, which is the limit",
+                    (unsigned long long)env->bodies_max_bytes);
+        buf_fini(&x->body);
+        env->bodies_bytes -= x->n_body_bytes;
+        x->n_body_bytes = 0;
+        return;
+    }
+    env->bodies_bytes += n;
+    x->n_body_bytes += n;
+    buf_append(&x->body, bytes, n);
 }
 
 static void on_parsed(void *ctx)

@@ -52,6 +52,7 @@ struct exchange {
     struct exchange *prev, *next;
     enum exchange_state state;
     struct buf body;
+    size_t n_body_bytes;       /* came, and are counted until the exchange is freed */
     char content_type[EXCHANGE_TYPE_MAX]; /* of the body; longer ones are cut */
     char *query;               /* owned; NULL: none */
     struct openai_error error; /* status 0: none so far */

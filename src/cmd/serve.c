@@ -48,6 +48,7 @@ static bool fill(struct serve_config *s, const struct config *c, struct err *err
     s->load_wait_ms = (uint32_t)config_number(c, CONFIG_LOAD_WAIT);
     s->http.max_body_bytes = config_number(c, CONFIG_BODY);
     s->http.max_connections = (int)config_number(c, CONFIG_CONNECTIONS);
+    s->max_bodies_bytes = config_number(c, CONFIG_BODIES);
     s->max_audio_s = (double)config_number(c, CONFIG_AUDIO) / 1000;
     s->max_image_px = config_number(c, CONFIG_IMAGE_PIXELS);
     s->max_requests = (int)config_number(c, CONFIG_QUEUE);

@@ -34,6 +34,7 @@
     X(PARALLEL, "llm", "parallel", COUNT, "0", 0, 256, "answers at a time for each model; 0: 8")                       \
     X(KV_Q8, "llm", "kv_q8", BOOL, "false", 0, 0, "keep the K/V cache in 8 bits: half the memory")                     \
     X(BODY, "limits", "body", BYTES, "33554432", 1024, 1 << 30, "largest body of a request")                           \
+    X(BODIES, "limits", "bodies", BYTES, "1073741824", 1024, 0, "largest sum of the bodies of all requests that are there")  \
     X(IMAGE_PIXELS, "limits", "image_pixels", COUNT, "64000000", 1, 1000000000, "largest picture, width times height") \
     X(AUDIO, "limits", "audio", TIME, "14400000", 1000, 0, "longest sound that is listened to")                        \
     X(CONNECTIONS, "limits", "connections", COUNT, "4096", 1, 1000000, "most connections at a time")                   \

@@ -216,6 +216,7 @@ static bool start(struct serve *s, struct err *err)
     if (k->http.max_body_bytes)
         s->env.body_max_bytes = (size_t)k->http.max_body_bytes;
     s->env.max_image_px = k->max_image_px;
+    s->env.bodies_max_bytes = k->max_bodies_bytes;
     s->env.max_audio_s = k->max_audio_s;
     s->env.max_exchanges = k->max_requests;
     s->env.allows_remote_images = k->allows_remote_images;

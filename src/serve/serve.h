@@ -35,6 +35,7 @@ struct serve_config {
     int n_aliases;
     bool allows_remote_images; /* addresses of pictures in chat messages go on to experts that see */
     uint64_t max_image_px;     /* zero means the default, here and below: no limit of our own */
+    uint64_t max_bodies_bytes; /* of all requests together */
     double max_audio_s;
     int max_requests;          /* that wait or run */
     uint32_t load_wait_ms;
