@@ -119,6 +119,26 @@ TEST(a_voice_gets_numbers_scales_and_speaker_and_its_sound_comes_in_pieces)
     try_close(&t);
 }
 
+TEST(phonemes_come_from_espeak)
+{
+    char model[600], json[620], yaml[2000];
+    struct try_task t;
+    try_ort_path = test_onnx_library();
+    tmp_copy("ipa.onnx", model);
+    snprintf(json, sizeof(json), "%s.json", model);
+    write_voice(model, false);
+    put_file(json, "{\"audio\":{\"sample_rate\":8000},\"espeak\":{\"voice\":\"en-us\"},\"phoneme_id_map\":{\"_\":[0],\"^\":[1],\"$\":[2],\"h\":[10],"
+                   "\"\xc9\x99\":[11],\"l\":[12],\"o\":[13],\"\xca\x8a\":[14],\"\xcb\x88\":[15],\".\":[16]}}");
+    snprintf(yaml, sizeof(yaml), "task: speak\nkind: onnx\nmodel: %s\nnormalise: false\nlength: 0\n", model);
+    TRY_OPEN(&t, yaml, NULL);
+    REQUIRE(try_text(&t, EXPERT_SPEAK, "Hello.", (struct task_options) { 0 }), "%s", t.err.text);
+    static const int ids[] = { 1, 0, 10, 0, 11, 0, 12, 0, 15, 0, 13, 0, 14, 0, 16, 0, 2 }; /* ^ h @ l ' o U . $ */
+    REQUIRE(t.n_samples == (int)(sizeof(ids) / sizeof(*ids)) * EACH, "%d samples", t.n_samples);
+    for (int i = 0; i < t.n_samples; i++)
+        CHECK(fabs(t.samples[i] - ids[i / EACH] / 100.0) < 1e-5, "number %d: %g", i / EACH, t.samples[i]);
+    try_close(&t);
+}
+
 /* Acoustic: [1,T] -> mel [1,2,T * EACH], both rows the value / 200.  Vocoder: the sum of the rows: [1,T * EACH]. */
 TEST(two_stages_hand_over_in_place)
 {
