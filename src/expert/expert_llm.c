@@ -58,6 +58,9 @@ void work_free(struct work *w)
 
 /* ---- the calls of expert.h ---- */
 
+/* Under the lock. */
+static bool may_retry(const struct expert_llm *e) { return e->opt.is_lazy && clock_ns() >= e->retry_ns; }
+
 static bool submit(struct expert *base, struct job *j, struct err *err)
 {
     struct expert_llm *e = (struct expert_llm *)base;
@@ -69,7 +72,7 @@ static bool submit(struct expert *base, struct job *j, struct err *err)
     pthread_mutex_lock(&e->lock);
     if (e->stopping)
         err_set(err, ERR_BUSY, "%s is shutting down", e->id);
-    else if (e->m.state == EXPERT_DOWN)
+    else if (e->m.state == EXPERT_DOWN && !may_retry(e))
         err_set(err, ERR_BUSY, "%s is down: %.180s", e->id, e->down.text);
     else if (e->card.tasks && !(e->card.tasks & j->task))
         err_set(err, ERR_UNSUPPORTED, "%s cannot do '%s'", e->id, expert_task_name(j->task));
@@ -78,6 +81,8 @@ static bool submit(struct expert *base, struct job *j, struct err *err)
     else
         ok = true;
     if (ok) {
+        if (e->m.state == EXPERT_DOWN)
+            e->m.state = EXPERT_COLD;
         w->ticket = e->n_tickets++;
         e->n_open++;
         e->n_jobs++;
@@ -131,6 +136,7 @@ static void stop(struct expert *base, uint64_t drain_ns)
     e->stopping = true;
     e->flags_changed = true;
     pthread_cond_signal(&e->engine_wake);
+    pthread_cond_broadcast(&e->changed); /* who waits for a load */
     while (e->n_jobs > 0)
         pthread_cond_wait(&e->changed, &e->lock);
     pthread_mutex_unlock(&e->lock);
@@ -140,13 +146,30 @@ static bool wait_ready(struct expert *base, struct err *err)
 {
     struct expert_llm *e = (struct expert_llm *)base;
     pthread_mutex_lock(&e->lock);
-    while (e->m.state == EXPERT_LOADING)
+    if (e->opt.is_lazy && e->m.state == EXPERT_DOWN)
+        e->m.state = EXPERT_COLD; /* asked by hand it tries at once */
+    if (e->m.state == EXPERT_COLD && !e->stopping) {
+        e->wants_warm = true;
+        pthread_cond_signal(&e->front_wake);
+    }
+    while (e->m.state == EXPERT_LOADING || (e->m.state == EXPERT_COLD && e->wants_warm && !e->stopping))
         pthread_cond_wait(&e->changed, &e->lock);
-    const bool ok = e->m.state != EXPERT_DOWN;
-    if (!ok)
+    const bool ok = e->m.state == EXPERT_WARM || e->m.state == EXPERT_BUSY;
+    if (e->m.state == EXPERT_DOWN)
         *err = e->down;
+    else if (!ok)
+        err_set(err, ERR_BUSY, "%s %s", e->id, e->stopping ? "is shutting down" : "was unloaded");
     pthread_mutex_unlock(&e->lock);
     return ok;
+}
+
+static void unload(struct expert *base)
+{
+    struct expert_llm *e = (struct expert_llm *)base;
+    pthread_mutex_lock(&e->lock);
+    e->wants_unload = true;
+    pthread_cond_signal(&e->front_wake);
+    pthread_mutex_unlock(&e->lock);
 }
 
 /* Everything that is there, in any state of opening. */
@@ -166,13 +189,8 @@ static void free_expert(struct expert *base)
         pthread_join(e->engine, NULL);
     token_list_fini(&e->tokens);
     buf_fini(&e->rendered);
-    free(e->dry_breakers);
-    engine_fini(e);
-    free(e->eog);
-    template_free(e->template);
-    llm_model_free(e->model);
-    pool_free(e->pool);
-    vocab_free(e->vocab);
+    residence_unload(e);
+    keeper_leave(e->seat);
     gguf_close(e->gguf);
     free(e->template_text);
     pthread_cond_destroy(&e->front_wake);
@@ -190,6 +208,7 @@ static const struct expert_ops ops = {
     .metrics = get_metrics,
     .stop = stop,
     .wait_ready = wait_ready,
+    .unload = unload,
 };
 
 /* ---- opening ---- */
@@ -241,13 +260,13 @@ struct expert *expert_llm_open(const char *path, const struct expert_llm_options
     if (!e)
         return err_null(err, ERR_NOMEM, "%s: no memory", path);
     e->base.ops = &ops;
-    e->m.state = EXPERT_LOADING;
+    e->m.state = opt && opt->is_lazy ? EXPERT_COLD : EXPERT_LOADING;
     set_id(e, path, opt ? opt->id : NULL);
     pthread_condattr_t attr;
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC); /* the clock of clock_ns() */
     pthread_mutex_init(&e->lock, NULL);
-    pthread_cond_init(&e->front_wake, NULL);
+    pthread_cond_init(&e->front_wake, &attr);
     pthread_cond_init(&e->engine_wake, &attr);
     pthread_cond_init(&e->changed, NULL);
     pthread_condattr_destroy(&attr);
@@ -266,6 +285,8 @@ struct expert *expert_llm_open(const char *path, const struct expert_llm_options
     snprintf(e->card.kind, sizeof(e->card.kind), "llm");
     e->card.file_bytes = gguf_file_bytes(e->gguf);
     e->card.privacy = EXPERT_LOCAL;
+    if (!residence_join(e, e->opt.keeper, err))
+        goto fail;
     if (!(e->has_front = start_thread(&e->front, front_main, e, err)) ||
         !(e->has_engine = start_thread(&e->engine, engine_main, e, err)))
         goto fail;

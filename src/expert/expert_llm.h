@@ -5,7 +5,8 @@
  * Touches: the model's file, memory, threads: a front thread (loads the model, then renders templates and
  *          tokenizes), an engine thread (the scheduler) and its pool.
  * Rule:    opening checks the file's head and returns; the rest of loading is the front thread's work, and
- *          jobs may be submitted meanwhile.  Idle it uses no CPU.
+ *          jobs may be submitted meanwhile.  Unloading (idle, or asked to) happens there too, while the engine thread
+ *          sleeps.  Idle it uses no CPU.
  */
 #ifndef TUTTI_EXPERT_EXPERT_LLM_H
 #define TUTTI_EXPERT_EXPERT_LLM_H
@@ -14,6 +15,8 @@
 
 #include "base/err.h"
 #include "expert/expert.h"
+
+struct keeper;
 
 struct expert_llm_options { /* zero means the default */
     const char *id;    /* what clients call it; default: the file's name without .gguf */
@@ -27,6 +30,9 @@ struct expert_llm_options { /* zero means the default */
     uint32_t cpu;      /* enum cpu_flag bits that may be used; 0: all that the machine has */
     const char *chat_template; /* instead of the file's; borrowed for the call */
     bool is_quiet;     /* a failed load is not logged: whoever waits for it says so */
+    bool is_lazy;      /* loaded by the first job or expert_wait_ready(); after a failed load the next job tries again */
+    uint64_t keep_ms;  /* idle before it is unloaded by itself; 0: never */
+    struct keeper *keeper; /* asked before loading, and told to make room; NULL: nobody */
 };
 
 /* NULL with err: no such file, no model, no memory.  Owned by the caller (expert_free). */

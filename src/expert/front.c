@@ -1,12 +1,13 @@
 /* expert/front.c - the front thread of an LLM expert: loads the model, then makes token ids out of jobs.
  *
- * A hostile template or a megabyte of text costs time here and not in the engine thread, where others' answers are
+ * It also unloads it when that is asked for (residence.c).  A hostile template or a megabyte of text costs time here and not in the engine thread, where others' answers are
  * streaming.  Start at front_main().
  */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -20,6 +21,7 @@ enum {
     TOKENS_KEEP = 1 << 20,    /* a list longer than that is given back */
     RENDERED_MAX_BYTES = 64 << 20,
 };
+static const uint64_t RETRY_NS = 5000000000u; /* after a failed load, when it is lazy */
 
 /* What the plain template's user turn begins with: a model without a template knows no better end. */
 static const struct job_text plain_stop = { "\nUser:", 6 };
@@ -331,50 +333,120 @@ static void forget_large(struct expert_llm *e)
     }
 }
 
-static void serve_inbox(struct expert_llm *e)
+static void wait_until(struct expert_llm *e, uint64_t until_ns)
 {
+    if (until_ns == UINT64_MAX) {
+        pthread_cond_wait(&e->front_wake, &e->lock);
+        return;
+    }
+    const struct timespec t = { (time_t)(until_ns / 1000000000u), (long)(until_ns % 1000000000u) };
+    pthread_cond_timedwait(&e->front_wake, &e->lock, &t);
+}
+
+/* While the model is there.  true: it shall go (the state is cold, the engine thread sleeps); false: the end. */
+static bool serve_inbox(struct expert_llm *e)
+{
+    uint64_t idle_until_ns = UINT64_MAX;
     pthread_mutex_lock(&e->lock);
     while (!e->quit) {
         struct work *w = e->inbox.first;
-        if (!w) {
-            pthread_cond_wait(&e->front_wake, &e->lock);
-            continue;
+        const bool is_leaving = e->give_back || e->wants_unload;
+        const bool is_still = e->n_jobs == e->inbox.n && !e->ready.first && e->is_engine_idle;
+        if (is_still && (is_leaving || (!w && clock_ns() >= idle_until_ns))) {
+            e->m.state = EXPERT_COLD;
+            pthread_mutex_unlock(&e->lock);
+            return true;
         }
-        work_list_remove(&e->inbox, w);
-        pthread_mutex_unlock(&e->lock);
-        w->failed = !prepare(e, w, &w->err);
-        forget_large(e);
-        pthread_mutex_lock(&e->lock);
-        work_list_push(&e->ready, w);
-        pthread_cond_signal(&e->engine_wake);
+        if (is_still && !w && e->has_begun) {
+            pthread_mutex_unlock(&e->lock);
+            e->has_begun = false;
+            if (e->seat)
+                keeper_end(e->seat);
+            idle_until_ns = e->opt.keep_ms ? clock_ns() + e->opt.keep_ms * 1000000u : UINT64_MAX;
+            pthread_mutex_lock(&e->lock);
+        } else if (!w || is_leaving) {
+            wait_until(e, e->has_begun ? UINT64_MAX : idle_until_ns);
+        } else if (!e->has_begun) {
+            pthread_mutex_unlock(&e->lock);
+            e->has_begun = !e->seat || keeper_begin(e->seat);
+            pthread_mutex_lock(&e->lock);
+            e->give_back |= !e->has_begun;
+        } else {
+            work_list_remove(&e->inbox, w);
+            pthread_mutex_unlock(&e->lock);
+            w->failed = !prepare(e, w, &w->err);
+            forget_large(e);
+            pthread_mutex_lock(&e->lock);
+            work_list_push(&e->ready, w);
+            pthread_cond_signal(&e->engine_wake);
+        }
     }
+    pthread_mutex_unlock(&e->lock);
+    return false;
+}
+
+/* Sleeps until the model is wanted.  false: the end. */
+static bool wait_until_wanted(struct expert_llm *e)
+{
+    pthread_mutex_lock(&e->lock);
+    while (!e->quit && e->m.state != EXPERT_LOADING && !(e->m.state == EXPERT_COLD && (e->inbox.first || e->wants_warm)))
+        pthread_cond_wait(&e->front_wake, &e->lock);
+    const bool ok = !e->quit;
+    if (ok) {
+        e->m.state = EXPERT_LOADING;
+        e->wants_unload = e->give_back = false;
+    }
+    pthread_mutex_unlock(&e->lock);
+    return ok;
+}
+
+static void tell_state(struct expert_llm *e, enum expert_state state, uint64_t load_ns, const struct err *why)
+{
+    pthread_mutex_lock(&e->lock);
+    e->m.load_ns = load_ns;
+    e->m.state = state;
+    e->down = *why;
+    e->retry_ns = clock_ns() + RETRY_NS;
+    snprintf(e->m.why, sizeof(e->m.why), "%s", state == EXPERT_DOWN ? why->text : "");
+    e->wants_warm = false;
+    pthread_cond_broadcast(&e->changed);
+    pthread_cond_signal(&e->engine_wake);
     pthread_mutex_unlock(&e->lock);
 }
 
 void *front_main(void *arg)
 {
     struct expert_llm *e = arg;
-    struct err err = { 0 };
-    const uint64_t start = clock_ns();
     token_list_init(&e->tokens, TOKENS_MAX);
     buf_init(&e->rendered, RENDERED_MAX_BYTES);
-    const bool ok = load(e, &err);
-    if (ok)
-        make_card(e);
-    pthread_mutex_lock(&e->lock);
-    e->m.load_ns = clock_ns() - start;
-    e->m.state = ok ? EXPERT_WARM : EXPERT_DOWN;
-    e->down = err;
-    snprintf(e->m.why, sizeof(e->m.why), "%s", ok ? "" : err.text);
-    pthread_cond_broadcast(&e->changed);
-    pthread_cond_signal(&e->engine_wake);
-    const double load_ms = (double)e->m.load_ns / 1e6;
-    pthread_mutex_unlock(&e->lock);
-    if (ok) {
-        log_info("%s: ready after %.0f ms", e->id, load_ms);
-        serve_inbox(e);
-    } else if (!e->opt.is_quiet) {
-        log_error("%s: %s", e->id, err.text);
+    while (wait_until_wanted(e)) {
+        struct err err = { 0 };
+        const enum residence may = residence_ask(e, &err);
+        const uint64_t start = clock_ns();
+        if (may == RESIDENCE_QUIT) {
+            tell_state(e, EXPERT_COLD, 0, &err);
+            continue;
+        }
+        const bool ok = may == RESIDENCE_GO && load(e, &err);
+        const uint64_t load_ns = clock_ns() - start;
+        if (ok) {
+            make_card(e);
+            residence_loaded(e, load_ns);
+        } else {
+            residence_unload(e);
+            if (may == RESIDENCE_GO)
+                residence_gave(e);
+        }
+        tell_state(e, ok ? EXPERT_WARM : EXPERT_DOWN, load_ns, &err);
+        if (ok)
+            log_info("%s: ready after %.0f ms", e->id, (double)load_ns / 1e6);
+        else if (!e->opt.is_quiet)
+            log_error("%s: %s", e->id, err.text);
+        if (ok && serve_inbox(e)) {
+            residence_unload(e);
+            residence_gave(e);
+            log_info("%s: unloaded", e->id);
+        }
     }
     return NULL;
 }

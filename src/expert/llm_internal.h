@@ -1,5 +1,5 @@
 /* expert/llm_internal.h - what the parts of an LLM expert share: expert_llm.c (door and lists), front.c (loading,
- * prompts), schedule.c (the engine thread).
+ * prompts), residence.c (when the model is in memory), schedule.c (the engine thread).
  *
  * A job's way:  submit -> inbox -> front thread (render, tokenize) -> ready -> engine thread: live -> final event.
  * Whoever moves a work between the lists holds the lock; only the engine thread sends events and ends a work,
@@ -17,6 +17,7 @@
 #include "expert/answer.h"
 #include "expert/expert.h"
 #include "expert/expert_llm.h"
+#include "expert/keeper.h"
 #include "gguf/gguf.h"
 #include "kernels/kernels.h"
 #include "llm/llm.h"
@@ -141,11 +142,19 @@ struct expert_llm {
     int n_jobs;         /* ... or finished, but the final event is still under way */
     uint64_t n_tickets;
     bool stopping, quit;
+    bool wants_warm, wants_unload, give_back; /* for the front thread: load although no job waits; unload when nothing runs */
+    bool is_engine_idle;                      /* it sleeps and has no work: the model may go */
+    uint64_t retry_ns;                        /* down and lazy: a job after that tries again */
     bool flags_changed;  /* cancel, hold, a deadline, stop: look at all works */
     uint64_t drain_until_ns; /* stopping: jobs may go on until then */
     struct err down;         /* state down: why */
     struct expert_metrics m;
     struct expert_card card;
+
+    struct keeper_seat *seat; /* NULL: no keeper.  Never called with the lock held */
+    bool has_begun;           /* front thread: keeper_begin() */
+    uint64_t need_bytes;      /* front thread: what a load is expected to take */
+    _Atomic uint64_t held_bytes; /* while loaded */
 
     bool has_front, has_engine;
     pthread_t front, engine;
@@ -158,4 +167,11 @@ void *engine_main(void *arg);
 /* What load() makes for the engine thread; false with err. */
 bool engine_init(struct expert_llm *e, struct err *err);
 void engine_fini(struct expert_llm *e);
+/* residence.c: the model comes and goes; all on the front thread, none with the lock held but where it says so. */
+bool residence_join(struct expert_llm *e, struct keeper *keeper, struct err *err);
+enum residence { RESIDENCE_GO, RESIDENCE_NO, RESIDENCE_QUIT };
+enum residence residence_ask(struct expert_llm *e, struct err *err); /* waits for memory; jobs may end meanwhile */
+void residence_loaded(struct expert_llm *e, uint64_t load_ns);
+void residence_unload(struct expert_llm *e); /* everything that load() made; the engine thread sleeps */
+void residence_gave(struct expert_llm *e);
 #endif

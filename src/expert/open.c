@@ -22,6 +22,10 @@ static struct expert *open_llm(struct card *card, const struct expert_env *env, 
         opt.id = card->id;
         opt.n_ctx = (int)n_ctx;
         opt.n_seq_max = (int)n_seq;
+        opt.is_lazy = true;
+        opt.is_quiet = env->is_quiet;
+        opt.keep_ms = card->keep_ms == UINT64_MAX ? 0 : card->keep_ms; /* not said: only when others need the memory */
+        opt.keeper = env->keeper;
         if (card->threads)
             opt.n_threads = card->threads;
         e = expert_llm_open(path, &opt, err);

@@ -77,6 +77,12 @@ void engine_fini(struct expert_llm *e)
     free(e->running);
     free(e->batch);
     llm_ctx_free(e->ctx);
+    e->out = (struct answer_out){ 0 };
+    e->scratch = NULL;
+    e->logits_copy = e->vector = NULL;
+    e->sampled = e->running = NULL;
+    e->batch = NULL;
+    e->ctx = NULL;
 }
 
 /* ---- events and endings ---- */
@@ -280,11 +286,16 @@ static bool wait_for_work(struct expert_llm *e, bool go_on)
         }
         if (go_on || e->ready.first || e->flags_changed || (e->m.state == EXPERT_DOWN && e->inbox.first) ||
             (until && now >= until)) {
-            e->flags_changed = false;
+            e->flags_changed = e->is_engine_idle = false;
             pull(e, now, stop_now);
             pthread_mutex_unlock(&e->lock);
             sweep(e, now, stop_now);
             return true;
+        }
+        if (!e->is_engine_idle && !e->live.first) {
+            e->is_engine_idle = true; /* nothing here touches the model until the next turn */
+            if (e->seat || e->opt.keep_ms || e->wants_unload)
+                pthread_cond_signal(&e->front_wake);
         }
         if (until) {
             const struct timespec t = { (time_t)(until / 1000000000u), (long)(until % 1000000000u) };

@@ -1,0 +1,109 @@
+/* expert/residence.c - when the model of an LLM expert is in memory: what the keeper (keeper.h) is asked and told, and how
+ * everything that load() made goes away again.  Start reading at residence_ask(). */
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "expert/llm_internal.h"
+
+/* ---- what the keeper calls, with its lock held ---- */
+
+static void give_back(void *ctx)
+{
+    struct expert_llm *e = ctx;
+    pthread_mutex_lock(&e->lock);
+    e->give_back = true;
+    pthread_cond_signal(&e->front_wake);
+    pthread_mutex_unlock(&e->lock);
+}
+
+static uint64_t observe(void *ctx) { return atomic_load(&((struct expert_llm *)ctx)->held_bytes); }
+
+static void memory_changed(void *ctx)
+{
+    struct expert_llm *e = ctx;
+    pthread_mutex_lock(&e->lock);
+    pthread_cond_signal(&e->front_wake);
+    pthread_mutex_unlock(&e->lock);
+}
+
+/* ---- what we call ---- */
+
+bool residence_join(struct expert_llm *e, struct keeper *keeper, struct err *err)
+{
+    /* Weights once, in whatever form, and a cache that is not known before the file was read: an eighth of that.  The first
+     * load tells the figures of the second. */
+    e->need_bytes = gguf_file_bytes(e->gguf) + gguf_file_bytes(e->gguf) / 8;
+    if (!keeper)
+        return true;
+    e->seat = keeper_join(keeper, &(struct keeper_client){ .id = e->id, .ctx = e, .give_back = give_back, .observe = observe, .wake = memory_changed }, err);
+    return e->seat != NULL;
+}
+
+enum residence residence_ask(struct expert_llm *e, struct err *err)
+{
+    while (e->seat) {
+        int again_ms = 0;
+        const enum keeper_answer a = keeper_ask(e->seat, e->need_bytes, &again_ms, err);
+        if (a == KEEPER_GO)
+            return RESIDENCE_GO;
+        if (a == KEEPER_NO)
+            return RESIDENCE_NO;
+        const uint64_t until = clock_ns() + (uint64_t)(again_ms > 0 ? again_ms : 100) * 1000000u;
+        const struct timespec t = { (time_t)(until / 1000000000u), (long)(until % 1000000000u) };
+        pthread_mutex_lock(&e->lock);
+        if (!e->quit)
+            pthread_cond_timedwait(&e->front_wake, &e->lock, &t);
+        const bool is_wanted = !e->quit && (e->inbox.first || e->wants_warm);
+        pthread_mutex_unlock(&e->lock);
+        if (!is_wanted) {
+            keeper_withdraw(e->seat);
+            return RESIDENCE_QUIT;
+        }
+    }
+    return RESIDENCE_GO;
+}
+
+void residence_loaded(struct expert_llm *e, uint64_t load_ns)
+{
+    pthread_mutex_lock(&e->lock);
+    const uint64_t held = e->card.weight_bytes + e->card.kv_bytes;
+    pthread_mutex_unlock(&e->lock);
+    atomic_store(&e->held_bytes, held);
+    e->need_bytes = held;
+    e->has_begun = true; /* the keeper takes it so */
+    if (e->seat)
+        keeper_loaded(e->seat, load_ns);
+}
+
+void residence_gave(struct expert_llm *e)
+{
+    atomic_store(&e->held_bytes, 0);
+    e->has_begun = false;
+    pthread_mutex_lock(&e->lock);
+    e->give_back = false;
+    pthread_mutex_unlock(&e->lock);
+    if (e->seat)
+        keeper_gave(e->seat);
+}
+
+void residence_unload(struct expert_llm *e)
+{
+    engine_fini(e);
+    free(e->eog);
+    free(e->dry_breakers);
+    template_free(e->template);
+    llm_model_free(e->model);
+    pool_free(e->pool);
+    vocab_free(e->vocab);
+    e->eog = NULL;
+    e->n_eog = 0;
+    e->dry_breakers = NULL;
+    e->template = NULL;
+    e->is_plain_template = false;
+    e->model = NULL;
+    e->pool = NULL;
+    e->vocab = NULL;
+}
