@@ -81,7 +81,7 @@ struct expert_ops { /* one constant table per kind; every function is there */
     void (*stop)(struct expert *e, uint64_t drain_ns);
     bool (*wait_ready)(struct expert *e, struct err *err);
     bool (*info)(struct expert *e, struct task_info *out); /* NULL: it is no task of task.h */
-    void (*unload)(struct expert *e); /* gives its memory back when nothing runs; NULL: it cannot */
+    void (*unload)(struct expert *e); /* gives its memory back when nothing runs or waits; NULL: it cannot */
 };
 
 struct expert { /* first member of each kind's own struct */
@@ -103,7 +103,7 @@ bool expert_get_info(struct expert *e, struct task_info *out);
 /* Accepts no more jobs; those accepted may go on for drain_ns (0: not at all), then they end with
  * ERR_BUSY "shutting down".  Returns when all is still; a second call from another thread shortens the first. */
 void expert_stop(struct expert *e, uint64_t drain_ns);
-/* Gives its memory back as soon as nothing runs; the next job loads it again.  Does not wait. */
+/* Gives its memory back as soon as nothing runs or waits; the next job loads it again.  Does not wait for that. */
 void expert_unload(struct expert *e);
 /* Loads it if need be and blocks until it is warm; false with err when it went down instead.  For cmd/ and tests. */
 bool expert_wait_ready(struct expert *e, struct err *err);

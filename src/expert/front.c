@@ -350,9 +350,9 @@ static bool serve_inbox(struct expert_llm *e)
     pthread_mutex_lock(&e->lock);
     while (!e->quit) {
         struct work *w = e->inbox.first;
-        const bool is_leaving = e->give_back || e->wants_unload;
         const bool is_still = e->n_jobs == e->inbox.n && !e->ready.first && e->is_engine_idle;
-        if (is_still && (is_leaving || (!w && clock_ns() >= idle_until_ns))) {
+        /* jobs that wait keep it, unless others need the memory: the keeper has let it work for a while */
+        if (is_still && (e->give_back || (!w && (e->wants_unload || clock_ns() >= idle_until_ns)))) {
             e->m.state = EXPERT_COLD;
             pthread_mutex_unlock(&e->lock);
             return true;
@@ -364,7 +364,7 @@ static bool serve_inbox(struct expert_llm *e)
                 keeper_end(e->seat);
             idle_until_ns = e->opt.keep_ms ? clock_ns() + e->opt.keep_ms * 1000000u : UINT64_MAX;
             pthread_mutex_lock(&e->lock);
-        } else if (!w || is_leaving) {
+        } else if (!w || e->give_back) {
             wait_until(e, e->has_begun ? UINT64_MAX : idle_until_ns);
         } else if (!e->has_begun) {
             pthread_mutex_unlock(&e->lock);

@@ -143,7 +143,7 @@ static void gave(struct expert_worker *e)
 {
     e->began = false;
     pthread_mutex_lock(&e->lock);
-    e->give_back = false;
+    e->give_back = e->wants_unload = false;
     pthread_mutex_unlock(&e->lock);
     if (e->seat)
         keeper_gave(e->seat);
@@ -591,7 +591,7 @@ static void step(struct expert_worker *e, bool wants_warm, bool give_back, bool 
                 forget_session(e, i);
         if (e->seat)
             keeper_pin(e->seat, e->n_sessions > 0);
-        if (give_back || wants_unload) {
+        if (give_back || (wants_unload && !has_work)) {
             unload(e, give_back ? "others need the memory" : "asked to");
         } else if (has_work) {
             if (!e->began && e->seat && !keeper_begin(e->seat)) {
@@ -693,7 +693,8 @@ void *supervisor_main(void *arg)
         }
         const bool quit = e->quit, stopping = e->stopping, stop_now = e->stopping && now >= e->drain_until_ns;
         const bool wants_warm = e->wants_warm, give_back = e->give_back, wants_unload = e->wants_unload;
-        e->wants_unload = false;
+        if (e->phase == PHASE_NONE || e->phase == PHASE_WAITING)
+            e->wants_unload = false; /* it is not loaded */
         if (e->stopping && !stop_now)
             note(&next, e->drain_until_ns);
         pthread_mutex_unlock(&e->lock);
