@@ -30,7 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     struct buf text;
     buf_init(&text, 16 << 20);
     if (card_put_text(c, &text, &err)) {
-        struct card *again = card_parse("again.yaml", text.data, text.len, "/nonexistent", "/nonexistent", &err);
+        struct card *again = card_parse(card_text_name(c), text.data, text.len, "/nonexistent", "/nonexistent", &err);
         if (!again || strcmp(again->id, c->id) != 0 || again->task != c->task || strcmp(again->kind, c->kind) != 0)
             __builtin_trap();
         for (int i = 0; i < c->node->n_items; i++) {
