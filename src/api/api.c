@@ -102,7 +102,7 @@ struct api_model *api_pick_model(struct api_env *env, const char *id, enum exper
     char able[300];
     const bool is_any = !id || !*id;
     struct api_model *m = is_any ? pick_any(env, task) : api_find_model(env, id);
-    if (m && (tasks_of(m) & task))
+    if (m && ((tasks_of(m) & task) || (task == EXPERT_INFER && !is_any))) /* whether it takes tensors it may know only when it is loaded: it says so */
         return m;
     name_able(env, task, able, sizeof(able));
     if (is_any)
