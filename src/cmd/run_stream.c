@@ -12,7 +12,7 @@ enum { MICROPHONE_HZ = 16000, MICROPHONE_PIECE = 1600 };
 static const unsigned SEEING = EXPERT_CLASSIFY | EXPERT_DETECT | EXPERT_FACES | EXPERT_SEGMENT | EXPERT_OCR | EXPERT_DESCRIBE | EXPERT_EMBED_IMAGE | EXPERT_MOTION;
 static const unsigned LISTENING = EXPERT_VAD | EXPERT_WAKE | EXPERT_KEYWORD;
 
-static bool is_picture(const char *path)
+static bool is_picture(const char *path, double fps)
 {
     unsigned char head[64];
     FILE *f = fopen(path, "rb");
@@ -20,10 +20,11 @@ static bool is_picture(const char *path)
         return true; /* whoever opens it says why not */
     const size_t n = fread(head, 1, sizeof(head), f);
     fclose(f);
-    return n == 0 || image_sniff(head, n) != IMAGE_UNKNOWN;
+    const enum image_kind kind = image_sniff(head, n);
+    return n == 0 || (kind != IMAGE_UNKNOWN && !(kind == IMAGE_JPEG && fps > 0));
 }
 
-enum run_stream run_stream_find(const char *arg, enum expert_task task)
+enum run_stream run_stream_find(const char *arg, enum expert_task task, double fps)
 {
     if (task & LISTENING)
         return strcmp(arg, "mic") == 0 || strncmp(arg, "mic:", 4) == 0 ? RUN_STREAM_MICROPHONE : RUN_STREAM_NONE;
@@ -33,7 +34,7 @@ enum run_stream run_stream_find(const char *arg, enum expert_task task)
         return RUN_STREAM_CAMERA;
     if (strncmp(arg, "rtsp://", 7) == 0 || strncmp(arg, "rtsps://", 8) == 0)
         return RUN_STREAM_RTSP;
-    return is_picture(arg) ? RUN_STREAM_NONE : RUN_STREAM_FILE;
+    return is_picture(arg, fps) ? RUN_STREAM_NONE : RUN_STREAM_FILE;
 }
 
 static bool run_video(enum run_stream kind, const char *arg, double fps, run_stream_fn *fn, void *ctx, struct err *err)

@@ -10,9 +10,10 @@
 #include "task/task.h"
 
 enum run_stream { RUN_STREAM_NONE, RUN_STREAM_FILE, RUN_STREAM_RTSP, RUN_STREAM_CAMERA, RUN_STREAM_MICROPHONE };
-/* For an expert that looks at pictures: /dev/videoN, rtsp://..., or a file that is no picture (then it is a video).
+/* For an expert that looks at pictures: /dev/videoN, rtsp://..., or a file that is no picture (then it is a video); a file of JPEG
+ * pictures one after another when fps is given (else it is its first picture; motion takes all of it at once).
  * For one that listens: "mic" or "mic:DEVICE".  Else RUN_STREAM_NONE. */
-enum run_stream run_stream_find(const char *arg, enum expert_task task);
+enum run_stream run_stream_find(const char *arg, enum expert_task task, double fps);
 
 /* Called with each frame (or 100 ms of sound); false ends the stream, with err. */
 typedef bool run_stream_fn(void *ctx, const struct task_media *m, double t_s, bool is_first, struct err *err);

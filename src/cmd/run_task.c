@@ -234,7 +234,7 @@ static bool run_turn(struct run_task *r, const char *name, int n, char **args, s
         ok = err_set(err, ERR_INPUT, "%s speaks: --out FILE.wav says where to, or --out - for stdout", r->card.id);
     if (ok && r->out)
         ok = (t.sink = run_out_new(r->out, r->task, err)) != NULL;
-    const enum run_stream stream = is_text ? RUN_STREAM_NONE : run_stream_find(args[0], r->task);
+    const enum run_stream stream = is_text ? RUN_STREAM_NONE : run_stream_find(args[0], r->task, r->fps);
     t.is_stream = stream != RUN_STREAM_NONE;
     if (ok && t.is_stream && t.sink)
         ok = err_set(err, ERR_INPUT, "--out: one picture is wanted, %s is a stream", args[0]);

@@ -238,6 +238,32 @@ TEST(photos_of_all_kinds_are_read)
     image_fini(&im), image_fini(&grey), image_fini(&own);
 }
 
+/* The corpus of the fuzzer has a small picture in each form, made by ffmpeg: colour bars and a gradient. */
+TEST(pictures_that_others_wrote_are_read)
+{
+    static const struct { const char *file; enum image_kind kind; int w, h; } files[] = {
+        { "jpg", IMAGE_JPEG, 8, 8 },          { "png", IMAGE_PNG, 16, 12 },          { "png_alpha", IMAGE_PNG, 12, 9 }, { "png_palette", IMAGE_PNG, 12, 9 },
+        { "webp", IMAGE_WEBP, 16, 16 },       { "webp_lossless", IMAGE_WEBP, 16, 16 }, { "bmp", IMAGE_BMP, 9, 7 },      { "bmp_palette", IMAGE_BMP, 16, 8 },
+    };
+    struct image im[sizeof(files) / sizeof(*files)] = { 0 };
+    struct err err = { 0 };
+    for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
+        char path[64];
+        size_t n;
+        snprintf(path, sizeof(path), "tests/fuzz/corpus/image/%s", files[i].file);
+        char *bytes = file_read(path, 1 << 20, &n, &err);
+        REQUIRE(bytes, "%s", err.text);
+        CHECK(image_sniff(bytes, n) == files[i].kind, "%s", path);
+        NEED(image_decode(bytes, n, 3, NULL, &im[i], &err), err);
+        CHECK(im[i].w == files[i].w && im[i].h == files[i].h, "%s: %d x %d", path, im[i].w, im[i].h);
+        free(bytes);
+    }
+    CHECK(image_distance(&im[4], &im[5]) < 15, "both WebP show the same: %g", image_distance(&im[4], &im[5]));
+    CHECK(image_distance(&im[2], &im[3]) < 15, "both PNG show the same: %g", image_distance(&im[2], &im[3]));
+    for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
+        image_fini(&im[i]);
+}
+
 BENCH(decode)
 {
     struct image im = { 0 };
