@@ -7,6 +7,7 @@ trap 'rm -f "$log"' EXIT
 trap 'exit 130' HUP INT PIPE TERM # a shell that dies of a signal does not run its EXIT trap
 passed=0 failed=0 skipped=0
 jobs=$(nproc)
+. tools/test-extras.sh
 
 part() { # part NAME COMMAND...: a part that prints a summary line is added up, another counts as one test
     name=$1; shift
