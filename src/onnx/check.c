@@ -109,7 +109,7 @@ static bool check_location(struct walk *w, struct cursor c, struct err *err)
 /* Multiplies *count by the dims in a field (one varint, or many of them packed); saturates. */
 static bool take_dims(const struct field *f, uint64_t *count)
 {
-    struct cursor c = { f->data, f->data + f->n };
+    struct cursor c = { f->data, f->data ? f->data + f->n : NULL }; /* NULL: a varint */
     uint64_t d = f->value;
     if (f->wire == 2 && f->n == 0)
         return true;
