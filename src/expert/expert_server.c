@@ -78,6 +78,7 @@ static void stop(struct expert *base, uint64_t drain_ns)
     if (!e->stopping || until < e->drain_until_ns)
         e->drain_until_ns = until;
     e->stopping = true;
+    pthread_cond_broadcast(&e->changed);
     pthread_mutex_unlock(&e->lock);
     net_wake_send(e->wake);
     pthread_mutex_lock(&e->lock);
@@ -88,10 +89,33 @@ static void stop(struct expert *base, uint64_t drain_ns)
     pthread_mutex_unlock(&e->lock);
 }
 
+/* A remote server is asked whether it is there; that it is not makes no job fail before it tried. */
+static bool wait_hello(struct expert_server *e, struct err *err)
+{
+    pthread_mutex_lock(&e->lock);
+    const uint64_t mine = ++e->n_hellos_asked;
+    e->n_ready_waiters++;
+    pthread_mutex_unlock(&e->lock);
+    net_wake_send(e->wake);
+    pthread_mutex_lock(&e->lock);
+    while (e->n_hellos < mine && !e->stopping)
+        pthread_cond_wait(&e->changed, &e->lock);
+    e->n_ready_waiters--;
+    const bool ok = e->n_hellos >= mine && e->hello_err.code == ERR_NONE;
+    if (!ok && e->n_hellos >= mine)
+        *err = e->hello_err;
+    else if (!ok)
+        err_set(err, ERR_BUSY, "%s is shutting down", e->id);
+    pthread_mutex_unlock(&e->lock);
+    return ok;
+}
+
 static bool wait_ready(struct expert *base, struct err *err)
 {
     struct expert_server *e = (struct expert_server *)base;
     bool ok;
+    if (!e->cfg.is_child)
+        return wait_hello(e, err);
     pthread_mutex_lock(&e->lock);
     e->n_ready_waiters++;
     pthread_mutex_unlock(&e->lock);

@@ -172,7 +172,11 @@ static void go_down(struct expert_server *e, const struct err *err)
 {
     struct server_child *c = &e->child;
     struct work *w;
-    log_error("%s", err->text);
+    pthread_mutex_lock(&e->lock);
+    const bool is_told = e->n_ready_waiters > 0; /* whoever waits for it says so */
+    pthread_mutex_unlock(&e->lock);
+    if (!is_told)
+        log_error("%s", err->text);
     if (c->again_ms < server_now_ms(e) + DOWN_MS)
         c->again_ms = server_now_ms(e) + DOWN_MS;
     pthread_mutex_lock(&e->lock);

@@ -147,7 +147,7 @@ struct expert_server {
     struct work_line waiting, running;
     struct server_child child;
     struct pace pace;
-    bool was_stopping;
+    struct http_call *hello; /* remote: is it there? */
 
     /* any thread */
     atomic_int pid; /* of the child; for the keeper's observe() and figures */
@@ -161,6 +161,8 @@ struct expert_server {
     uint64_t n_tickets;
     bool stopping, quit, flags_changed;
     int n_ready_waiters;     /* expert_wait_ready() */
+    uint64_t n_hellos_asked, n_hellos; /* remote: said for them; ended */
+    struct err hello_err;    /* of the last one; ERR_NONE: it is there */
     uint64_t drain_until_ns;
     struct err down;
     bool is_down;
@@ -193,6 +195,9 @@ void work_progress(struct work *w, bool is_output);
 /* server_talk.c */
 bool talk_begin(struct work *w, struct err *err);
 void talk_stop(struct work *w); /* cancels the call and forgets what came; the work can begin again */
+
+/* Asks a remote server whether it is there, once for all who wait now. */
+void talk_hello(struct expert_server *e);
 
 /* server_child.c */
 void child_open(struct expert_server *e); /* a zeroed child becomes none */

@@ -758,3 +758,51 @@ bool talk_begin(struct work *w, struct err *err)
     w->call = http_client_call(e->client, &ask, &fns, w, err);
     return w->call != NULL || err_prefix(err, "%s", e->id);
 }
+
+/* ---- is a remote server there? ---- */
+
+static void on_hello_head(void *ctx, const struct http_head *h)
+{
+    struct expert_server *e = ctx;
+    struct err err = { 0 };
+    if (h->status == 401 || h->status == 403)
+        err_set(&err, ERR_AUTH, "%s: %s wants a key, or another one (status %d)", e->id, e->cfg.target.authority, h->status);
+    else if (h->status >= 500)
+        err_set(&err, ERR_BUSY, "%s: %s answers with status %d", e->id, e->cfg.target.authority, h->status);
+    pthread_mutex_lock(&e->lock);
+    e->hello_err = err; /* any other answer comes from somebody who is there */
+    pthread_mutex_unlock(&e->lock);
+}
+
+static void on_hello_end(void *ctx, enum http_end how, const struct err *err)
+{
+    struct expert_server *e = ctx;
+    e->hello = NULL;
+    pthread_mutex_lock(&e->lock);
+    if (how != HTTP_END_DONE) {
+        e->hello_err = *err;
+        err_prefix(&e->hello_err, "%s", e->id);
+    }
+    e->n_hellos = e->n_hellos_asked;
+    pthread_cond_broadcast(&e->changed);
+    pthread_mutex_unlock(&e->lock);
+}
+
+void talk_hello(struct expert_server *e)
+{
+    static const struct http_call_fns fns = { on_hello_head, NULL, on_hello_end };
+    struct err err = { 0 };
+    char path[600];
+    const struct http_field fields[] = { { "user-agent", "tutti/" TUTTI_VERSION }, { "authorization", e->cfg.key } };
+    pthread_mutex_lock(&e->lock);
+    const bool is_due = e->n_hellos < e->n_hellos_asked;
+    pthread_mutex_unlock(&e->lock);
+    if (!is_due || e->hello)
+        return;
+    snprintf(path, sizeof(path), "%s%s", e->cfg.base, e->cfg.protocol == SERVER_OPENAI ? "/models" : e->cfg.health);
+    const struct http_ask ask = { .verb = HTTP_VERB_GET, .path = path, .fields = fields, .n_fields = e->cfg.key[0] ? 2 : 1, .may_repeat = true,
+                                  .head_ms = 10000, .idle_ms = 10000 };
+    e->hello = http_client_call(e->client, &ask, &fns, e, &err);
+    if (!e->hello)
+        on_hello_end(e, HTTP_END_CONNECT, &err);
+}

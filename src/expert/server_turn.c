@@ -135,7 +135,6 @@ void work_end(struct work *w, const struct err *err)
     if (!w->has_usage)
         w->usage.n_gen_tok = w->n_pieces;
     line_remove(w->is_running ? &e->running : &e->waiting, w);
-    talk_stop(w);
     if (!err)
         watch_pace(w);
     pthread_mutex_lock(&e->lock);
@@ -143,6 +142,7 @@ void work_end(struct work *w, const struct err *err)
     count_end(e, w, err);
     e->m.n_waiting = e->waiting.n, e->m.n_running = e->running.n;
     pthread_mutex_unlock(&e->lock);
+    talk_stop(w);
 
     atomic_store(&job->priv.expert, NULL); /* from here on nobody wakes us for it */
     work_emit(w, &(struct expert_event){ .kind = err ? EXPERT_ERROR : EXPERT_DONE, .usage = &w->usage, .err = err });
@@ -358,6 +358,8 @@ void server_turn(void *ctx)
     pthread_mutex_lock(&e->lock);
     const bool is_wanted = !e->stopping && e->n_ready_waiters > 0, quit = e->quit;
     pthread_mutex_unlock(&e->lock);
+    if (!e->cfg.is_child && is_wanted)
+        talk_hello(e);
     if (e->cfg.is_child)
         child_turn(e, is_wanted || e->waiting.n > 0 || e->running.n > 0);
     admit(e, &next_ms);

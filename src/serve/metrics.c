@@ -63,6 +63,7 @@ static void put_models(struct buf *out, const char *prefix, const struct snapsho
     EACH("num_preemptions_total", "counter", "Answers that were interrupted for want of cache and begun again.", s->m.preempted_total);
     EACH("forward_passes_total", "counter", "Passes over the model's weights.", s->m.steps_total);
     EACH("model_load_seconds", "gauge", "How long loading took.", (double)s->m.load_ns / 1e9);
+    EACH("expert_degraded", "gauge", "1 while a server answers below 70 % of its usual speed.", s->m.is_degraded);
     EACH("model_weight_bytes", "gauge", "Bytes of weights.", s->card.weight_bytes);
     EACH("model_kv_cache_bytes", "gauge", "Bytes of the K/V cache.", s->card.kv_bytes);
 

@@ -91,7 +91,7 @@ TEST(a_chat_comes_back_in_pieces_with_the_servers_count)
     expert_get_card(e, &card);
     expert_get_metrics(e, &m);
     CHECK(strcmp(card.kind, "server") == 0 && card.tasks == (EXPERT_CHAT | EXPERT_COMPLETE) && card.privacy == EXPERT_LOCAL, "card");
-    CHECK(m.gen_tok_total == 6 && m.done_total[EXPERT_END_LENGTH] == 1 && m.load_ns > 0, "%s", expert_state_name(m.state));
+    CHECK(m.gen_tok_total == 6 && m.done_total[EXPERT_END_LENGTH] == 1 && m.done_total[EXPERT_END_STOP] == 0 && m.load_ns > 0, "%s", expert_state_name(m.state));
 
     collect_job(&c, "a b c")->max_tokens = 4; /* a completion, on the same server */
     collect_submit(&c, e), collect_wait(&c);
@@ -216,7 +216,9 @@ TEST(a_remote_server_is_an_expert_in_two_protocols)
     CHECK(c.is_done && strcmp(c.choice[0].text, "in lines in") == 0 && c.usage.n_gen_tok == 3 && c.usage.n_prompt_tok == 2, "'%s' %s",
           c.choice[0].text, c.err.text);
     collect_free(&c);
+    CHECK(expert_wait_ready(e, &err), "%s", err.text);
     kill(pid, SIGKILL);
+    CHECK(!expert_wait_ready(e, &err) && strstr(err.text, "127.0.0.1"), "%s", err.text);
     chat(&c, e, "nobody", 3);
     CHECK(!c.is_done && c.err.code == ERR_IO && strstr(c.err.text, "127.0.0.1"), "%s", c.err.text);
     collect_free(&c);
@@ -392,6 +394,53 @@ TEST(cards_say_where_they_are_wrong)
         err_clear(&err);
         struct expert *e = fake_open(&err, "name: x\n%s", table[i].card);
         CHECK(!e && strstr(err.text, table[i].says) && strstr(err.text, "fake.yaml"), "%zu: %s", i, e ? "accepted" : err.text);
+        expert_free(e);
+    }
+}
+
+TEST(a_server_that_became_slow_is_told_by_its_history)
+{
+    static struct collect c;
+    struct expert_metrics m;
+    struct expert_server_figures f;
+    char dir[400], path[512];
+    snprintf(dir, sizeof(dir), "%s", test_tmp("state"));
+    mkdir(dir, 0755);
+    snprintf(path, sizeof(path), "%s/speed-f.txt", dir);
+    FILE *h = fopen(path, "w");
+    for (int i = 0; i < 20; i++)
+        fprintf(h, "0 100000\n"); /* what it was with a GPU */
+    fclose(h);
+    log_set_level(LOG_ERROR);
+    char text[1024];
+    snprintf(text, sizeof(text), CHILD ", --tok-s, '1000']\nname: f\ntask: chat\n", fake_path());
+    const struct expert_env env = { .state_dir = dir };
+    struct card *card = card_parse("fake.yaml", text, strlen(text), "/tmp", NULL, &err);
+    struct expert *e = card ? expert_open_card(card, &env, &err) : NULL;
+    REQUIRE(e, "%s", err.text);
+    for (int i = 0; i < 6; i++) {
+        chat(&c, e, "a b c", 40);
+        CHECK(c.is_done, "%s", c.err.text);
+        collect_free(&c);
+        expert_get_metrics(e, &m);
+        CHECK(m.is_degraded == (i >= 4), "after %d answers", i + 1);
+    }
+    expert_server_get_figures(e, &f);
+    CHECK(f.is_slow && f.usual_tok_s == 100000 && f.tok_s < 70000, "%g of %g", f.tok_s, f.usual_tok_s);
+    expert_free(e);
+}
+
+TEST(the_cards_of_examples_open)
+{
+    static const char *const names[] = { "llama-server", "whisper-server", "remote-openai", "ollama", "oip" };
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        char path[128];
+        const struct expert_env env = { 0 };
+        snprintf(path, sizeof(path), "examples/cards/%s.yaml", names[i]);
+        if (access(path, R_OK) != 0)
+            SKIP("no examples/cards here");
+        struct expert *e = expert_open(path, &env, &err);
+        CHECK(e, "%s", err.text);
         expert_free(e);
     }
 }
