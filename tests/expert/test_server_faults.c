@@ -193,7 +193,7 @@ TEST(random_kills_stops_and_lost_ports_lose_no_request)
 
 TEST(servers_that_do_not_fit_together_take_turns_and_no_request_fails)
 {
-    enum { EXPERTS = 5, MB = 12 };
+    enum { EXPERTS = 5, MB = 30 };
     const int n_swaps = number_of("TUTTI_SWAPS", 60);
     static struct client clients[CLIENTS];
     struct tally t = { 0 };
@@ -202,14 +202,14 @@ TEST(servers_that_do_not_fit_together_take_turns_and_no_request_fails)
     int number = 0;
     uint64_t most = 0;
     log_set_level(LOG_ERROR);
-    /* Two fit, a third does not: a fake engine holds some 5 MB beside what it is told to. */
-    struct keeper *keeper = keeper_new(&(struct keeper_options){ .cap_bytes = 52 << 20, .patience_ms = 5, .wait_max_ms = 600000 }, &err);
+    /* Two fit, a third does not: a fake engine holds some MB beside what it is told to. */
+    struct keeper *keeper = keeper_new(&(struct keeper_options){ .cap_bytes = 100 << 20, .patience_ms = 5, .wait_max_ms = 600000 }, &err);
     const struct expert_env env = { .keeper = keeper };
     for (int i = 0; i < EXPERTS; i++) {
         char text[1024];
         snprintf(text, sizeof(text),
                  "kind: server\ncommand: [%s, --port, '{port}', --tok-s, '2000', --alloc-mb, '%d', --release-ms, '%d', --load-ms, '%d']\n"
-                 "name: f%d\ntask: chat\nmemory: 20 MiB\nstarts_per_minute: 100000\n",
+                 "name: f%d\ntask: chat\nmemory: 36 MiB\nstarts_per_minute: 100000\n",
                  fake_path(), MB, i * 10, i * 3, i);
         struct card *card = card_parse("fake.yaml", text, strlen(text), "/tmp", NULL, &err);
         e[i] = card ? expert_open_card(card, &env, &err) : NULL;
