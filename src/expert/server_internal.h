@@ -69,7 +69,7 @@ struct work { /* a job inside the expert */
     struct job *job; /* one reference */
     uint64_t ticket; /* order of submission */
     int n_attempts;
-    bool is_running;
+    bool is_running, is_held; /* held: its call is paused */
     bool was_queued, was_started;
     bool has_output;         /* something of the answer went out: it cannot be asked again */
     uint64_t not_before_ms;  /* waiting: a pause after a failure */

@@ -670,6 +670,7 @@ static void reset_answer(struct work *w)
     w->choices = NULL;
     w->n_choices = w->n_ended = 0;
     w->is_done = w->has_failed = false;
+    w->is_held = false;
     w->lost_by_ms = 0;
     w->status = 0;
     w->rate_hz = 0;

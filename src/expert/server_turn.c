@@ -236,10 +236,12 @@ static void sweep(struct expert_server *e, uint64_t *next_ms)
     for (struct work *w = e->running.first, *next; w; w = next) {
         next = w->next;
         if (!sweep_one(w, is_over ? &stop : NULL, next_ms) && w->call) {
-            const bool held = job_is_held(w->job);
-            if (held)
+            const bool is_held = job_is_held(w->job);
+            if (is_held || w->is_held)
                 w->progress_ms = server_now_ms(e); /* its own reader is slow, not the server */
-            (held ? http_call_pause : http_call_resume)(w->call);
+            if (is_held != w->is_held)
+                (is_held ? http_call_pause : http_call_resume)(w->call);
+            w->is_held = is_held;
         }
     }
 }
