@@ -407,14 +407,14 @@ static enum h1_event collect_head(struct h1_parser *p, struct http_head *h, cons
 {
     while (*n > 0) {
         const char *nl = memchr(*at, '\n', *n);
-        const size_t take = nl ? (size_t)(nl - *at) + 1 : *n;
-        const size_t from = p->head_bytes.len;
+        size_t take = nl ? (size_t)(nl - *at) + 1 : *n;
+        const size_t from = p->head_bytes.len, room = p->limits.head_bytes - from;
+        const bool is_over = take > room;
+        if (is_over)
+            take = room; /* what fits is looked at first: the same is wrong with it however it was cut */
         buf_append(&p->head_bytes, *at, take);
-        if (p->head_bytes.failed) {
-            if (from + take <= p->limits.head_bytes)
-                return fail(p, 503, "out of memory");
-            return p->line_at == 0 ? fail(p, 414, "the first line is too long") : fail(p, 431, "the header is too large");
-        }
+        if (p->head_bytes.failed)
+            return fail(p, 503, "out of memory");
         *at += take;
         *n -= take;
         const char *s = p->head_bytes.data;
@@ -424,8 +424,10 @@ static enum h1_event collect_head(struct h1_parser *p, struct http_head *h, cons
                 !((s[i] == '\r' && s[i + 1] == '\n') || (s[i] == '\n' && i > 0 && s[i - 1] == '\r')))
                 return fail(p, 400, s[i] == '\n' ? "a line ends without a carriage return"
                                                  : "the header has a control byte");
-        if (from > 0 && s[from - 1] == '\r' && s[from] != '\n')
+        if (take > 0 && from > 0 && s[from - 1] == '\r' && s[from] != '\n')
             return fail(p, 400, "the header has a control byte");
+        if (is_over)
+            return p->line_at == 0 ? fail(p, 414, "the first line is too long") : fail(p, 431, "the header is too large");
         if (!nl)
             continue;
         const bool is_empty = len - p->line_at == 2;
