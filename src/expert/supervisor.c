@@ -270,7 +270,7 @@ static void cannot_open(struct expert_worker *e, const struct err *why)
     process_end(e, NULL);
     e->phase = PHASE_NONE;
     e->n_failures++;
-    const uint64_t wait_ns = MS(1000) << (e->n_failures < 6 ? e->n_failures - 1 : 5);
+    const uint64_t wait_ns = MS(5000) << (e->n_failures < 4 ? e->n_failures - 1 : 3);
     e->retry_ns = clock_ns() + (wait_ns < BACK_OFF_MAX_NS ? wait_ns : BACK_OFF_MAX_NS);
     gave(e);
     go_down(e, why);

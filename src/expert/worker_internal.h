@@ -3,7 +3,7 @@
  * Between them are a SOCK_SEQPACKET pair (descriptor 3 of the child: one message in one piece, or none) and two memfds of fixed,
  * sealed size whose pages exist once they are touched: `in` (4: the parent writes, the child maps it read-only) and `out` (5: the child
  * writes).  One batch at a time: the parent packs its requests into `in` and sends RUN; the child answers each with
- * EVENTs and one DONE.  `out` is a ring: the child goes round, the parent says with ACK how far it has read.
+ * EVENTs and one DONE.  `out` is a ring that begins anew with each batch: the child goes round, the parent says with ACK how far it has read.
  *
  *   parent:  OPEN            RUN                    ACK?              CANCEL is a word in `in`        RUN ...   (closes)
  *   child:          READY          EVENT EVENT DONE   EVENT DONE
@@ -21,7 +21,7 @@ enum { WORKER_FD_SOCKET = 3, WORKER_FD_IN, WORKER_FD_OUT, WORKER_FDS };
 enum { WORKER_BATCH_MAX = 256 };
 #define WORKER_IN_BYTES ((size_t)512 << 20)
 #define WORKER_OUT_BYTES ((size_t)256 << 20)
-#define WORKER_EVENT_MAX (WORKER_OUT_BYTES / 4) /* so that a ring with a quarter not yet acknowledged always takes one */
+#define WORKER_EVENT_MAX (WORKER_OUT_BYTES / 4)
 
 enum worker_msg_kind {
     WORKER_OPEN,   /* parent: at, n_whole: struct worker_open and texts in `in` */

@@ -338,6 +338,7 @@ int worker_main(const struct task_kind *const *more)
     while (next_msg(&m))
         if (m.kind == WORKER_RUN) {
             w.batch = m.n;
+            w.head = w.acked = 0;
             run_batch(&w, m.slot);
         } else if (m.kind == WORKER_ACK)
             w.acked = m.at;

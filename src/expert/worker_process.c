@@ -18,7 +18,8 @@
 #include "expert/supervisor_internal.h"
 #include "proc/memory.h"
 
-enum { KEEP_PAGES_BYTES = 8 << 20, WORKER_FILES = 256 };
+enum { KEEP_PAGES_BYTES = 8 << 20, ACK_BYTES = 16 << 20, WORKER_FILES = 256 };
+_Static_assert(ACK_BYTES + 2 * WORKER_EVENT_MAX < WORKER_OUT_BYTES, "a ring in which so much is not acknowledged takes any event");
 
 /* ---- made and ended ---- */
 
@@ -162,6 +163,7 @@ bool process_run(struct expert_worker *e)
     }
     if (at > e->in_used)
         e->in_used = at;
+    e->read_to = e->acked = 0; /* the ring begins anew with each batch: its first pages stay warm */
     const struct worker_msg m = { .kind = WORKER_RUN, .slot = e->n_slots, .n = ++e->batch };
     return send_msg(e, &m);
 }
@@ -298,6 +300,20 @@ static void pass_on(struct request *r, const struct task_event *ev)
     j->on_event(j->ctx, &out);
 }
 
+/* What was read since the last ACK: a long stream holds some megabytes, not the whole ring. */
+static void forget_read(struct expert_worker *e)
+{
+    const size_t page = 4096 * 16, from = (e->acked % WORKER_OUT_BYTES + page - 1) / page * page, to = e->read_to % WORKER_OUT_BYTES / page * page;
+    if (from < to)
+        madvise(e->out + from, to - from, MADV_REMOVE);
+    else if (e->acked % WORKER_OUT_BYTES > e->read_to % WORKER_OUT_BYTES) {
+        if (from < WORKER_OUT_BYTES)
+            madvise(e->out + from, WORKER_OUT_BYTES - from, MADV_REMOVE);
+        if (to > 0)
+            madvise(e->out, to, MADV_REMOVE);
+    }
+}
+
 static bool hear_event(struct expert_worker *e, const struct worker_msg *m, struct err *err)
 {
     const size_t at = m->at % WORKER_OUT_BYTES;
@@ -330,7 +346,8 @@ static bool hear_event(struct expert_worker *e, const struct worker_msg *m, stru
     }
     e->read_to = (m->at + size.n_whole + PACK_ALIGN - 1) / PACK_ALIGN * PACK_ALIGN;
     e->until_ns = clock_ns() + e->timeout_ns;
-    if (e->read_to - e->acked > WORKER_OUT_BYTES / 4) {
+    if (e->read_to - e->acked > ACK_BYTES) {
+        forget_read(e);
         e->acked = e->read_to;
         const struct worker_msg ack = { .kind = WORKER_ACK, .at = e->acked };
         return send_msg(e, &ack) || err_set(err, ERR_IO, "it is gone");
