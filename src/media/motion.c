@@ -54,7 +54,7 @@ struct motion *motion_new(int w, int h, const struct motion_config *config, stru
     char *p = m->block = calloc(1, 5 * n_padded * sizeof(float) + n_blocks * sizeof(int) + (size_t)(w + w % 2) * sizeof(uint16_t) + margin + n + n_blocks);
     if (!p) {
         motion_free(m);
-        return err_null(err, ERR_NOMEM, "motion: no memory for %d x %d cells", m->nx, m->ny);
+        return err_null(err, ERR_NOMEM, "motion: no memory for frames of %d x %d pixels", w, h);
     }
     float **floats[] = { &m->now, &m->mean, &m->deviation, &m->still_s, &m->over };
     for (int i = 0; i < 5; i++, p += n_padded * sizeof(float)) /* calloc's memory fits f32x4 */
