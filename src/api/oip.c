@@ -154,27 +154,87 @@ static bool cut_end(char *s, const char *end)
     return true;
 }
 
-static void get_model(const struct api_call *call, const char *name, bool asks_ready)
+static void tell_model(const struct api_call *call, const char *name, bool asks_ready, const struct openai_error *failed)
 {
     struct oip_facts *f = malloc(sizeof(*f));
     struct openai_error e = { 0 };
     struct buf b;
+    int status = 200;
     buf_init(&b, 1 << 20);
-    if (!f || !oip_get_facts(call->env, name, f, &e)) {
-        if (!f)
-            openai_fail(&e, 503, "overloaded", NULL, "out of memory");
-        refuse(call, &e);
-    } else if (asks_ready) {
+    if (failed) {
+        e = *failed;
+    } else if (!f) {
+        openai_fail(&e, 503, "overloaded", NULL, "out of memory");
+    } else if (oip_get_facts(call->env, name, f, &e) && asks_ready) {
+        status = f->model.is_ready ? 200 : 400;
         buf_puts(&b, "{\"name\":");
         buf_put_json(&b, name, strlen(name));
         buf_printf(&b, ",\"ready\":%s}", f->model.is_ready ? "true" : "false");
-        api_take_and_send(call, f->model.is_ready ? 200 : 400, type_json, &b);
-    } else {
+    } else if (e.status == 0) {
         oip_put_model(&b, &f->model);
-        api_take_and_send(call, 200, type_json, &b);
     }
+    if (e.status != 0) {
+        status = e.status;
+        put_error(&b, &e);
+    }
+    api_reply(call, status, type_json, exchange_text(&b), b.len, NULL, 0);
     buf_fini(&b);
     free(f);
+}
+
+/* Somebody asks for the tensors of a model that is being loaded for it. */
+struct waiter {
+    struct api_call call;
+    struct oip_probe *probe;
+    struct net_timer *timer;
+    char name[];
+};
+
+static void on_waiter_close(void *ctx, enum http_close why)
+{
+    struct waiter *w = ctx;
+    (void)why;
+    net_timer_free(w->timer);
+    oip_probe_unref(w->probe);
+    free(w);
+}
+
+static void on_waiter_tick(void *ctx)
+{
+    struct waiter *w = ctx;
+    struct openai_error e = { 0 };
+    if (!oip_probe_is_over(w->probe))
+        return;
+    net_timer_stop(w->timer);
+    const bool failed = oip_probe_failed(w->probe, w->call.env, w->name, &e);
+    tell_model(&w->call, w->name, false, failed ? &e : NULL);
+}
+
+static void on_close_nothing(void *ctx, enum http_close why) { (void)ctx, (void)why; }
+
+static void get_model(const struct api_call *call, const char *name, bool asks_ready)
+{
+    static const struct http_stream_fns at_once = { .on_close = on_close_nothing }, later = { .on_close = on_waiter_close };
+    struct err err = { 0 };
+    struct openai_error e = { 0 };
+    struct oip_probe *probe = asks_ready ? NULL : oip_probe_begin(call->env, name, &err);
+    struct waiter *w = probe ? calloc(1, sizeof(*w) + strlen(name) + 1) : NULL;
+    if (!w || !(w->timer = net_timer_new(call->env->loop, on_waiter_tick, w, &err))) {
+        if (probe && err.code == ERR_NONE)
+            err_set(&err, ERR_NOMEM, "out of memory");
+        oip_probe_unref(probe);
+        free(w);
+        if (err.code != ERR_NONE)
+            openai_error_from(&e, NULL, &err);
+        http_stream_take(call->stream, &at_once, NULL);
+        tell_model(call, name, asks_ready, e.status ? &e : NULL);
+        return;
+    }
+    w->call = *call;
+    w->probe = probe;
+    memcpy(w->name, name, strlen(name) + 1);
+    http_stream_take(call->stream, &later, w);
+    net_timer_start(w->timer, OIP_PROBE_MS, OIP_PROBE_MS);
 }
 
 /* /v2/models/NAME[/versions/1][/ready|/infer]; a name may have slashes. */

@@ -137,9 +137,10 @@ struct small {
     struct api_env *env;
     const struct method *method;
     struct grpc_call *call;
-    struct net_timer *watch; /* Watch: looks again */
+    struct net_timer *watch; /* Watch, and a model that is being loaded: looks again */
+    struct oip_probe *probe;
     enum health last;
-    char service[256];       /* Watch */
+    char service[256];       /* whom they ask for */
     bool has_message, is_over;
 };
 
@@ -235,43 +236,37 @@ static void watch(void *ctx)
     }
 }
 
-static void begin_watch(struct small *m, const char *name)
+/* false: the call was ended. */
+static bool look_later(struct small *m, const char *name, net_fn *fn)
 {
     struct err err;
     if (strlen(name) >= sizeof(m->service)) {
-        grpc_finish(m->call, GRPC_INVALID_ARGUMENT, "the service's name is too long");
-        return;
+        grpc_finish(m->call, GRPC_INVALID_ARGUMENT, "the name is too long");
+        return false;
     }
     memcpy(m->service, name, strlen(name) + 1);
-    m->last = HEALTH_UNKNOWN;
-    m->watch = net_timer_new(m->env->loop, watch, m, &err);
-    if (!m->watch) {
+    m->watch = net_timer_new(m->env->loop, fn, m, &err);
+    if (!m->watch)
         grpc_finish(m->call, GRPC_RESOURCE_EXHAUSTED, "out of memory");
+    return m->watch != NULL;
+}
+
+static void begin_watch(struct small *m, const char *name)
+{
+    m->last = HEALTH_UNKNOWN;
+    if (!look_later(m, name, watch))
         return;
-    }
     watch(m);
     net_timer_start(m->watch, WATCH_MS, WATCH_MS);
 }
 
-static void on_message(void *ctx, const void *bytes, size_t n)
+static void answer(struct small *m, const char *name)
 {
-    struct small *m = ctx;
-    struct err err;
     struct openai_error e = { 0 };
+    struct err err;
     struct buf out;
-    const char *name = "";
-    if (m->has_message) {
-        grpc_finish(m->call, GRPC_INTERNAL, "exactly one message is wanted");
-        return;
-    }
-    m->has_message = true;
-    struct arena *a = arena_new(SMALL_MAX_BYTES * 8, &err);
     buf_init(&out, 1 << 20);
-    if (!a || !oip_pb_read_name(&name, bytes, n, a, &err)) {
-        grpc_finish(m->call, grpc_status_from(err.code), err.text);
-    } else if (!m->method->answer) {
-        begin_watch(m, name);
-    } else if (!m->method->answer(m->env, name, &out, &e)) {
+    if (!m->method->answer(m->env, name, &out, &e)) {
         grpc_finish(m->call, status_of(&e), e.message);
     } else if (!buf_ok(&out, "the answer", &err)) {
         grpc_finish(m->call, grpc_status_from(err.code), err.text);
@@ -280,6 +275,56 @@ static void on_message(void *ctx, const void *bytes, size_t n)
         grpc_finish(m->call, GRPC_OK, NULL);
     }
     buf_fini(&out);
+}
+
+static void look_at_probe(void *ctx)
+{
+    struct small *m = ctx;
+    struct openai_error e = { 0 };
+    if (!oip_probe_is_over(m->probe))
+        return;
+    net_timer_stop(m->watch);
+    if (oip_probe_failed(m->probe, m->env, m->service, &e))
+        grpc_finish(m->call, status_of(&e), e.message);
+    else
+        answer(m, m->service);
+}
+
+/* A model that is not loaded is loaded for who asks for its tensors.  true: the answer comes later, or the call was ended. */
+static bool load_first(struct small *m, const char *name)
+{
+    struct openai_error e = { 0 };
+    struct err err;
+    m->probe = m->method->answer == model_metadata ? oip_probe_begin(m->env, name, &err) : NULL;
+    if (m->probe) {
+        if (look_later(m, name, look_at_probe))
+            net_timer_start(m->watch, OIP_PROBE_MS, OIP_PROBE_MS);
+        return true;
+    }
+    if (m->method->answer != model_metadata || err.code == ERR_NONE)
+        return false;
+    openai_error_from(&e, NULL, &err);
+    grpc_finish(m->call, status_of(&e), e.message);
+    return true;
+}
+
+static void on_message(void *ctx, const void *bytes, size_t n)
+{
+    struct small *m = ctx;
+    struct err err = { 0 };
+    const char *name = "";
+    if (m->has_message) {
+        grpc_finish(m->call, GRPC_INTERNAL, "exactly one message is wanted");
+        return;
+    }
+    m->has_message = true;
+    struct arena *a = arena_new(SMALL_MAX_BYTES * 8, &err);
+    if (!a || !oip_pb_read_name(&name, bytes, n, a, &err))
+        grpc_finish(m->call, grpc_status_from(err.code), err.text);
+    else if (!m->method->answer)
+        begin_watch(m, name);
+    else if (!load_first(m, name))
+        answer(m, name);
     arena_free(a);
 }
 
@@ -294,6 +339,7 @@ static void on_close(void *ctx)
 {
     struct small *m = ctx;
     net_timer_free(m->watch);
+    oip_probe_unref(m->probe);
     free(m);
 }
 

@@ -47,6 +47,15 @@ struct oip_facts {
     char platform[64];
 };
 bool oip_get_facts(struct api_env *env, const char *name, struct oip_facts *out, struct openai_error *e);
+/* A model that was not loaded yet does not know its tensors: a job without any makes it find out.  NULL: there is nothing to
+ * wait for, or err is set.  Then asked (by a timer) until it is over. */
+struct oip_probe;
+struct oip_probe *oip_probe_begin(struct api_env *env, const char *name, struct err *err);
+bool oip_probe_is_over(const struct oip_probe *p);
+void oip_probe_unref(struct oip_probe *p); /* NULL is fine; the job may go on */
+/* Why the tensors are not known although the probe is over; false when they are. */
+bool oip_probe_failed(const struct oip_probe *p, struct api_env *env, const char *name, struct openai_error *e);
+enum { OIP_PROBE_MS = 20 };
 bool oip_is_ready(const struct api_env *env); /* the server: at least one model is up, none is being loaded */
 
 /* oip_grpc.c */

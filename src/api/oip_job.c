@@ -1,5 +1,5 @@
 /* api/oip_job.c - see oip_internal.h: from tensors to a job, and from its events to tensors. */
-#include <math.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -314,4 +314,70 @@ bool oip_is_ready(const struct api_env *env)
         n_up += st != EXPERT_DOWN;
     }
     return n_up > 0 && !env->is_draining;
+}
+
+/* ---- models that are not loaded yet ---- */
+
+struct oip_probe {
+    atomic_int refs; /* the asker's, the job's */
+    atomic_bool is_over;
+    struct err err;  /* written before is_over */
+};
+
+void oip_probe_unref(struct oip_probe *p)
+{
+    if (p && atomic_fetch_sub(&p->refs, 1) == 1)
+        free(p);
+}
+
+bool oip_probe_is_over(const struct oip_probe *p) { return atomic_load(&p->is_over); }
+
+static void on_probe_event(void *ctx, const struct expert_event *ev)
+{
+    struct oip_probe *p = ctx;
+    if (ev->kind != EXPERT_DONE && ev->kind != EXPERT_ERROR)
+        return;
+    if (ev->err)
+        p->err = *ev->err;
+    atomic_store(&p->is_over, true);
+    oip_probe_unref(p);
+}
+
+struct oip_probe *oip_probe_begin(struct api_env *env, const char *name, struct err *err)
+{
+    const struct api_model *m = *name ? api_find_model(env, name) : NULL;
+    struct expert_card card;
+    struct task_info info;
+    err_clear(err);
+    if (!m || !m->expert->ops->info || env->is_draining || expert_get_info(m->expert, &info))
+        return NULL;
+    expert_get_card(m->expert, &card);
+    if (pick_task(&card) != EXPERT_INFER)
+        return NULL;
+    struct oip_probe *p = calloc(1, sizeof(*p));
+    struct job *j = p ? job_new(1 << 16, err) : NULL;
+    if (!j) {
+        free(p);
+        return err_null(err, ERR_NOMEM, "out of memory");
+    }
+    atomic_store(&p->refs, 2);
+    j->task = EXPERT_INFER;
+    j->on_event = on_probe_event;
+    j->ctx = p;
+    const bool ok = expert_submit(m->expert, j, err);
+    job_unref(j);
+    if (ok)
+        return p;
+    free(p);
+    return NULL;
+}
+
+bool oip_probe_failed(const struct oip_probe *p, struct api_env *env, const char *name, struct openai_error *e)
+{
+    const struct api_model *m = api_find_model(env, name);
+    struct task_info info;
+    if (!m || expert_get_info(m->expert, &info) || p->err.code == ERR_NONE)
+        return false;
+    openai_error_from(e, NULL, &p->err);
+    return true;
 }

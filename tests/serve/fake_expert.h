@@ -21,6 +21,7 @@ struct fake {
     unsigned tasks;  /* 0: text */
     bool sees;
     bool is_lost;    /* every job ends as if a library were missing */
+    atomic_bool is_cold; /* INFER: what its tensors are is known after the first job */
     _Atomic enum expert_state state;
     atomic_int n_running, n_cancelled, n_held, n_done, n_stopping;
 };
@@ -185,6 +186,13 @@ static void *fake_run(void *arg)
         fake_sleep(1000);
     if (sscanf(prompt, "mute %d", &us) == 1)
         fake_wait(w, us * 1000L), us = 0;
+    if (j->task == EXPERT_INFER && j->request.n_tensors == 0) {
+        fake_wait(w, 30000);
+        f->is_cold = f->is_lost;
+        err_set(&err, ERR_INPUT, "there is no input");
+        if (!f->is_lost)
+            goto out;
+    }
     if (f->is_lost) {
         err_set(&err, ERR_NOT_FOUND, "a library is not here");
         goto out;
@@ -298,7 +306,7 @@ static void fake_stop(struct expert *e, uint64_t drain_ns)
 static bool fake_info(struct expert *e, struct task_info *out)
 {
     struct fake *f = (struct fake *)e;
-    if (!(f->tasks & EXPERT_INFER))
+    if (!(f->tasks & EXPERT_INFER) || f->is_cold)
         return false;
     *out = (struct task_info){ .tasks = f->tasks, .n_inputs = 1, .n_outputs = 1 };
     snprintf(out->inputs[0].name, TASK_NAME_MAX, "x");

@@ -269,6 +269,31 @@ TEST(health_is_watched_as_it_changes)
     end(v);
 }
 
+TEST(a_model_that_was_never_loaded_is_loaded_for_who_asks_for_its_tensors)
+{
+    struct service *v = start_oip((struct serve_config){ 0 });
+    struct caller c = call_from(v);
+    v->fake[0]->is_cold = true;
+    struct answer a = get(v, "/v2/models/raw/net");
+    CHECK(a.status == 200 && strstr(a.body.data, "\"name\":\"x\""), "%d %s", a.status, a.body.data);
+    answer_fini_(&a);
+    v->fake[0]->is_cold = true;
+    struct heard h = ask(&c, SERVICE "ModelMetadata", "\x0a\7raw/net", 9, 0);
+    CHECK(h.status == 0 && memmem(h.last.data, h.last.len, "FP32", 4), "%d %s", h.status, h.text);
+    buf_fini(&h.last);
+    v->fake[0]->is_cold = v->fake[0]->is_lost = true; /* and if it cannot be loaded, that is the answer */
+    check_words(get(v, "/v2/models/raw/net"), 503, "a library is not here", "REST");
+    check_status(ask(&c, SERVICE "ModelMetadata", "\x0a\7raw/net", 9, 0), GRPC_UNAVAILABLE, "a library is not here", "gRPC");
+    check_status(ask(&c, SERVICE "ModelMetadata", "\x0a\7raw/net", 9, 1000000), GRPC_DEADLINE_EXCEEDED, "", "deadline");
+    const int fd = dial(v); /* one who does not wait */
+    send_request(fd, "GET", "/v2/models/raw/net", "", NULL);
+    usleep(5000);
+    close(fd);
+    h2_client_free(c.client);
+    net_loop_free(c.loop);
+    end(v);
+}
+
 TEST(keys_are_asked_for_except_for_health)
 {
     const char *file = test_tmp("keys");
