@@ -64,6 +64,10 @@ static void put_models(struct buf *out, const char *prefix, const struct snapsho
     EACH("forward_passes_total", "counter", "Passes over the model's weights.", s->m.steps_total);
     EACH("model_load_seconds", "gauge", "How long loading took.", (double)s->m.load_ns / 1e9);
     EACH("expert_degraded", "gauge", "1 while a server answers below 70 % of its usual speed.", s->m.is_degraded);
+    EACH("worker_starts_total", "counter", "Processes that were begun for it.", s->m.starts_total);
+    EACH("worker_deaths_total", "counter", "Processes of it that ended before they were told to.", s->m.deaths_total);
+    EACH("worker_hangs_total", "counter", "Of those: ended because they were stopped or gave no answer in time.", s->m.hangs_total);
+    EACH("worker_memory_bytes", "gauge", "Memory of its process, when it was looked at last.", s->m.memory_bytes);
     EACH("model_weight_bytes", "gauge", "Bytes of weights.", s->card.weight_bytes);
     EACH("model_kv_cache_bytes", "gauge", "Bytes of the K/V cache.", s->card.kv_bytes);
 

@@ -1,6 +1,6 @@
 /* tests/expert/test_expert_worker.c - whatever happens in a worker process, its jobs are told and nobody else notices.
  *
- * TEST_KILLS=n sets how many kills and stalls the random test makes (default 60; the figure to reach is 1,000). */
+ * TEST_KILLS=n sets how many kills and stalls the random test makes (default 40; the figure to reach is 1,000). */
 #include "fake_worker.h"
 
 #include <sys/wait.h>
@@ -417,7 +417,7 @@ static void run_kills(int n_hurts)
 TEST(random_kills_and_stalls_lose_no_job_and_answer_none_twice)
 {
     const char *n = getenv("TEST_KILLS");
-    run_kills(n ? atoi(n) : getenv("TEST_QUICK") ? 20 : 60);
+    run_kills(n ? atoi(n) : getenv("TEST_QUICK") ? 20 : 40);
 }
 
 /* ---- real processes under a cap ---- */

@@ -7,9 +7,13 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 
 #include "base/clock.h"
 #include "proc/ask.h"
@@ -173,6 +177,30 @@ TEST(a_child_dies_with_its_parent)
     read_all(held[0], text, sizeof(text)); /* to its end: the child holds the other side */
     int status = 1;
     CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+}
+
+TEST(where_the_kernel_has_no_pidfd_a_pipe_tells_the_end)
+{
+    /* pidfd_open answers ENOSYS, as before Linux 5.3 */
+    struct sock_filter code[] = { BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 434, 0, 1),
+                                  BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW) };
+    const struct sock_fprog program = { 4, code };
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+        test_skip("no seccomp");
+    struct child_end end;
+    struct child c = start("exit 5", NULL, 0, (struct child_limits){ 0 });
+    CHECK(!c.is_pidfd && c.fd >= 0);
+    struct pollfd p = { c.fd, POLLIN, 0 };
+    CHECK(poll(&p, 1, 20000) == 1);
+    CHECK(child_wait(&c, -1, &end) && end.code == 5);
+    c = start("sleep 1000", NULL, 0, (struct child_limits){ 0 });
+    CHECK(!child_wait(&c, 0, NULL));
+    kill(c.pid, SIGKILL);
+    CHECK(child_wait(&c, 20000, &end) && end.by_signal && end.code == SIGKILL);
+    c = start("trap '' TERM; while :; do sleep 1000; done", NULL, 0, (struct child_limits){ 0 });
+    child_stop(&c, 10, &end);
+    CHECK(end.by_signal && c.fd == -1);
+    CHECK(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);
 }
 
 static int hang(int fd, void *ctx)
