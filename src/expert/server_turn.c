@@ -110,7 +110,7 @@ static void watch_pace(struct work *w)
 {
     struct expert_server *e = w->server;
     const double s = (double)w->usage.decode_ns / 1e9;
-    if (w->usage.n_gen_tok < 16 || s <= 0 || w->n_choices != 1)
+    if (w->usage.n_gen_tok < 16 || s < 0.2 || w->n_choices != 1)
         return;
     const enum pace_verdict v = pace_add(&e->pace, e->running.n + 1, (w->usage.n_gen_tok - 1) / s);
     if (v == PACE_SLOW)

@@ -443,13 +443,13 @@ TEST(a_server_that_became_slow_is_told_by_its_history)
     fclose(h);
     log_set_level(LOG_ERROR);
     char text[1024];
-    snprintf(text, sizeof(text), CHILD ", --tok-s, '1000']\nname: f\ntask: chat\n", fake_path());
+    snprintf(text, sizeof(text), CHILD ", --tok-s, '100']\nname: f\ntask: chat\n", fake_path());
     const struct expert_env env = { .state_dir = dir };
     struct card *card = card_parse("fake.yaml", text, strlen(text), "/tmp", NULL, &err);
     struct expert *e = card ? expert_open_card(card, &env, &err) : NULL;
     REQUIRE(e, "%s", err.text);
     for (int i = 0; i < 6; i++) {
-        chat(&c, e, "a b c", 40);
+        chat(&c, e, "a b c", 30);
         CHECK(c.is_done, "%s", c.err.text);
         collect_free(&c);
         expert_get_metrics(e, &m);
