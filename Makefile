@@ -112,6 +112,9 @@ $(BUILD)/gen/gen/ids.inc: data/ids.csv tools/gen-ids.sh
 	@mkdir -p $(@D)
 	@echo "  GEN $@"; tools/gen-ids.sh $< >$@.tmp && mv $@.tmp $@
 $(BUILD)/src/hw/ids.o: $(BUILD)/gen/gen/ids.inc
+# files that lie in the program as they are (.incbin)
+$(BUILD)/src/route/intent.o: data/route/intent.bin
+$(BUILD)/src/route/language.o: data/route/language.tsv
 $(BUILD)/tests/%.o: tests/%.c | $(PROTO:proto/%.proto=$(BUILD)/gen/gen/%.pb-c.h)
 	@mkdir -p $(@D)
 	@echo "  CC $<"; $(CC) $(CFLAGS_ALL) $(SAN_FLAGS) -Itests $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
@@ -158,6 +161,10 @@ fuzz: ## fuzz every parser for FUZZ_SECONDS (60) each; needs clang
 fit-speed: $(BUILD)/tools/fit-speed ## fit the speed estimates on ../shared/reference/measured.tsv (minutes)
 	$(BUILD)/tools/fit-speed $${TUTTI_SHARED:-../shared}/reference/measured.tsv .
 .PHONY: fit-speed
+ROUTE_DATA = $${TUTTI_SHARED:-../shared}/corpus/router/train.jsonl $${TUTTI_SHARED:-../shared}/corpus/difficulty/mmlu.jsonl
+route-model: $(BUILD)/tutti ## train the router's intent model again: docs/route-data.md (minutes)
+	$(BUILD)/tutti route train $(ROUTE_DATA) $(filter-out data/route/language.tsv,$(sort $(wildcard data/route/*.tsv))) --out data/route/intent.bin
+.PHONY: route-model
 .PHONY: print-libs
 print-libs: # for tools/fuzz.sh
 	@echo $(LIBS)

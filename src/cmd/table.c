@@ -23,6 +23,8 @@ const struct cmd *const cmd_table[] = {
     &cmd_model_show,
     &cmd_model_tokenize,
     &cmd_recommend,
+    &cmd_route_eval,
+    &cmd_route_train,
     &cmd_run,
     &cmd_serve,
     &cmd_version,

@@ -1,0 +1,141 @@
+/* route/intent.c - the model at work: rows are added up, 16 lanes at a time; start at intent_decide(). */
+#include "route/intent.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "route/embed_internal.h"
+#include "route/intent_internal.h"
+
+/* `make route-model` writes it: docs/route-data.md. */
+__asm__(".section .rodata\n.balign 64\n"
+        ".global intent_shipped_model\n"
+        "intent_shipped_model:\n.incbin \"data/route/intent.bin\"\n"
+        ".previous\n");
+
+static const char *const names[INTENT_COUNT] = {
+#define X(name, text) text,
+    INTENTS(X)
+#undef X
+};
+const char *intent_name(enum intent intent) { return (unsigned)intent < INTENT_COUNT ? names[intent] : "?"; }
+bool intent_by_name(const char *name, enum intent *out)
+{
+    for (int i = 0; i < INTENT_COUNT; i++)
+        if (strcmp(names[i], name) == 0) {
+            *out = (enum intent)i;
+            return true;
+        }
+    return false;
+}
+
+const struct intent_model *intent_model_shipped(void) { return &intent_shipped_model; }
+
+struct intent_model *intent_model_open(const char *path, struct err *err)
+{
+    size_t n_bytes = 0;
+    struct intent_model *m = (struct intent_model *)(void *)file_read(path, sizeof(*m), &n_bytes, err);
+    if (!m)
+        return NULL;
+    bool ok = n_bytes == sizeof(*m) && memcmp(m->head.magic, MODEL_MAGIC, 8) == 0 && m->head.grams_version == GRAMS_VERSION &&
+              m->head.n_rows == GRAMS_ROWS && m->head.n_intents == INTENT_COUNT && m->head.n_knots == MODEL_KNOTS;
+    for (int i = 0; ok && i < MODEL_LANES; i++)
+        ok = isfinite(m->head.scale[i]) && isfinite(m->head.bias[i]);
+    for (int i = 0; ok && i < MODEL_KNOTS; i++)
+        ok = isfinite(m->head.knots[i]) && (i == 0 || m->head.knots[i] >= m->head.knots[i - 1]);
+    if (ok)
+        return m;
+    err_set(err, ERR_INPUT, "%s: not an intent model of this version of tutti; train one with `tutti route train`", path);
+    free(m);
+    return NULL;
+}
+void intent_model_free(struct intent_model *m) { free(m); }
+
+typedef int8_t bytes16 __attribute__((vector_size(16)));
+typedef int16_t shorts16 __attribute__((vector_size(32)));
+
+void intent_logits(const struct intent_model *m, const uint16_t *rows, int n_rows, float logits[static MODEL_LANES])
+{
+    int32_t sums[MODEL_LANES] = { 0 };
+    for (int at = 0; at < n_rows; at += 256) { /* 256 * 127 fits 16 bits */
+        const int end = at + 256 < n_rows ? at + 256 : n_rows;
+        shorts16 part = { 0 };
+        for (int i = at; i < end; i++) {
+            bytes16 row;
+            memcpy(&row, m->row[rows[i]], sizeof(row));
+            part += __builtin_convertvector(row, shorts16);
+        }
+        for (int k = 0; k < MODEL_LANES; k++)
+            sums[k] += part[k];
+    }
+    const float norm = n_rows ? 1 / sqrtf((float)n_rows) : 0;
+    for (int k = 0; k < MODEL_LANES; k++)
+        logits[k] = m->head.bias[k] + m->head.scale[k] * norm * (float)sums[k];
+}
+
+void intent_softmax(const float *logits, float *p)
+{
+    float top = logits[0], sum = 0;
+    for (int k = 1; k < INTENT_COUNT; k++)
+        top = fmaxf(top, logits[k]);
+    for (int k = 0; k < INTENT_COUNT; k++)
+        sum += p[k] = expf(logits[k] - top);
+    for (int k = 0; k < INTENT_COUNT; k++)
+        p[k] /= sum;
+}
+
+/* Where a logit lies among those of the training texts, 0..1. */
+static float rank_of(const float *knots, float logit)
+{
+    int i = 0;
+    while (i < MODEL_KNOTS - 1 && logit >= knots[i + 1])
+        i++;
+    if (i == MODEL_KNOTS - 1)
+        return 1;
+    const float width = knots[i + 1] - knots[i];
+    const float part = width > 0 ? fminf(1, fmaxf(0, (logit - knots[i]) / width)) : 0;
+    return ((float)i + part) / (MODEL_KNOTS - 1);
+}
+
+/* Where a smaller model does as well when the question is easy, and up to which difficulty. */
+static const float degrade_below[INTENT_COUNT] = {
+    [INTENT_CHAT] = .6f, [INTENT_CODE] = .2f, [INTENT_SUMMARIZE] = .7f, [INTENT_CLASSIFY] = .8f, [INTENT_LONG_FORM] = .2f, [INTENT_TOOL_USE] = .5f,
+    [INTENT_VISION] = .5f, [INTENT_STT] = .7f, [INTENT_TTS] = .9f, [INTENT_EMBED] = .3f, [INTENT_MATH] = .2f,
+};
+
+/* What is attached weighs more than words: its intent gets MEDIUM_P, the others share the rest as they were. */
+static void lean(float *p, enum intent to)
+{
+    static const float MEDIUM_P = .98f;
+    const float rest = 1 - p[to];
+    for (int k = 0; k < INTENT_COUNT; k++)
+        p[k] = rest > 1e-6f ? p[k] * (1 - MEDIUM_P) / rest : (1 - MEDIUM_P) / (INTENT_COUNT - 1);
+    p[to] = MEDIUM_P;
+}
+
+void intent_decide(const struct intent_model *m, const struct features *f, const char *text, size_t n_bytes, struct intent_answer *out)
+{
+    uint16_t rows[GRAMS_MAX];
+    float logits[MODEL_LANES];
+    const int n_rows = grams_hash(text, n_bytes, rows);
+    intent_logits(m, rows, n_rows, logits);
+    intent_softmax(logits, out->p);
+    out->difficulty = rank_of(m->head.knots, logits[MODEL_DIFFICULTY]);
+    if (f->media & MEDIUM_SOUND)
+        lean(out->p, INTENT_STT);
+    else if (f->media & (MEDIUM_PICTURE | MEDIUM_VIDEO))
+        lean(out->p, INTENT_VISION);
+    else if (!f->n_words && !f->has_digits)
+        lean(out->p, INTENT_CHAT); /* nothing, or signs alone */
+    out->best = INTENT_CHAT;
+    for (int k = 0; k < INTENT_COUNT; k++)
+        if (out->p[k] > out->p[out->best])
+            out->best = (enum intent)k;
+    out->second = out->best == INTENT_CHAT ? INTENT_CODE : INTENT_CHAT;
+    for (int k = 0; k < INTENT_COUNT; k++)
+        if (k != (int)out->best && out->p[k] > out->p[out->second])
+            out->second = (enum intent)k;
+    out->degrade_ok = out->difficulty <= degrade_below[out->best];
+}
