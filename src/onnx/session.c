@@ -139,7 +139,7 @@ static bool create_on_cpu(struct onnx_session *s, const char *path, const char *
 static bool create_on_best(struct onnx_session *s, const char *path, const char *cached, const struct onnx_session_options *options, struct err *err)
 {
     static const char *const only_cpu[] = { "cpu", NULL };
-    char why[160] = "";
+    char why[320] = "";
     bool is_loud = options->is_wish;
     for (const char *const *word = options->providers ? options->providers : only_cpu; *word; word++) {
         struct err one = { 0 };
@@ -157,7 +157,8 @@ static bool create_on_best(struct onnx_session *s, const char *path, const char 
         } else
             is_loud = true; /* it should have been there */
         const size_t n = strlen(why);
-        snprintf(why + n, sizeof why - n, "%s%s: %.60s", n ? "; " : ", not on ", *word, one.text);
+        const char *colon = strncmp(one.text, "OrtSessionOptions", 17) == 0 ? strstr(one.text, ": ") : NULL; /* the name of its function */
+        snprintf(why + n, sizeof why - n, "%s%s: %.60s", n ? "; " : ", not on ", *word, colon ? colon + 2 : one.text);
     }
     snprintf(s->provider, sizeof s->provider, "cpu");
     if (!create_on_cpu(s, path, cached, err))
