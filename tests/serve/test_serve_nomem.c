@@ -59,6 +59,8 @@ static const char *const requests[][3] = {
     { "POST", "/v1/tutti/vision/detect", "{\"image\":\"" PNG "\",\"threshold\":0.1}" },
     { "POST", "/v1/tutti/vision/segment", "{\"image\":\"" PNG "\",\"mask\":true}" },
     { "POST", "/v1/tutti/vision/describe", "{\"image\":{\"url\":\"data:image/png;base64," PNG "\"}}" },
+    { "POST", "/v2/models/one/infer", "{\"inputs\":[{\"name\":\"x\",\"shape\":[1,3],\"datatype\":\"FP32\",\"data\":[[1,2,3]]},{\"name\":\"s\",\"shape\":[1],\"datatype\":\"BYTES\",\"data\":[\"hi\"]}]}" },
+    { "GET", "/v2/models/one", "" },
     { "GET", "/v1/tutti/experts", "" },
     { "GET", "/v1/models", "" },
     { "GET", "/healthz", "" },
