@@ -18,7 +18,7 @@
 #include "expert/supervisor_internal.h"
 #include "proc/memory.h"
 
-enum { KEEP_PAGES_BYTES = 8 << 20, ACK_BYTES = 16 << 20, WORKER_FILES = 256 };
+enum { KEEP_PAGES_BYTES = 8 << 20, ACK_BYTES = 16 << 20, WORKER_FILES = 256, WORKER_ENV_MAX = 128 };
 _Static_assert(ACK_BYTES + 2 * WORKER_EVENT_MAX < WORKER_OUT_BYTES, "a ring in which so much is not acknowledged takes any event");
 
 /* ---- made and ended ---- */
@@ -77,10 +77,31 @@ static bool send_open(struct expert_worker *e, struct err *err)
     return send_msg(e, &m) || err_set(err, ERR_IO, "the worker ended at once");
 }
 
+
+/* What a library may need to find its things; keys and tokens of ours are none of its business. */
+static void pick_environment(const char *env[static WORKER_ENV_MAX])
+{
+    static const char *const names[] = { "PATH", "HOME", "LANG", "LC_", "TZ", "LD_LIBRARY_PATH", "XDG_DATA_HOME", "TUTTI_ORT", "TUTTI_CPU", "TUTTI_MODELS",
+                                         "TESSDATA_PREFIX", "CUDA_", "NVIDIA_", "ROCM_", "HSA_", "ONEAPI_", "ASAN_OPTIONS", "UBSAN_OPTIONS",
+                                         "TSAN_OPTIONS", "LSAN_OPTIONS" };
+    int n = 0;
+    for (char **v = environ; v && *v && n < WORKER_ENV_MAX - 1; v++)
+        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+            const size_t len = strlen(names[i]);
+            if (strncmp(*v, names[i], len) == 0 && ((*v)[len] == '=' || names[i][len - 1] == '_')) {
+                env[n++] = *v;
+                break;
+            }
+        }
+    env[n] = NULL;
+}
+
 bool process_start(struct expert_worker *e, struct err *err)
 {
+    const char *env[WORKER_ENV_MAX];
     int sockets[2] = { -1, -1 }, words[2] = { -1, -1 }, in = -1, out = -1;
     bool ok = false;
+    pick_environment(env);
     e->last_words[0] = '\0';
     e->read_to = e->acked = 0;
     e->batch = 0;
@@ -88,7 +109,7 @@ bool process_start(struct expert_worker *e, struct err *err)
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0 || pipe2(words, O_CLOEXEC | O_NONBLOCK) != 0)
         err_set(err, ERR_IO, "no socket for a worker: %s", strerror(errno));
     else if ((in = shared_memory("tutti-in", WORKER_IN_BYTES, &e->in, err)) >= 0 && (out = shared_memory("tutti-out", WORKER_OUT_BYTES, &e->out, err)) >= 0) {
-        const struct child_spec spec = { .program = CHILD_SELF, .argv = (const char *[]){ "tutti", "worker", NULL },
+        const struct child_spec spec = { .program = CHILD_SELF, .argv = (const char *[]){ "tutti", "worker", NULL }, .env = env,
                                          .fds = (int[]){ -1, -1, words[1], sockets[1], in, out }, .n_fds = WORKER_FDS,
                                          .limits = { .files = WORKER_FILES } };
         fcntl(sockets[0], F_SETFL, O_NONBLOCK);

@@ -171,7 +171,6 @@ static _Noreturn void begin(struct birth b)
         give_up(b.report, STEP_LIMITS);
     if (b.spec->sandbox && (errno = sandbox_enter(b.spec->sandbox)) != 0)
         give_up(b.report, STEP_SANDBOX);
-    extern char **environ;
     execve(b.path, (char *const *)(size_t)b.spec->argv, b.spec->env ? (char *const *)(size_t)b.spec->env : environ);
     give_up(b.report, STEP_EXEC);
 }

@@ -8,6 +8,7 @@
  *   cancel         computes until it is cancelled   busy MS      computes so long
  *   audio N        N pieces of speech               big MB       a result of that size
  *   socket, write F, read F, fork, exec             what a worker that was taken over would try: the answer is what errno says
+ *   env NAME       what that variable says
  *   bad N          the Nth way to talk nonsense     sniff        the first bytes of the second medium
  * The card's key `open` is one of crash, fail, slow.  */
 #ifndef TUTTI_TEST_FAKE_WORKER_H
@@ -171,6 +172,8 @@ static bool fake_one(const struct task_env *env, const struct task_request *rq, 
         snprintf(text, sizeof(text), "%.*s", 5, (const char *)rq->media[1].bytes);
         return fake_say(out, text, err);
     }
+    if (strcmp(word, "env") == 0)
+        return fake_say(out, getenv(arg) ? "there" : "not there", err);
     if (strcmp(word, "bad") == 0) {
         fake_bad(n, 1 + (uint32_t)fake_runs);
         return fake_say(out, "after nonsense", err);

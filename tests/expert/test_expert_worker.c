@@ -297,6 +297,7 @@ TEST(a_worker_that_was_taken_over_reaches_nothing)
 {
     struct answer a;
     char cache[192], line[256];
+    setenv("TUTTI_TEST_SECRET", "key", 1);
     snprintf(cache, sizeof(cache), "%s", test_tmp("cache"));
     REQUIRE(mkdir(cache, 0700) == 0);
     struct expert *e = fake_expert("", NULL, cache);
@@ -309,6 +310,8 @@ TEST(a_worker_that_was_taken_over_reaches_nothing)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
         if (cases[i].can)
             CHECK(answer_of(&a, e, cases[i].line) && strcmp(a.text, cases[i].expect) == 0, "%s: %s %s", cases[i].line, a.text, a.err.text);
+    CHECK(answer_of(&a, e, "env TUTTI_TEST_SECRET") && strcmp(a.text, "not there") == 0);
+    CHECK(answer_of(&a, e, "env PATH") && strcmp(a.text, "there") == 0);
     snprintf(line, sizeof(line), "write %s/x", cache);
     CHECK(answer_of(&a, e, line) && strcmp(a.text, "done") == 0);
     expert_free(e);
