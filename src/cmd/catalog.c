@@ -325,7 +325,7 @@ const struct cmd cmd_catalog = {
     .name = "catalog",
     .args = "[TABLE [FILTER...]]",
     .max_args = ARGS_MAX,
-    .help = "hardware, models, runtimes, prices: facts with source and date",
+    .help = "facts on hardware, models, runtimes, prices; source and date",
     .more = "\nWithout TABLE: the tables. FILTER is a word that a row must hold, or a condition\n"
             "on a column: tutti catalog gpu nvidia 'mem_gb>=16' 'tdp_w<=140' --sort n_slots\n"
             "One row alone is shown with all its columns, its source and its date.\n\n"

@@ -16,7 +16,7 @@ enum {
     AGAIN_MS = 250,      /* otherwise waking tells; this is for what nobody tells: other programs' memory, patience */
     RELEASED_BYTES = 1 << 20, /* less than that still seen is nothing: page tables, counters that lag */
 };
-static const uint64_t LOAD_LEAST_NS = 50u * 1000 * 1000, LOOK_AGAIN_NS = 1000u * 1000 * 1000;
+static const uint64_t LOAD_LEAST_NS = 50u * 1000 * 1000, LOOK_AGAIN_NS = 250u * 1000 * 1000;
 
 enum seat_state { SEAT_OUT, SEAT_LOADING, SEAT_IN, SEAT_LEAVING, SEAT_LATE };
 
@@ -354,13 +354,29 @@ bool keeper_begin(struct keeper_seat *s)
     return ok;
 }
 
+/* What runs may grow beyond the cap (a large batch); what is idle may not: loaded again it is as small as it was. */
+static void leave_when_grown(struct keeper_seat *s)
+{
+    struct keeper *k = s->keeper;
+    const struct device *d = &k->device[s->device];
+    const struct sums sum = sum_up(k, s->device, s->used_ns);
+    if (!d->cap_bytes || sum.used - sum.going <= d->cap_bytes)
+        return;
+    set_state(s, SEAT_LEAVING, s->used_ns);
+    k->figures.evictions_total++;
+    s->client.give_back(s->client.ctx);
+}
+
 void keeper_end(struct keeper_seat *s)
 {
     pthread_mutex_lock(&s->keeper->lock);
     s->is_busy = false;
     s->used_ns = clock_ns();
-    if (s->state == SEAT_IN && s->used_ns - s->looked_ns > LOOK_AGAIN_NS)
+    if (s->state == SEAT_IN && s->used_ns - s->looked_ns > LOOK_AGAIN_NS) {
         look_in(s, s->used_ns);
+        if (s->charged_bytes > s->measured_bytes && !s->is_pinned)
+            leave_when_grown(s);
+    }
     wake_waiting(s->keeper);
     pthread_mutex_unlock(&s->keeper->lock);
 }

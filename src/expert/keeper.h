@@ -8,7 +8,8 @@
  * Rule:    what is charged is the larger of what was declared and what was seen.  A seat that gave back is charged with what
  *          is still seen of it until that is gone.  One load at a time for each device.  Who came first is served first, so
  *          nobody starves; work that runs is never thrown out, but whoever keeps others waiting longer than `patience_ms` is asked to
- *          unload when its running work is through.  Nobody waits while it holds memory, so there is no deadlock.
+ *          unload when its running work is through.  Nobody waits while it holds memory, so there is no deadlock.  Who grew
+ *          while it worked, so that all together are above the cap, is asked to unload when it is idle.
  *
  * A seat:  OUT --ask() says GO--> LOADING --loaded()--> IN (idle <-> busy: begin(), end())
  *          IN --give_back() was called--> LEAVING --gave()--> LATE --nothing is seen any more--> OUT

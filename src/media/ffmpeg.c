@@ -146,6 +146,8 @@ static bool end(struct ffmpeg *f, struct err *err)
         child_stop(&f->child, 0, &how);
     if (how.by_signal)
         return err_set(err, how.code == SIGXCPU || how.code == SIGKILL ? ERR_LIMIT : ERR_INPUT, "video: ffmpeg %s after %ld frames", child_end_text(&how, text), f->n_frames);
+    if (f->n_frames == 0 && strstr(f->complaint, "matches no streams")) /* a sound, for example */
+        return err_set(err, ERR_INPUT, "video: there are no pictures in it");
     if (f->n_frames == 0)
         return err_set(err, ERR_INPUT, "video: %s", f->complaint[0] ? without_input(f->complaint) : "ffmpeg finds no pictures in it");
     return false;

@@ -20,6 +20,7 @@ static const struct image_format {
     [IMAGE_PNG] = { "PNG", image_head_png, image_decode_png },
     [IMAGE_WEBP] = { "WebP", image_head_webp, image_decode_webp },
     [IMAGE_BMP] = { "BMP", image_head_bmp, image_decode_bmp },
+    [IMAGE_PNM] = { "PPM", image_head_pnm, image_decode_pnm },
 };
 
 const char *image_kind_name(enum image_kind kind) { return formats[kind < IMAGE_KIND_COUNT ? kind : IMAGE_UNKNOWN].name; }
@@ -77,6 +78,8 @@ enum image_kind image_sniff(const void *bytes, size_t n)
     /* "BM" alone would take many texts: the head's own length must be one that exists */
     if (n >= 18 && p[0] == 'B' && p[1] == 'M' && (image_le32(p + 14) == 12 || (image_le32(p + 14) >= 40 && image_le32(p + 14) <= 124)))
         return IMAGE_BMP;
+    if (n >= 3 && p[0] == 'P' && (p[1] == '5' || p[1] == '6') && (p[2] == '\n' || p[2] == ' ' || p[2] == '\t' || p[2] == '\r'))
+        return IMAGE_PNM;
     return IMAGE_UNKNOWN;
 }
 
@@ -85,7 +88,7 @@ static bool read_head(const void *bytes, size_t n, enum image_kind *kind, struct
 {
     *kind = image_sniff(bytes, n);
     if (*kind == IMAGE_UNKNOWN)
-        return err_set(err, ERR_INPUT, "picture: neither JPEG nor PNG, WebP, BMP by its first bytes");
+        return err_set(err, ERR_INPUT, "picture: neither JPEG nor PNG, WebP, BMP, PPM by its first bytes");
     *head = (struct image_head){ .orientation = 1 };
     if (!formats[*kind].head(bytes, n, head, err))
         return false;

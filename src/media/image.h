@@ -1,7 +1,7 @@
-/* media/image.h - pictures in memory: 8 bits a channel, decoded from JPEG, PNG, WebP, BMP and encoded to PNG, JPEG.
+/* media/image.h - pictures in memory: 8 bits a channel, decoded from JPEG, PNG, WebP, BMP, PPM and encoded to PNG, JPEG.
  *
  * For:     task/ (what looks at pictures), media/video.h, cmd/ (annotated pictures).
- * Touches: libturbojpeg, libspng, libwebp, each loaded when first needed (base/dl.h); BMP and the PNG encoder are our own.
+ * Touches: libturbojpeg, libspng, libwebp, each loaded when first needed (base/dl.h); BMP, PPM and the PNG encoder are our own.
  * Thread:  any; an image is its owner's.
  * Rule:    what a picture is, its content says, never a name.  Its size is read and capped before a pixel is decoded.
  *          The EXIF orientation is applied: row 0 is what a person would call the top.  Transparency is laid on white.
@@ -33,7 +33,7 @@ void image_fini(struct image *im); /* a zeroed one is fine */
  * Empty (w = h = 0) when nothing is left. */
 struct image image_view(const struct image *of, int x, int y, int w, int h);
 
-enum image_kind { IMAGE_UNKNOWN, IMAGE_JPEG, IMAGE_PNG, IMAGE_WEBP, IMAGE_BMP, IMAGE_KIND_COUNT };
+enum image_kind { IMAGE_UNKNOWN, IMAGE_JPEG, IMAGE_PNG, IMAGE_WEBP, IMAGE_BMP, IMAGE_PNM, IMAGE_KIND_COUNT };
 /* By the first bytes. */
 enum image_kind image_sniff(const void *bytes, size_t n_bytes);
 const char *image_kind_name(enum image_kind kind); /* "JPEG" */

@@ -18,6 +18,7 @@ bool image_head_jpeg(const uint8_t *p, size_t n, struct image_head *head, struct
 bool image_head_png(const uint8_t *p, size_t n, struct image_head *head, struct err *err);
 bool image_head_webp(const uint8_t *p, size_t n, struct image_head *head, struct err *err);
 bool image_head_bmp(const uint8_t *p, size_t n, struct image_head *head, struct err *err);
+bool image_head_pnm(const uint8_t *p, size_t n, struct image_head *head, struct err *err);
 /* The orientation in a TIFF block (what EXIF is), 1 when there is none or the block is broken. */
 int image_exif_orientation(const uint8_t *tiff, size_t n);
 
@@ -26,6 +27,7 @@ bool image_decode_jpeg(const uint8_t *p, size_t n, const struct image_head *head
 bool image_decode_png(const uint8_t *p, size_t n, const struct image_head *head, int n_channels, struct image *out, struct err *err);
 bool image_decode_webp(const uint8_t *p, size_t n, const struct image_head *head, int n_channels, struct image *out, struct err *err);
 bool image_decode_bmp(const uint8_t *p, size_t n, const struct image_head *head, int n_channels, struct image *out, struct err *err);
+bool image_decode_pnm(const uint8_t *p, size_t n, const struct image_head *head, int n_channels, struct image *out, struct err *err);
 
 /* Memory for rows of w * bytes_per_px bytes without gaps; sets w, h, stride and n_channels to bytes_per_px (4: for a decoder's RGBA). */
 bool image_reserve(struct image *im, int w, int h, int bytes_per_px, struct err *err);

@@ -42,7 +42,13 @@ static bool fail_at(const struct walk *w, const struct yaml_node *at, struct err
 /* The place in tutti.yaml comes first when the card itself does not say one. */
 static bool say_where(const struct walk *w, const struct yaml_node *at, struct err *err)
 {
-    return at && w->c->yaml ? err_prefix(err, "%s:%d:%d", yaml_name(w->c->yaml), at->line, at->column) : false;
+    char where[CONFIG_PATH_MAX + 32];
+    if (!at || !w->c->yaml)
+        return false;
+    const int n = snprintf(where, sizeof(where), "%s:", yaml_name(w->c->yaml));
+    if (n > 0 && strncmp(err->text, where, (size_t)n) == 0)
+        return false; /* it says so itself */
+    return err_prefix(err, "%s:%d:%d", yaml_name(w->c->yaml), at->line, at->column);
 }
 
 /* ---- one file ---- */

@@ -40,6 +40,18 @@ bool task_emit_audio(const struct task_out *out, const float *samples, int n_sam
 
 /* ---- opening ---- */
 
+static void unknown_kind(const struct card *card, struct err *err)
+{
+    const char *names[64] = { "llm", "server", "remote" }; /* those are no tasks (expert/) */
+    int n = 3;
+    for (int i = 0; i < task_n_kinds && n < 63; i++)
+        names[n++] = task_kinds[i]->kind;
+    names[n] = NULL;
+    const char *near = yaml_nearest(card->kind, names);
+    card_fail(card, yaml_get(card->node, "kind"), err, "kind: '%s' is not known%s%s%s", card->kind, near ? "; did you mean '" : "", near ? near : "",
+              near ? "'?" : "");
+}
+
 const struct task_kind *task_find_kind(const struct card *card, struct err *err)
 {
     char tasks[120] = "";
@@ -57,7 +69,7 @@ const struct task_kind *task_find_kind(const struct card *card, struct err *err)
     if (has_kind)
         card_fail(card, yaml_get(card->node, "task"), err, "task: %s cannot %s; it can %s", card->kind, expert_task_name(card->task), tasks);
     else
-        card_fail(card, yaml_get(card->node, "kind"), err, "kind: '%s' is not known", card->kind);
+        unknown_kind(card, err);
     return NULL;
 }
 
@@ -119,6 +131,8 @@ static bool check(const struct task *t, const struct task_request *rq, struct er
                               : m->form == MEDIA_RGB8  ? area > 0 && area * 3 == m->n_bytes
                               : m->form == MEDIA_GREY8 ? area > 0 && area == m->n_bytes
                                                        : m->form == MEDIA_F32 && m->rate_hz > 0 && m->n_bytes % sizeof(float) == 0;
+        if (m->form == MEDIA_ENCODED && m->n_bytes == 0)
+            return err_set(err, ERR_INPUT, "it is empty: a picture or a sound is wanted");
         if (!is_right)
             return err_set(err, ERR_INPUT, "medium %d: %zu bytes do not fit its size", i, m->n_bytes);
     }

@@ -130,6 +130,26 @@ TEST(the_busy_are_asked_only_when_patience_is_over_and_the_queue_is_fair)
 static _Atomic uint64_t machine_left;
 static uint64_t left_on_machine(void) { return machine_left; }
 
+TEST(who_grew_beyond_the_cap_gives_back_when_it_is_idle)
+{
+    struct keeper *k = make(100 * MB, 100000, 100000);
+    struct hand a, b;
+    join(k, &a, "a", NULL), join(k, &b, "b", NULL);
+    CHECK(load(&a, 40 * MB) && load(&b, 40 * MB));
+    keeper_end(a.seat);
+    b.seen = 200 * MB;
+    for (int i = 0; i < 10000 && b.n_asked_back == 0 && keeper_begin(b.seat); i++) { /* it is looked at now and then only */
+        keeper_end(b.seat);
+        nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
+    }
+    CHECK(b.n_asked_back == 1 && a.n_asked_back == 0);
+    keeper_gave(b.seat);
+    b.seen = 0;
+    CHECK(load(&b, 40 * MB) && b.n_asked_back == 1); /* as small as before: no refusal */
+    keeper_leave(a.seat), keeper_leave(b.seat);
+    keeper_free(k);
+}
+
 TEST(devices_are_apart_and_the_machines_own_memory_counts_too)
 {
     struct err err;

@@ -83,6 +83,29 @@ TEST(every_form_of_bmp_is_read)
     free(bmp), image_fini(&im), image_fini(&back);
 }
 
+TEST(ppm_and_pgm_are_read_and_cut_ones_are_errors)
+{
+    struct err err = { 0 };
+    struct image im = { 0 };
+    static const char colour[] = "P6 # a comment 7\n2\t1\r\n15\nabc\x00\x0f\x05", grey[] = "P5\n1 2\n255\n\x07\xc8";
+    CHECK(image_sniff(colour, sizeof(colour) - 1) == IMAGE_PNM);
+    REQUIRE(image_decode(colour, sizeof(colour) - 1, 3, NULL, &im, &err), "%s", err.text);
+    CHECK(im.w == 2 && im.h == 1 && im.px[0] == 255 && im.px[3] == 0 && im.px[4] == 255 && im.px[5] == 85, "%d %d %d", im.px[0], im.px[4], im.px[5]);
+    REQUIRE(image_decode(grey, sizeof(grey) - 1, 3, NULL, &im, &err), "%s", err.text);
+    CHECK(im.w == 1 && im.h == 2 && im.px[0] == 7 && im.px[2] == 7 && im.px[3] == 200);
+    for (size_t cut = 0; cut < sizeof(colour) - 1; cut++) {
+        char *exact = malloc(cut + !cut);
+        memcpy(exact, colour, cut);
+        CHECK(!image_decode(exact, cut, 3, NULL, &im, &err), "%zu bytes are enough", cut);
+        free(exact);
+    }
+    static const char *const wrong[] = { "P6 0 1 255 abc", "P6 65501 1 255 abc", "P6 1 1 65535 abcdef", "P6 1 1 0 abc", "P6 -1 1 255 abc",
+                                         "P6 1 99999999999999999999 255 a", "P6 1 1 255#", "P6 60000 60000 255 a" };
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+        CHECK(!image_decode(wrong[i], strlen(wrong[i]), 3, NULL, &im, &err), "%s", wrong[i]);
+    image_fini(&im);
+}
+
 TEST(a_cut_bmp_is_an_error_at_every_length)
 {
     struct image im = { 0 }, back = { 0 };
