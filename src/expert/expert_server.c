@@ -148,14 +148,32 @@ static void server_free(struct expert *base)
         net_wake_free(e->wake);
         net_loop_free(e->loop);
     }
+    free(e->info);
     server_config_fini(&e->cfg);
     pthread_mutex_destroy(&e->lock);
     pthread_cond_destroy(&e->changed);
     free(e);
 }
 
+static bool get_info(struct expert *base, struct task_info *out)
+{
+    struct expert_server *e = (struct expert_server *)base;
+    pthread_mutex_lock(&e->lock);
+    const bool has = e->info != NULL;
+    if (has) {
+        *out = *e->info;
+        for (int i = 0; i < out->n_inputs; i++)
+            out->inputs[i].shape.name = out->inputs[i].name;
+        for (int i = 0; i < out->n_outputs; i++)
+            out->outputs[i].shape.name = out->outputs[i].name;
+    }
+    pthread_mutex_unlock(&e->lock);
+    return has;
+}
+
 static const struct expert_ops ops = {
     .free = server_free, .submit = submit, .wake = wake, .card = get_card, .metrics = get_metrics, .stop = stop, .wait_ready = wait_ready,
+    .info = get_info,
 };
 
 bool expert_server_get_figures(struct expert *base, struct expert_server_figures *out)

@@ -135,6 +135,9 @@ static void close_talk(struct expert_server *e)
     struct server_child *c = &e->child;
     http_call_cancel(c->probe);
     c->probe = NULL;
+    http_call_cancel(e->hello); /* asked again of the next */
+    e->hello = NULL;
+    buf_fini(&e->hello_body);
     http_client_free(e->client);
     e->client = NULL;
 }

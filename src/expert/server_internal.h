@@ -147,7 +147,8 @@ struct expert_server {
     struct work_line waiting, running;
     struct server_child child;
     struct pace pace;
-    struct http_call *hello; /* remote: is it there? */
+    struct http_call *hello; /* is it there, and (oip) what does it take? */
+    struct buf hello_body;
 
     /* any thread */
     atomic_int pid; /* of the child; for the keeper's observe() and figures */
@@ -161,7 +162,9 @@ struct expert_server {
     uint64_t n_tickets;
     bool stopping, quit, flags_changed;
     int n_ready_waiters;     /* expert_wait_ready() */
-    uint64_t n_hellos_asked, n_hellos; /* remote: said for them; ended */
+    uint64_t n_hellos_asked, n_hellos; /* wanted; ended */
+    bool has_asked_info;
+    struct task_info *info;  /* oip: what the server says of its model; owned, NULL: nothing yet */
     struct err hello_err;    /* of the last one; ERR_NONE: it is there */
     uint64_t drain_until_ns;
     struct err down;
@@ -196,7 +199,7 @@ void work_progress(struct work *w, bool is_output);
 bool talk_begin(struct work *w, struct err *err);
 void talk_stop(struct work *w); /* cancels the call and forgets what came; the work can begin again */
 
-/* Asks a remote server whether it is there, once for all who wait now. */
+/* Asks a server whether it is there, and what its model takes, when somebody wants to know. */
 void talk_hello(struct expert_server *e);
 
 /* server_child.c */

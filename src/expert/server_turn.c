@@ -360,8 +360,7 @@ void server_turn(void *ctx)
     pthread_mutex_lock(&e->lock);
     const bool is_wanted = !e->stopping && e->n_ready_waiters > 0, quit = e->quit;
     pthread_mutex_unlock(&e->lock);
-    if (!e->cfg.is_child && is_wanted)
-        talk_hello(e);
+    talk_hello(e);
     if (e->cfg.is_child)
         child_turn(e, is_wanted || e->waiting.n > 0 || e->running.n > 0);
     admit(e, &next_ms);

@@ -58,6 +58,10 @@ bool oip_wants(const struct oip_request *r, const char *output, bool *is_binary)
 bool oip_put_request(struct buf *out, const struct tensor *inputs, int n_inputs, const char *const *outputs, int n_outputs, bool is_binary,
                      uint64_t session, bool session_start, bool session_end, struct err *err);
 
+/* What another server says of its model; inputs, outputs: [OIP_TENSORS_MAX], names in the arena, no data. */
+bool oip_read_model(const char *body, size_t n, struct tensor *inputs, int *n_inputs, struct tensor *outputs, int *n_outputs, struct arena *a,
+                    struct err *err);
+
 /* ---- answers ---- */
 
 struct oip_model {

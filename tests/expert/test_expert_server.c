@@ -249,6 +249,11 @@ TEST(tensors_go_and_come_in_json_and_in_binary)
             CHECK(m.n_tensors == n_in && m.first_i64 == -7 && m.last_f32 == 0.1f, "%d: %d tensors, %d, %g: %s", n_in, m.n_tensors, m.first_i64,
                   (double)m.last_f32, m.err.text);
         }
+        struct task_info info;
+        while (!expert_get_info(e, &info)) /* asked of the server once it has answered */
+            nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
+        CHECK(info.n_inputs == 1 && info.n_outputs == 1 && strcmp(info.inputs[0].shape.name, "x") == 0 && info.inputs[0].shape.dims[0] == -1, "%d inputs",
+              info.n_inputs);
         expert_free(e);
     }
 }

@@ -1,10 +1,11 @@
 /* tests/fuzz/fuzz_answer.c - what a model server may send: streams of OpenAI and Ollama, whole answers, embeddings, transcripts,
- * errors.  First byte: which; its upper half: how the bytes are cut. */
+ * errors, tensors.  First byte: which; its upper half: how the bytes are cut. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "fuzz.h"
 #include "wire/events.h"
+#include "wire/oip.h"
 #include "wire/ollama.h"
 #include "wire/openai_client.h"
 
@@ -80,7 +81,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         break;
     }
     case 6: openai_read_error(400 + (data[0] >> 4), s, n, &err); break;
-    default: on_ollama(NULL, s, n); break;
+    default: {
+        static struct tensor in[OIP_TENSORS_MAX], out[OIP_TENSORS_MAX];
+        int n_in = 0, n_out = 0;
+        struct arena *a = arena_new(1 << 20, &err);
+        struct oip_request *r = a ? arena_alloc(a, 1, sizeof(*r), &err) : NULL;
+        if (r && oip_read_model(s, n, in, &n_in, out, &n_out, a, &err) && n_in > 0)
+            n_seen += strlen(in[n_in - 1].name);
+        if (r && oip_read_reply(r, s, n, data[0] & 8 ? n / 2 : n, a, &err))
+            n_seen += (size_t)r->n_inputs;
+        arena_free(a);
+        break;
+    }
     }
     return 0;
 }
