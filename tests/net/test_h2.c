@@ -3,7 +3,7 @@
 #include "net/http.h"
 #include "net/h2_peer.h"
 
-static const struct http_server_config quick = { .head_ms = 800, .body_ms = 800, .idle_ms = 1500, .stall_ms = 900, .linger_ms = 300 };
+static const struct http_server_config quick = { .head_ms = 2000, .body_ms = 2000, .idle_ms = 3000, .stall_ms = 2000, .linger_ms = 300 };
 static const struct http_server_config usual = { 0 };
 static const struct http_server_config patient = { .head_ms = 60000, .body_ms = 60000, .idle_ms = 60000, .stall_ms = 60000 };
 
