@@ -77,7 +77,6 @@ static bool send_open(struct expert_worker *e, struct err *err)
     return send_msg(e, &m) || err_set(err, ERR_IO, "the worker ended at once");
 }
 
-
 /* What a library may need to find its things; keys and tokens of ours are none of its business. */
 static void pick_environment(const char *env[static WORKER_ENV_MAX])
 {
