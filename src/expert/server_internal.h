@@ -3,7 +3,9 @@
  *   expert_server.c   the door: opening, taking jobs in, saying how things stand, closing
  *   server_card.c     what its card says
  *   server_turn.c     the loop: which job is whose turn, times, retries, the end of a job
- *   server_talk.c     one job's request and answer
+ *   server_ask.c      one job's request, as its server wants it
+ *   server_talk.c     its call and the answer
+ *   server_hello.c    is a server there, and what does its model take?
  *   server_child.c    the child: starting, readiness, death, stalls, stopping
  *   server_runtime.c  which runtime this machine has for a model
  *
@@ -195,10 +197,20 @@ void work_emit(struct work *w, struct expert_event *ev);
 /* Something of the answer came. */
 void work_progress(struct work *w, bool is_output);
 
+/* server_ask.c */
+enum { REQUEST_BYTES_MAX = 256 << 20 };
+struct ask_parts {
+    const char *what, *type; /* end of the path; content type */
+    struct http_piece body[HTTP_PIECES_MAX]; /* in the work's buffers and in the job */
+    int n_body;
+};
+bool ask_put(struct work *w, struct ask_parts *p, struct err *err);
+
 /* server_talk.c */
 bool talk_begin(struct work *w, struct err *err);
 void talk_stop(struct work *w); /* cancels the call and forgets what came; the work can begin again */
 
+/* server_hello.c */
 /* Asks a server whether it is there, and what its model takes, when somebody wants to know. */
 void talk_hello(struct expert_server *e);
 

@@ -1,4 +1,4 @@
-/* expert/server_talk.c - one job's request to its server and the answer; start at talk_begin(), then on_end(). */
+/* expert/server_talk.c - one job's call to its server and the answer; start at talk_begin(), then on_end(). */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,226 +9,9 @@
 #include "wire/oip.h"
 #include "wire/ollama.h"
 #include "wire/openai_client.h"
-#include "wire/put.h"
 
-enum { REQUEST_BYTES_MAX = 256 << 20, EVENT_BYTES_MAX = 8 << 20, ERROR_BYTES_MAX = 64 << 10, TOKENS_MAX = 64, PICTURE_TEXT = 512,
+enum { EVENT_BYTES_MAX = 8 << 20, ERROR_BYTES_MAX = 64 << 10, TOKENS_MAX = 64,
        EXPLAIN_MS = 200 /* a connection breaks a moment before the death that explains it is seen */ };
-static const char boundary[] = "tutti-8c1d5f0e2b7a49d6";
-
-/* ---- requests ---- */
-
-/* What the job says differently from the usual: servers have their own usual. */
-static void fill_sampling(struct openai_request *r, const struct job *j)
-{
-    const struct sampler_params u = sampler_defaults(), *s = &j->sampling;
-#define GIVEN(bit, field, value)                                                                   \
-    if (s->value != u.value)                                                                       \
-        r->field = s->value, r->given |= (bit)
-    GIVEN(OPENAI_TEMPERATURE, temperature, temperature);
-    GIVEN(OPENAI_TOP_P, top_p, top_p);
-    GIVEN(OPENAI_TOP_K, top_k, top_k);
-    GIVEN(OPENAI_MIN_P, min_p, min_p);
-    GIVEN(OPENAI_TYPICAL_P, typical_p, typical_p);
-    GIVEN(OPENAI_REPETITION, repetition_penalty, repetition_penalty);
-    GIVEN(OPENAI_REPEAT_LAST_N, repeat_last_n, penalty_last_n);
-    GIVEN(OPENAI_PRESENCE, presence_penalty, presence_penalty);
-    GIVEN(OPENAI_FREQUENCY, frequency_penalty, frequency_penalty);
-    GIVEN(OPENAI_DRY_MULTIPLIER, dry_multiplier, dry_multiplier);
-    if (s->seed != u.seed)
-        r->seed = (int64_t)(s->seed & INT32_MAX), r->given |= OPENAI_SEED;
-    if (j->max_tokens > 0)
-        r->max_tokens = j->max_tokens, r->given |= OPENAI_MAX_TOKENS;
-    if (j->n_choices > 1)
-        r->n = j->n_choices, r->given |= OPENAI_N;
-}
-
-static bool put_text_request(struct work *w, struct err *err)
-{
-    const struct expert_server *e = w->server;
-    const struct job *j = w->job;
-    struct openai_request r = { .model = e->cfg.model, .vars = j->vars, .n_logprobs = -1 };
-    struct openai_bias *biases = NULL;
-    r.task = j->task == EXPERT_EMBED ? OPENAI_EMBEDDING : j->task == EXPERT_COMPLETE ? OPENAI_COMPLETION : OPENAI_CHAT;
-    if (j->task != EXPERT_CHAT) {
-        r.inputs = arena_alloc(j->arena, (size_t)j->n_inputs, sizeof(*r.inputs), err);
-        if (!r.inputs)
-            return false;
-        r.n_inputs = j->n_inputs;
-        for (int i = 0; i < j->n_inputs; i++)
-            r.inputs[i] = (struct openai_input){ j->inputs[i].text, j->inputs[i].n_text, j->inputs[i].ids, j->inputs[i].n_ids };
-    }
-    if (j->task != EXPERT_EMBED) {
-        fill_sampling(&r, j);
-        for (int i = 0; i < j->n_stops && i < OPENAI_STOPS_MAX; i++)
-            r.stops[r.n_stops++] = (struct openai_text){ j->stops[i].text, j->stops[i].n };
-        r.n_logprobs = j->n_logprobs;
-        r.ignore_eos = j->ignore_eos;
-        r.stream = r.include_usage = true;
-        if (j->sampling.n_bias > 0) {
-            r.biases = biases = arena_alloc(j->arena, (size_t)j->sampling.n_bias, sizeof(*biases), err);
-            if (!biases)
-                return false;
-            for (int i = 0; i < j->sampling.n_bias; i++)
-                biases[r.n_biases++] = (struct openai_bias){ j->sampling.bias[i].id, j->sampling.bias[i].bias };
-        }
-    }
-    return e->cfg.protocol == SERVER_OLLAMA ? ollama_put_request(&w->request, &r, err) : openai_put_request(&w->request, &r, err);
-}
-
-static const char *picture_type(const unsigned char *b, size_t n)
-{
-    if (n > 8 && memcmp(b, "\x89PNG", 4) == 0)
-        return "image/png";
-    if (n > 12 && memcmp(b, "RIFF", 4) == 0 && memcmp(b + 8, "WEBP", 4) == 0)
-        return "image/webp";
-    return n > 2 && b[0] == 'B' && b[1] == 'M' ? "image/bmp" : "image/jpeg";
-}
-
-/* A picture and what is asked of it, as a chat. */
-static bool put_describe_request(struct work *w, struct err *err)
-{
-    const struct task_request *rq = &w->job->request;
-    const char *prompt = rq->options.prompt ? rq->options.prompt : "Describe this picture.";
-    struct buf url;
-    buf_init(&url, REQUEST_BYTES_MAX);
-    json_t *parts = json_array(), *vars = NULL;
-    bool ok = parts && json_array_append_new(parts, json_pack("{s:s,s:s}", "type", "text", "text", prompt)) == 0;
-    for (int i = 0; ok && i < rq->n_media; i++) {
-        const struct task_media *m = &rq->media[i];
-        if (m->form != MEDIA_ENCODED) {
-            err_set(err, ERR_UNSUPPORTED, "a picture for a server: encoded as JPEG, PNG or WebP is wanted");
-            json_decref(parts);
-            buf_fini(&url);
-            return false;
-        }
-        buf_clear(&url);
-        buf_printf(&url, "data:%s;base64,", picture_type(m->bytes, m->n_bytes));
-        put_base64(&url, m->bytes, m->n_bytes);
-        ok = !url.failed && json_array_append_new(parts, json_pack("{s:s,s:{s:s}}", "type", "image_url", "image_url", "url", url.data)) == 0;
-    }
-    buf_fini(&url);
-    if (ok)
-        vars = json_pack("{s:[{s:s,s:o}]}", "messages", "role", "user", "content", parts);
-    else
-        json_decref(parts);
-    if (!vars)
-        return err_set(err, ERR_NOMEM, "a request: out of memory");
-    struct openai_request r = { .task = OPENAI_CHAT, .model = w->server->cfg.model, .vars = vars, .n_logprobs = -1, .stream = true, .include_usage = true };
-    ok = w->server->cfg.protocol == SERVER_OLLAMA ? ollama_put_request(&w->request, &r, err) : openai_put_request(&w->request, &r, err);
-    json_decref(vars);
-    return ok;
-}
-
-static const char *sound_name(const unsigned char *b, size_t n, const char **type)
-{
-    static const struct {
-        const char *mark, *name, *type;
-    } kinds[] = { { "RIFF", "sound.wav", "audio/wav" }, { "fLaC", "sound.flac", "audio/flac" }, { "OggS", "sound.ogg", "audio/ogg" },
-                  { "\x1a\x45\xdf\xa3", "sound.webm", "audio/webm" } };
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-        if (n > 4 && memcmp(b, kinds[i].mark, 4) == 0) {
-            *type = kinds[i].type;
-            return kinds[i].name;
-        }
-    *type = "audio/mpeg";
-    return "sound.mp3";
-}
-
-static void put_u32(struct buf *b, uint32_t v)
-{
-    const unsigned char le[] = { (unsigned char)v, (unsigned char)(v >> 8), (unsigned char)(v >> 16), (unsigned char)(v >> 24) };
-    buf_append(b, le, 4);
-}
-
-/* Samples as a WAV file of 16 bits. */
-static void put_wav(struct buf *b, const struct task_media *m)
-{
-    const size_t n = m->n_bytes / 4;
-    const float *s = m->bytes;
-    buf_puts(b, "RIFF"), put_u32(b, (uint32_t)(36 + 2 * n)), buf_puts(b, "WAVEfmt "), put_u32(b, 16), put_u32(b, 1 | 1 << 16);
-    put_u32(b, (uint32_t)m->rate_hz), put_u32(b, (uint32_t)m->rate_hz * 2), put_u32(b, 2 | 16 << 16), buf_puts(b, "data"), put_u32(b, (uint32_t)(2 * n));
-    for (size_t i = 0; i < n; i++) {
-        const float x = s[i] > 1 ? 1 : s[i] > -1 ? s[i] : -1; /* NaN too */
-        const int16_t v = (int16_t)lrintf(x * 32767);
-        buf_append(b, &v, 2); /* little-endian machines only, as the rest of the program */
-    }
-}
-
-static bool put_transcribe_request(struct work *w, struct http_piece *sound, struct err *err)
-{
-    const struct task_request *rq = &w->job->request;
-    const struct task_options *o = &rq->options;
-    const char *type, *name;
-    char temperature[32];
-    if (rq->n_media != 1)
-        return err_set(err, ERR_INPUT, "one sound is wanted, these are %d", rq->n_media);
-    *sound = (struct http_piece){ rq->media[0].bytes, rq->media[0].n_bytes };
-    if (rq->media[0].form == MEDIA_F32) {
-        put_wav(&w->request, &rq->media[0]);
-        if (!buf_ok(&w->request, "a sound", err))
-            return false;
-        *sound = (struct http_piece){ w->request.data, w->request.len };
-    } else if (rq->media[0].form != MEDIA_ENCODED) {
-        return err_set(err, ERR_INPUT, "a sound is wanted, this is a picture");
-    }
-    name = sound_name(sound->bytes, sound->n, &type);
-    snprintf(temperature, sizeof(temperature), "%g", (double)o->temperature);
-    const struct openai_form_field fields[] = {
-        { "model", w->server->cfg.model },
-        { "response_format", "verbose_json" },
-        { "language", o->language },
-        { "prompt", o->prompt },
-        { "temperature", o->temperature > 0 ? temperature : NULL },
-        { "timestamp_granularities[]", "segment" },
-        { "timestamp_granularities[]", o->wants_words ? "word" : NULL },
-    };
-    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
-        if (fields[i].value && strstr(fields[i].value, boundary))
-            return err_set(err, ERR_INPUT, "%s: a text that no form can hold", fields[i].name);
-    openai_put_form(&w->before, &w->after, boundary, fields, (int)(sizeof(fields) / sizeof(fields[0])), "file", name, type);
-    return buf_ok(&w->before, "a request", err) && buf_ok(&w->after, "a request", err);
-}
-
-static bool put_speak_request(struct work *w, struct err *err)
-{
-    const struct task_request *rq = &w->job->request;
-    const char *voice = rq->options.voice ? rq->options.voice : w->server->cfg.voice;
-    struct buf *b = &w->request;
-    if (rq->n_texts != 1)
-        return err_set(err, ERR_INPUT, "one text is wanted, these are %d", rq->n_texts);
-    buf_puts(b, "{\"model\":");
-    buf_put_json(b, w->server->cfg.model, strlen(w->server->cfg.model));
-    buf_puts(b, ",\"input\":");
-    buf_put_json(b, rq->texts[0].text, rq->texts[0].n);
-    buf_puts(b, ",\"voice\":");
-    buf_put_json(b, *voice ? voice : "alloy", strlen(*voice ? voice : "alloy"));
-    if (rq->options.speed > 0)
-        buf_printf(b, ",\"speed\":%g", (double)rq->options.speed);
-    buf_puts(b, ",\"response_format\":\"wav\"}");
-    return buf_ok(b, "a request", err);
-}
-
-/* Tensors as they are behind the JSON, or inside it. */
-static bool put_infer_request(struct work *w, struct http_piece *body, int *n_body, struct err *err)
-{
-    const struct task_request *rq = &w->job->request;
-    const bool is_binary = w->server->cfg.is_binary;
-    if (rq->n_tensors < 1 || rq->n_tensors > TASK_TENSORS_MAX)
-        return err_set(err, ERR_INPUT, "inputs: 1 to %d tensors are wanted", TASK_TENSORS_MAX);
-    if (!oip_put_request(&w->request, rq->tensors, rq->n_tensors, rq->outputs, rq->n_outputs, is_binary, rq->session, rq->session_start,
-                         rq->session_end, err))
-        return false;
-    w->n_json = w->request.len;
-    const bool fits = 1 + rq->n_tensors <= HTTP_PIECES_MAX;
-    for (int i = 0; is_binary && i < rq->n_tensors && !fits; i++)
-        buf_append(&w->request, rq->tensors[i].data, rq->tensors[i].n_bytes);
-    if (!buf_ok(&w->request, "a request", err))
-        return false;
-    body[(*n_body)++] = (struct http_piece){ w->request.data, w->request.len };
-    for (int i = 0; is_binary && i < rq->n_tensors && fits; i++)
-        body[(*n_body)++] = (struct http_piece){ rq->tensors[i].data, rq->tensors[i].n_bytes };
-    return true;
-}
 
 /* ---- answers: text ---- */
 
@@ -701,11 +484,8 @@ bool talk_begin(struct work *w, struct err *err)
     static const struct http_call_fns fns = { on_head, on_data, on_end };
     struct expert_server *e = w->server;
     const struct job *j = w->job;
-    struct http_piece body[HTTP_PIECES_MAX] = { { 0 } };
-    int n_body = 0;
+    struct ask_parts ask_parts = { .type = "application/json" };
     char path[1200], n_json[24];
-    const char *what = "", *type = "application/json";
-    bool ok;
 
     reset_answer(w);
     buf_fini(&w->request), buf_fini(&w->before), buf_fini(&w->after), buf_fini(&w->whole), events_fini(&w->events);
@@ -714,35 +494,8 @@ bool talk_begin(struct work *w, struct err *err)
     buf_init(&w->after, 256);
     buf_init(&w->whole, (size_t)e->cfg.max_answer_bytes);
     events_init(&w->events, e->cfg.protocol == SERVER_OLLAMA ? EVENTS_LINES : EVENTS_SSE, EVENT_BYTES_MAX);
-    const bool is_ollama = e->cfg.protocol == SERVER_OLLAMA;
-    switch (j->task) {
-    case EXPERT_CHAT: what = is_ollama ? "/api/chat" : "/chat/completions", ok = put_text_request(w, err); break;
-    case EXPERT_COMPLETE: what = "/completions", ok = put_text_request(w, err); break;
-    case EXPERT_EMBED: what = is_ollama ? "/api/embed" : "/embeddings", ok = put_text_request(w, err); break;
-    case EXPERT_DESCRIBE: what = is_ollama ? "/api/chat" : "/chat/completions", ok = put_describe_request(w, err); break;
-    case EXPERT_SPEAK: what = "/audio/speech", ok = put_speak_request(w, err); break;
-    case EXPERT_TRANSCRIBE:
-        what = "/audio/transcriptions";
-        type = "multipart/form-data; boundary=tutti-8c1d5f0e2b7a49d6";
-        ok = put_transcribe_request(w, &body[1], err);
-        break;
-    case EXPERT_INFER:
-        what = "/infer";
-        ok = put_infer_request(w, body, &n_body, err);
-        if (e->cfg.is_binary)
-            type = "application/octet-stream";
-        break;
-    default: ok = err_set(err, ERR_UNSUPPORTED, "%s cannot do '%s'", e->id, expert_task_name(j->task));
-    }
-    if (!ok)
+    if (!ask_put(w, &ask_parts, err))
         return false;
-    if (j->task == EXPERT_TRANSCRIBE) {
-        body[0] = (struct http_piece){ w->before.data, w->before.len };
-        body[2] = (struct http_piece){ w->after.data, w->after.len };
-        n_body = 3;
-    } else if (j->task != EXPERT_INFER) {
-        body[n_body++] = (struct http_piece){ w->request.data, w->request.len };
-    }
     if (j->task & (EXPERT_CHAT | EXPERT_COMPLETE | EXPERT_DESCRIBE)) {
         w->n_choices = j->task == EXPERT_DESCRIBE ? 1 : j->n_choices * (j->task == EXPERT_COMPLETE ? j->n_inputs : 1);
         w->choices = calloc((size_t)w->n_choices, sizeof(*w->choices));
@@ -754,10 +507,10 @@ bool talk_begin(struct work *w, struct err *err)
             buf_init(&w->choices[i].tool_calls, 1 << 20);
     }
     if (e->cfg.protocol == SERVER_OIP)
-        snprintf(path, sizeof(path), "%s/v2/models/%s%s", e->cfg.base, e->cfg.model, what);
+        snprintf(path, sizeof(path), "%s/v2/models/%s%s", e->cfg.base, e->cfg.model, ask_parts.what);
     else
-        snprintf(path, sizeof(path), "%s%s", e->cfg.base, what);
-    struct http_field fields[5] = { { "content-type", type }, { "accept", "*/*" }, { "user-agent", "tutti/" TUTTI_VERSION } };
+        snprintf(path, sizeof(path), "%s%s", e->cfg.base, ask_parts.what);
+    struct http_field fields[5] = { { "content-type", ask_parts.type }, { "accept", "*/*" }, { "user-agent", "tutti/" TUTTI_VERSION } };
     int n_fields = 3;
     if (e->cfg.key[0])
         fields[n_fields++] = (struct http_field){ "authorization", e->cfg.key };
@@ -765,106 +518,9 @@ bool talk_begin(struct work *w, struct err *err)
         snprintf(n_json, sizeof(n_json), "%zu", w->n_json);
         fields[n_fields++] = (struct http_field){ "inference-header-content-length", n_json };
     }
-    const struct http_ask ask = { .verb = HTTP_VERB_POST, .path = path, .fields = fields, .n_fields = n_fields, .body = body,
-                                  .n_body = n_body, .may_repeat = true, .max_body_bytes = UINT32_MAX };
+    const struct http_ask ask = { .verb = HTTP_VERB_POST, .path = path, .fields = fields, .n_fields = n_fields, .body = ask_parts.body,
+                                  .n_body = ask_parts.n_body, .may_repeat = true, .max_body_bytes = UINT32_MAX };
     w->reading = READ_WHOLE;
     w->call = http_client_call(e->client, &ask, &fns, w, err);
     return w->call != NULL || err_prefix(err, "%s", e->id);
-}
-
-/* ---- is a server there, and what does its model take? ---- */
-
-static void copy_io(struct task_io *to, int *n_to, const struct tensor *from, int n)
-{
-    for (int i = 0; i < n && *n_to < TASK_IO_MAX; i++) {
-        struct task_io *io = &to[(*n_to)++];
-        snprintf(io->name, sizeof(io->name), "%s", from[i].name);
-        io->shape = from[i];
-        io->shape.name = io->name;
-    }
-}
-
-/* A description that cannot be read is none: the model answers all the same. */
-static struct task_info *read_info(const struct expert_server *e)
-{
-    struct err err = { 0 };
-    struct tensor inputs[OIP_TENSORS_MAX], outputs[OIP_TENSORS_MAX];
-    int n_inputs = 0, n_outputs = 0;
-    struct arena *a = arena_new(1 << 20, &err);
-    struct task_info *info = calloc(1, sizeof(*info));
-    if (a && info && oip_read_model(e->hello_body.data ? e->hello_body.data : "", e->hello_body.len, inputs, &n_inputs, outputs, &n_outputs, a, &err)) {
-        info->tasks = EXPERT_INFER;
-        snprintf(info->runs_on, sizeof(info->runs_on), "%s", e->cfg.runs_on);
-        copy_io(info->inputs, &info->n_inputs, inputs, n_inputs);
-        copy_io(info->outputs, &info->n_outputs, outputs, n_outputs);
-    } else {
-        free(info);
-        info = NULL;
-    }
-    arena_free(a);
-    return info;
-}
-
-static void on_hello_head(void *ctx, const struct http_head *h)
-{
-    struct expert_server *e = ctx;
-    struct err err = { 0 };
-    if (h->status == 401 || h->status == 403)
-        err_set(&err, ERR_AUTH, "%s: %s wants a key, or another one (status %d)", e->id, e->cfg.target.authority, h->status);
-    else if (h->status >= 500)
-        err_set(&err, ERR_BUSY, "%s: %s answers with status %d", e->id, e->cfg.target.authority, h->status);
-    else if (h->status == 404 && e->cfg.protocol == SERVER_OIP)
-        err_set(&err, ERR_NOT_FOUND, "%s: %s has no model '%.80s'", e->id, e->cfg.target.authority, e->cfg.model);
-    pthread_mutex_lock(&e->lock);
-    e->hello_err = err; /* any other answer comes from somebody who is there */
-    pthread_mutex_unlock(&e->lock);
-}
-
-static void on_hello_data(void *ctx, const char *bytes, size_t n)
-{
-    struct expert_server *e = ctx;
-    buf_append(&e->hello_body, bytes, n);
-}
-
-static void on_hello_end(void *ctx, enum http_end how, const struct err *err)
-{
-    struct expert_server *e = ctx;
-    struct task_info *info = how == HTTP_END_DONE && e->cfg.protocol == SERVER_OIP ? read_info(e) : NULL;
-    e->hello = NULL;
-    buf_fini(&e->hello_body);
-    pthread_mutex_lock(&e->lock);
-    if (how != HTTP_END_DONE) {
-        e->hello_err = *err;
-        err_prefix(&e->hello_err, "%s", e->id);
-    }
-    if (info) {
-        free(e->info);
-        e->info = info;
-    }
-    e->n_hellos = e->n_hellos_asked;
-    pthread_cond_broadcast(&e->changed);
-    pthread_mutex_unlock(&e->lock);
-}
-
-void talk_hello(struct expert_server *e)
-{
-    static const struct http_call_fns fns = { on_hello_head, on_hello_data, on_hello_end };
-    struct err err = { 0 };
-    char path[1200];
-    const struct http_field fields[] = { { "user-agent", "tutti/" TUTTI_VERSION }, { "authorization", e->cfg.key } };
-    pthread_mutex_lock(&e->lock);
-    const bool is_due = e->n_hellos < e->n_hellos_asked;
-    pthread_mutex_unlock(&e->lock);
-    if (!is_due || e->hello || !e->client || (e->cfg.is_child && e->child.state != SERVER_READY))
-        return;
-    if (e->cfg.protocol == SERVER_OIP)
-        snprintf(path, sizeof(path), "%s/v2/models/%s", e->cfg.base, e->cfg.model);
-    else
-        snprintf(path, sizeof(path), "%s%s", e->cfg.base, e->cfg.protocol == SERVER_OPENAI ? "/models" : e->cfg.health);
-    const struct http_ask ask = { .verb = HTTP_VERB_GET, .path = path, .fields = fields, .n_fields = e->cfg.key[0] ? 2 : 1, .may_repeat = true,
-                                  .head_ms = 10000, .idle_ms = 10000, .max_body_bytes = 4 << 20 };
-    buf_init(&e->hello_body, 1 << 20);
-    e->hello = http_client_call(e->client, &ask, &fns, e, &err);
-    if (!e->hello)
-        on_hello_end(e, HTTP_END_CONNECT, &err);
 }
