@@ -112,6 +112,14 @@ static int unknown_command(int argc, char **argv)
             len += (size_t)snprintf(seconds + len, sizeof(seconds) - len, "%s%s", len ? ", " : "", cmd_table[i]->name + n + 1);
     if (!len)
         return wrong_usage(NULL, "unknown command '%s'", argv[1]);
+    if (argc > 2 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0)) {
+        printf("usage: tutti %s COMMAND [OPTIONS] [ARGUMENTS]\n\n", argv[1]);
+        for (int i = 0; i < cmd_n; i++)
+            if (strncmp(cmd_table[i]->name, argv[1], n) == 0 && cmd_table[i]->name[n] == ' ')
+                printf("  %-16s %s\n", cmd_table[i]->name, cmd_table[i]->help);
+        printf("\n`tutti %s COMMAND --help` says it all about a command.\n", argv[1]);
+        return 0;
+    }
     fprintf(stderr, "tutti: %s%s%s: one of %s is wanted; see `tutti --help`\n", argv[1], argc > 2 ? " " : "",
             argc > 2 ? argv[2] : "", seconds);
     return 2;

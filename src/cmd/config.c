@@ -1,5 +1,8 @@
 /* cmd/config.c - `tutti config check`, `tutti config show`: what tutti.yaml says, and whether it is right. */
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "cmd/cmd.h"
 #include "cmd/commands.h"
@@ -19,6 +22,18 @@ static int finish(struct config *c, struct buf *out, bool ok, struct err *err)
     return ok ? 0 : cmd_fail(err);
 }
 
+/* What serve would stumble over: folders and files that settings of the file name. */
+static bool check_paths(const struct config *c, struct err *err)
+{
+    static const enum config_id named[] = { CONFIG_MODELS, CONFIG_KEYS, CONFIG_TLS_CERT, CONFIG_TLS_KEY, CONFIG_ONNXRUNTIME };
+    for (size_t i = 0; i < sizeof(named) / sizeof(named[0]); i++) {
+        const struct config_value *v = &c->value[named[i]];
+        if (v->from == CONFIG_FILE && v->text && access(v->text, R_OK) != 0)
+            return err_set(err, ERR_NOT_FOUND, "%s:%d:%d: %s: %s", yaml_name(c->yaml), v->line, v->column, v->text, strerror(errno));
+    }
+    return true;
+}
+
 static int run_check(int argc, char **argv, struct cmd_opt *opts)
 {
     struct cmd_expert_env env = { .machine = NULL };
@@ -36,7 +51,7 @@ static int run_check(int argc, char **argv, struct cmd_opt *opts)
         cmd_expert_env(&env, NULL);
         registry_env(c, &env.env);
         ok = (!registry_has_cards(c) || cmd_expert_env_machine(&env, config_text(c, CONFIG_PRESET), config_number(c, CONFIG_MEMORY), &err)) &&
-             registry_check(c, &env.env, &out, &err);
+             registry_check(c, &env.env, &out, &err) && check_paths(c, &err);
         cmd_expert_env_fini(&env);
     }
     if (ok)

@@ -106,7 +106,7 @@ static int run_list(int argc, char **argv, struct cmd_opt *opts)
         out_cell(&t, "%s", expert_task_name(c->task));
         out_cell(&t, "%s", c->kind);
         out_cell(&t, "%s", slash ? slash + 1 : c->model);
-        out_cell(&t, "%s", !is_file || card_resolve(c, model, path, sizeof(path), &err) ? "" : "no such file");
+        out_cell(&t, "%s", !is_file || strcmp(c->kind, "remote") == 0 /* its server's name for it */ || card_resolve(c, model, path, sizeof(path), &err) ? "" : "no such file");
         card_free(c);
     }
     if (!out_table_print(&t, stdout, OUT_WIDTH, &err))
@@ -149,7 +149,10 @@ static bool check_one(const char *path, const struct cmd_expert_env *env, bool i
     if (ok) {
         struct expert_card card;
         expert_get_card(e, &card);
-        printf("%s: %s, ready in %.0f ms\n", card.id, is_check ? "works" : "warm", (double)(clock_ns() - begin_ns) / 1e6);
+        if (strcmp(card.kind, "remote") == 0)
+            printf("%s: its server answers, after %.0f ms\n", card.id, (double)(clock_ns() - begin_ns) / 1e6);
+        else
+            printf("%s: %s, ready in %.0f ms\n", card.id, is_check ? "works" : "warm", (double)(clock_ns() - begin_ns) / 1e6);
         if (is_check && expert_get_info(e, &info))
             print_info(&info);
         if (is_check)

@@ -243,6 +243,7 @@ struct expert *expert_server_open(struct card *card, const struct expert_env *en
     e->m.n_queue_max = e->cfg.n_queue_max;
     e->m.state = e->cfg.is_child ? EXPERT_COLD : EXPERT_WARM;
     e->child.n_starts_left = e->cfg.n_starts_per_min;
+    e->is_quiet = env->is_quiet;
     if (ok) {
         read_history(e, env->state_dir);
         ok = open_loop(e, err) && (!e->cfg.is_child || !env->keeper || child_join(e, env->keeper, err));

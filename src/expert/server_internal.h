@@ -171,6 +171,7 @@ struct expert_server {
     uint64_t drain_until_ns;
     struct err down;
     bool is_down;
+    bool is_quiet; /* what fails is not logged: whoever waits for it says so */
     struct expert_metrics m;
     struct expert_server_figures f;
     struct expert_card card;

@@ -212,7 +212,39 @@ void registry_fini(struct registry *r)
 struct check {
     struct walk w;
     struct buf *out;
+    struct { char text[128]; } id[CONFIG_EXPERTS_MAX]; /* as clients call them */
+    int n_ids;
 };
+
+static void note_id(struct check *k, const char *id, size_t n)
+{
+    if (k->n_ids < CONFIG_EXPERTS_MAX)
+        snprintf(k->id[k->n_ids++].text, sizeof(k->id[0].text), "%.*s", (int)n, id);
+}
+
+static bool check_aliases(const struct check *k, struct err *err)
+{
+    const struct config *c = k->w.c;
+    const struct yaml_node *map = c->yaml ? yaml_get(yaml_root(c->yaml), "aliases") : NULL;
+    const char *names[CONFIG_EXPERTS_MAX + 1];
+    for (int i = 0; i < k->n_ids; i++)
+        names[i] = k->id[i].text;
+    names[k->n_ids] = NULL;
+    for (int i = 0; i < c->n_aliases && k->n_ids > 0; i++) { /* no experts: those of the command line will be served */
+        const struct config_alias *a = &c->aliases[i];
+        bool is_there = false;
+        for (int j = 0; j < k->n_ids; j++) {
+            if (strcmp(names[j], a->name) == 0)
+                return config_fail(c, yaml_get(map, a->name), err, "aliases: an expert is called '%s', too", a->name);
+            is_there |= strcmp(names[j], a->expert) == 0;
+        }
+        const char *near = is_there ? NULL : yaml_nearest(a->expert, names);
+        if (!is_there)
+            return config_fail(c, yaml_get(map, a->name), err, "aliases: there is no expert '%s'%s%s%s", a->expert, near ? "; did you mean '" : "",
+                               near ? near : "", near ? "'?" : "");
+    }
+    return true;
+}
 
 static bool check_model(const char *path, struct err *err)
 {
@@ -225,11 +257,15 @@ static bool check_one(void *ctx, const struct found *f, struct err *err)
 {
     struct check *k = ctx;
     if (!f->card) {
-        const char *slash = strrchr(f->path, '/');
-        buf_printf(k->out, "ok  %-24s llm\n", slash ? slash + 1 : f->path);
-        return check_model(f->path, err);
+        const char *slash = strrchr(f->path, '/'), *name = slash ? slash + 1 : f->path;
+        if (!check_model(f->path, err))
+            return false;
+        note_id(k, name, ends_with(name, ".gguf") ? strlen(name) - 5 : strlen(name));
+        buf_printf(k->out, "ok  %-24s llm\n", name);
+        return true;
     }
     char path[CONFIG_PATH_MAX], line[256];
+    note_id(k, f->card->id, strlen(f->card->id));
     snprintf(line, sizeof(line), "ok  %-24s %s, %s\n", f->card->id, expert_task_name(f->card->task), f->card->kind);
     if (strcmp(f->card->kind, "llm") == 0) {
         const bool ok = card_file(f->card, "model", true, path, sizeof(path), err) && check_model(path, err);
@@ -246,10 +282,14 @@ static bool check_one(void *ctx, const struct found *f, struct err *err)
 bool registry_check(struct config *c, const struct expert_env *env, struct buf *out, struct err *err)
 {
     struct registry r = { 0 };
-    struct check k = { .w = { .r = &r, .c = c, .env = env, .fn = check_one }, .out = out };
-    k.w.ctx = &k;
-    const bool ok = each_entry(&k.w, err);
+    struct check *k = calloc(1, sizeof(*k));
+    if (!k)
+        return err_set(err, ERR_NOMEM, "no memory");
+    k->w = (struct walk){ .r = &r, .c = c, .env = env, .fn = check_one, .ctx = k };
+    k->out = out;
+    const bool ok = each_entry(&k->w, err) && check_aliases(k, err);
     registry_fini(&r);
+    free(k);
     return ok;
 }
 

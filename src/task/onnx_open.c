@@ -153,9 +153,12 @@ static const struct tensor *find_tensor(const struct task_request *rq, const cha
 
 static bool put_all(struct onnx_session *s, const struct task_request *rq, struct err *err)
 {
-    for (int k = 0; k < rq->n_tensors; k++)
+    for (int k = 0; k < rq->n_tensors; k++) {
         if (onnx_find_input(s, rq->tensors[k].name) < 0)
             return err_set(err, ERR_INPUT, "there is no input '%.80s'", rq->tensors[k].name);
+        if (find_tensor(rq, rq->tensors[k].name) != &rq->tensors[k])
+            return err_set(err, ERR_INPUT, "input '%.80s' came twice", rq->tensors[k].name);
+    }
     for (int i = 0; i < onnx_n_inputs(s); i++) {
         const struct tensor *t = find_tensor(rq, onnx_input_info(s, i)->name);
         if (!t) /* what an earlier request gave may be gone */

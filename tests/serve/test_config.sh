@@ -27,6 +27,11 @@ check "a card inside has them too" 1 'grep -q "bad.yaml:" err'
 printf 'name: old\ntask: chat\nkind: llm\nmodel: %s/models/tutti-tiny.gguf\n' "$root" >"$tmp/card.yaml"
 printf 'experts:\n  - card: card.yaml\n    name: new\n    ctx: 64\n  - card.yaml\n' >"$tmp/good.yaml"; run config check "$tmp/good.yaml"
 check "a card with changes is another expert" 0 'grep -q "^ok  new " out' 'grep -q "^ok  old " out'
+printf 'experts: [card.yaml]\naliases: {a: odl}\n' >"$tmp/bad.yaml"; run config check "$tmp/bad.yaml"
+check "an alias for nobody is found, and who was meant" 1 "grep -q \"bad.yaml:2:14: aliases: there is no expert 'odl'; did you mean 'old'\" err"
+printf 'keys: nokeys\n' >"$tmp/bad.yaml"; run config check "$tmp/bad.yaml"
+check "a file that is not there is found" 1 'grep -q "bad.yaml:1:7: .*/nokeys: No such file" err' '[ "$(wc -l <err)" = 1 ]'
+run config --help; check "half a command has help" 0 'grep -q "config check" out' 'grep -q "config show" out' '! grep -q serve out'
 mkdir "$tmp/cards"; cp "$tmp/card.yaml" "$tmp/cards/a.yaml"; echo 'name: [' >"$tmp/cards/b.yaml"; echo text >"$tmp/cards/readme.txt"
 printf 'experts: [cards]\n' >"$tmp/good.yaml"; run config check "$tmp/good.yaml"
 check "of a folder, what is broken is said and left out" 0 'grep -q "^ok  old " out' 'grep -q "b.yaml: left out" err' '[ "$(wc -l <err)" = 1 ]'
