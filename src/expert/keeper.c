@@ -411,6 +411,14 @@ uint64_t keeper_charged_bytes(const struct keeper_seat *s)
     return n;
 }
 
+uint64_t keeper_cap_bytes(const struct keeper_seat *s)
+{
+    pthread_mutex_lock(&s->keeper->lock);
+    const uint64_t n = s->keeper->device[s->device].cap_bytes;
+    pthread_mutex_unlock(&s->keeper->lock);
+    return n;
+}
+
 void keeper_leave(struct keeper_seat *s)
 {
     if (!s)

@@ -149,8 +149,20 @@ static void gave(struct expert_worker *e)
         keeper_gave(e->seat);
 }
 
+/* Its batches made it larger than all experts together may be: smaller ones from now on. */
+static void learn_batch(struct expert_worker *e)
+{
+    const int n = e->n_batch_max < e->info.n_batch_max ? e->n_batch_max : e->info.n_batch_max;
+    const uint64_t cap_bytes = e->seat && n > 1 ? keeper_cap_bytes(e->seat) : 0;
+    if (cap_bytes && process_own_bytes(e) > cap_bytes) {
+        e->n_batch_max = n / 2;
+        log_info("%s: %d requests at once take more memory than there may be: %d from now on", e->card->id, n, e->n_batch_max);
+    }
+}
+
 static void unload(struct expert_worker *e, const char *why)
 {
+    learn_batch(e);
     log_info("%s: unloaded (%s)", e->card->id, why);
     process_end(e, NULL);
     e->phase = PHASE_NONE;

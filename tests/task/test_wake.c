@@ -141,8 +141,8 @@ TEST(openwakeword_hears_its_words_and_nothing_else)
     static const struct {
         const char *card, *word, *hit, *miss;
         double score, peak_s;
-    } cases[] = { { "wake-jarvis", "jarvis", "speech/wake_hey_jarvis_16k.wav", "speech/wake_computer_16k.wav", 0.9994, 1.32 },
-                  { "wake-computer", "computer", "speech/wake_computer_16k.wav", "speech/wake_hey_jarvis_16k.wav", 0.9991, 1.24 } };
+    } cases[] = { { "oww-jarvis", "jarvis", "speech/wake_hey_jarvis_16k.wav", "speech/wake_computer_16k.wav", 0.9994, 1.32 },
+                  { "oww-computer", "computer", "speech/wake_computer_16k.wav", "speech/wake_hey_jarvis_16k.wav", 0.9991, 1.24 } };
     for (int c = 0; c < 2; c++) {
         struct hear *h = hear_open(cases[c].card);
         REQUIRE(h->task, "%s", h->err.text);
@@ -167,7 +167,7 @@ TEST(openwakeword_hears_its_words_and_nothing_else)
 
 BENCH(wake_word_share_of_a_core)
 {
-    struct hear *h = hear_open("wake-jarvis");
+    struct hear *h = hear_open("oww-jarvis");
     size_t n = 0;
     float *x = hear_wav("speech/jfk_16k.wav", &n);
     for (int i = 0; i < 3; i++) {
