@@ -26,13 +26,13 @@ CFLAGS_ALL = -std=c11 -D_POSIX_C_SOURCE=200809L -DTUTTI_VERSION='"$(VERSION)"' -
 SAN_FLAGS = $(if $(SAN),$(WARN_SAN) -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
 # STORE=0 builds without SQLite: `tutti bench` then keeps no results.  Give it a BUILD of its own.
 STORE   ?= 1
-PKGS    := libuv libnghttp2 libssl libcrypto libprotobuf-c jansson libfyaml libseccomp libutf8proc $(if $(filter 0,$(STORE)),,sqlite3)
+PKGS    := libuv libnghttp2 libssl libcrypto libprotobuf-c jansson libfyaml libutf8proc $(if $(filter 0,$(STORE)),,sqlite3)
 ifeq ($(CROSS),)
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 else
 PKG_CFLAGS := -isystem $(SYSROOT)/usr/include -isystem $(SYSROOT)/usr/include/aarch64-linux-gnu
-PKG_LIBS   := -L$(SYSROOT)/usr/lib/aarch64-linux-gnu -Wl,-rpath-link=$(SYSROOT)/usr/lib/aarch64-linux-gnu -luv -lnghttp2 -lssl -lcrypto -lprotobuf-c -ljansson -lfyaml -lseccomp -lutf8proc $(if $(filter 0,$(STORE)),,-lsqlite3)
+PKG_LIBS   := -L$(SYSROOT)/usr/lib/aarch64-linux-gnu -Wl,-rpath-link=$(SYSROOT)/usr/lib/aarch64-linux-gnu -luv -lnghttp2 -lssl -lcrypto -lprotobuf-c -ljansson -lfyaml -lutf8proc $(if $(filter 0,$(STORE)),,-lsqlite3)
 endif
 LIBS    = $(PKG_LIBS) -lm -ldl -pthread $(if $(SAN),-fsanitize=$(SAN))
 

@@ -14,7 +14,7 @@ done
 
 # The package manager gets a state of its own, in which this machine is an arm64 one with nothing installed.
 sysroot() {
-    packages='libuv1 libuv1-dev libnghttp2-14 libnghttp2-dev libssl3 libssl-dev libprotobuf-c1 libprotobuf-c-dev libfyaml0 libfyaml-dev libseccomp2 libseccomp-dev libjansson4 libjansson-dev libutf8proc2 libutf8proc-dev libsqlite3-0 libsqlite3-dev libpcre2-8-0 libpcre2-dev libhttp-parser2.9 libhttp-parser-dev'
+    packages='libuv1 libuv1-dev libnghttp2-14 libnghttp2-dev libssl3 libssl-dev libprotobuf-c1 libprotobuf-c-dev libfyaml0 libfyaml-dev libjansson4 libjansson-dev libutf8proc2 libutf8proc-dev libsqlite3-0 libsqlite3-dev libpcre2-8-0 libpcre2-dev libhttp-parser2.9 libhttp-parser-dev'
     [ -f "$root/.complete" ] && [ "$(cat "$root/.complete")" = "$packages" ] && return
     echo "tools/cross.sh: unpacking arm64 packages into build/sysroot"
     apt=$PWD/build/apt
