@@ -63,7 +63,7 @@ static const struct {
     { "sk-", 16 }, { "sk_live_", 10 }, { "rk_live_", 10 }, { "ghp_", 20 }, { "gho_", 20 }, { "github_pat_", 20 }, { "glpat-", 16 },
     { "hf_", 20 }, { "AKIA", 16 }, { "ASIA", 16 }, { "AIza", 30 }, { "xoxb-", 10 }, { "xoxp-", 10 }, { "eyJ", 30 },
 };
-static const char *const pass_words[] = { "password", "passwd", "passwort", "kennwort", "passphrase", "contrase\xc3\xb1" "a", "mot de passe", "wachtwoord",
+static const char *const pass_words[] = { "password", "passwd", "passwort", "kennwort", "passphrase", "contrase\303\261a", "mot de passe", "wachtwoord",
                                           "senha", "api_key", "apikey", "api-key", "secret", "secret_key", "access_token", "pin" };
 
 uint32_t secret_in_word(const char *s, size_t n)
