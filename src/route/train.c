@@ -12,7 +12,7 @@
 #include "base/rng.h"
 #include "route/intent_internal.h"
 
-enum { DAMAGE_TEXT_BYTES = 2048, FOLDS_MAX = 16, GROUPS_MAX = 512 };
+enum { DAMAGE_TEXT_BYTES = 2048, FOLDS_MAX = 8, GROUPS_MAX = 512, NEVER = -2 /* in no fold */ };
 
 const struct train_options train_default = { .seed = 1, .n_rounds = 8, .n_folds = 5, .rate = .5, .l2 = 1e-6 };
 
@@ -26,7 +26,8 @@ struct learner {
     int *group;       /* of each line: sources that begin alike */
     char name[GROUPS_MAX][TRAIN_SOURCE_BYTES];
     size_t group_n[GROUPS_MAX];
-    int n_groups;
+    unsigned group_intents[GROUPS_MAX]; /* a set */
+    int n_groups, n_folds, held; /* held: a group, -1: none */
     struct rng rng;
 };
 
@@ -199,7 +200,7 @@ static void learn_difficulty(struct learner *t, int not_fold, uint32_t *order)
                 float *w = &t->w[rows[i]][LANE], *g = &t->g[rows[i]][LANE];
                 const float d = slope * norm + 1e-4f * *w;
                 *g += d * d;
-                *w -= .1f * d / sqrtf(*g);
+                *w -= .02f * d / sqrtf(*g);
             }
         }
     }
@@ -268,6 +269,11 @@ static void judge(const struct seen *s, size_t n, bool held, double temperature,
         *ece += fabs(sum_p[b] - sum_right[b]) / total;
 }
 
+/* A source of few intents says how well those are told, but nothing about confidence. */
+static bool is_mixed(const struct learner *t, int group) { return __builtin_popcount(t->group_intents[group]) * 3 >= INTENT_COUNT * 2; }
+
+/* Sources that begin alike are one.  Each mixed one is a fold of its own, the others are always learned from; where there are
+ * not two of them, all sources are spread over n_folds. */
 static bool find_groups(struct learner *t, struct err *err)
 {
     size_t load[FOLDS_MAX] = { 0 };
@@ -287,18 +293,30 @@ static bool find_groups(struct learner *t, struct err *err)
         }
         t->group[i] = g;
         t->group_n[g]++;
+        t->group_intents[g] |= t->set->line[i].intent >= 0 ? 1u << t->set->line[i].intent : 0;
     }
-    for (int g = 0; g < t->n_groups; g++)
-        fold_of[g] = -1;
-    for (int done = 0; done < t->n_groups; done++) { /* the largest that is left goes to the emptiest fold */
-        int big = -1, f = 0;
+    for (int g = 0; g < t->n_groups; g++) {
+        t->held = t->o->hold && strcmp(t->name[g], t->o->hold) == 0 ? g : t->held;
+        fold_of[g] = NEVER;
+        if (is_mixed(t, g) && t->n_folds < FOLDS_MAX)
+            fold_of[g] = t->n_folds++;
+    }
+    if (t->o->hold && t->held < 0)
+        return err_set(err, ERR_INPUT, "--hold: no line is of source '%s'", t->o->hold);
+    if (t->n_folds - (t->held >= 0 && fold_of[t->held] != NEVER) < 2) {
+        t->n_folds = t->o->n_folds;
         for (int g = 0; g < t->n_groups; g++)
-            if (fold_of[g] < 0 && (big < 0 || t->group_n[g] > t->group_n[big]))
-                big = g;
-        for (int k = 1; k < t->o->n_folds; k++)
-            f = load[k] < load[f] ? k : f;
-        fold_of[big] = f;
-        load[f] += t->group_n[big];
+            fold_of[g] = NEVER;
+        for (int done = 0; done < t->n_groups; done++) { /* the largest that is left goes to the emptiest fold */
+            int big = -1, f = 0;
+            for (int g = 0; g < t->n_groups; g++)
+                if (fold_of[g] == NEVER && (big < 0 || t->group_n[g] > t->group_n[big]))
+                    big = g;
+            for (int k = 1; k < t->n_folds; k++)
+                f = load[k] < load[f] ? k : f;
+            fold_of[big] = f;
+            load[f] += t->group_n[big];
+        }
     }
     for (size_t i = 0; i < t->set->n; i++)
         t->fold[i] = fold_of[t->group[i]];
@@ -318,7 +336,7 @@ static void collect(const struct learner *t, int fold, int held, struct seen *se
         memcpy(s->z, z, sizeof(s->z));
         s->intent = l->intent;
         s->is_held = held >= 0 && fold < 0;
-        s->weight = s->is_held ? 1 : 1 / sqrtf((float)t->group_n[t->group[i]]);
+        s->weight = s->is_held ? 1 : 1 / (float)t->group_n[t->group[i]]; /* each source counts alike */
     }
 }
 
@@ -352,6 +370,15 @@ static bool write_model(const struct learner *t, double temperature, float *sort
     return ok || err_set(err, ERR_IO, "%s: cannot be written", path);
 }
 
+/* Does the fold hold nothing but this group? */
+static bool fold_is_of(const struct learner *t, int fold, int group)
+{
+    for (size_t i = 0; i < t->set->n; i++)
+        if (t->fold[i] == fold && t->group[i] != group)
+            return false;
+    return true;
+}
+
 static bool run(struct learner *t, uint32_t *order, struct seen *seen, float *score, const char *path, struct train_figures *out,
                 void (*say)(const char *), struct err *err)
 {
@@ -360,20 +387,18 @@ static bool run(struct learner *t, uint32_t *order, struct seen *seen, float *sc
     float z[MODEL_LANES];
     char text[160];
     size_t n_seen = 0, n_score = 0;
-    int held = -1;
+    const int held = t->held;
     double loss, least = INFINITY;
-    for (int g = 0; t->o->hold && g < t->n_groups; g++)
-        held = strcmp(t->name[g], t->o->hold) == 0 ? g : held;
-    if (t->o->hold && held < 0)
-        return err_set(err, ERR_INPUT, "--hold: no line is of source '%s'", t->o->hold);
-    for (int f = 0; out->n_intent && f < t->o->n_folds; f++) {
+    for (int f = 0; f < t->n_folds; f++) {
         const size_t before = n_seen;
+        if (held >= 0 && fold_is_of(t, f, held))
+            continue;
         learn(t, f, held, order);
         collect(t, f, held, seen, &n_seen);
         double a, b, c;
         judge(seen + before, n_seen - before, false, 1, &a, &b, &c, &loss);
         if (say)
-            snprintf(text, sizeof(text), "fold %d of %d: %zu lines of sources not seen, %.1f %% right, %.1f %% among two", f + 1, t->o->n_folds, n_seen - before, 100 * a, 100 * b), say(text);
+            snprintf(text, sizeof(text), "fold %d of %d: %zu lines of sources not seen, %.1f %% right, %.1f %% among two", f + 1, t->n_folds, n_seen - before, 100 * a, 100 * b), say(text);
     }
     out->temperature = 1;
     for (double x = .3; n_seen && x < 4; x *= 1.04) {
@@ -430,7 +455,7 @@ bool train_model(const struct train_set *set, const struct train_options *option
     float *score = malloc(set->n * sizeof(*score));
     bool ok = t && order && seen && score;
     if (ok) {
-        *t = (struct learner){ .set = set, .o = options };
+        *t = (struct learner){ .set = set, .o = options, .held = -1 };
         t->w = malloc(GRAMS_ROWS * sizeof(*t->w)), t->g = malloc(GRAMS_ROWS * sizeof(*t->g));
         t->fold = malloc(set->n * sizeof(*t->fold)), t->group = malloc(set->n * sizeof(*t->group));
         ok = t->w && t->g && t->fold && t->group;

@@ -42,7 +42,7 @@ int train_expand(const char *text, int round, char *out, size_t n_bytes);
 struct train_options {
     uint64_t seed;
     int n_rounds; /* over all lines */
-    int n_folds;  /* of sources */
+    int n_folds;  /* of sources, at most 8; where two sources have two thirds of the intents, each such one is a fold */
     double rate, l2;
     const char *hold; /* a source (up to its first '-', '+' or '.') that is left out and judged at the end; NULL: none */
 };
