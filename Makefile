@@ -91,6 +91,8 @@ $(BUILD)/src/kernels/%.o: src/kernels/%.c
 	@echo "  CC $<"; $(CC) $(CFLAGS_ALL) $(if $(SAN),-O1,-O3) $(if $(ISA_$(call isa,$<)),,$(SAN_FLAGS)) $(ISA_$(call isa,$<)) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
 # Inner loops over pixels that the compiler turns into SIMD: any machine's baseline (SSE2, NEON) is enough there.
 $(BUILD)/src/media/resize.o $(BUILD)/src/media/motion.o: OPT := -O3
+# The router decides in microseconds.
+$(BUILD)/src/route/grams.o $(BUILD)/src/route/intent.o $(BUILD)/src/route/language.o: OPT := -O3
 # The catalog's tables as C strings, one for each line; "?" is escaped because of trigraphs.
 $(BUILD)/gen/catalog_data.c: $(DATA) tools/embed.awk Makefile
 	@mkdir -p $(@D)
@@ -163,7 +165,7 @@ fit-speed: $(BUILD)/tools/fit-speed ## fit the speed estimates on ../shared/refe
 .PHONY: fit-speed
 ROUTE_DATA = $${TUTTI_SHARED:-../shared}/corpus/router/train.jsonl $${TUTTI_SHARED:-../shared}/corpus/difficulty/mmlu.jsonl
 route-model: $(BUILD)/tutti ## train the router's intent model again: docs/route-data.md (minutes)
-	$(BUILD)/tutti route train $(ROUTE_DATA) $(filter-out data/route/language.tsv,$(sort $(wildcard data/route/*.tsv))) --out data/route/intent.bin
+	$(BUILD)/tutti route train $(ROUTE_DATA) $(filter-out data/route/language.tsv,$(sort $(wildcard data/route/*.tsv))) --rounds 6 --calibrate lead --calibrate writer --out data/route/intent.bin
 .PHONY: route-model
 .PHONY: print-libs
 print-libs: # for tools/fuzz.sh

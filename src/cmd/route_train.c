@@ -18,6 +18,7 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
     bool ok = out ? true : err_set(&err, ERR_INPUT, "route train: --out MODEL says where the model goes");
     o.seed = (uint64_t)cmd_opt_find(opts, "seed")->i;
     o.n_rounds = (int)cmd_opt_find(opts, "rounds")->i;
+    o.calibrate = cmd_opt_find(opts, "calibrate")->list, o.n_calibrate = cmd_opt_find(opts, "calibrate")->n;
     o.hold = cmd_opt_find(opts, "hold")->s;
     for (int i = 0; ok && i < argc; i++)
         ok = train_set_add(&set, argv[i], &err);
@@ -40,6 +41,7 @@ static struct cmd_opt opts[] = {
     { .name = "out", .kind = OPT_TEXT, .value = "MODEL", .help = "the file that is written" },
     { .name = "seed", .kind = OPT_INT, .value = "N", .min = 0, .max = 1e15, .i = 1, .help = "the same seed gives the same model" },
     { .name = "rounds", .kind = OPT_INT, .value = "N", .min = 1, .max = 100, .i = 8, .help = "how often each line is seen; 8" },
+    { .name = "calibrate", .kind = OPT_LIST, .value = "SOURCE", .help = "how sure it may be is learned from this source, held out for it" },
     { .name = "hold", .kind = OPT_TEXT, .value = "SOURCE", .help = "leave this source out and judge by it" },
     { 0 },
 };

@@ -129,30 +129,29 @@ static void end_line(struct pass *p, size_t from, size_t to)
     p->n_code_lines += weight || p->in_fence;
 }
 
+/* Only words that begin with one of these pairs are looked at: the rest are passed over at the price of one switch. */
 static void begin_word(struct pass *p, size_t i)
 {
     const char *s = p->s + i;
     const size_t n = p->n - i;
-    p->f->secrets |= secret_in_word(s, n);
-    switch (s[0] | 32) {
-    case 'j':
-        if (has_nocase(s, n, "json"))
-            p->f->wants_json = true;
-        break;
-    case 's':
-        if (has_nocase(s, n, "schema"))
-            p->f->wants_json = true;
-        break;
-    case 'h':
-        if (has_nocase(s, n, "http://") || has_nocase(s, n, "https://"))
-            p->f->has_url = true;
-        break;
-    case 'w':
-        if (has_nocase(s, n, "www."))
-            p->f->has_url = true;
+    if (n < 4)
+        return;
+#define PAIR(a, b) ((a) << 8 | (b))
+    switch (PAIR(s[0] | 32, s[1] | 32)) {
+    case PAIR('j', 's'): p->f->wants_json |= has_nocase(s, n, "json"); break;
+    case PAIR('h', 't'): p->f->has_url |= has_nocase(s, n, "http://") || has_nocase(s, n, "https://"); break;
+    case PAIR('w', 'w'): p->f->has_url |= has_nocase(s, n, "www."); break;
+    case PAIR('s', 'c'): p->f->wants_json |= has_nocase(s, n, "schema"); break;
+    case PAIR('s', 'k'): case PAIR('r', 'k'): case PAIR('g', 'h'): case PAIR('g', 'i'): case PAIR('g', 'l'): case PAIR('h', 'f'): case PAIR('a', 'k'):
+    case PAIR('a', 's'): case PAIR('a', 'i'): case PAIR('x', 'o'): case PAIR('e', 'y'): case PAIR('p', 'a'): case PAIR('k', 'e'): case PAIR('c', 'o'):
+    case PAIR('m', 'o'): case PAIR('w', 'a'): case PAIR('s', 'e'): case PAIR('a', 'p'): case PAIR('a', 'c'): case PAIR('p', 'i'):
+        p->f->secrets |= secret_in_word(s, n);
         break;
     default: break;
     }
+#undef PAIR
+    if (s[2] >= '0' && s[2] <= '9')
+        p->f->secrets |= secret_in_word(s, n); /* an account: two letters, two digits */
 }
 
 static void mark(struct pass *p, size_t i, size_t *line)

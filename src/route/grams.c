@@ -140,7 +140,7 @@ static void add_facts(struct rows *r, const char *text, size_t n_bytes, const st
         add(r, mix(0x2003));
 }
 
-int grams_hash(const char *text, size_t n_bytes, uint16_t rows[static GRAMS_MAX])
+int grams_hash(const char *text, size_t n_bytes, uint16_t rows[static GRAMS_MAX], int *n_words)
 {
     static const uint64_t mask[6] = { 0, 0, 0, 0xffffffu, 0xffffffffu, 0xffffffffffu };
     struct tokens t;
@@ -170,6 +170,12 @@ int grams_hash(const char *text, size_t n_bytes, uint16_t rows[static GRAMS_MAX]
         if (i >= t.n - 2)
             add(&r, mix(h + 0x800 + (uint64_t)(t.n - i)));
         before = h;
+    }
+    add_facts(&r, text, n_bytes, &t);
+    *n_words = r.n;
+    for (int i = 0; i < t.n; i++) {
+        const char *s = t.text + t.at[i];
+        const int len = t.at[i + 1] - t.at[i] - 1;
         if (!t.is_word[i] || len < 3)
             continue;
         const int end = len < TOKEN_GRAM_BYTES ? len : TOKEN_GRAM_BYTES;
@@ -182,6 +188,5 @@ int grams_hash(const char *text, size_t n_bytes, uint16_t rows[static GRAMS_MAX]
                 add(&r, mix((x & mask[5]) | (uint64_t)5 << 56));
         }
     }
-    add_facts(&r, text, n_bytes, &t);
     return r.n;
 }

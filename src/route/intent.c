@@ -56,9 +56,8 @@ void intent_model_free(struct intent_model *m) { free(m); }
 typedef int8_t bytes16 __attribute__((vector_size(16)));
 typedef int16_t shorts16 __attribute__((vector_size(32)));
 
-void intent_logits(const struct intent_model *m, const uint16_t *rows, int n_rows, float logits[static MODEL_LANES])
+static void add_rows(const struct intent_model *m, const uint16_t *rows, int n_rows, int32_t sums[MODEL_LANES])
 {
-    int32_t sums[MODEL_LANES] = { 0 };
     for (int at = 0; at < n_rows; at += 256) { /* 256 * 127 fits 16 bits */
         const int end = at + 256 < n_rows ? at + 256 : n_rows;
         shorts16 part = { 0 };
@@ -70,9 +69,18 @@ void intent_logits(const struct intent_model *m, const uint16_t *rows, int n_row
         for (int k = 0; k < MODEL_LANES; k++)
             sums[k] += part[k];
     }
-    const float norm = n_rows ? 1 / sqrtf((float)n_rows) : 0;
+}
+
+static float norm_of(int n) { return n ? 1 / sqrtf((float)n) : 0; }
+
+void intent_logits(const struct intent_model *m, const uint16_t *rows, int n_rows, int n_words, float logits[static MODEL_LANES])
+{
+    int32_t sums[MODEL_LANES] = { 0 };
+    add_rows(m, rows, n_words, sums);
+    const float hard = norm_of(n_words) * (float)sums[MODEL_DIFFICULTY];
+    add_rows(m, rows + n_words, n_rows - n_words, sums);
     for (int k = 0; k < MODEL_LANES; k++)
-        logits[k] = m->head.bias[k] + m->head.scale[k] * norm * (float)sums[k];
+        logits[k] = m->head.bias[k] + m->head.scale[k] * (k == MODEL_DIFFICULTY ? hard : norm_of(n_rows) * (float)sums[k]);
 }
 
 void intent_softmax(const float *logits, float *p)
@@ -119,8 +127,9 @@ void intent_decide(const struct intent_model *m, const struct features *f, const
 {
     uint16_t rows[GRAMS_MAX];
     float logits[MODEL_LANES];
-    const int n_rows = grams_hash(text, n_bytes, rows);
-    intent_logits(m, rows, n_rows, logits);
+    int n_words;
+    const int n_rows = grams_hash(text, n_bytes, rows, &n_words);
+    intent_logits(m, rows, n_rows, n_words, logits);
     intent_softmax(logits, out->p);
     out->difficulty = rank_of(m->head.knots, logits[MODEL_DIFFICULTY]);
     if (f->media & MEDIUM_SOUND)

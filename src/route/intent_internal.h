@@ -26,7 +26,7 @@ struct intent_model {
 _Static_assert(sizeof(struct model_header) % 16 == 0, "rows lie on lines of 16 bytes");
 _Static_assert((int)INTENT_COUNT < (int)MODEL_LANES, "one lane is the difficulty's");
 
-/* Logits of all lanes, the difficulty's among them. */
-void intent_logits(const struct intent_model *m, const uint16_t *rows, int n_rows, float logits[static MODEL_LANES]);
+/* Logits of all lanes; the difficulty's is of the first n_words rows alone. */
+void intent_logits(const struct intent_model *m, const uint16_t *rows, int n_rows, int n_words, float logits[static MODEL_LANES]);
 void intent_softmax(const float *logits, float *p); /* INTENT_COUNT of them */
 #endif

@@ -61,13 +61,17 @@ static uint32_t letter_of(uint32_t cp, int counts[N_SCRIPTS])
 }
 
 /* Calls take(data, hash) for each trigram of letters; returns how many letters there were. */
-static int each_trigram(const char *s, size_t n, int counts[N_SCRIPTS], void (*take)(void *data, uint32_t hash), void *data)
+static inline __attribute__((always_inline)) int each_trigram(const char *s, size_t n, int counts[N_SCRIPTS], void (*take)(void *data, uint32_t hash), void *data)
 {
     uint32_t a = ' ', b = ' ';
     int n_letters = 0;
     for (size_t i = 0; i <= n;) {
         uint32_t cp = ' ';
-        const size_t len = i < n ? utf8_decode(s + i, n - i, &cp) : 1;
+        size_t len = 1;
+        if (i < n && (unsigned char)s[i] < 0x80)
+            cp = (unsigned char)s[i];
+        else if (i < n)
+            len = utf8_decode(s + i, n - i, &cp);
         i += len ? len : 1;
         const uint32_t c = letter_of(len ? cp : ' ', counts);
         if (c == 0 || (c == ' ' && b == ' ')) {
@@ -117,22 +121,32 @@ static void make_table(void)
     }
 }
 
+typedef int8_t bytes16 __attribute__((vector_size(16)));
+typedef int16_t shorts16 __attribute__((vector_size(32)));
+struct sums {
+    shorts16 part[N_MAX / 16]; /* LANGUAGE_BYTES * 127 fits 16 bits */
+};
+
 static void add_scores(void *data, uint32_t hash)
 {
-    int32_t *sums = data;
-    const int8_t *row = table.score[hash];
-    for (int i = 0; i < N_MAX; i++)
-        sums[i] += row[i];
+    struct sums *sums = data;
+    for (int i = 0; i < N_MAX / 16; i++) {
+        bytes16 row;
+        memcpy(&row, table.score[hash] + 16 * i, sizeof(row));
+        sums->part[i] += __builtin_convertvector(row, shorts16);
+    }
 }
 
 void language_guess(const char *text, size_t n_bytes, struct language_guess *out)
 {
     int counts[N_SCRIPTS] = { 0 }, n_script = 0, script = -1;
-    int32_t sums[N_MAX] = { 0 };
+    struct sums added = { 0 };
+    int16_t sums[N_MAX];
     pthread_once(&once, make_table);
     memset(out, 0, sizeof(*out));
     memcpy(out->code, "und", 4);
-    const int n_letters = each_trigram(text, n_bytes < LANGUAGE_BYTES ? n_bytes : LANGUAGE_BYTES, counts, add_scores, sums);
+    const int n_letters = each_trigram(text, n_bytes < LANGUAGE_BYTES ? n_bytes : LANGUAGE_BYTES, counts, add_scores, &added);
+    memcpy(sums, &added, sizeof(sums));
     for (int i = 0; i < N_SCRIPTS; i++) {
         n_script += counts[i];
         if (counts[i] && (script < 0 || counts[i] > counts[script] || strcmp(scripts[i].code, "ja") == 0))

@@ -68,9 +68,13 @@ static const char *const pass_words[] = { "password", "passwd", "passwort", "ken
 
 uint32_t secret_in_word(const char *s, size_t n)
 {
+    if (n < 5)
+        return 0;
     switch (s[0]) {
     case 's': case 'r': case 'g': case 'h': case 'A': case 'x': case 'e':
         for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+            if (keys[i].prefix[0] != s[0] || keys[i].prefix[1] != s[1])
+                continue;
             const size_t len = strlen(keys[i].prefix);
             if (n < len + (size_t)keys[i].min_bytes || memcmp(s, keys[i].prefix, len) != 0)
                 continue;
@@ -86,6 +90,8 @@ uint32_t secret_in_word(const char *s, size_t n)
     switch (s[0] | 32) {
     case 'p': case 'k': case 'c': case 'm': case 'w': case 's': case 'a':
         for (size_t i = 0; i < sizeof(pass_words) / sizeof(pass_words[0]); i++) {
+            if (pass_words[i][0] != (s[0] | 32) || pass_words[i][1] != (s[1] | 32))
+                continue;
             const size_t len = strlen(pass_words[i]);
             if (n <= len + 2 || strncasecmp(s, pass_words[i], len) != 0)
                 continue;

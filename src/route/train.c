@@ -71,9 +71,7 @@ static float lane_weight(const struct learner *t, int i, const double *of_intent
     return (float)(pow((double)t->group_n[t->group[i]], -.3) * 5 * of_intent[t->set->line[i].intent]);
 }
 
-static void softmax(const float *z, float *p) { intent_softmax(z, p); }
-
-static void logits_of(const struct learner *t, const uint16_t *rows, int n, float *z)
+static void add_up(const struct learner *t, const uint16_t *rows, int n, float *z)
 {
     const float norm = n ? 1 / sqrtf((float)n) : 0;
     float sum[MODEL_LANES] = { 0 };
@@ -84,12 +82,24 @@ static void logits_of(const struct learner *t, const uint16_t *rows, int n, floa
         z[k] = t->bias[k] + norm * sum[k];
 }
 
+/* As intent_logits() does it. */
+static void logits_of(const struct learner *t, const struct train_line *l, float *z)
+{
+    uint16_t rows[GRAMS_MAX];
+    float of_words[MODEL_LANES];
+    int n_words;
+    const int n = grams_hash(l->text, l->n_bytes, rows, &n_words);
+    add_up(t, rows, n_words, of_words);
+    add_up(t, rows, n, z);
+    z[MODEL_DIFFICULTY] = of_words[MODEL_DIFFICULTY];
+}
+
 static void learn_line(struct learner *t, const uint16_t *rows, int n, int intent, float weight)
 {
     float z[MODEL_LANES], slope[MODEL_LANES] = { 0 };
     const float norm = 1 / sqrtf((float)n), rate = (float)t->o->rate, l2 = (float)t->o->l2;
-    logits_of(t, rows, n, z);
-    softmax(z, slope);
+    add_up(t, rows, n, z);
+    intent_softmax(z, slope);
     slope[intent] -= 1;
     for (int k = 0; k < MODEL_LANES; k++)
         slope[k] *= k < INTENT_COUNT ? weight : 0;
@@ -142,7 +152,8 @@ static void learn(struct learner *t, int not_fold, int held, uint32_t *order)
             const struct train_line *l = &set->line[order[q]];
             const bool hurt = (rng_u64(&t->rng) & 1) != 0;
             const size_t len = hurt ? damage(&t->rng, l->text, l->n_bytes, text) : l->n_bytes;
-            const int n_rows = grams_hash(hurt ? text : l->text, len, rows);
+            int n_words;
+            const int n_rows = grams_hash(hurt ? text : l->text, len, rows, &n_words);
             if (n_rows)
                 learn_line(t, rows, n_rows, l->intent, lane_weight(t, (int)order[q], of_intent));
         }
@@ -187,13 +198,15 @@ static void learn_difficulty(struct learner *t, int not_fold, uint32_t *order)
         }
         for (size_t q = 0; q < n; q++) {
             const struct train_line *l = &set->line[order[q]];
-            const int n_rows = grams_hash(l->text, l->n_bytes, rows), from = t->group[order[q]];
+            int n_rows;
+            grams_hash(l->text, l->n_bytes, rows, &n_rows); /* words alone */
+            const int from = t->group[order[q]];
             const float norm = n_rows ? 1 / sqrtf((float)n_rows) : 0;
             const float want = is_measured(l) ? .5f + .5f * (float)(l->strong - l->weak) : (float)l->difficult;
             float z = source_bias[from];
             for (int i = 0; i < n_rows; i++)
                 z += norm * t->w[rows[i]][LANE];
-            const float slope = (1 / (1 + expf(-z)) - want) * (is_measured(l) || !n_measured ? 1 : .2f);
+            const float slope = (1 / (1 + expf(-z)) - want) * (is_measured(l) || !n_measured ? 1 : .02f);
             source_g[from] += slope * slope;
             source_bias[from] -= .5f * slope / sqrtf(source_g[from]);
             for (int i = 0; i < n_rows; i++) {
@@ -251,7 +264,7 @@ static void judge(const struct seen *s, size_t n, bool held, double temperature,
             continue;
         for (int k = 0; k < INTENT_COUNT; k++)
             z[k] = s[i].z[k] / (float)temperature;
-        softmax(z, p);
+        intent_softmax(z, p);
         for (int k = 0; k < INTENT_COUNT; k++) {
             best = p[k] > p[best] ? k : best;
             above += p[k] > p[s[i].intent];
@@ -298,12 +311,15 @@ static bool find_groups(struct learner *t, struct err *err)
     for (int g = 0; g < t->n_groups; g++) {
         t->held = t->o->hold && strcmp(t->name[g], t->o->hold) == 0 ? g : t->held;
         fold_of[g] = NEVER;
-        if (is_mixed(t, g) && t->n_folds < FOLDS_MAX)
+        bool is_fold = t->o->n_calibrate == 0 && is_mixed(t, g);
+        for (int i = 0; i < t->o->n_calibrate; i++)
+            is_fold |= strcmp(t->name[g], t->o->calibrate[i]) == 0;
+        if (is_fold && t->n_folds < FOLDS_MAX)
             fold_of[g] = t->n_folds++;
     }
     if (t->o->hold && t->held < 0)
         return err_set(err, ERR_INPUT, "--hold: no line is of source '%s'", t->o->hold);
-    if (t->n_folds - (t->held >= 0 && fold_of[t->held] != NEVER) < 2) {
+    if (!t->o->n_calibrate && t->n_folds - (t->held >= 0 && fold_of[t->held] != NEVER) < 2) {
         t->n_folds = t->o->n_folds;
         for (int g = 0; g < t->n_groups; g++)
             fold_of[g] = NEVER;
@@ -325,13 +341,12 @@ static bool find_groups(struct learner *t, struct err *err)
 
 static void collect(const struct learner *t, int fold, int held, struct seen *seen, size_t *n)
 {
-    uint16_t rows[GRAMS_MAX];
     float z[MODEL_LANES];
     for (size_t i = 0; i < t->set->n; i++) {
         const struct train_line *l = &t->set->line[i];
         if (l->intent < 0 || (held >= 0 && fold < 0 ? t->group[i] != held : t->fold[i] != fold || t->group[i] == held))
             continue;
-        logits_of(t, rows, grams_hash(l->text, l->n_bytes, rows), z);
+        logits_of(t, l, z);
         struct seen *s = &seen[(*n)++];
         memcpy(s->z, z, sizeof(s->z));
         s->intent = l->intent;
@@ -383,7 +398,6 @@ static bool run(struct learner *t, uint32_t *order, struct seen *seen, float *sc
                 void (*say)(const char *), struct err *err)
 {
     const struct train_set *set = t->set;
-    uint16_t rows[GRAMS_MAX];
     float z[MODEL_LANES];
     char text[160];
     size_t n_seen = 0, n_score = 0;
@@ -417,7 +431,7 @@ static bool run(struct learner *t, uint32_t *order, struct seen *seen, float *sc
         learn_difficulty(t, f, order);
         for (size_t i = 0; i < set->n; i++)
             if (is_measured(&set->line[i]) && (int)text_fold(&set->line[i]) == f) {
-                logits_of(t, rows, grams_hash(set->line[i].text, set->line[i].n_bytes, rows), z);
+                logits_of(t, &set->line[i], z);
                 score[n_score] = z[MODEL_DIFFICULTY];
                 gain[n_score++] = (int8_t)(set->line[i].strong - set->line[i].weak);
             }
@@ -433,7 +447,7 @@ static bool run(struct learner *t, uint32_t *order, struct seen *seen, float *sc
     out->n_held = n_seen - held_from;
     n_score = 0;
     for (size_t i = 0; i < set->n; i++) {
-        logits_of(t, rows, grams_hash(set->line[i].text, set->line[i].n_bytes, rows), z);
+        logits_of(t, &set->line[i], z);
         score[n_score++] = z[MODEL_DIFFICULTY];
     }
     return write_model(t, out->temperature, score, n_score, path, err);

@@ -44,6 +44,8 @@ struct train_options {
     int n_rounds; /* over all lines */
     int n_folds;  /* of sources, at most 8; where two sources have two thirds of the intents, each such one is a fold */
     double rate, l2;
+    const char *const *calibrate; /* sources, each a fold, that set the temperature; n_calibrate 0: as n_folds says */
+    int n_calibrate;
     const char *hold; /* a source (up to its first '-', '+' or '.') that is left out and judged at the end; NULL: none */
 };
 extern const struct train_options train_default;
