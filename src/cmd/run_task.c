@@ -255,6 +255,10 @@ int run_task(struct run_task *r, int n_args, char **args)
     char *fallback[] = { from_stdin };
     struct err err = { 0 };
     bool ok = true;
+    if (r->task == EXPERT_INFER) {
+        err_set(&err, ERR_UNSUPPORTED, "%s takes tensors, no files: `tutti serve CARD`, then POST /v2/models/%s/infer", r->card.id, r->card.id);
+        return cmd_fail(&err);
+    }
     if (n_args == 0) {
         if (isatty(STDIN_FILENO)) {
             err_set(&err, ERR_INPUT, "%s: a %s is wanted", r->card.id, r->task == EXPERT_SPEAK || r->task == EXPERT_EMBED ? "text" : "file");
