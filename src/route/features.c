@@ -136,7 +136,7 @@ static void begin_word(struct pass *p, size_t i)
     const size_t n = p->n - i;
     if (n < 4)
         return;
-#define PAIR(a, b) ((a) << 8 | (b))
+#define PAIR(a, b) ((unsigned char)(a) << 8 | (unsigned char)(b))
     switch (PAIR(s[0] | 32, s[1] | 32)) {
     case PAIR('j', 's'): p->f->wants_json |= has_nocase(s, n, "json"); break;
     case PAIR('h', 't'): p->f->has_url |= has_nocase(s, n, "http://") || has_nocase(s, n, "https://"); break;
@@ -204,7 +204,7 @@ static void mark(struct pass *p, size_t i, size_t *line)
 
 static void walk(struct pass *p, const char *text, size_t n_bytes)
 {
-    size_t line = 0;
+    size_t line = 0, n_letters = 0, n_digits = 0, n_signs = 0, n_wide = 0, n_cjk = 0;
     unsigned before = 0;
     p->s = text, p->n = n_bytes;
     for (size_t i = 0; i < n_bytes; i++) {
@@ -212,26 +212,27 @@ static void walk(struct pass *p, const char *text, size_t n_bytes)
         const unsigned kind = kinds[c];
         if (kind & IS_LETTER) {
             if (c < 0x80)
-                p->n_letters++;
+                n_letters++;
             else if (c >= 0xe0)
-                p->n_cjk++;
+                n_cjk++;
             else if (c >= 0xc0)
-                p->n_wide++;
+                n_wide++;
             if (!(before & (IS_LETTER | IS_DIGIT))) {
                 p->f->n_words++;
                 begin_word(p, i);
             }
         } else if (kind & IS_DIGIT) {
-            p->n_digits++;
+            n_digits++;
             if (!(before & (IS_LETTER | IS_DIGIT)) && n_bytes - i >= 11)
                 p->f->secrets |= secret_in_number(text + i, n_bytes - i);
         } else {
-            p->n_signs += c > ' ';
+            n_signs += c > ' ';
         }
         if (kind & IS_MARK)
             mark(p, i, &line);
         before = kind;
     }
+    p->n_letters += n_letters, p->n_digits += n_digits, p->n_signs += n_signs, p->n_wide += n_wide, p->n_cjk += n_cjk;
     if (line < n_bytes) {
         end_line(p, line, n_bytes);
         p->f->n_lines++;

@@ -113,6 +113,9 @@ static const float degrade_below[INTENT_COUNT] = {
     [INTENT_VISION] = .5f, [INTENT_STT] = .7f, [INTENT_TTS] = .9f, [INTENT_EMBED] = .3f, [INTENT_MATH] = .2f,
 };
 
+/* Where even the best is less likely than this, nothing fits: chat. */
+static const float NOTHING_FITS_P = .25f;
+
 /* What is attached weighs more than words: its intent gets MEDIUM_P, the others share the rest as they were. */
 static void lean(float *p, enum intent to)
 {
@@ -142,6 +145,8 @@ void intent_decide(const struct intent_model *m, const struct features *f, const
     for (int k = 0; k < INTENT_COUNT; k++)
         if (out->p[k] > out->p[out->best])
             out->best = (enum intent)k;
+    if (out->p[out->best] < NOTHING_FITS_P)
+        out->best = INTENT_CHAT;
     out->second = out->best == INTENT_CHAT ? INTENT_CODE : INTENT_CHAT;
     for (int k = 0; k < INTENT_COUNT; k++)
         if (k != (int)out->best && out->p[k] > out->p[out->second])
