@@ -42,17 +42,38 @@ static void print_usage(FILE *to)
     fprintf(to, "\n`tutti COMMAND --help` says it all about a command.\n");
 }
 
+/* One line of help that begins at column `at`: broken at spaces where it would pass column 80, what follows at `indent`. */
+static void print_line(const char *s, size_t n, int at, int indent)
+{
+    while (at + (int)n > 80) {
+        size_t cut = (size_t)(80 - at);
+        while (cut > 0 && s[cut] != ' ')
+            cut--;
+        if (cut == 0)
+            break; /* a word longer than the line */
+        printf("%.*s\n%*s", (int)cut, s, indent, "");
+        s += cut + 1;
+        n -= cut + 1;
+        at = indent;
+    }
+    printf("%.*s\n", (int)n, s);
+}
+
 static void print_help(const struct cmd *c)
 {
     printf("usage: tutti %s %s%s\n\n%s\n", c->name, c->opts->name ? "[OPTIONS] " : "", c->args, c->help);
-    if (c->more)
-        printf("%s", c->more);
+    for (const char *p = c->more; p && *p;) {
+        const size_t n = strcspn(p, "\n");
+        print_line(p, n, 0, (int)strspn(p, " "));
+        p += n + (p[n] == '\n');
+    }
     if (c->opts->name)
         printf("\noptions:\n");
     for (const struct cmd_opt *o = c->opts; o->name; o++) {
         char left[64];
         snprintf(left, sizeof(left), "--%s%s%s", o->name, o->value ? " " : "", o->value ? o->value : "");
-        printf("  %-22s %s\n", left, o->help);
+        const int at = printf("  %-22s ", left);
+        print_line(o->help, strlen(o->help), at, 25);
     }
     printf("\nenvironment:\n  TUTTI_CPU=LEVEL        use this instruction set level (see `tutti version`)\n");
 }

@@ -149,10 +149,11 @@ const struct cmd cmd_serve = {
     .min_args = 0,
     .max_args = CONFIG_EXPERTS_MAX,
     .help = "serve experts over HTTP (OpenAI API)",
-    .more = "Each EXPERT is a GGUF file, a card (.yaml) or a folder of them; clients call a model by its file's\n"
-            "name without .gguf. Without EXPERT those of tutti.yaml are served, else the bundled models.\n"
-            "HTTP/1.1 and HTTP/2 share the port. Beyond loopback a key file is needed. SIGTERM lets running answers\n"
-            "finish; a second one does not.\n",
+    .more = "\nEach EXPERT is a GGUF file, a card (.yaml) or a folder of them; clients call a\n"
+            "model by its file's name without .gguf. Without EXPERT those of tutti.yaml are\n"
+            "served, else the bundled models. HTTP/1.1 and HTTP/2 share the port. Beyond\n"
+            "loopback a key file is needed. SIGTERM lets running answers finish; a second one\n"
+            "does not.\n",
     .opts = opts,
     .run = run,
 };
