@@ -9,7 +9,7 @@
 
 static bool read_and_check(void *arg, struct err *err)
 {
-    static const char text[] = "models: /m\nlisten: [127.0.0.1:0]\nlimits: {queue: 7}\naliases: {a: b}\nexperts:\n  - {name: x, task: speak, kind: espeak}\n"
+    static const char text[] = "listen: [127.0.0.1:0]\nlimits: {queue: 7}\naliases: {a: y}\nexperts:\n  - {name: x, task: speak, kind: espeak}\n"
                                "  - card: examples/cards/espeak.yaml\n    name: y\n  - examples/cards/flite.yaml\n";
     struct expert_env env = { .n_threads = 1 };
     struct buf out;
