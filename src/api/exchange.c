@@ -335,6 +335,19 @@ void exchange_start(struct exchange *x, const char *type)
     x->quiet_since_ms = net_loop_now_ms(x->call.env->loop);
 }
 
+/* How much of an answer may wait for its reader before the job is held. One process speaks for everybody, so a held speech would hold
+ * all others: some minutes of it may wait, as long as all that waits together is bounded. */
+enum { SPEECH_WAITS_BYTES = 16 << 20, ALL_WAIT_BYTES = 256 << 20 };
+static size_t may_wait_bytes(const struct exchange *x)
+{
+    size_t all = 0;
+    if (x->task != EXPERT_SPEAK)
+        return HTTP_QUEUE_HIGH_BYTES;
+    for (const struct exchange *e = x->call.env->exchanges; e; e = e->next)
+        all += e->call.stream ? http_stream_queued(e->call.stream) : 0;
+    return all < ALL_WAIT_BYTES ? SPEECH_WAITS_BYTES : HTTP_QUEUE_HIGH_BYTES;
+}
+
 void exchange_send(struct exchange *x)
 {
     if (x->out.failed) {
@@ -345,7 +358,8 @@ void exchange_send(struct exchange *x)
         http_stream_write(x->call.stream, x->out.data, x->out.len);
     buf_clear(&x->out);
     x->quiet_since_ms = net_loop_now_ms(x->call.env->loop);
-    if (x->has_job && !x->is_held && http_stream_queued(x->call.stream) > HTTP_QUEUE_HIGH_BYTES) {
+    const size_t waits = http_stream_queued(x->call.stream);
+    if (x->has_job && !x->is_held && waits > HTTP_QUEUE_HIGH_BYTES && waits > may_wait_bytes(x)) {
         x->is_held = true;
         job_hold(x->job, true);
     }

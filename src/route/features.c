@@ -240,7 +240,7 @@ static void walk(struct pass *p, const char *text, size_t n_bytes)
 }
 
 /* Bytes for a token: 4.4 of Latin letters with their spaces, 2 digits, 1.3 signs, 2.2 letters of two bytes, 1.25 of more:
- * rough means over the vocabularies of ../shared/vocab; 30 % off either way is usual. */
+ * rough figures of our own; 30 % off either way is usual. */
 static double count_tokens(const struct pass *p)
 {
     return (double)p->n_letters / 4.4 + (double)p->n_digits / 2 + (double)p->n_signs / 1.3 + (double)p->n_wide / 2.2 + (double)p->n_cjk / 1.25;

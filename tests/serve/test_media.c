@@ -366,6 +366,19 @@ TEST(a_slow_reader_holds_its_own_speech)
     end(v);
 }
 
+TEST(some_minutes_of_speech_wait_for_their_reader_and_hold_nobody)
+{
+    struct service *v = start_media();
+    const int fd = dial(v), small = 4096;
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+    send_request(fd, "POST", "/v1/audio/speech", "", "{\"input\":\"words 2400 0\"}"); /* 7.7 MB */
+    for (int i = 0; i < 20000 && v->fake[2]->n_done == 0; i++)
+        usleep(1000);
+    CHECK(v->fake[2]->n_done == 1 && v->fake[2]->n_held == 0, "%d done, %d held", (int)v->fake[2]->n_done, (int)v->fake[2]->n_held);
+    close(fd);
+    end(v);
+}
+
 /* ---- experts that fail ---- */
 
 TEST(another_expert_answers_when_none_was_named_and_the_first_cannot)
