@@ -107,7 +107,7 @@ static void fake_hear(struct fake_job *w, int i, bool is_piece)
 
 static void fake_speak(struct fake_job *w, int i)
 {
-    static float samples[1600];
+    float samples[1600];
     for (int k = 0; k < 1600; k++)
         samples[k] = k & 1 ? 0.5f : -0.5f;
     (void)i;
