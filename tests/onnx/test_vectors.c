@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "library.h"
+#include "media/image.h"
 
 static const struct {
     const char *file;
@@ -118,4 +119,56 @@ TEST(every_model_answers_its_test_vector_as_a_newer_runtime_did)
     }
     onnx_close(o);
     free(text);
+}
+
+/* The two lines of VECTORS.tsv whose input is no formula. */
+TEST(a_text_vector_and_a_map_of_text_come_out_as_a_newer_runtime_made_them)
+{
+    static const float first[5] = { -0.2174577f, 0.1496449f, -0.06414396f, 0.08486253f, -0.08355550f };
+    struct err err = { 0 };
+    struct onnx *o = test_onnx(1);
+    struct onnx_session *s = onnx_session_open(o, test_shared("models/embed/glove50_5k_mean.onnx"), NULL, &err);
+    REQUIRE(s, "%s", err.text);
+    REQUIRE(onnx_set_dims(s, 0, (const int64_t[]){ 1, 3 }, 2, &err), "%s", err.text);
+    memcpy(onnx_input(s, 0)->data, (const int64_t[]){ 10, 100, 1000 }, 3 * sizeof(int64_t));
+    REQUIRE(onnx_run(s, &err), "%s", err.text);
+    const struct tensor *t = onnx_output(s, 0);
+    double sum = 0;
+    REQUIRE(t->n_bytes == 50 * sizeof(float));
+    for (int i = 0; i < 50; i++)
+        sum += (double)((const float *)t->data)[i];
+    CHECK(fabs(sum + 0.52277391) <= 1e-3 * 0.523, "%.8g", sum);
+    for (int i = 0; i < 5; i++)
+        CHECK(fabsf(((const float *)t->data)[i] - first[i]) <= 1e-3f * fabsf(first[i]), "%d: %.7g", i, (double)((const float *)t->data)[i]);
+    onnx_session_close(s);
+
+    static const float mean[3] = { 0.485f, 0.456f, 0.406f }, std[3] = { 0.229f, 0.224f, 0.225f };
+    struct image im = { 0 };
+    size_t n;
+    char *bytes = file_read(test_shared("models/media/text/line_hello.png"), 1 << 22, &n, &err);
+    REQUIRE(bytes, "%s", err.text);
+    if (!image_decode(bytes, n, 3, NULL, &im, &err))
+        SKIP("%s", err.text);
+    REQUIRE(im.w == 320 && im.h == 48);
+    s = onnx_session_open(o, test_shared("models/ocr/ppocr_v3_en_det.onnx"), NULL, &err);
+    REQUIRE(s && onnx_set_dims(s, 0, (const int64_t[]){ 1, 3, 64, 320 }, 4, &err), "%s", err.text);
+    float *x = onnx_input(s, 0)->data;
+    for (int c = 0; c < 3; c++)
+        for (int y = 0; y < 64; y++)
+            for (int k = 0; k < 320; k++)
+                x[(c * 64 + y) * 320 + k] = ((y < 48 ? (float)im.px[(size_t)y * im.stride + (size_t)k * 3 + 2 - (size_t)c] : 255) / 255 - mean[c]) / std[c];
+    REQUIRE(onnx_run(s, &err), "%s", err.text);
+    t = onnx_output(s, 0);
+    REQUIRE(t->n_bytes == 64 * 320 * sizeof(float));
+    int n_text = 0;
+    sum = 0;
+    for (int i = 0; i < 64 * 320; i++) {
+        sum += (double)((const float *)t->data)[i];
+        n_text += ((const float *)t->data)[i] > 0.3f;
+    }
+    CHECK(fabs(sum - 2115.9466) <= 1e-3 * 2115.9466 && abs(n_text - 2131) <= 2, "%.8g, %d cells", sum, n_text);
+    onnx_session_close(s);
+    onnx_close(o);
+    image_fini(&im);
+    free(bytes);
 }
