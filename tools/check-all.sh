@@ -34,7 +34,7 @@ part 'rooms include downwards only' make --no-print-directory floors
 part 'headers stand alone' make --no-print-directory headers
 # The unit tests leave a core half idle: what the next parts want is built meanwhile.
 later=$(mktemp) || exit 1
-trap 'rm -f "$log" "$later"' EXIT
+trap 'rm -f "$log" "$later"; [ -z "$ahead" ] || kill "$ahead" 2>/dev/null' EXIT
 build_ahead() {
     nice make --no-print-directory BUILD=build/clang CC=clang-19 all &&
         nice make --no-print-directory BUILD=build/asan OPT=-O1 SAN=address,undefined all tests tools

@@ -57,7 +57,7 @@ static bool plan_fit(const struct image *from, const struct pixel_spec *s, struc
         const double r = s->short_px / (sw < sh ? sw : sh), longest = r * (sw < sh ? sh : sw);
         if (longest > 1 << 24)
             return err_set(err, ERR_LIMIT, "resize: a picture of %d x %d is too long for a short side of %d", from->w, from->h, s->short_px);
-        p->all_w = sw < sh ? s->short_px : (int)longest, p->all_h = sw < sh ? (int)longest : s->short_px;
+        p->all_w = sw < sh ? s->short_px : (int)(longest + 0.5), p->all_h = sw < sh ? (int)(longest + 0.5) : s->short_px;
         p->first_x = (p->all_w - s->w) / 2, p->first_y = (p->all_h - s->h) / 2;
         rx = p->all_w / sw, ry = p->all_h / sh;
     } else if (s->fit == FIT_HEIGHT) {

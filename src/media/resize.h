@@ -17,7 +17,8 @@
 enum fit {
     FIT_STRETCH,   /* to w x h, whatever the aspect */
     FIT_LETTERBOX, /* r = min(w / src_w, h / src_h); the picture becomes int(src_w * r) x int(src_h * r), the rest is `fill` */
-    FIT_COVER,     /* the short side becomes `short_px`, then the centre w x h is cut out (short_px >= max(w, h)) */
+    FIT_COVER,     /* the short side becomes `short_px`, the long one what comes nearest to the aspect, then the centre w x h
+                    * is cut out (short_px >= max(w, h)) */
     FIT_HEIGHT,    /* to height h; width ceil(h * src_w / src_h), at most w; the rest to the right is `fill` (text lines) */
     FIT_COUNT
 };
