@@ -44,6 +44,7 @@ ahead=$!
 part 'unit tests' make --no-print-directory unit
 wait_ahead() { wait "$ahead" || { cat "$later"; return 1; }; }
 part 'build with clang' wait_ahead
+ahead=
 part 'unit tests, address and undefined-behaviour sanitizers' make --no-print-directory -j"$jobs" asan
 part 'tests of threads, thread sanitizer' make --no-print-directory -j"$jobs" tsan
 part 'aarch64 under qemu' tools/cross.sh
