@@ -113,7 +113,7 @@ struct job {
                       * when absent; parts of `content` must be texts by then */
     const struct job_input *inputs; /* COMPLETE, EMBED */
     int n_inputs;
-    struct task_request request;    /* all tasks beyond these three (EMBED of cards too: texts): media, texts, tensors, options;
+    struct task_request request;    /* all tasks beyond these three: media, texts, tensors, options (EMBED comes as inputs);
                                      * expert_submit() sets request.task.  What it points to lives in the arena, or on_free
                                      * gives it back */
     void (*on_free)(void *ctx);     /* NULL, or called when the job is freed */

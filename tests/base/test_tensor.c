@@ -39,13 +39,13 @@ TEST(shape_and_bytes_must_agree)
 TEST(each_length_of_a_text_tensor_lies_inside_the_data)
 {
     struct err err;
-    unsigned char two[] = { 1, 0, 0, 0, 'a', 0, 0, 0, 0 }, cut[] = { 5, 0, 0, 0, 'a' }, stub[] = { 1, 0 };
+    unsigned char two[] = { 1, 0, 0, 0, 'a', 0, 0, 0, 0 }, cut[] = { 5, 0, 0, 0, 'a' }, torn[] = { 1, 0 };
     struct tensor x = { .name = "t", .type = TENSOR_STRING, .n_dims = 1, .dims = { 2 }, .data = two, .n_bytes = sizeof(two) };
     CHECK(tensor_check(&x, &err), "%s", err.text);
     x.dims[0] = 3;
     CHECK(!tensor_check(&x, &err));
     x.dims[0] = 1, x.data = cut, x.n_bytes = sizeof(cut);
     CHECK(!tensor_check(&x, &err));
-    x.data = stub, x.n_bytes = sizeof(stub);
+    x.data = torn, x.n_bytes = sizeof(torn);
     CHECK(!tensor_check(&x, &err));
 }
