@@ -434,6 +434,7 @@ static void on_mail(void *ctx, const struct expert_event *ev, uint64_t ns)
             if (!deal_with(x, &err))
                 exchange_fail_with(x, &err);
             break;
+        case EXPERT_ROUTED:
         case EXPERT_QUEUED: break;
         default:
             x->has_answered = true;

@@ -24,6 +24,7 @@
 /* ---- what flows back ---- */
 
 enum expert_event_kind {
+    EXPERT_ROUTED,     /* route: who answers ("auto" only); before all others, and again when another one takes over */
     EXPERT_QUEUED,     /* n_ahead: generations before this one; at most once, from the expert's thread */
     EXPERT_STARTED,    /* the prompts are tokens, work begins: usage.n_prompt_tok, n_cached_tok are known */
     EXPERT_DELTA,      /* choice, text, tokens */
@@ -47,6 +48,19 @@ struct expert_token {
     int n_text;
     const struct expert_token *top; /* the n_top likeliest, best first; their own n_top is 0 */
     int n_top;
+};
+
+struct expert_route { /* what the router decided for a job; texts are borrowed for the call */
+    char id[32];              /* of the decision: `tutti route why ID` */
+    const char *expert, *node;
+    const char *why;          /* one line */
+    const char *intent;       /* "code"; "" for what is no text */
+    int n_asked;              /* experts so far, this one included: more than 1 after a promotion or a failure */
+    bool is_degraded;         /* a lower step of a ladder answers */
+    const char *ladder;       /* "llm 1/3: heat" when it is; else "" */
+    float ttft_s, total_s;    /* predicted */
+    float joules, usd;        /* NAN: not known */
+    bool is_measured;         /* joules: by a meter; false: estimated.  Known at the end only */
 };
 
 struct expert_usage { /* over all choices */
@@ -75,6 +89,7 @@ struct expert_event { /* all pointers are borrowed for the call */
     int n_samples, rate_hz;
     const struct tensor *tensor;
     const struct expert_usage *usage;
+    const struct expert_route *route; /* EXPERT_ROUTED; EXPERT_DONE of a routed job: with what it took */
     const struct err *err;
 };
 
@@ -104,6 +119,17 @@ enum { JOB_STOPS_MAX = 16, JOB_STOP_BYTES_MAX = 256, JOB_LOGPROBS_MAX = 20, JOB_
 
 struct expert;
 
+/* What the request says about how it wants to be served; the router heeds it, experts do not see it. */
+enum wish_security { WISH_SECURITY_NONE, WISH_LOCAL /* this machine only: "airgap", "private" */, WISH_LAN /* machines of the house: "internal" */ };
+struct expert_wish {
+    enum wish_security security;
+    float deadline_s;      /* the whole answer; 0: none */
+    float ttft_s;          /* objective: the first word; 0: none */
+    float budget_usd, budget_joules; /* at most; 0: none */
+    float quality;         /* least tier, 0..10; 0: none */
+    bool no_degrade;       /* rather an error than a lower step of a ladder */
+};
+
 struct job {
     struct arena *arena; /* for whatever the maker puts into the job */
 
@@ -129,6 +155,8 @@ struct job {
     int n_logprobs;  /* -1 (default): none; 0: of the token itself; n: and of the n likeliest */
     bool ignore_eos; /* benches: goes on to max_tokens */
     bool show_special; /* control tokens appear in the text */
+
+    struct expert_wish wish;
 
     enum job_priority priority;
     uint64_t deadline_ns; /* a moment of clock_ns(); past it the job ends as ERR_BUSY; 0: none */
