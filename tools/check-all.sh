@@ -7,6 +7,7 @@ trap 'rm -f "$log"' EXIT
 trap 'exit 130' HUP INT PIPE TERM # a shell that dies of a signal does not run its EXIT trap
 passed=0 failed=0 skipped=0
 jobs=$(nproc)
+export TEST_JOBS="${TEST_JOBS:-$jobs}"
 . tools/test-extras.sh
 
 part() { # part NAME COMMAND...: a part that prints a summary line is added up, another counts as one test
@@ -32,7 +33,7 @@ part() { # part NAME COMMAND...: a part that prints a summary line is added up, 
 part 'build (gcc)' make --no-print-directory -j"$jobs" all tools tests
 part 'rooms include downwards only' make --no-print-directory floors
 part 'headers stand alone' make --no-print-directory headers
-# The unit tests leave a core half idle: what the next parts want is built meanwhile.
+# The unit tests wait a lot: what the next parts want is built meanwhile.
 later=$(mktemp) || exit 1
 trap 'rm -f "$log" "$later"; [ -z "$ahead" ] || kill "$ahead" 2>/dev/null' EXIT
 build_ahead() {

@@ -39,7 +39,7 @@ logs=$(mktemp -d) || exit 1
 trap 'rm -rf "$logs"' EXIT
 trap 'exit 130' HUP INT PIPE TERM
 for cpu in $cpus; do
-    TEST_QUICK=1 TEST_NO_SCRIPTS=1 TEST_ONLY=$tests TEST_RUN="qemu-aarch64 -L /usr/aarch64-linux-gnu -cpu $cpu" \
+    TEST_JOBS=1 TEST_QUICK=1 TEST_NO_SCRIPTS=1 TEST_ONLY=$tests TEST_RUN="qemu-aarch64 -L /usr/aarch64-linux-gnu -cpu $cpu" \
         tools/run-tests.sh build/aarch64 >"$logs/$cpu" 2>&1 &
 done
 wait
