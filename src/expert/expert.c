@@ -97,6 +97,12 @@ void expert_unload(struct expert *e)
         e->ops->unload(e);
 }
 
+void expert_limit(struct expert *e, const struct expert_limits *limits)
+{
+    if (e->ops->limit)
+        e->ops->limit(e, limits);
+}
+
 enum expert_state expert_get_state(struct expert *e)
 {
     struct expert_metrics m;

@@ -70,6 +70,15 @@ struct expert_metrics { /* one moment, copied out */
     uint64_t memory_bytes; /* its own, when it was looked at last */
 };
 
+/* How much of what it has an expert may use for now, as shares 0 < x <= 1; 1 is all of it.  The governor turns these
+ * (route/governor.h); whatever they say, one thread, one request and the shortest useful text always remain. */
+struct expert_limits {
+    float threads; /* that compute; a library in a worker process works for that share of the time instead */
+    float batch;   /* requests at a time: sequences that run, requests in one run */
+    float context; /* longest text that is accepted */
+    float input;   /* pixels of the longer side, where the model takes any size */
+};
+
 struct expert;
 
 struct expert_ops { /* one constant table per kind; every function is there */
@@ -82,6 +91,7 @@ struct expert_ops { /* one constant table per kind; every function is there */
     bool (*wait_ready)(struct expert *e, struct err *err);
     bool (*info)(struct expert *e, struct task_info *out); /* NULL: it is no task of task.h */
     void (*unload)(struct expert *e); /* gives its memory back when nothing runs or waits; NULL: it cannot */
+    void (*limit)(struct expert *e, const struct expert_limits *limits); /* NULL: it cannot be told (servers) */
 };
 
 struct expert { /* first member of each kind's own struct */
@@ -105,6 +115,8 @@ bool expert_get_info(struct expert *e, struct task_info *out);
 void expert_stop(struct expert *e, uint64_t drain_ns);
 /* Gives its memory back as soon as nothing runs or waits; the next job loads it again.  Does not wait for that. */
 void expert_unload(struct expert *e);
+/* From now on, for what begins: work that runs is finished.  Experts that cannot be told ignore it. */
+void expert_limit(struct expert *e, const struct expert_limits *limits);
 /* Loads it if need be and blocks until it is warm; false with err when it went down instead.  For cmd/ and tests. */
 bool expert_wait_ready(struct expert *e, struct err *err);
 #endif

@@ -64,6 +64,8 @@ struct candidate {
     float quality;            /* tier 0..10; 0: not known */
     int n_ctx;                /* 0: not known or does not apply */
     /* what ladders go by */
+    char kind[24];            /* of its card: "llm", "onnx", "espeak"; "" */
+    bool is_accelerated;      /* on a GPU, an NPU or a stick, not on the CPU */
     double params;            /* weights; 0 */
     float bits;               /* per weight; 0 */
     int input_px;             /* longer side of what it sees; 0 */
