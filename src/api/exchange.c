@@ -436,6 +436,7 @@ static void on_mail(void *ctx, const struct expert_event *ev, uint64_t ns)
             break;
         case EXPERT_ROUTED:
         case EXPERT_QUEUED: break;
+        case EXPERT_PART: x->ops->on_event(x, ev, ns); break; /* nothing that the client has read yet */
         default:
             x->has_answered = true;
             x->ops->on_event(x, ev, ns);

@@ -71,6 +71,8 @@ static void put_expert(struct buf *b, const struct api_model *m)
     put_count(b, "rate_hz", (uint64_t)(card.rate_hz > 0 ? card.rate_hz : 0));
     if (card.sees)
         buf_puts(b, ",\"sees\":true");
+    if (card.hears)
+        buf_puts(b, ",\"hears\":true");
     if (expert_get_info(m->expert, &info)) {
         put_count(b, "memory_bytes", info.memory_bytes);
         if (info.n_inputs + info.n_outputs > 0) {

@@ -93,12 +93,23 @@ static size_t put_tensor(struct writer *w, const struct tensor *t)
     return at;
 }
 
+static size_t put_part(struct writer *w, const struct expert_part *p)
+{
+    const size_t at = put(w, p, sizeof(*p));
+    patch(w, at + offsetof(struct expert_part, expert), put_text(w, p->expert));
+    patch(w, at + offsetof(struct expert_part, node), put_text(w, p->node));
+    patch(w, at + offsetof(struct expert_part, text), put_text(w, p->text));
+    patch(w, at + offsetof(struct expert_part, error), put_text(w, p->error));
+    return at;
+}
+
 void mail_media_write(struct buf *b, size_t begin, size_t ev_at, const struct expert_event *ev)
 {
     struct writer w = { b, begin };
     patch(&w, ev_at + offsetof(struct expert_event, result), ev->result ? put_result(&w, ev->result) : 0);
     patch(&w, ev_at + offsetof(struct expert_event, samples), put(&w, ev->samples, (size_t)ev->n_samples * sizeof(float)));
     patch(&w, ev_at + offsetof(struct expert_event, tensor), ev->tensor ? put_tensor(&w, ev->tensor) : 0);
+    patch(&w, ev_at + offsetof(struct expert_event, part), ev->part ? put_part(&w, ev->part) : 0);
 }
 
 /* ---- and back ---- */
@@ -141,6 +152,14 @@ void mail_media_read(char *record, struct expert_event *ev)
     POINT(ev->result);
     POINT(ev->samples);
     POINT(ev->tensor);
+    POINT(ev->part);
+    if (ev->part) {
+        struct expert_part *p = (struct expert_part *)(uintptr_t)ev->part;
+        POINT(p->expert);
+        POINT(p->node);
+        POINT(p->text);
+        POINT(p->error);
+    }
     if (ev->result)
         get_result(record, (struct task_result *)(uintptr_t)ev->result);
     if (ev->tensor) {

@@ -107,7 +107,7 @@ static bool read_request(struct exchange *x, enum openai_task task, struct err *
     x->task = tasks[task];
     x->text_name = text_names[task];
     if (!openai_read_request(r, task, exchange_text(&x->body), x->body.len, x->job->arena, &x->error) ||
-        !chat_check_images(x, r, &x->error) || !fill_job(x->job, r, err))
+        !chat_check_media(x, r, &x->error) || !fill_job(x->job, r, err))
         return false;
     x->model_id = r->model;
     x->is_sse = r->stream;
@@ -122,7 +122,7 @@ static bool begin(struct exchange *x, struct err *err)
 {
     struct chat *c = (struct chat *)x;
     const struct openai_request *r = &c->request;
-    if (!chat_pick_seeing(x, r, &x->error))
+    if (!chat_pick_perceiving(x, r, &x->error))
         return false;
     c->head = (struct openai_head){ .id = x->id, .created_s = x->created_s, .model = x->model->id };
     c->stream = r->stream;

@@ -28,10 +28,10 @@ struct chat { /* and completions, and embeddings */
     struct openai_head head;   /* points into this struct and to the model */
 };
 
-/* chat_images.c */
-bool chat_check_images(const struct exchange *x, const struct openai_request *r, struct openai_error *e); /* any thread */
-/* x->model sees what the request shows, or is changed for one that does when none was named.  false with e. */
-bool chat_pick_seeing(struct exchange *x, const struct openai_request *r, struct openai_error *e);
+/* chat_media.c */
+bool chat_check_media(const struct exchange *x, const struct openai_request *r, struct openai_error *e); /* any thread */
+/* x->model sees and hears what the request brings, or is changed for one that does when none was named.  false with e. */
+bool chat_pick_perceiving(struct exchange *x, const struct openai_request *r, struct openai_error *e);
 /* openai_answer.c */
 bool chat_begin_answer(struct chat *c, struct err *err);
 void chat_fini_answer(struct chat *c);

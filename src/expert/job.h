@@ -25,6 +25,7 @@
 
 enum expert_event_kind {
     EXPERT_ROUTED,     /* route: who answers ("auto" only); before all others, and again when another one takes over */
+    EXPERT_PART,       /* part: one of several experts that answer together (fan-out) is through; any time before the end */
     EXPERT_QUEUED,     /* n_ahead: generations before this one; at most once, from the expert's thread */
     EXPERT_STARTED,    /* the prompts are tokens, work begins: usage.n_prompt_tok, n_cached_tok are known */
     EXPERT_DELTA,      /* choice, text, tokens */
@@ -63,6 +64,17 @@ struct expert_route { /* what the router decided for a job; texts are borrowed f
     bool is_measured;         /* joules: by a meter; false: estimated.  Known at the end only */
 };
 
+struct expert_part { /* who said what, when several answer as one; texts are borrowed for the call */
+    enum expert_task task;
+    const char *expert, *node; /* "" when nobody was asked; "local" */
+    int medium;           /* of the request's pictures and sounds, from 0; -1: of none */
+    float start_ms, ms;   /* since the job came; it took */
+    float joules;         /* NAN: not known */
+    bool is_measured;     /* joules: by a meter */
+    const char *text;     /* what it said; of the language model "": that is the answer */
+    const char *error;    /* NULL, or why it said nothing; the others went on */
+};
+
 struct expert_usage { /* over all choices */
     int n_prompt_tok;   /* the prompt, once, however many choices */
     int n_cached_tok;   /* of those: found in the cache */
@@ -90,6 +102,7 @@ struct expert_event { /* all pointers are borrowed for the call */
     const struct tensor *tensor;
     const struct expert_usage *usage;
     const struct expert_route *route; /* EXPERT_ROUTED; EXPERT_DONE of a routed job: with what it took */
+    const struct expert_part *part;
     const struct err *err;
 };
 

@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "expert/server_internal.h"
 
-#define COMMON_KEYS "protocol", "tasks", "sees", "context", "parallel", "queue", "retries", "first_token", "stall", "voice", "max_answer", "binary"
+#define COMMON_KEYS "protocol", "tasks", "sees", "hears", "context", "parallel", "queue", "retries", "first_token", "stall", "voice", "max_answer", "binary"
 static const char *const remote_keys[] = { COMMON_KEYS, "url", "key_env", "key_file", "ca_file", NULL };
 static const char *const child_keys[] = { COMMON_KEYS, "command", "env", "runtime", "served_name", "base", "health", "ready", "grace", "size",
                                           "starts_per_minute", "start_tries", NULL };
@@ -165,7 +165,8 @@ static bool read_url(struct expert_server *e, const struct card *card, struct er
 static bool read_tasks(struct server_config *c, const struct card *card, struct err *err)
 {
     const struct yaml_node *list = NULL;
-    if (!yaml_list(card->yaml, card->node, "tasks", &list, err) || !yaml_bool(card->yaml, card->node, "sees", &c->sees, err))
+    if (!yaml_list(card->yaml, card->node, "tasks", &list, err) || !yaml_bool(card->yaml, card->node, "sees", &c->sees, err) ||
+        !yaml_bool(card->yaml, card->node, "hears", &c->hears, err))
         return false;
     c->tasks = card->task;
     if (card->task == EXPERT_CHAT && !list && c->protocol == SERVER_OPENAI)
@@ -284,6 +285,7 @@ bool server_read_card(struct expert_server *e, const struct card *card, struct e
     snprintf(k->runs_on, sizeof(k->runs_on), "%s", c->runs_on);
     k->tasks = c->tasks;
     k->sees = c->sees;
+    k->hears = c->hears;
     k->n_ctx = c->n_ctx;
     k->n_seq_max = c->n_parallel;
     k->file_bytes = c->memory_bytes;

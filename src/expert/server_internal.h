@@ -44,7 +44,7 @@ struct server_config { /* what the card says, with defaults filled in; constant 
     char health[128];          /* path that answers 200 when it is ready */
     char voice[64], runs_on[64], note[160];
     unsigned tasks;
-    bool sees, is_binary;      /* is_binary: tensors travel behind the JSON */
+    bool sees, hears, is_binary; /* is_binary: tensors travel behind the JSON */
     int n_ctx, n_parallel, n_queue_max, n_retries, n_start_tries, n_starts_per_min;
     double params_b;           /* of the model, for the choice of a runtime; 0: not said */
     uint64_t first_ms, stall_ms, whole_ms, ready_ms, grace_ms, keep_ms, max_answer_bytes;

@@ -4,7 +4,7 @@
  * Callers: api/.
  * Touches: memory.  Thread: any; the functions keep nothing.
  * Rule:    a request is either read in full or refused with one precise error: what it asks for and we
- *          cannot do (sound inside messages, JSON mode, ...) is refused and never ignored, fields that nobody knows are
+ *          cannot do (files inside messages, JSON mode, ...) is refused and never ignored, fields that nobody knows are
  *          ignored.  Numbers are checked against their range here.  Writing builds no tree.
  * Start:   openai_request.c (fields are a table), openai_reply.c.
  */
@@ -73,6 +73,13 @@ struct openai_image { /* inside a message; the message keeps it */
     char param[64];   /* "messages[0].content[1]" */
 };
 
+enum { OPENAI_SOUNDS_MAX = 4 };
+struct openai_sound { /* inside a message; the message keeps it */
+    const char *data; /* borrowed like a picture's url: base64, or a whole data URL */
+    size_t n;
+    char param[64];
+};
+
 enum openai_task { OPENAI_CHAT, OPENAI_COMPLETION, OPENAI_EMBEDDING };
 
 struct openai_request { /* texts point into `tree` or the arena: both must outlive them */
@@ -84,6 +91,8 @@ struct openai_request { /* texts point into `tree` or the arena: both must outli
                         * adds (chat_template_kwargs, reasoning_effort) */
     struct openai_image images[OPENAI_IMAGES_MAX]; /* CHAT */
     int n_images;
+    struct openai_sound sounds[OPENAI_SOUNDS_MAX]; /* CHAT */
+    int n_sounds;
     struct openai_input *inputs; /* COMPLETION, EMBEDDING */
     int n_inputs;
 

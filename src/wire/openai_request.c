@@ -334,11 +334,17 @@ static bool is_image_part(const json_t *part)
     return type && strcmp(type, "image_url") == 0;
 }
 
-static bool has_images(const json_t *parts)
+static bool is_sound_part(const json_t *part)
+{
+    const char *type = json_string_value(json_object_get(part, "type"));
+    return type && (strcmp(type, "input_audio") == 0 || strcmp(type, "audio_url") == 0);
+}
+
+static bool has_media(const json_t *parts)
 {
     size_t i;
     json_t *part;
-    json_array_foreach((json_t *)(uintptr_t)parts, i, part) if (is_image_part(part)) return true;
+    json_array_foreach((json_t *)(uintptr_t)parts, i, part) if (is_image_part(part) || is_sound_part(part)) return true;
     return false;
 }
 
@@ -368,7 +374,25 @@ static bool read_image(struct openai_request *r, json_t *part, const char *param
     return true;
 }
 
-/* A message with pictures keeps its parts: whoever sees reads them as they are. */
+/* {"type": "input_audio", "input_audio": {"data": base64, "format": "wav"}}, or what vLLM's clients send:
+ * {"type": "audio_url", "audio_url": {"url": "data:audio/wav;base64,..."}}.  What it is, its content will say. */
+static bool read_sound(struct openai_request *r, const json_t *part, const char *param, struct openai_error *e)
+{
+    const bool is_url = strcmp(json_string_value(json_object_get(part, "type")), "audio_url") == 0;
+    const json_t *data = json_object_get(json_object_get(part, is_url ? "audio_url" : "input_audio"), is_url ? "url" : "data");
+    if (!json_is_string(data))
+        return BAD(param, "%s: an object {\"type\": \"input_audio\", \"input_audio\": {\"data\": base64, \"format\": \"wav\"}} is wanted", param);
+    if (is_url && !data_url_is(json_string_value(data), json_string_length(data)))
+        return BAD(param, "%s: audio_url.url: a data URL is wanted (data:audio/wav;base64,...)", param);
+    if (r->n_sounds == OPENAI_SOUNDS_MAX)
+        return BAD(param, "%s: more than %d sounds", param, OPENAI_SOUNDS_MAX);
+    struct openai_sound *sound = &r->sounds[r->n_sounds++];
+    *sound = (struct openai_sound){ .data = json_string_value(data), .n = json_string_length(data) };
+    snprintf(sound->param, sizeof(sound->param), "%s", param);
+    return true;
+}
+
+/* A message with pictures or sounds keeps its parts: whoever sees and hears reads them as they are. */
 static bool read_parts(struct openai_request *r, size_t i_message, json_t *parts, struct openai_error *e)
 {
     char param[64];
@@ -381,8 +405,11 @@ static bool read_parts(struct openai_request *r, size_t i_message, json_t *parts
         if (is_image_part(part)) {
             if (!read_image(r, part, param, e))
                 return false;
+        } else if (is_sound_part(part)) {
+            if (!read_sound(r, part, param, e))
+                return false;
         } else if (!type || strcmp(type, "text") != 0 || !json_is_string(json_object_get(part, "text"))) {
-            return BAD(param, "%s: beside pictures an object {\"type\": \"text\", \"text\": ...} is wanted", param);
+            return BAD(param, "%s: beside pictures and sounds an object {\"type\": \"text\", \"text\": ...} is wanted", param);
         }
     }
     return true;
@@ -452,7 +479,7 @@ static bool read_message(struct openai_request *r, json_t *m, size_t i, struct o
             return BAD(param, "%s: missing", param);
         return json_object_set_new(m, "content", json_string("")) == 0 || NO_MEMORY();
     }
-    if (json_is_array(content) && has_images(content))
+    if (json_is_array(content) && has_media(content))
         return read_parts(r, i, (json_t *)(uintptr_t)content, e);
     if (json_is_array(content))
         return join_parts(m, i, content, e);

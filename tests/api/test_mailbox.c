@@ -136,7 +136,7 @@ TEST(the_final_event_arrives_as_an_error_when_one_was_lost)
 
 struct kept {
     struct buf json;
-    int n_results, n_samples, n_tensors;
+    int n_results, n_samples, n_tensors, n_parts;
 };
 
 static const struct result_label labels[] = { { "tabby \"cat\"", 0.75f }, { "tiger", 0.25f } };
@@ -173,6 +173,11 @@ static void keep(void *ctx, const struct expert_event *ev, uint64_t ns)
         CHECK(strcmp(ev->tensor->name, "out") == 0 && ev->tensor->n_bytes == sizeof(numbers) && memcmp(ev->tensor->data, numbers, sizeof(numbers)) == 0);
         k->n_tensors++;
     }
+    if (ev->part) {
+        CHECK(strcmp(ev->part->expert, "reader") == 0 && strcmp(ev->part->node, "local") == 0 && strcmp(ev->part->text, "STOP") == 0 && !ev->part->error);
+        CHECK(ev->part->task == EXPERT_OCR && ev->part->ms == 2.5f);
+        k->n_parts++;
+    }
 }
 
 static void post_all(struct mail_box *box)
@@ -184,9 +189,11 @@ static void post_all(struct mail_box *box)
         mail_post(box, &(struct expert_event){ .kind = EXPERT_RESULT, .result = &results[i], .text = i % 2 ? "x" : NULL, .n_text = i % 2 });
     mail_post(box, &(struct expert_event){ .kind = EXPERT_AUDIO, .samples = numbers, .n_samples = 5, .rate_hz = 16000 });
     mail_post(box, &(struct expert_event){ .kind = EXPERT_TENSOR, .tensor = &t });
+    const struct expert_part part = { .task = EXPERT_OCR, .expert = "reader", .node = "local", .ms = 2.5f, .text = "STOP" };
+    mail_post(box, &(struct expert_event){ .kind = EXPERT_PART, .part = &part });
 }
 
-TEST(results_samples_and_tensors_cross_whole)
+TEST(results_samples_tensors_and_parts_cross_whole)
 {
     struct err err;
     struct net_loop *l = net_loop_new(&err);
@@ -202,7 +209,7 @@ TEST(results_samples_and_tensors_cross_whole)
     mailbox_drain(m);
     for (int i = 0; i < 3 * N_RESULTS; i++)
         task_result_put_json(&want, &results[i % N_RESULTS]);
-    CHECK(k.n_results == 3 * N_RESULTS && k.n_samples == 3 && k.n_tensors == 3);
+    CHECK(k.n_results == 3 * N_RESULTS && k.n_samples == 3 && k.n_tensors == 3 && k.n_parts == 3);
     CHECK(k.json.len == want.len && memcmp(k.json.data, want.data, want.len) == 0, "%s\n%s", k.json.data, want.data);
     for (size_t max = 1; max < 4000; max += 37) { /* memory that ends anywhere loses events, never halves of them */
         box.in.max_bytes = box.out.max_bytes = max;
