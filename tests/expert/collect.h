@@ -45,7 +45,8 @@ static void collect_event(void *ctx, const struct expert_event *ev)
         c->usage = *ev->usage;
     const int k = ev->choice < COLLECT_CHOICES ? ev->choice : 0;
     switch (ev->kind) {
-    case EXPERT_ROUTED: break;
+    case EXPERT_ROUTED:
+    case EXPERT_PART: break;
     case EXPERT_QUEUED: c->n_queued++; break;
     case EXPERT_STARTED: c->n_started++; break;
     case EXPERT_DELTA:

@@ -234,7 +234,8 @@ static void answer_event(void *ctx, const struct expert_event *ev)
     pthread_mutex_lock(&a->lock);
     a->after_final |= a->n_final > 0;
     switch (ev->kind) {
-    case EXPERT_ROUTED: break;
+    case EXPERT_ROUTED:
+    case EXPERT_PART: break;
     case EXPERT_QUEUED: a->n_queued++; break;
     case EXPERT_STARTED: a->n_started++; break;
     case EXPERT_RESULT:
