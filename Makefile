@@ -92,7 +92,7 @@ $(BUILD)/src/kernels/%.o: src/kernels/%.c
 # Inner loops over pixels that the compiler turns into SIMD: any machine's baseline (SSE2, NEON) is enough there.
 $(BUILD)/src/media/resize.o $(BUILD)/src/media/motion.o: OPT := -O3
 # The router decides in microseconds.
-$(BUILD)/src/route/features.o $(BUILD)/src/route/grams.o $(BUILD)/src/route/intent.o $(BUILD)/src/route/language.o: OPT := -O3
+$(BUILD)/src/route/features.o $(BUILD)/src/route/grams.o $(BUILD)/src/route/intent.o $(BUILD)/src/route/language.o $(BUILD)/src/route/policy.o $(BUILD)/src/route/predict.o $(BUILD)/src/route/rules.o $(BUILD)/src/route/quality.o: OPT := -O3
 # The catalog's tables as C strings, one for each line; "?" is escaped because of trigraphs.
 $(BUILD)/gen/catalog_data.c: $(DATA) tools/embed.awk Makefile
 	@mkdir -p $(@D)
@@ -117,6 +117,7 @@ $(BUILD)/src/hw/ids.o: $(BUILD)/gen/gen/ids.inc
 # files that lie in the program as they are (.incbin)
 $(BUILD)/src/route/intent.o: data/route/intent.bin
 $(BUILD)/src/route/language.o: data/route/language.tsv
+$(BUILD)/src/route/fleet.o: examples/fleets/fifty.yaml
 $(BUILD)/tests/%.o: tests/%.c | $(PROTO:proto/%.proto=$(BUILD)/gen/gen/%.pb-c.h)
 	@mkdir -p $(@D)
 	@echo "  CC $<"; $(CC) $(CFLAGS_ALL) $(SAN_FLAGS) -Itests $(PKG_CFLAGS) -MMD -MP -c -o $@ $<

@@ -59,7 +59,7 @@ struct candidate {
     int slot;                 /* whose it is: index in the list of whoever made it; predict.h keeps corrections by it */
     enum route_class cls;
     unsigned tasks;           /* bits of enum expert_task */
-    bool sees, knows_tools;   /* CHAT: pictures; tools */
+    bool sees, hears, knows_tools; /* CHAT: pictures; sound; tools */
     enum expert_privacy privacy; /* where what is sent to it goes */
     float quality;            /* tier 0..10; 0: not known */
     int n_ctx;                /* 0: not known or does not apply */

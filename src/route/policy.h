@@ -48,7 +48,7 @@ struct route_request {
     int n_items;               /* pictures, inputs */
     float sound_s;             /* of sound to hear or speech to make */
     uint64_t n_bytes;          /* that must travel to the node */
-    bool needs_sight, needs_tools;
+    bool needs_sight, needs_hearing, needs_tools;
     uint64_t session;          /* hash of the conversation's begin; 0: none */
     int minute_of_day;         /* local time, 0..1439: quiet hours */
 };
@@ -56,31 +56,39 @@ struct route_request {
 /* ---- what is predicted (predict.c) ---- */
 
 struct route_guess {
-    float ttft_s, total_s;     /* queue and loading included */
+    float ttft_s, total_s;     /* queue and loading included, what the cache saves taken off */
     float queue_s, load_s;     /* of those */
+    float prefix_s;            /* saved by what is in the K/V cache */
+    float busy_s;              /* the expert works so long, loading included */
     float joules;              /* above idle; NAN: not known */
-    float usd;                 /* NAN: not known */
-    float p_good;              /* chance that the answer will do, 0..1 */
+    float usd;                 /* provider and electricity; NAN: not known */
+    float p_good;              /* chance that the answer will do, 0..1 (quality.h) */
+    bool is_measured;          /* by what was measured on that node, not estimated */
 };
 
 /* ---- what is decided ---- */
 
-/* id, word, why it excludes (for people).  In the order in which they are asked.  ORDER ROUTE_RULE */
-#define ROUTE_RULES(X)                                                      \
-    X(TASK, "task", "cannot do that task")                                  \
-    X(SIGHT, "sight", "does not see pictures")                              \
-    X(TOOLS, "tools", "knows no tools")                                     \
-    X(PRIVACY, "privacy", "what is asked must not leave")                   \
-    X(CONTEXT, "context", "its context is too short")                       \
-    X(DOWN, "down", "is down")                                              \
-    X(LADDER, "ladder", "the governor has stepped down below it")           \
-    X(QUIET, "quiet", "quiet hours")                                        \
-    X(DEADLINE, "deadline", "would answer after the deadline")              \
-    X(BUDGET, "budget", "would cost more than the budget")                  \
-    X(TRIED, "tried", "was asked already")
+/* id, word, kind, why it excludes (for people).  In the order in which they are asked; all HARD ones come first.  A SOFT rule is
+ * forgiven when nobody else is left, a HARD one never.  ORDER ROUTE_RULE */
+#define ROUTE_RULES(X)                                                            \
+    X(TASK, "task", HARD, "cannot do that task")                                  \
+    X(SIGHT, "sight", HARD, "does not see pictures")                              \
+    X(HEARING, "hearing", HARD, "does not hear sound")                            \
+    X(TOOLS, "tools", HARD, "knows no tools")                                     \
+    X(PRIVACY, "privacy", HARD, "what is asked must not leave")                   \
+    X(CONTEXT, "context", HARD, "its context is too short")                       \
+    X(DOWN, "down", HARD, "is down")                                              \
+    X(TIER, "tier", HARD, "is below the quality that was asked for")              \
+    X(TRIED, "tried", HARD, "was asked already")                                  \
+    X(BUDGET, "budget", HARD, "would cost more than the budget")                  \
+    X(LADDER, "ladder", SOFT, "the governor has stepped down below it")           \
+    X(QUIET, "quiet", SOFT, "quiet hours")                                        \
+    X(DEADLINE, "deadline", SOFT, "would answer after the deadline")              \
+    X(EARLY, "early", SOFT, "an early exit wants a smaller one")                  \
+    X(DIFFICULT, "difficult", SOFT, "a difficult request wants a better one")
 enum route_rule {
     ROUTE_RULE_NONE = -1,
-#define X(id, word, why) ROUTE_RULE_##id,
+#define X(id, word, kind, why) ROUTE_RULE_##id,
     ROUTE_RULES(X)
 #undef X
         ROUTE_RULE_COUNT
@@ -98,7 +106,8 @@ enum route_rule {
     X(HEAT, "heat", "little headroom to where the node slows down")         \
     X(BATTERY, "battery", "runs on a battery that empties")                 \
     X(QUALITY, "quality", "the chance that the answer will not do")         \
-    X(LEARNED, "learned", "what outcomes have taught (bounded)")
+    X(LEARNED, "learned", "what outcomes have taught (bounded)")              \
+    X(PROMOTION, "promotion", "a wrong answer is noticed, a bigger one asked (negative)")
 enum route_term {
 #define X(id, word, what) ROUTE_TERM_##id,
     ROUTE_TERMS(X)
@@ -106,11 +115,12 @@ enum route_term {
         ROUTE_TERM_COUNT
 };
 const char *route_rule_name(enum route_rule r), *route_rule_why(enum route_rule r);
+bool route_rule_is_hard(enum route_rule r);
 const char *route_term_name(enum route_term t), *route_term_what(enum route_term t);
 
 struct route_verdict { /* of one candidate */
     enum route_rule rule;      /* ROUTE_RULE_NONE: it may */
-    bool is_forgiven;          /* a soft rule (ladder, quiet, deadline) excluded it, and nobody else was left */
+    bool is_forgiven;          /* `rule` is a soft one, nobody else was left, and it may after all */
     int64_t score_us;          /* sum of the terms */
     int64_t term_us[ROUTE_TERM_COUNT];
     struct route_guess guess;
@@ -121,15 +131,16 @@ struct route_decision {
     int n_able;                /* order[0 .. n_able): best first */
     uint16_t order[ROUTE_CANDIDATES_MAX];
     struct route_verdict verdicts[ROUTE_CANDIDATES_MAX]; /* by candidate */
-    int early;                 /* index of the early exit that applied (rules.c); -1: none */
+    int early;                 /* the early exit that applied (rules.h); -1: none */
     float difficulty_cut;      /* above it the request counts as difficult */
     bool is_difficult;
-    bool is_small_first;       /* order[0] is a small one whose answer is to be checked; order[1...] has its promotion */
+    bool is_small_first;       /* order[0] is a small one whose answer is to be checked ... */
+    int promotion;             /* ... and this candidate is asked when the check fails; -1 */
 };
 
 /* ---- by what ---- */
 
-struct policy; /* weights, thresholds, presets, quiet hours: policy.c, read by policy_yaml.c */
+struct policy; /* weights, thresholds, presets, quiet hours: policy_settings.h, read by policy_yaml.c */
 struct predictor; /* predict.h: corrections by candidate; NULL: none */
 struct bandit;    /* bandit.h; NULL: nothing was learned */
 

@@ -1,0 +1,74 @@
+/* route/quality.c - see quality.h. */
+#include "route/quality.h"
+
+#include <math.h>
+
+/* tools/fit-quality.py writes these lines' figures. */
+static const float STEEP = .55f, EASIEST = 2.6f, SPAN = 3.9f;
+
+/* How an intent's questions compare with the multiple choice that was fitted: need moves with d' = d * scale + shift.  Set by hand: talk,
+ * summaries and classes are done well by small models, code and proofs are not; no outcomes of ours say it better yet (the bandit learns). */
+static const struct {
+    float scale, shift;
+} kind[INTENT_COUNT] = {
+    [INTENT_CHAT] = { 1, 0 },         [INTENT_CODE] = { .7f, .3f },     [INTENT_SUMMARIZE] = { .6f, 0 }, [INTENT_CLASSIFY] = { .6f, 0 },
+    [INTENT_LONG_FORM] = { .7f, .3f }, [INTENT_TOOL_USE] = { .8f, .1f }, [INTENT_VISION] = { .6f, .2f },  [INTENT_STT] = { .5f, .2f },
+    [INTENT_TTS] = { .5f, .1f },      [INTENT_EMBED] = { .5f, .2f },    [INTENT_MATH] = { .7f, .3f },
+};
+
+static float clamp(float v, float low, float high) { return v < low ? low : v > high ? high : v; }
+
+static float chance(float tier, float d) { return 1 / (1 + expf(-STEEP * (tier - (EASIEST + SPAN * d)))); }
+
+void quality_fill(struct quality_table *t)
+{
+    for (int d = 0; d < QUALITY_STEPS; d++)
+        for (int i = 0; i < QUALITY_TIERS; i++)
+            t->p[d][i] = chance((float)i / 4, (float)d / (QUALITY_STEPS - 1));
+}
+
+struct quality quality_of(const struct quality_table *t, const struct intent_answer *intent)
+{
+    static const float NO_TEXT = .25f; /* one picture is not harder than another: by tier alone */
+    const float d = intent ? clamp(intent->difficulty * kind[intent->best].scale + kind[intent->best].shift, 0, 1) : NO_TEXT;
+    const float at = d * (QUALITY_STEPS - 1);
+    const int low = at < QUALITY_STEPS - 2 ? (int)at : QUALITY_STEPS - 2; /* NAN: the hardest */
+    return (struct quality){ .low = t->p[low], .high = t->p[low + 1], .part = at >= 0 ? at - (float)low : 1 };
+}
+
+float quality_p(const struct quality *q, float tier)
+{
+    const float known = tier > 0 ? clamp(tier, 0, 10) : 4;
+    const int t = (int)(known * 4 + .5f);
+    return q->low[t] + q->part * (q->high[t] - q->low[t]);
+}
+
+float quality_tier(double params, double active_params, double bits)
+{
+    if (!(params > 0))
+        return 0;
+    if (!(active_params > 0) || active_params > params)
+        active_params = params;
+    const float tier = 5 + .68f * (float)log2(sqrt(params * active_params) / 8e9);
+    const float less = !(bits > 0) || bits >= 4.4 ? 0 : bits >= 3.3 ? .4f : 1; /* perplexity of Q3 and Q2: docs/data.md, table quant */
+    return clamp(tier - less, 1, 9);
+}
+
+float quality_cut_of_share(float share) { return 1 - clamp(share, 0, 1); }
+
+float quality_cut_of_target(float target, float weak, float strong)
+{
+    enum { STEPS = 200 };
+    float sum = 0;
+    for (int i = 0; i < STEPS; i++)
+        sum += chance(strong, ((float)i + .5f) / STEPS);
+    int cut = 0; /* in steps: the easiest go to the weak one first */
+    while (cut < STEPS) {
+        const float d = ((float)cut + .5f) / STEPS;
+        sum += chance(weak, d) - chance(strong, d);
+        if (sum / STEPS < target)
+            break;
+        cut++;
+    }
+    return (float)cut / STEPS;
+}

@@ -1,0 +1,38 @@
+/* route/quality.h - the chance that an answer will do, from the tier of who answers and how hard the question is.
+ *
+ * For:     policy.c (the term `quality`, small-first, the threshold for "difficult"), fleet.c and live.c (tiers of models).
+ * Callers: route/, cmd/.
+ * Touches: nothing.  Thread: any.
+ * Rule:    p = 1 / (1 + e^-(STEEP (tier - need))), need = EASIEST + SPAN d', d' = d scaled and shifted by intent, 0..1.  A better tier or an
+ *          easier question never has a lower chance.  Fitted by tools/fit-quality.py on ../shared/corpus/difficulty (docs/routing.md).
+ *          Tiers run from 0 to 10: 5 is a good model of 8 billion weights, 6 Mixtral-8x7B, 9 GPT-4; 0 is not known and counts as 4.
+ */
+#ifndef TUTTI_ROUTE_QUALITY_H
+#define TUTTI_ROUTE_QUALITY_H
+#include "route/candidate.h"
+#include "route/intent.h"
+
+enum { QUALITY_TIERS = 41, QUALITY_STEPS = 33 };
+struct quality_table { /* so that a decision calls no exp() */
+    float p[QUALITY_STEPS][QUALITY_TIERS]; /* [difficulty 0..1][tier in quarters] */
+};
+void quality_fill(struct quality_table *t);
+
+struct quality { /* of one request: borrowed rows, so that a candidate is one look-up */
+    const float *low, *high; /* [QUALITY_TIERS] at the two nearest difficulties */
+    float part;              /* of high */
+};
+/* intent NULL: no text, the tier alone counts. */
+struct quality quality_of(const struct quality_table *t, const struct intent_answer *intent);
+float quality_p(const struct quality *q, float tier);
+
+/* The tier of a language model: 5 + 0.68 log2(sqrt(params active) / 8e9), less for fewer than 4.5 bits a weight; 1..9.  0: params not known.
+ * Doubling the weights adds as much as the Llama, Qwen and Mixtral families gain on MMLU for it. */
+float quality_tier(double params, double active_params, double bits);
+
+/* The difficulty above which a question counts as difficult: so that a share of traffic does ... */
+float quality_cut_of_share(float share);
+/* ... or so that all questions together are answered with the chance `target` when those above it go to tier `strong` and the others to
+ * `weak`; 0 (everything is difficult) when even that is not enough. */
+float quality_cut_of_target(float target, float weak, float strong);
+#endif
