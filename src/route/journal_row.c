@@ -329,6 +329,7 @@ static void candidate_facts(struct row *r, struct candidate *c, int n_nodes)
     f64(r, &c->params), f32(r, &c->bits), i32(r, &c->input_px), u8(r, &c->step);
     f32(r, &c->fixed_s), f32(r, &c->prefill_tok_s), f32(r, &c->decode_tok_s), f32(r, &c->item_s), f32(r, &c->sound_s_s), f32(r, &c->load_s);
     f32(r, &c->busy_w), f32(r, &c->usd_per_mtok_in), f32(r, &c->usd_per_mtok_out), f32(r, &c->usd_per_item);
+    text(r, c->kind, sizeof(c->kind)), flag(r, &c->is_accelerated);
     close_record(r, rec);
 }
 

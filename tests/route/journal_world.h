@@ -45,7 +45,7 @@ static inline void random_candidates(struct world *w)
     for (int i = 0; i < w->all.n; i++) {
         struct candidate *c = &w->list[i];
         c->node = (int)any((unsigned)w->all.n_nodes), c->slot = i, c->tasks = (unsigned)test_rand_u64() & ((1u << EXPERT_TASK_COUNT) - 1),
-        c->sees = maybe(), c->hears = maybe(), c->knows_tools = maybe(), c->quality = upto(10), c->n_ctx = (int)any(100000),
+        c->sees = maybe(), c->knows_tools = maybe(), c->quality = upto(10), c->n_ctx = (int)any(100000),
         c->params = (double)upto(1e11f), c->bits = upto(16), c->input_px = (int)any(1280), c->step = (uint8_t)any(4), c->fixed_s = upto(.1f),
         c->prefill_tok_s = upto(4000), c->decode_tok_s = upto(200), c->item_s = upto(1), c->sound_s_s = upto(1), c->load_s = upto(20),
         c->busy_w = upto_or_nan(300), c->usd_per_mtok_in = upto(10), c->usd_per_mtok_out = upto(30), c->usd_per_item = upto(.01f),
@@ -54,6 +54,8 @@ static inline void random_candidates(struct world *w)
         c->cls = any(ROUTE_CLASS_COUNT);
         c->tasks |= maybe() ? EXPERT_CHAT : 0;
         c->privacy = w->nodes[c->node].distance;
+        c->is_accelerated = maybe();
+        snprintf(c->kind, sizeof(c->kind), "%s", maybe() ? "llm" : "");
         snprintf(c->expert, sizeof(c->expert), "expert-%d-%s", i, maybe() ? "8b-q4_k_m" : "\xc3\xa4");
     }
 }
@@ -82,7 +84,7 @@ static inline void random_request(struct world *w)
     w->request.wish = maybe() ? &w->wish : NULL, w->request.features = any(8) ? &w->features : NULL,
     w->request.intent = any(4) ? &w->intent : NULL, w->request.prompt_tok = any(30000), w->request.gen_tok = any(4000),
     w->request.max_gen_tok = any(4000), w->request.n_items = (int)any(4), w->request.sound_s = upto(60), w->request.n_bytes = any(10000000),
-    w->request.needs_sight = !any(6), w->request.needs_hearing = !any(6), w->request.needs_tools = !any(6),
+    w->request.needs_sight = !any(6), w->request.needs_tools = !any(6),
     w->request.session = test_rand_u64(), w->request.minute_of_day = (int)any(1440);
 }
 
