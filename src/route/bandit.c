@@ -140,6 +140,13 @@ void bandit_observe(struct bandit *b, int slot, const struct bandit_context *ctx
     b->n++;
 }
 
+void bandit_recall(struct bandit *b, int slot, float gain)
+{
+    bandit_forget(b, slot);
+    if (slot >= 0 && slot < ROUTE_CANDIDATES_MAX)
+        put(&b->cell[slot][0].mean, gain); /* of ALWAYS, which every request has */
+}
+
 /* ---- keeping ---- */
 
 void bandit_put(const struct bandit *b, const struct candidates *world, struct buf *out)

@@ -42,6 +42,9 @@ void bandit_observe(struct bandit *b, int slot, const struct bandit_context *ctx
 uint64_t bandit_n(const struct bandit *b); /* outcomes seen */
 void bandit_forget(struct bandit *b, int slot);
 
+/* Replay: with exploration 0, the slot has exactly that gain for whatever is asked. */
+void bandit_recall(struct bandit *b, int slot, float gain);
+
 /* To keep, as predictor_put() and predictor_take(): one line "EXPERT<tab>NODE<tab>FEATURE<tab>VALUE<tab>MEAN<tab>N". */
 void bandit_put(const struct bandit *b, const struct candidates *world, struct buf *out);
 bool bandit_take(struct bandit *b, const struct candidates *world, const char *text, size_t n, struct err *err);

@@ -323,13 +323,13 @@ static void candidate_facts(struct row *r, struct candidate *c, int n_nodes)
     i32(r, &c->slot);
     WORD(r, ROW_CLASSES, c->cls, 0);
     task_set(r, &c->tasks);
-    FLAGS(r, &c->sees, &c->knows_tools, &c->is_measured);
+    FLAGS(r, &c->sees, &c->hears, &c->knows_tools, &c->is_measured, &c->is_accelerated);
     ENUM(r, c->privacy, EXPERT_PRIVACY_COUNT);
     f32(r, &c->quality), i32(r, &c->n_ctx);
     f64(r, &c->params), f32(r, &c->bits), i32(r, &c->input_px), u8(r, &c->step);
     f32(r, &c->fixed_s), f32(r, &c->prefill_tok_s), f32(r, &c->decode_tok_s), f32(r, &c->item_s), f32(r, &c->sound_s_s), f32(r, &c->load_s);
     f32(r, &c->busy_w), f32(r, &c->usd_per_mtok_in), f32(r, &c->usd_per_mtok_out), f32(r, &c->usd_per_item);
-    text(r, c->kind, sizeof(c->kind)), flag(r, &c->is_accelerated);
+    text(r, c->kind, sizeof(c->kind));
     close_record(r, rec);
 }
 
@@ -397,7 +397,7 @@ static void request_fields(struct row *r, struct route_request *q, const struct 
     if (r->is_reading)
         q->task = (enum expert_task)(1u << task);
     WORD(r, ROW_GOALS, q->goal, 0);
-    FLAGS(r, &has_wish, &has_features, &has_intent, &q->needs_sight, &q->needs_tools);
+    FLAGS(r, &has_wish, &has_features, &has_intent, &q->needs_sight, &q->needs_hearing, &q->needs_tools);
     u64(r, &q->prompt_tok), u64(r, &q->gen_tok), u64(r, &q->max_gen_tok);
     i32(r, &q->n_items), f32(r, &q->sound_s), u64(r, &q->n_bytes), u64(r, &q->session);
     ranged(r, &q->minute_of_day, 0, 24 * 60 - 1);
@@ -441,12 +441,23 @@ static void verdict_fields(struct row *r, struct route_verdict *v)
     struct record rec = open_record(r);
     struct route_guess *g = &v->guess;
     int64_t spare = 0;
+    bool is_able = v->rule == ROUTE_RULE_NONE || v->is_forgiven, has_factors = false;
+    for (int i = 0; i < ROUTE_FACTORS; i++)
+        has_factors = has_factors || g->factor[i] != 1;
     WORD(r, ROW_RULES, v->rule, -1);
-    flag(r, &v->is_forgiven);
-    f32(r, &g->ttft_s), f32(r, &g->total_s), f32(r, &g->queue_s), f32(r, &g->load_s), f32(r, &g->joules), f32(r, &g->usd), f32(r, &g->p_good);
-    i64(r, &v->score_us);
-    for (int i = 0; i < n_words(r, ROW_TERMS); i++)
-        i64(r, PLACE(r, ROW_TERMS, v->term_us, i, spare));
+    FLAGS(r, &v->is_forgiven, &g->is_measured, &is_able, &has_factors);
+    f32(r, &g->ttft_s), f32(r, &g->total_s), f32(r, &g->queue_s), f32(r, &g->load_s), f32(r, &g->prefix_s), f32(r, &g->busy_s);
+    f32(r, &g->joules), f32(r, &g->usd), f32(r, &g->p_good);
+    for (int i = 0; i < ROUTE_FACTORS; i++)
+        if (has_factors)
+            f32(r, &g->factor[i]);
+        else if (r->is_reading)
+            g->factor[i] = 1;
+    if (is_able) { /* who was excluded has no terms */
+        f32(r, &v->gain), i64(r, &v->score_us);
+        for (int i = 0; i < n_words(r, ROW_TERMS); i++)
+            i64(r, PLACE(r, ROW_TERMS, v->term_us, i, spare));
+    }
     if (r->is_reading && spare != 0)
         r->failed = true; /* its terms would not add up */
     close_record(r, rec);
@@ -464,6 +475,7 @@ static void decision_fields(struct row *r, struct route_decision *d, int n)
     }
     i32(r, &d->early), f32(r, &d->difficulty_cut);
     FLAGS(r, &d->is_difficult, &d->is_small_first);
+    ranged(r, &d->promotion, -1, n - 1);
     close_record(r, rec);
 }
 

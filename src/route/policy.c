@@ -300,7 +300,6 @@ void policy_decide(const struct policy *p, const struct predictor *predictor, co
 {
     struct ask a;
     struct bandit_context context;
-    float gain[ROUTE_CANDIDATES_MAX];
     ask_of(&a, p, rq);
     if (bandit)
         bandit_context_of(rq, &context);
@@ -331,11 +330,12 @@ void policy_decide(const struct policy *p, const struct predictor *predictor, co
         if (v->rule != ROUTE_RULE_NONE && !v->is_forgiven) {
             memset(v->term_us, 0, sizeof(v->term_us));
             v->score_us = 0;
+            v->gain = 0;
             continue;
         }
         s.c = &world->list[i], s.node = &world->nodes[s.c->node], s.g = &v->guess;
         s.joules = v->guess.joules >= 0 ? v->guess.joules : p->setting[POLICY_ASSUMED_W] * v->guess.busy_s;
-        s.gain = gain[i] = bandit ? bandit_gain(bandit, s.c->slot, &context) : 0;
+        s.gain = v->gain = bandit ? bandit_gain(bandit, s.c->slot, &context) : 0;
         score(v, &s);
         d->order[d->n_able++] = (uint16_t)i;
         best_p = v->guess.p_good > best_p ? v->guess.p_good : best_p;

@@ -55,6 +55,7 @@ struct route_request {
 
 /* ---- what is predicted (predict.c) ---- */
 
+enum { ROUTE_FACTORS = 4 };
 struct route_guess {
     float ttft_s, total_s;     /* queue and loading included, what the cache saves taken off */
     float queue_s, load_s;     /* of those */
@@ -64,6 +65,7 @@ struct route_guess {
     float usd;                 /* provider and electricity; NAN: not known */
     float p_good;              /* chance that the answer will do, 0..1 (quality.h) */
     bool is_measured;          /* by what was measured on that node, not estimated */
+    float factor[ROUTE_FACTORS]; /* corrections that it was made with (ORDER PREDICT_KIND); 1: none */
 };
 
 /* ---- what is decided ---- */
@@ -124,6 +126,7 @@ struct route_verdict { /* of one candidate */
     int64_t score_us;          /* sum of the terms */
     int64_t term_us[ROUTE_TERM_COUNT];
     struct route_guess guess;
+    float gain;                /* of the bandit, -1..1 */
 };
 
 struct route_decision {

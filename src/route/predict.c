@@ -27,6 +27,8 @@ static const char *const kinds[PREDICT_KIND_COUNT] = {
 };
 const char *predict_kind_name(enum predict_kind k) { return (unsigned)k < PREDICT_KIND_COUNT ? kinds[k] : "?"; }
 
+_Static_assert((int)PREDICT_KIND_COUNT == (int)ROUTE_FACTORS, "a guess holds all its corrections");
+
 /* ---- one request on one candidate ---- */
 
 static const struct correction *corrections_of(const struct predictor *p, int slot)
@@ -72,6 +74,8 @@ void predict(const struct predictor *p, const struct route_request *rq, const st
     const float usd = c->usd_per_mtok_in * (prompt_tok - cached_tok) * 1e-6f + c->usd_per_mtok_out * gen_tok * 1e-6f + c->usd_per_item * (float)rq->n_items;
     const float kwh_usd = node->usd_per_kwh >= 0 ? node->usd_per_kwh : usd_per_kwh;
     out->usd = !isnan(out->joules) ? usd + out->joules * kwh_usd / 3.6e6f : usd > 0 ? usd : NAN;
+    for (int i = 0; i < PREDICT_KIND_COUNT; i++)
+        out->factor[i] = factor_of(k, (enum predict_kind)i);
     out->is_measured = c->is_measured || (k && k[PREDICT_TTFT].n >= 3);
 }
 
@@ -150,6 +154,14 @@ uint32_t predictor_n(const struct predictor *p, int slot, enum predict_kind kind
 {
     const struct correction *k = corrections_of(p, slot);
     return k ? k[kind].n : 0;
+}
+
+void predictor_recall(struct predictor *p, int slot, const struct route_guess *g)
+{
+    for (int i = 0; slot >= 0 && slot < ROUTE_CANDIDATES_MAX && i < PREDICT_KIND_COUNT; i++) {
+        p->at[slot][i].n = g->is_measured ? 3 : 0;
+        atomic_store_explicit(&p->at[slot][i].factor, g->factor[i], memory_order_relaxed);
+    }
 }
 
 /* ---- keeping ---- */

@@ -61,6 +61,9 @@ float predictor_factor(const struct predictor *p, int slot, enum predict_kind ki
 uint32_t predictor_n(const struct predictor *p, int slot, enum predict_kind kind);   /* seen so far */
 void predictor_forget(struct predictor *p, int slot); /* another expert has the slot now */
 
+/* Replay: predicts for that slot exactly as when the guess was made.  Nothing more is learned with such a predictor. */
+void predictor_recall(struct predictor *p, int slot, const struct route_guess *g);
+
 /* To keep: one line "EXPERT<tab>NODE<tab>KIND<tab>LOG<tab>DEVIATION<tab>N" for each correction of the world's candidates. */
 void predictor_put(const struct predictor *p, const struct candidates *world, struct buf *out);
 /* Takes lines of predictor_put() for candidates that are there; others are passed over.  false with err "line N: ...". */

@@ -45,7 +45,7 @@ static inline void random_candidates(struct world *w)
     for (int i = 0; i < w->all.n; i++) {
         struct candidate *c = &w->list[i];
         c->node = (int)any((unsigned)w->all.n_nodes), c->slot = i, c->tasks = (unsigned)test_rand_u64() & ((1u << EXPERT_TASK_COUNT) - 1),
-        c->sees = maybe(), c->knows_tools = maybe(), c->quality = upto(10), c->n_ctx = (int)any(100000),
+        c->sees = maybe(), c->hears = maybe(), c->knows_tools = maybe(), c->quality = upto(10), c->n_ctx = (int)any(100000),
         c->params = (double)upto(1e11f), c->bits = upto(16), c->input_px = (int)any(1280), c->step = (uint8_t)any(4), c->fixed_s = upto(.1f),
         c->prefill_tok_s = upto(4000), c->decode_tok_s = upto(200), c->item_s = upto(1), c->sound_s_s = upto(1), c->load_s = upto(20),
         c->busy_w = upto_or_nan(300), c->usd_per_mtok_in = upto(10), c->usd_per_mtok_out = upto(30), c->usd_per_item = upto(.01f),
@@ -84,7 +84,7 @@ static inline void random_request(struct world *w)
     w->request.wish = maybe() ? &w->wish : NULL, w->request.features = any(8) ? &w->features : NULL,
     w->request.intent = any(4) ? &w->intent : NULL, w->request.prompt_tok = any(30000), w->request.gen_tok = any(4000),
     w->request.max_gen_tok = any(4000), w->request.n_items = (int)any(4), w->request.sound_s = upto(60), w->request.n_bytes = any(10000000),
-    w->request.needs_sight = !any(6), w->request.needs_tools = !any(6),
+    w->request.needs_sight = !any(6), w->request.needs_hearing = !any(6), w->request.needs_tools = !any(6),
     w->request.session = test_rand_u64(), w->request.minute_of_day = (int)any(1440);
 }
 
@@ -95,16 +95,20 @@ static inline void random_decision(struct world *w)
     memset(d, 0, sizeof(*d));
     d->n = w->all.n, d->n_able = w->all.n ? (int)any((unsigned)w->all.n + 1) : 0;
     d->early = (int)any(4) - 1, d->difficulty_cut = upto(1), d->is_difficult = maybe(), d->is_small_first = maybe();
+    d->promotion = (int)any((unsigned)w->all.n + 1) - 1;
     for (int i = 0; i < d->n_able; i++)
         d->order[i] = (uint16_t)any((unsigned)w->all.n);
     for (int i = 0; i < d->n; i++) {
         struct route_verdict *v = &d->verdicts[i];
         v->rule = (enum route_rule)((int)any(ROUTE_RULE_COUNT + 1) - 1);
         v->is_forgiven = maybe();
-        for (int t = 0; t < ROUTE_TERM_COUNT; t++)
+        for (int k = 0; k < ROUTE_FACTORS; k++)
+            v->guess.factor[k] = i % 2 ? upto(4) : 1;
+        v->gain = v->rule == ROUTE_RULE_NONE || v->is_forgiven ? test_rand_f32() : 0;
+        for (int t = 0; t < ROUTE_TERM_COUNT && (v->rule == ROUTE_RULE_NONE || v->is_forgiven); t++)
             v->score_us += v->term_us[t] = (int64_t)(test_rand_u64() >> 8) >> any(56);
         v->guess.ttft_s = upto(10), v->guess.total_s = upto(100), v->guess.queue_s = upto(10), v->guess.load_s = upto(10), v->guess.joules = upto_or_nan(100),
-        v->guess.usd = upto_or_nan(1), v->guess.p_good = upto(1);
+        v->guess.usd = upto_or_nan(1), v->guess.p_good = upto(1), v->guess.prefix_s = upto(1), v->guess.busy_s = upto(10), v->guess.is_measured = maybe();
     }
 }
 
@@ -140,7 +144,7 @@ static inline const char *difference(const struct world *w, const struct journal
     if (memcmp(w->list, e->world.list, (size_t)w->all.n * sizeof(*w->list)) != 0)
         return "candidates";
     const struct route_decision *d = &w->decision, *f = &e->decision;
-    if (d->n != f->n || d->n_able != f->n_able || d->early != f->early || d->is_difficult != f->is_difficult || d->is_small_first != f->is_small_first ||
+    if (d->n != f->n || d->n_able != f->n_able || d->early != f->early || d->is_difficult != f->is_difficult || d->is_small_first != f->is_small_first || d->promotion != f->promotion ||
         memcmp(&d->difficulty_cut, &f->difficulty_cut, sizeof(float)) != 0 || memcmp(d->order, f->order, (size_t)d->n_able * sizeof(*d->order)) != 0)
         return "decision";
     if (memcmp(d->verdicts, f->verdicts, (size_t)d->n * sizeof(*d->verdicts)) != 0)

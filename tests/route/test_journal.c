@@ -15,6 +15,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "route/bandit.h"
+#include "route/predict.h"
 #include "route/journal_world.h"
 
 enum { NOW = 1800000000 };
@@ -98,6 +100,62 @@ TEST(journal_reads_back_every_decision_bit_by_bit)
     struct stat st;
     CHECK(stat(path, &st) == 0 && (st.st_mode & 077) == 0, "the file is ours alone: %o", (unsigned)st.st_mode);
     journal_reader_close(r);
+}
+
+/* What was learned when each decision was made goes on changing, so a replay stands on what the row says. */
+TEST(journal_replays_to_the_same_choice_scores_and_terms)
+{
+    enum { N = 120 };
+    const char *path = test_tmp("route.db");
+    struct err err = { 0 };
+    struct policy *policy = policy_new(&err);
+    struct predictor *learned = predictor_new(&err), *recalled = predictor_new(&err);
+    struct bandit *taught = bandit_new(7, .05f, &err), *told = bandit_new(1, 0, &err);
+    struct world *w[N];
+    struct bandit_context context;
+    struct journal *j = open_or_skip(path, NULL);
+    REQUIRE(j && policy && learned && recalled && taught && told);
+    for (int i = 0; i < N; i++) {
+        w[i] = world_new(0, 0);
+        memset(&w[i]->decision, 0, sizeof(w[i]->decision));
+        policy_decide(policy, i % 3 ? learned : NULL, i % 4 ? taught : NULL, &w[i]->request, &w[i]->all, NULL, &w[i]->decision);
+        decide(j, w[i], i, NOW + i);
+        bandit_context_of(&w[i]->request, &context);
+        for (int k = 0; k < 20; k++) {
+            predictor_observe(learned, (int)any(40), any(PREDICT_KIND_COUNT), 1, upto(4) + .1f);
+            bandit_observe(taught, (int)any(40), &context, upto(1), upto(1));
+        }
+    }
+    journal_close(j);
+    struct journal_reader *r = journal_reader_open(path, &err);
+    REQUIRE(r, "%s", err.text);
+    int n_able = 0;
+    for (int i = 0; i < N; i++) {
+        static struct route_decision again;
+        char id[JOURNAL_ID_MAX];
+        snprintf(id, sizeof(id), "r-%06d", i);
+        const struct journal_entry *e = journal_find(r, id, &err);
+        REQUIRE(e, "%s", err.text);
+        const char *what = difference(w[i], e);
+        REQUIRE(!what, "%s: %s", id, what);
+        for (int c = 0; c < e->world.n; c++) {
+            predictor_recall(recalled, e->world.list[c].slot, &e->decision.verdicts[c].guess);
+            bandit_recall(told, e->world.list[c].slot, e->decision.verdicts[c].gain);
+        }
+        memset(&again, 0, sizeof(again));
+        policy_decide(policy, recalled, told, &e->request, &e->world, NULL, &again);
+        struct world *replayed = malloc(sizeof(*replayed));
+        REQUIRE(replayed);
+        memcpy(replayed, w[i], sizeof(*replayed));
+        memcpy(&replayed->decision, &again, sizeof(again));
+        what = difference(replayed, e);
+        CHECK(!what, "%s: another %s", id, what);
+        n_able += again.n_able;
+        free(replayed), free(w[i]);
+    }
+    CHECK(n_able > N / 4, "%d candidates were able", n_able);
+    journal_reader_close(r);
+    bandit_free(taught), bandit_free(told), predictor_free(learned), predictor_free(recalled), policy_free(policy);
 }
 
 TEST(journal_keeps_outcomes_and_finds_by_the_begin_of_an_id)
