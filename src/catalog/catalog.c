@@ -30,8 +30,10 @@ static const struct {
     { "cpu", "CPUs: cores, memory channels, peak, watts, price" },
     { "dock", "eGPU docks: link, supply, connectors, charging" },
     { "ecosystem", "effort to get hardware to work, per system" },
+    { "governor", "when a hot, full or flat machine does less, and how" },
     { "gpu", "GPUs: memory, bandwidth, peaks, watts, form, price" },
     { "interconnect", "buses, links and networks: usable GB/s" },
+    { "ladder", "what each class of experts falls back to" },
     { "machine", "complete machines with a chip of soc or gpu" },
     { "measured", "measured LLM speeds to compare with" },
     { "model", "models people use: shape, context, licence" },
@@ -81,7 +83,7 @@ void catalog_free(struct catalog *c)
 bool catalog_is_number(const char *column)
 {
     static const char *const units[] = { "_gb", "_gib", "_mib", "_bytes", "_gbps", "_mbps", "_gbitps", "_tflops", "_tops", "_w", "_wh", "_usd",
-                                         "_mts", "_ghz", "_mhz", "_tps", "_ms", "_mm", "_b", "_kwh", "_bpw", "_tok", "_frac", "_bits", "_usd_h", "_us",    "_hours", "_gflops" };
+                                         "_mts", "_ghz", "_mhz", "_tps", "_ms", "_mm", "_b", "_kwh", "_bpw", "_tok", "_frac", "_bits", "_usd_h", "_us", "_px", "_hours", "_gflops" };
     if (strncmp(column, "n_", 2) == 0 || strcmp(column, "year") == 0 || strncmp(column, "bpw", 3) == 0)
         return true;
     const size_t n = strlen(column);

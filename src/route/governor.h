@@ -14,16 +14,18 @@
  *        +-----------------------------------------------------------------------------------+
  *             value > up for hold_s x patience: one step back, the last one of the path first
  *
- * What a knob is turned to is the deepest of what the causes want of it.
+ * What a knob is turned to is the deepest of what the causes want of it.  A step that moves no knob, because another cause wants as
+ * much already, happens silently; the others are transitions.  Deadlines and faults have a level for each class, the rest one for all.
  *
  * Rules that hold whatever the telemetry does (tests/route/test_governor.c):
- *  - a cause takes at most one step down and one step up in a minute, and so do all causes together; a step may turn several knobs.
+ *  - at most one transition down and one up in a minute, of all causes together; it may turn several knobs, and go down several steps
+ *    when the value is far below.  Who has waited longest goes first.
  *  - an emergency (value < urgent) does not wait for that minute; but also then a knob of a class moves at most once in each direction
  *    in a minute: those that have just moved follow when theirs is over, all others go at once.
  *  - a step up comes at the earliest a minute after the last step down.  When a step up had to be taken back within ten minutes the
  *    patience of that cause doubles (to sixteen times at most), so that a load that the machine cannot bear does not make it swing; it is forgotten
  *    as soon as the value is above `calm`, or after half an hour without a step down.
- *  - in calm it is back at full service after (hold + a minute) for each step.
+ *  - in calm it comes back to full service, a step a minute after hold_s.
  *  - a value that is not known (NAN) is no reason to step down, and lets the cause step up.
  */
 #ifndef TUTTI_ROUTE_GOVERNOR_H
@@ -36,7 +38,7 @@
 
 struct governor_input {
     const struct telemetry *now; /* NULL: not known */
-    float power_cap_w;           /* the user's; 0: only the machine's own limit */
+    float power_cap_w;           /* the user's; 0: none */
     bool is_quiet;               /* quiet hours (the policy's) */
     int n_upstreams, n_upstreams_up; /* servers elsewhere that are configured; that answer */
     struct {
@@ -77,16 +79,16 @@ struct governor {
         uint64_t down_ns, up_ns;     /* last step; 0: none yet */
         uint64_t good_ns;            /* value has been above `up` since; 0: it is not */
     } levels[GOVERNOR_CAUSE_COUNT][GOVERNOR_LEVELS];
-    uint64_t down_ns, up_ns;         /* last step of any cause that was no emergency */
+    uint64_t down_ns, up_ns;         /* last transition */
     struct { uint64_t down_ns, up_ns; } moved[ROUTE_CLASS_COUNT][ROUTE_KNOB_COUNT];
     struct governor_limits now[ROUTE_CLASS_COUNT]; /* the result */
     bool is_offline;                 /* there are upstreams, and none answers */
     float values[GOVERNOR_CAUSE_COUNT][GOVERNOR_LEVELS]; /* as they were at the last call; NAN */
     uint64_t transitions_total[GOVERNOR_CAUSE_COUNT][GOVERNOR_LEVELS][2]; /* up, down */
     /* what it reckons with */
-    float heat_c, heat_c_s, gpu_c, gpu_c_s; /* smoothed, and how fast they rise */
-    float on_time[ROUTE_CLASS_COUNT];       /* smoothed share; NAN: no answers lately */
-    uint64_t fault_ns[ROUTE_CLASS_COUNT];   /* the last one; 0: none */
+    struct { float v, per_s; } trend[GOVERNOR_CAUSE_COUNT]; /* smoothed, and how fast it changes; NAN: not known */
+    float n_done[ROUTE_CLASS_COUNT], n_late[ROUTE_CLASS_COUNT]; /* answers lately, since the last step for them */
+    bool has_fault[ROUTE_CLASS_COUNT];      /* that no step down has answered yet */
     uint64_t last_ns;                       /* the last call; 0: none */
 };
 

@@ -35,10 +35,9 @@ const char *route_knob_name(enum route_knob k);
     X(HEAT, "heat", "degrees below the limit, as they will be soon", "C")       \
     X(POWER, "power", "share of the power cap that is left", "")                \
     X(BATTERY, "battery", "charge, while it empties", "")                       \
-    X(MEMORY, "memory", "share of the memory that is free", "")                 \
+    X(MEMORY, "memory", "free share of the memory, or of 8 GiB where there is more", "")                 \
     X(PRESSURE, "pressure", "share of the time in which nobody waits for memory", "") \
     X(GPU, "gpu", "degrees below the accelerator's limit", "C")                 \
-    X(GPU_MEMORY, "gpu-memory", "share of the accelerator's memory that is free", "") \
     X(DEADLINE, "deadline", "share of the class's answers that were in time", "") \
     X(FAULT, "fault", "0 when an expert of the class hung or ran out of memory", "") \
     X(QUIET, "quiet", "0 in quiet hours", "")
@@ -60,7 +59,7 @@ struct ladder_rung { /* one row of data/ladder.csv */
     float bits_min, bits_max;
     float input_min_px, input_max_px;
     char kinds[64];               /* "espeak flite"; "": any */
-    bool is_elsewhere;            /* only what answers on another machine */
+    bool is_elsewhere;            /* only what answers on another machine than its node's */
     bool is_on_cpu;               /* only what runs on the CPU */
 };
 

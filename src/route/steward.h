@@ -16,7 +16,7 @@ struct steward_config { /* texts and lists are borrowed until steward_free() */
     struct expert *const *experts;
     int n_experts;
     const struct ladders *ladders;
-    float power_cap_w;            /* 0: none but the machine's */
+    float power_cap_w;            /* 0: none */
     bool (*is_quiet)(void *ctx);  /* quiet hours; NULL: never */
     void (*on_transition)(void *ctx, const struct governor_transition *t); /* from its thread; NULL */
     void *ctx;
