@@ -10,24 +10,14 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "hw/meter.h"
 #include "hw/root.h"
 
-enum { COUNTERS_MAX = 16, SENSORS_MAX = 32, CPUS_MAX = 1024, TICK_MS = 50 };
-
-struct counter { /* one energy counter of RAPL */
-    char path[96];
-    int64_t last_uj, range_uj;
-};
+enum { SENSORS_MAX = 32, CPUS_MAX = 1024 };
 
 struct sense {
     struct hw_root *root;
-    enum { METER_NONE, METER_COUNTER, METER_POWER } kind;
-    char what[96], why_none[96];
-    struct counter counter[COUNTERS_MAX];
-    int n_counters;
-    char power_path[128], current_path[128]; /* METER_POWER: microwatts, or microvolts x microamperes */
-    double joules, last_w;
-    uint64_t last_ns;
+    struct hw_meter *meter;
     char temperature[SENSORS_MAX][128];
     int n_temperatures;
     int cpu[CPUS_MAX], n_cpus; /* those with a frequency to read */
@@ -35,142 +25,10 @@ struct sense {
 
 /* ---- energy ---- */
 
-static void find_rapl(struct sense *s)
-{
-    struct hw_names names;
-    bool is_there = false;
-    hw_list(s->root, &names, "sys/class/powercap");
-    for (int i = 0; i < names.n && s->n_counters < COUNTERS_MAX; i++) {
-        char name[64];
-        const char *colon = strchr(names.name[i], ':');
-        /* "intel-rapl:0" is a package (AMD's too); "intel-rapl:0:1" a part of it; mmio counts the same energy again */
-        if (strncmp(names.name[i], "intel-rapl:", 11) != 0 || strchr(colon + 1, ':') || strlen(names.name[i]) > 40 ||
-            !hw_read(s->root, name, sizeof(name), "sys/class/powercap/%s/name", names.name[i]) || strncmp(name, "package", 7) != 0)
-            continue;
-        struct counter *c = &s->counter[s->n_counters];
-        is_there = true;
-        snprintf(c->path, sizeof(c->path), "sys/class/powercap/%s/energy_uj", names.name[i]);
-        if (!hw_read_i64(s->root, &c->last_uj, "%s", c->path) || c->last_uj < 0)
-            continue;
-        if (!hw_read_i64(s->root, &c->range_uj, "sys/class/powercap/%s/max_energy_range_uj", names.name[i]) || c->range_uj < 0)
-            c->range_uj = 0;
-        s->n_counters++;
-    }
-    hw_names_free(&names);
-    if (s->n_counters > 0) {
-        s->kind = METER_COUNTER;
-        snprintf(s->what, sizeof(s->what), "RAPL, %s", s->n_counters > 1 ? "CPU packages" : "CPU package");
-    } else if (is_there)
-        snprintf(s->why_none, sizeof(s->why_none), "RAPL is readable by root only");
-}
-
-static bool read_power(const struct sense *s, double *w)
-{
-    int64_t a = 0, b = 0;
-    if (!hw_read_i64(s->root, &a, "%s", s->power_path) || a < 0)
-        return false;
-    if (s->current_path[0]) {
-        if (!hw_read_i64(s->root, &b, "%s", s->current_path) || b < 0)
-            return false;
-        *w = (double)a * (double)b * 1e-12; /* battery: microvolts x microamperes */
-        return true;
-    }
-    *w = (double)a * 1e-6;
-    return true;
-}
-
-static bool try_power(struct sense *s, const char *what, const char *device)
-{
-    double w;
-    if (!read_power(s, &w) || w <= 0 || w > 1e5)
-        return false;
-    s->kind = METER_POWER;
-    s->last_w = w, s->last_ns = clock_ns();
-    snprintf(s->what, sizeof(s->what), "%s %.40s", what, device);
-    return true;
-}
-
-/* A meter of board or CPU power; a GPU's (amdgpu, nouveau) says nothing about us. */
-static void find_hwmon(struct sense *s)
-{
-    struct hw_names names;
-    hw_list(s->root, &names, "sys/class/hwmon");
-    for (int i = 0; i < names.n && s->kind == METER_NONE; i++) {
-        char chip[48];
-        if (strlen(names.name[i]) > 20 || !hw_read(s->root, chip, sizeof(chip), "sys/class/hwmon/%s/name", names.name[i]) ||
-            strcmp(chip, "amdgpu") == 0 || strcmp(chip, "nouveau") == 0 || strncmp(chip, "BAT", 3) == 0 || strcmp(chip, "i915") == 0 || strcmp(chip, "xe") == 0)
-            continue;
-        static const char *const file[] = { "power1_input", "power1_average" };
-        for (int k = 0; k < 2 && s->kind == METER_NONE; k++) {
-            snprintf(s->power_path, sizeof(s->power_path), "sys/class/hwmon/%s/%s", names.name[i], file[k]);
-            try_power(s, "hwmon power of", chip);
-        }
-    }
-    hw_names_free(&names);
-}
-
-static void find_battery(struct sense *s)
-{
-    struct hw_names names;
-    hw_list(s->root, &names, "sys/class/power_supply");
-    for (int i = 0; i < names.n && s->kind == METER_NONE; i++) {
-        char type[24], status[24];
-        const char *n = names.name[i];
-        if (strlen(n) > 40 || !hw_read(s->root, type, sizeof(type), "sys/class/power_supply/%s/type", n) || strcmp(type, "Battery") != 0 ||
-            !hw_read(s->root, status, sizeof(status), "sys/class/power_supply/%s/status", n) || strcmp(status, "Discharging") != 0)
-            continue;
-        snprintf(s->power_path, sizeof(s->power_path), "sys/class/power_supply/%s/power_now", n);
-        if (try_power(s, "battery, whole machine:", n))
-            break;
-        snprintf(s->power_path, sizeof(s->power_path), "sys/class/power_supply/%s/voltage_now", n);
-        snprintf(s->current_path, sizeof(s->current_path), "sys/class/power_supply/%s/current_now", n);
-        if (!try_power(s, "battery, whole machine:", n))
-            s->current_path[0] = '\0';
-    }
-    hw_names_free(&names);
-}
-
-static void read_counters(struct sense *s)
-{
-    for (int i = 0; i < s->n_counters; i++) {
-        struct counter *c = &s->counter[i];
-        int64_t now;
-        if (!hw_read_i64(s->root, &now, "%s", c->path) || now < 0)
-            continue;
-        int64_t d = now - c->last_uj;
-        if (d < 0) /* it wraps at range_uj (an hour or so at full load) */
-            d = c->range_uj > c->last_uj ? c->range_uj - c->last_uj + now : 0;
-        s->joules += (double)d * 1e-6;
-        c->last_uj = now;
-    }
-}
-
-void sense_tick(struct sense *s)
-{
-    if (s->kind != METER_POWER)
-        return;
-    const uint64_t now = clock_ns();
-    double w;
-    if (now - s->last_ns < (uint64_t)TICK_MS * 1000000u || !read_power(s, &w))
-        return;
-    s->joules += (w + s->last_w) / 2 * (double)(now - s->last_ns) * 1e-9; /* trapezoids */
-    s->last_ns = now, s->last_w = w;
-}
-
-double sense_joules(struct sense *s)
-{
-    if (s->kind == METER_NONE)
-        return NAN;
-    if (s->kind == METER_COUNTER) {
-        read_counters(s);
-        return s->joules;
-    }
-    sense_tick(s);
-    return s->joules + s->last_w * (double)(clock_ns() - s->last_ns) * 1e-9;
-}
-
-const char *sense_meter(const struct sense *s) { return s->kind == METER_NONE ? NULL : s->what; }
-const char *sense_why_none(const struct sense *s) { return s->kind == METER_NONE ? s->why_none : ""; }
+void sense_tick(struct sense *s) { hw_meter_tick(s->meter, clock_ns()); }
+double sense_joules(struct sense *s) { return hw_meter_joules(s->meter, clock_ns()); }
+const char *sense_meter(const struct sense *s) { return hw_meter_what(s->meter); }
+const char *sense_why_none(const struct sense *s) { return hw_meter_why_none(s->meter); }
 
 /* ---- temperature and frequency ---- */
 
@@ -285,15 +143,12 @@ struct sense *sense_open(const char *root, struct err *err)
     if (!s)
         return err_null(err, ERR_NOMEM, "sensors: out of memory");
     s->root = hw_root_open(root, err);
-    if (!s->root) {
+    s->meter = s->root ? hw_meter_open(s->root, clock_ns(), err) : NULL;
+    if (!s->meter) {
+        hw_root_free(s->root);
         free(s);
         return NULL;
     }
-    find_rapl(s);
-    if (s->kind == METER_NONE)
-        find_hwmon(s);
-    if (s->kind == METER_NONE)
-        find_battery(s);
     find_temperatures(s);
     find_cpus(s);
     return s;
@@ -303,6 +158,7 @@ void sense_close(struct sense *s)
 {
     if (!s)
         return;
+    hw_meter_close(s->meter);
     hw_root_free(s->root);
     free(s);
 }

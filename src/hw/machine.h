@@ -324,6 +324,9 @@ bool hw_detect_power(const struct hw_root *r, struct hw_machine *m);
 bool hw_detect_supplies(const struct hw_root *r, struct hw_machine *m);
 bool hw_detect_setup(const struct hw_root *r, struct hw_machine *m);
 
+/* Is a cooling device of this type a processor that is slowed down (its cur_state above 0: now)? */
+bool hw_is_processor_cooling(const char *type);
+
 /* Which disk holds this folder (absolute, without links): sets holds_models of all disks; a network file system becomes a
  * disk of kind "network".  false: cannot be told (a container's overlay, a RAM disk).  hw_detect() asks it for the current
  * folder of the live machine. */

@@ -154,6 +154,12 @@ static void read_pi(const struct hw_root *r, struct hw_throttle *t)
     hw_names_free(&names);
 }
 
+bool hw_is_processor_cooling(const char *type)
+{
+    return strcmp(type, "Processor") == 0 || strncmp(type, "cpufreq", 7) == 0 || strncmp(type, "thermal-cpufreq", 15) == 0 ||
+           strncmp(type, "thermal-devfreq", 15) == 0;
+}
+
 /* A processor that a passive cooling device is holding back now. */
 static void read_cooling(const struct hw_root *r, struct hw_throttle *t)
 {
@@ -164,9 +170,7 @@ static void read_cooling(const struct hw_root *r, struct hw_throttle *t)
         int64_t state;
         if (strncmp(names.name[i], "cooling_device", 14) != 0 || !hw_read(r, type, sizeof(type), "sys/class/thermal/%s/type", names.name[i]))
             continue;
-        const bool is_processor = strcmp(type, "Processor") == 0 || strncmp(type, "cpufreq", 7) == 0 || strncmp(type, "thermal-cpufreq", 15) == 0
-                                  || strncmp(type, "thermal-devfreq", 15) == 0;
-        if (is_processor && hw_read_i64(r, &state, "sys/class/thermal/%s/cur_state", names.name[i]))
+        if (hw_is_processor_cooling(type) && hw_read_i64(r, &state, "sys/class/thermal/%s/cur_state", names.name[i]))
             seen(t, &t->thermal, state > 0 ? HW_YES : HW_NO, names.name[i]);
     }
     hw_names_free(&names);
