@@ -6,26 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct {
-    const char *name;
-    unsigned tasks;
-} classes[] = {
-#define X(id, word, bits) { word, bits },
-    ROUTE_CLASSES(X)
-#undef X
-};
-_Static_assert(sizeof(classes) / sizeof(classes[0]) == ROUTE_CLASS_COUNT, "ORDER ROUTE_CLASS");
-
-const char *route_class_name(enum route_class c) { return c < ROUTE_CLASS_COUNT ? classes[c].name : ""; }
-
-enum route_class route_class_of(unsigned tasks)
-{
-    for (int c = 0; c < ROUTE_CLASS_COUNT; c++)
-        if (classes[c].tasks & tasks)
-            return (enum route_class)c;
-    return ROUTE_CLASS_EMBED;
-}
-
 const char *route_knob_name(enum route_knob k)
 {
     static const char *const names[] = {
@@ -67,7 +47,7 @@ static bool read_rung(const struct catalog_row *row, struct ladder_rung *r, stru
 {
     const char *cls = catalog_text(row, "class"), *where = catalog_text(row, "where");
     int c = 0;
-    while (c < ROUTE_CLASS_COUNT && strcmp(classes[c].name, cls) != 0)
+    while (c < ROUTE_CLASS_COUNT && strcmp(route_class_name((enum route_class)c), cls) != 0)
         c++;
     const double step = catalog_number(row, "n_step");
     if (c == ROUTE_CLASS_COUNT)
@@ -111,12 +91,12 @@ static bool read_rungs(struct ladders *l, const struct catalog_table *t, struct 
     for (int i = 0; i < l->n_rungs; i++) {
         const struct ladder_rung *r = &l->rungs[i];
         if (r->step > l->n_steps[r->cls])
-            return err_set(err, ERR_INPUT, "ladder.csv: class %s has no step %d", classes[r->cls].name, l->n_steps[r->cls]);
+            return err_set(err, ERR_INPUT, "ladder.csv: class %s has no step %d", route_class_name(r->cls), l->n_steps[r->cls]);
         l->n_steps[r->cls] = r->step + 1;
     }
     for (int c = 0; c < ROUTE_CLASS_COUNT; c++)
         if (l->n_steps[c] == 0)
-            return err_set(err, ERR_INPUT, "ladder.csv: class %s has no steps", classes[c].name);
+            return err_set(err, ERR_INPUT, "ladder.csv: class %s has no steps", route_class_name((enum route_class)c));
     return true;
 }
 
