@@ -1,0 +1,108 @@
+/* route/router.h - the expert `auto`: a job goes to the expert that the policy chooses, and its events come back.
+ *
+ * For:     serve/ makes one for all experts of a service; api/ submits to `auto` as to any other expert; pipeline/ adds
+ *          experts of its own (fan-out) and asks for the experts of its pieces.
+ * Callers: pipeline/, api/, serve/, cmd/.
+ * Touches: the experts that it was given; the clock; a thread of its own that sleeps while nothing is to be retried or watched.
+ * Thread:  any, but router_add() and the hooks come before the first job.
+ * Rule:    a job gets exactly one final event, whatever the experts underneath do.  Once a piece of an answer was passed on, no
+ *          other expert's words follow it.  What must not leave this machine is given to nobody that would take it elsewhere,
+ *          in no attempt.  Prompts are shared with the job, never copied or kept.
+ * Start:   router.c, submit(); a job's life is in router_internal.h.
+ */
+#ifndef TUTTI_ROUTE_ROUTER_H
+#define TUTTI_ROUTE_ROUTER_H
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "expert/expert.h"
+#include "plan/device.h"
+#include "route/policy.h"
+
+/* How an attempt is looked after.  Zero means the default. */
+struct router_care {
+    int n_tries_max;       /* experts asked for one job; default 4 */
+    float hang_s;          /* nothing came of an answer for so long: the next one is asked; default 60 */
+    float hedge_factor;    /* first word later than so many times what was predicted, and hedge_s: an idle one is asked, too; default 3 */
+    float hedge_s;         /* default 2; below 0: never */
+    int probation_tok;     /* of a small expert's answer that are looked at before a stream shows them; default 48 */
+    float probation_s;     /* or for so long; default 1.5 */
+    float logprob_least;   /* mean of the tokens' log-probabilities: less is not sure enough; default -2.5 */
+    int n_remembered;      /* answers kept for when nobody can answer; default 0: none */
+    int remembered_age_s;  /* not older; default 86400 */
+};
+
+/* What a job came to.  Never the prompt. */
+struct router_outcome {
+    enum err_code code;    /* as the client got it; ERR_NONE: done */
+    int candidate;         /* who answered in the end: index in the world; -1: nobody */
+    enum route_class cls;
+    int n_asked, n_promoted, n_hedged; /* experts in all; of those: because an answer did not do, because the first was late */
+    int n_hung, n_failed;  /* of those asked: gave no answer in time, failed */
+    float ttft_s, total_s; /* seen; NAN: it did not come so far */
+    int n_prompt_tok, n_cached_tok, n_gen_tok;
+    float joules, usd;     /* NAN: not known */
+    bool is_measured;      /* joules: by a meter */
+    bool had_deadline, missed_deadline;
+};
+
+/* Others that take part; each may be absent (its functions NULL).  Called from any thread, must be quick and must not call the
+ * router or an expert. */
+struct router_governor {
+    void *ctx;
+    /* telemetry, and which steps are allowed, of nodes (node 0 is this machine); before each decision */
+    void (*see)(void *ctx, struct candidates *world);
+    /* "llm 1/3: heat" when that class is turned down on this machine; else "" */
+    void (*put_ladder)(void *ctx, enum route_class cls, char *out, size_t max);
+    void (*ended)(void *ctx, const struct router_outcome *o);
+    /* joules that this machine took since some moment, never going back; NAN: no meter */
+    double (*joules)(void *ctx);
+};
+struct router_journal {
+    void *ctx;
+    void (*decided)(void *ctx, const char *id, const struct route_request *rq, const struct candidates *world, const struct route_decision *d);
+    void (*ended)(void *ctx, const char *id, const struct router_outcome *o); /* of a decided one */
+};
+
+struct router_env { /* borrowed until router_free() */
+    const struct policy *policy;         /* needed */
+    struct predictor *predictor;         /* NULL: nothing is learned */
+    struct bandit *bandit;               /* NULL: nothing is learned */
+    const struct intent_model *intent;   /* NULL: the shipped one */
+    const struct plan_device *device;    /* this machine, for predictions; NULL: a small CPU is assumed */
+    struct router_care care;
+    struct router_governor governor;
+    struct router_journal journal;
+};
+
+/* What stands in GET /metrics. */
+struct router_figures {
+    uint64_t decisions[ROUTE_GOAL_COUNT]; /* jobs by goal */
+    uint64_t retries, promotions, hedges, hedges_won, hangs, forgiven, remembered, refused;
+    int n_jobs;                           /* now */
+};
+enum { ROUTER_BUCKETS = 9 };
+extern const double router_bucket_s[ROUTER_BUCKETS]; /* upper bounds of decision times; the last + 1: above all */
+
+struct router;
+/* experts: borrowed until router_free().  The caller owns the result.  NULL with err. */
+struct router *router_new(const struct router_env *env, struct expert *const *experts, int n, struct err *err);
+void router_free(struct router *r); /* stops it; its experts must still be there.  NULL is fine */
+
+/* One more expert, of a higher floor.  is_composite: it asks the router for experts of its own.  hint: what its card does not say
+ * (speeds, quality, privacy: the furthest that it may send something to); NULL: nothing. */
+bool router_add(struct router *r, struct expert *e, const struct candidate *hint, bool is_composite, struct err *err);
+
+/* "auto", "auto:fast", ...: experts that live as long as the router. */
+struct expert *router_expert(struct router *r, enum route_goal goal);
+/* The same for the pieces of a composite expert: never chooses a composite one, so nothing asks itself. */
+struct expert *router_expert_for_pieces(struct router *r, enum route_goal goal);
+const char *router_expert_id(enum route_goal goal); /* "auto:fast" */
+
+void router_get_figures(struct router *r, struct router_figures *out);
+/* Lines of Prometheus for the figures, each name with the prefix. */
+void router_put_metrics(struct router *r, const char *prefix, struct buf *out);
+/* The candidates as the policy sees them now, as a JSON array. */
+void router_put_candidates(struct router *r, struct buf *out);
+#endif

@@ -1,0 +1,159 @@
+/* route/router_internal.h - what the parts of the router share: router.c (door, deciding, life), trip.c (a job's attempts and
+ * the events that come back), trip_read.c (what a job asks for), trip_hold.c (a small expert's answer before it is shown).
+ *
+ * A job's way: submit -> a trip: read, decided -> a leg: an inner job that shares the outer one's payload, submitted to an
+ * expert -> its events, passed on -> the final one.  What cannot be done on an expert's thread (asking another expert) the
+ * router's own thread does, the hand.
+ *
+ * A leg:   FREE --leg_begin()--> RUNS --its final event--> FREE      (is_given_up: hung, lost a race, or found wanting)
+ * A trip:  runs until the outer job's final event was sent (is_over) and all its legs are FREE; then it is used again.
+ *
+ * Locks:   trip.lock (events pass one at a time)  before  router.lock (lists, the legs' jobs).  decide_lock stands alone: while a
+ *          decision is made no other lock is held.  No lock but trip.lock is held while the outer job's on_event() is called,
+ *          none while an expert is.
+ */
+#ifndef TUTTI_ROUTE_ROUTER_INTERNAL_H
+#define TUTTI_ROUTE_ROUTER_INTERNAL_H
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/rng.h"
+#include "route/affinity.h"
+#include "route/live.h"
+#include "route/router.h"
+
+enum { TRIP_LEGS = 3, TRIPS_KEPT = 64, TURN_BYTES = 8192, SNIFF_BYTES = 512 };
+
+struct trip;
+
+struct leg {
+    struct trip *trip;
+    struct job *job;          /* inner; changes under both locks; NULL: FREE */
+    int slot;                 /* the candidate */
+    bool is_given_up;         /* what it still says is not listened to */
+    bool has_started;         /* it works */
+    bool is_small;            /* its answer is judged before it is shown */
+    bool is_hedge;
+    bool is_forgiven;         /* a soft rule was forgiven for it */
+    int n_asked;              /* it is the n-th */
+    uint64_t begun_ns, first_ns; /* asked; first piece of an answer (0: none yet) */
+    float quality, busy_w, usd_in, usd_out, usd_item; /* of the candidate, then */
+    bool is_here;             /* on this machine */
+    double joules_before;     /* router_joules() */
+    struct route_guess guess;
+    char why[224], ladder[64];
+};
+
+/* For the hand. */
+enum { TODO_NEXT = 1 << 0 /* ask another one */, TODO_LOOK = 1 << 1 /* something is due */, TODO_STOP = 1 << 2 };
+
+struct held; /* trip_hold.c */
+
+struct trip {
+    struct router *r;
+    struct trip *prev, *next;       /* of the router's running ones, or next of its free ones; router.lock */
+    struct trip *todo_next;         /* router.lock */
+    unsigned todo;                  /* router.lock */
+    bool is_listed;                 /* in the hand's list */
+    int refs;                       /* router.lock: its legs, the hand, one until is_over */
+    _Atomic uint64_t due_ns;        /* the hand looks then; 0: never */
+
+    pthread_mutex_t lock;
+    struct job *outer;              /* a reference until is_over */
+    struct leg legs[TRIP_LEGS];
+    struct leg *talks;              /* whose words are passed on; NULL: none yet */
+    struct leg *told;               /* of the last EXPERT_ROUTED */
+    int n_asked;
+    bool is_over, is_stopping, was_queued, was_started;
+    bool has_passed;                /* a piece of an answer is out */
+    bool is_hedged;
+    int n_promoted, n_hung, n_failed;
+    double joules, usd;             /* of the legs that ended */
+    bool is_measured;
+    uint64_t begun_ns;
+    struct held *held;              /* a small expert's words; NULL: nothing is held back */
+    struct err last;                /* why the last leg failed */
+    uint64_t tried[ROUTE_CANDIDATES_MAX / 64]; /* under decide_lock */
+    bool is_read;
+
+    /* what was asked; constant after submit */
+    char id[24];
+    enum route_goal goal;
+    bool is_for_pieces;
+    struct expert_wish wish;
+    struct features features;
+    struct intent_answer intent;
+    bool has_intent;
+    struct route_request request;   /* points to the three above */
+    uint64_t session_key, system_key;
+};
+
+struct door {
+    struct expert base; /* first */
+    struct router *r;
+    enum route_goal goal;
+    bool is_for_pieces;
+};
+
+struct router {
+    struct router_env env;
+    struct router_care care;       /* with the defaults filled in */
+    struct door doors[2][ROUTE_GOAL_COUNT]; /* [1]: for pieces */
+
+    pthread_mutex_t decide_lock;
+    struct live *live;
+    struct affinity affinity;
+    struct route_decision *decision;
+    char turn[TURN_BYTES];         /* of several parts */
+    uint8_t sniff[TASK_MEDIA_MAX][SNIFF_BYTES];
+    struct rng rng;
+    int64_t minute_until_s;        /* until when minute_of_day is right */
+    int minute_of_day;
+
+    pthread_mutex_t lock;
+    pthread_cond_t hand_wake, still;
+    struct trip *trips, *kept;
+    int n_trips, n_kept;
+    struct trip *todo_first, **todo_last;
+    uint64_t hand_until_ns;        /* it sleeps until then; UINT64_MAX: until it is woken; 0: it is awake */
+    bool is_stopping, quit;
+    uint64_t drain_until_ns;
+    bool has_hand;
+    pthread_t hand;
+
+    pthread_mutex_t figures_lock;
+    struct router_figures figures;
+    uint64_t decisions_of[ROUTE_CANDIDATES_MAX][ROUTE_GOAL_COUNT];
+    uint64_t bucket[ROUTER_BUCKETS + 1];
+    double decided_s;
+    /* joules: shared out among those that run; figures_lock */
+    int n_busy;
+    double joules_seen, joules_each;
+};
+
+/* router.c */
+struct trip_wants { /* of the next one; zeros: whatever the policy says */
+    bool is_idle;        /* it has nothing to do */
+    float quality_above; /* it is better than this */
+    float within_s;      /* it will have answered by then */
+    bool is_hedge;
+};
+/* Decides again and asks the best that takes the job.  false with err: nobody is left.  The caller holds no lock, and a reference. */
+bool router_ask(struct trip *t, const struct trip_wants *wants, struct err *err);
+void trip_todo(struct trip *t, unsigned what); /* for the hand; trip.lock may be held */
+void trip_unref(struct trip *t);               /* no lock is held */
+/* The joules that each one running on this machine has taken so far; change: +1 one begins, -1 ends. */
+double router_joules(struct router *r, int change);
+
+/* trip.c */
+/* A leg that is FREE gets the job.  NULL: the trip is over, no leg is free, or err. */
+struct leg *leg_begin(struct trip *t, const struct leg *like, struct err *err);
+/* The expert did not take it. */
+void leg_abandon(struct leg *leg);
+void leg_on_event(void *leg, const struct expert_event *ev);
+void trip_do(struct trip *t, unsigned what);
+
+/* trip_read.c */
+/* What the job asks for.  Under decide_lock: its scratch is the router's. */
+void trip_read(struct trip *t);
+#endif
