@@ -42,6 +42,9 @@ struct api_model *api_find_model(struct api_env *env, const char *id)
         for (int i = 0; i < env->n_aliases; i++)
             if (strlen(env->aliases[i].id) == n && memcmp(env->aliases[i].id, id, n) == 0)
                 return env->aliases[i].model;
+        for (int i = 0; i < env->n_autos; i++)
+            if (strlen(env->autos[i].id) == n && memcmp(env->autos[i].id, id, n) == 0)
+                return &env->autos[i];
         if (n <= 5 || strcmp(id + n - 5, ".gguf") != 0)
             break;
         n -= 5;
@@ -121,7 +124,7 @@ int api_fields(const struct api_call *call, struct http_field out[API_FIELDS_MAX
     if (call->origin[0]) {
         out[n++] = (struct http_field){ "access-control-allow-origin", call->origin };
         out[n++] = (struct http_field){ "vary", "origin" };
-        out[n++] = (struct http_field){ "access-control-expose-headers", "x-request-id, retry-after" };
+        out[n++] = (struct http_field){ "access-control-expose-headers", "x-request-id, retry-after, tutti-expert, tutti-node, tutti-route, tutti-why, tutti-asked, tutti-joules, tutti-usd, tutti-ladder" };
     }
     for (int i = 0; i < n_more && n < API_FIELDS_MAX; i++)
         out[n++] = more[i];

@@ -29,6 +29,7 @@ struct api_alias { /* another name for a model: what clients ask for that cannot
 };
 
 struct exchange;
+struct router;
 
 struct api_env {
     struct net_loop *loop;
@@ -37,6 +38,9 @@ struct api_env {
     int n_models;
     const struct api_alias *aliases; /* borrowed */
     int n_aliases;
+    struct router *router;    /* borrowed; NULL: there is no "auto" */
+    struct api_model *autos;  /* "auto", "auto:fast", ...; borrowed */
+    int n_autos;
     bool allows_remote_images;
     uint64_t max_image_px;    /* 0: what media/ allows */
     double max_audio_s;       /* longest sound that is listened to; 0: no limit of our own */
@@ -58,7 +62,7 @@ bool api_env_init(struct api_env *env, struct net_loop *l, struct api_model *mod
 /* All streams are closed and all experts stopped by now: waits for what is still in the air. */
 void api_env_fini(struct api_env *env);
 
-/* By id or alias, also with ".gguf" behind it; "" is the first one.  NULL when there is none. */
+/* By id or alias ("auto" too), also with ".gguf" behind it; "" is the first one.  NULL when there is none. */
 struct api_model *api_find_model(struct api_env *env, const char *id);
 /* The one of this id, which must be able to do the task; "" or NULL: the first that can and is not
  * down, else the first that can.  A model that is being loaded may
@@ -82,7 +86,7 @@ struct api_call { /* plain data: handlers copy it */
 };
 
 /* Fields that every response carries (request id, CORS), then those given; returns their number. */
-enum { API_FIELDS_MAX = 12 };
+enum { API_FIELDS_MAX = 24 };
 int api_fields(const struct api_call *call, struct http_field out[API_FIELDS_MAX], const struct http_field *more, int n_more);
 void api_reply(const struct api_call *call, int status, const char *type, const void *body, size_t n,
                const struct http_field *more, int n_more);

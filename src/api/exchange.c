@@ -51,6 +51,7 @@ static void free_fields(struct exchange *x)
     buf_fini(&x->body);
     buf_fini(&x->out);
     mail_box_fini(&x->box);
+    routed_fini(&x->routed);
     free(x->query);
     free(x);
 }
@@ -84,6 +85,8 @@ static struct exchange *exchange_new(const struct api_call *call, const struct h
         net_timer_start(env->tick, TICK_MS, TICK_MS);
     if (ops->way && ops->way->on_head)
         ops->way->on_head(x, head);
+    if (x->error.status == 0)
+        wish_read_head(&x->wish, head, &x->error);
     return x;
 }
 
@@ -134,6 +137,12 @@ static bool hand_over(struct exchange *x, struct err *err)
     j->task = x->task;
     j->on_event = mail_post;
     j->ctx = &x->box;
+    j->wish = x->wish;
+    j->is_whole = !x->is_sse;
+    if (x->deadline_ms && !j->deadline_ns) {
+        const uint64_t now_ms = net_loop_now_ms(x->call.env->loop);
+        j->deadline_ns = clock_ns() + (x->deadline_ms > now_ms ? (x->deadline_ms - now_ms) * 1000000 : 1);
+    }
     x->submit_ns = clock_ns();
     x->load_until_ms = net_loop_now_ms(x->call.env->loop) + x->call.env->load_wait_ms;
     if (!expert_submit(x->model->expert, j, err))
@@ -187,6 +196,27 @@ static bool deal_with(struct exchange *x, const struct err *why)
     return ask_another(x, &err) || (x->ops->on_error && x->ops->on_error(x, &err));
 }
 
+/* Who was named gets nothing that must not go where he is; "auto" sees to it itself. */
+static bool may_have(const struct exchange *x, struct openai_error *e)
+{
+    static const enum expert_privacy furthest[] = { EXPERT_CLOUD, EXPERT_LOCAL, EXPERT_LAN }; /* ORDER wish_security */
+    struct expert_card card;
+    if (x->wish.security == WISH_SECURITY_NONE || (x->model >= x->call.env->autos && x->model < x->call.env->autos + x->call.env->n_autos))
+        return true;
+    expert_get_card(x->model->expert, &card);
+    return card.privacy <= furthest[x->wish.security] ||
+           openai_fail(e, 400, "privacy", "tutti.security_level", "tutti.security_level: the model '%.100s' is a server elsewhere (%s)", x->model->id,
+                       expert_privacy_name(card.privacy));
+}
+
+/* From the moment when all of the request was there. */
+static void set_deadline(struct exchange *x)
+{
+    const uint64_t now_ms = net_loop_now_ms(x->call.env->loop), at_ms = now_ms + (uint64_t)(x->wish.deadline_s * 1e3f);
+    if (x->wish.deadline_s > 0 && (!x->deadline_ms || at_ms < x->deadline_ms))
+        x->deadline_ms = at_ms;
+}
+
 static void submit(struct exchange *x)
 {
     struct api_env *env = x->call.env;
@@ -197,12 +227,15 @@ static void submit(struct exchange *x)
         openai_fail(&x->error, 503, "shutting_down", NULL, "the server is shutting down");
     if (x->error.status == 0)
         x->model = api_pick_model(env, x->model_id, x->task, &x->error);
+    if (x->error.status == 0)
+        may_have(x, &x->error);
     if (x->error.status != 0) {
         exchange_fail(x, &x->error);
         return;
     }
     x->headers_at_ms = net_loop_now_ms(env->loop) + HEADERS_MS;
     x->is_any = !x->model_id || !*x->model_id;
+    set_deadline(x);
     if (!x->ops->begin(x, &err)) {
         if (x->error.status == 0)
             openai_error_from(&x->error, x->text_name, &err);
@@ -323,13 +356,22 @@ void exchange_begin(const struct api_call *call, const struct http_head *head, c
 
 /* ---- out ---- */
 
+int exchange_fields(struct exchange *x, struct http_field out[API_FIELDS_MAX], const struct http_field *more, int n_more)
+{
+    struct http_field fields[API_FIELDS_MAX];
+    int n = routed_fields(&x->routed, fields);
+    for (int i = 0; i < n_more && n < API_FIELDS_MAX; i++)
+        fields[n++] = more[i];
+    return api_fields(&x->call, out, fields, n);
+}
+
 void exchange_start(struct exchange *x, const char *type)
 {
     const struct http_field more[] = {
         { "content-type", x->is_sse ? "text/event-stream" : type }, { "cache-control", "no-cache" }, { "x-accel-buffering", "no" },
     };
     struct http_field fields[API_FIELDS_MAX];
-    const int n = api_fields(&x->call, fields, more, 3);
+    const int n = exchange_fields(x, fields, more, 3);
     http_stream_start(x->call.stream, 200, fields, n, -1);
     x->state = EXCHANGE_STREAM;
     x->quiet_since_ms = net_loop_now_ms(x->call.env->loop);
@@ -379,7 +421,9 @@ void exchange_reply(struct exchange *x, const char *type)
         exchange_fail_with(x, &err);
         return;
     }
-    api_reply(&x->call, 200, type, exchange_text(&x->out), x->out.len, NULL, 0);
+    struct http_field fields[API_FIELDS_MAX];
+    const int n = routed_fields(&x->routed, fields);
+    api_reply(&x->call, 200, type, exchange_text(&x->out), x->out.len, fields, n);
     x->state = EXCHANGE_OVER;
 }
 
@@ -394,7 +438,9 @@ void exchange_fail(struct exchange *x, const struct openai_error *e)
             way->fail(x, e);
         } else if (x->state != EXCHANGE_STREAM) {
             (way && way->put_error ? way->put_error : openai_put_error)(&x->out, e);
-            api_reply(&x->call, e->status, "application/json", exchange_text(&x->out), x->out.len, NULL, 0);
+            struct http_field fields[API_FIELDS_MAX];
+            const int n = routed_fields(&x->routed, fields);
+            api_reply(&x->call, e->status, "application/json", exchange_text(&x->out), x->out.len, fields, n);
         } else if (x->is_sse) {
             openai_put_chunk_error(&x->out, e);
             exchange_send(x);
@@ -409,6 +455,8 @@ void exchange_fail(struct exchange *x, const struct openai_error *e)
 void exchange_fail_with(struct exchange *x, const struct err *err)
 {
     openai_error_from(&x->error, x->text_name, err);
+    if (err->code == ERR_BUSY && x->deadline_ms && net_loop_now_ms(x->call.env->loop) + 1 >= x->deadline_ms)
+        openai_fail(&x->error, 504, "deadline_exceeded", NULL, "Deadline exceeded");
     exchange_fail(x, &x->error);
 }
 
@@ -419,8 +467,10 @@ static void on_mail(void *ctx, const struct expert_event *ev, uint64_t ns)
     struct err err;
     if (is_final)
         x->has_job = false;
+    if (ev->route)
+        routed_take(&x->routed, ev->route, is_final);
     if (x->call.stream && x->state != EXCHANGE_OVER) {
-        if (x->is_sse && x->state == EXCHANGE_WAIT && ev->kind != EXPERT_ERROR)
+        if (x->is_sse && x->state == EXCHANGE_WAIT && ev->kind != EXPERT_ERROR && ev->kind != EXPERT_ROUTED)
             exchange_start(x, NULL); /* before the prompt is read: the client knows that it was heard */
         switch (ev->kind) {
         case EXPERT_STARTED: x->load_until_ms = 0; break;
@@ -436,7 +486,10 @@ static void on_mail(void *ctx, const struct expert_event *ev, uint64_t ns)
             break;
         case EXPERT_ROUTED:
         case EXPERT_QUEUED: break;
-        case EXPERT_PART: x->ops->on_event(x, ev, ns); break; /* nothing that the client has read yet */
+        case EXPERT_PART:
+            routed_add_part(&x->routed, ev->part);
+            x->ops->on_event(x, ev, ns);
+            break; /* nothing that the client has read yet */
         default:
             x->has_answered = true;
             x->ops->on_event(x, ev, ns);

@@ -11,6 +11,8 @@
 #ifndef TUTTI_API_EXCHANGE_INTERNAL_H
 #define TUTTI_API_EXCHANGE_INTERNAL_H
 #include "api/api.h"
+#include "api/routed.h"
+#include "api/wish.h"
 
 /* The state of a request, and who moves it on:
  *   BODY    bytes come in                                     on_data, on_end
@@ -66,6 +68,9 @@ struct exchange {
     struct mail_box box;
     struct api_model *model;
 
+    struct routed routed;      /* who answers, when the router chose */
+    struct expert_wish wish;   /* of the headers; read() adds the body's */
+
     /* of the request, from read() */
     enum expert_task task;     /* which models are asked */
     const char *model_id;      /* until begin(); "" or NULL: any that can */
@@ -91,7 +96,7 @@ void exchange_start(struct exchange *x, const char *type);
 /* What is in x->out leaves; a reader that is slow slows its own job only. */
 void exchange_send(struct exchange *x);
 void exchange_end(struct exchange *x); /* sends, then ends the stream */
-/* x->out as the whole answer. */
+/* x->out as the whole answer, with the fields of whoever was chosen. */
 void exchange_reply(struct exchange *x, const char *type);
 /* The error as an answer, as an event, or by cutting off a stream of bytes; cancels the job. */
 void exchange_fail(struct exchange *x, const struct openai_error *e);
@@ -102,6 +107,9 @@ bool exchange_ask(struct exchange *x, struct api_model *model, enum expert_task 
  * work touches the request's own fields only.  false with err: neither will run. */
 bool exchange_work(struct exchange *x, net_fn *work, net_fn *done, struct err *err);
 void exchange_tick(void *env); /* every 50 ms while there are exchanges: headers that are due, pings, deadlines */
+
+/* Those, for who writes a head of his own; returns their number. */
+int exchange_fields(struct exchange *x, struct http_field out[API_FIELDS_MAX], const struct http_field *more, int n_more);
 
 void openai_error_from(struct openai_error *e, const char *text_name, const struct err *err);
 static inline const char *exchange_text(const struct buf *b) { return b->data ? b->data : ""; }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/openai.h"
+#include "route/router.h"
 #include "wire/put.h"
 
 void experts_name_tasks(unsigned tasks, const char *between, char *out, size_t max)
@@ -109,7 +110,12 @@ static void get_experts(const struct api_call *call, const struct http_head *hea
                 buf_putc(&b, ',');
             put_expert(&b, &env->models[i]);
         }
-        buf_puts(&b, "]}");
+        buf_putc(&b, ']');
+        if (env->router) {
+            buf_puts(&b, ",\"candidates\":");
+            router_put_candidates(env->router, &b);
+        }
+        buf_putc(&b, '}');
     }
     buf_putc(&b, '\n');
     api_take_and_send(call, 200, "application/json", &b);

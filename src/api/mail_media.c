@@ -103,6 +103,17 @@ static size_t put_part(struct writer *w, const struct expert_part *p)
     return at;
 }
 
+static size_t put_route(struct writer *w, const struct expert_route *r)
+{
+    const size_t at = put(w, r, sizeof(*r));
+    patch(w, at + offsetof(struct expert_route, expert), put_text(w, r->expert));
+    patch(w, at + offsetof(struct expert_route, node), put_text(w, r->node));
+    patch(w, at + offsetof(struct expert_route, why), put_text(w, r->why));
+    patch(w, at + offsetof(struct expert_route, intent), put_text(w, r->intent));
+    patch(w, at + offsetof(struct expert_route, ladder), put_text(w, r->ladder));
+    return at;
+}
+
 void mail_media_write(struct buf *b, size_t begin, size_t ev_at, const struct expert_event *ev)
 {
     struct writer w = { b, begin };
@@ -110,6 +121,7 @@ void mail_media_write(struct buf *b, size_t begin, size_t ev_at, const struct ex
     patch(&w, ev_at + offsetof(struct expert_event, samples), put(&w, ev->samples, (size_t)ev->n_samples * sizeof(float)));
     patch(&w, ev_at + offsetof(struct expert_event, tensor), ev->tensor ? put_tensor(&w, ev->tensor) : 0);
     patch(&w, ev_at + offsetof(struct expert_event, part), ev->part ? put_part(&w, ev->part) : 0);
+    patch(&w, ev_at + offsetof(struct expert_event, route), ev->route ? put_route(&w, ev->route) : 0);
 }
 
 /* ---- and back ---- */
@@ -153,6 +165,15 @@ void mail_media_read(char *record, struct expert_event *ev)
     POINT(ev->samples);
     POINT(ev->tensor);
     POINT(ev->part);
+    POINT(ev->route);
+    if (ev->route) {
+        struct expert_route *r = (struct expert_route *)(uintptr_t)ev->route;
+        POINT(r->expert);
+        POINT(r->node);
+        POINT(r->why);
+        POINT(r->intent);
+        POINT(r->ladder);
+    }
     if (ev->part) {
         struct expert_part *p = (struct expert_part *)(uintptr_t)ev->part;
         POINT(p->expert);

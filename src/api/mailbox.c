@@ -6,6 +6,7 @@
 #include "api/mailbox.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -173,6 +174,20 @@ static void read_record(char *at)
 
 /* ---- across ---- */
 
+static void keep_route(struct mail_box *b, const struct expert_route *r)
+{
+    const char *const from[] = { r->expert, r->node, r->why, r->intent, r->ladder };
+    b->route = *r;
+    for (size_t i = 0; i < sizeof(from) / sizeof(from[0]); i++)
+        snprintf(b->route_texts[i], sizeof(b->route_texts[i]), "%s", from[i] ? from[i] : "");
+    b->route.expert = b->route_texts[0];
+    b->route.node = b->route_texts[1];
+    b->route.why = b->route_texts[2];
+    b->route.intent = b->route_texts[3];
+    b->route.ladder = b->route_texts[4];
+    b->final.route = &b->route;
+}
+
 void mail_post(void *box, const struct expert_event *ev)
 {
     struct mail_box *b = box;
@@ -185,6 +200,8 @@ void mail_post(void *box, const struct expert_event *ev)
             b->usage = *ev->usage;
         if (ev->err)
             b->err = *ev->err;
+        if (ev->route)
+            keep_route(b, ev->route);
         b->final.usage = &b->usage;
         b->final.err = ev->err ? &b->err : NULL;
         b->final_ns = ns;

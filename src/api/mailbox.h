@@ -32,6 +32,8 @@ struct mail_box { /* private, but embedded */
     struct expert_event final;
     struct expert_usage usage;
     struct err err;
+    struct expert_route route; /* of the final event, with its texts */
+    char route_texts[5][224];
     uint64_t final_ns;
 };
 void mail_box_init(struct mail_box *b, struct mailbox *m, mail_fn *fn, void *ctx);

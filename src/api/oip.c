@@ -95,7 +95,7 @@ static void send_reply(void *ctx)
     }
     snprintf(length, sizeof(length), "%zu", x->out.len);
     const struct http_field more[] = { { "content-type", type_bytes }, { header_length, length } };
-    const int n = api_fields(&x->call, fields, more, 2);
+    const int n = exchange_fields(x, fields, more, 2);
     http_stream_start(x->call.stream, 200, fields, n, (int64_t)(x->out.len + o->binary.len));
     http_stream_write(x->call.stream, x->out.data, x->out.len);
     http_stream_write(x->call.stream, o->binary.data, o->binary.len);

@@ -107,7 +107,7 @@ static bool read_request(struct exchange *x, enum openai_task task, struct err *
     x->task = tasks[task];
     x->text_name = text_names[task];
     if (!openai_read_request(r, task, exchange_text(&x->body), x->body.len, x->job->arena, &x->error) ||
-        !chat_check_media(x, r, &x->error) || !fill_job(x->job, r, err))
+        !chat_check_media(x, r, &x->error) || !wish_read_json(&x->wish, json_object_get(r->tree, "tutti"), &x->error) || !fill_job(x->job, r, err))
         return false;
     x->model_id = r->model;
     x->is_sse = r->stream;
@@ -194,6 +194,11 @@ static void get_models(const struct api_call *call, const struct http_head *head
             if (i > 0)
                 buf_putc(&b, ',');
             put_model(&b, &env->models[i]);
+        }
+        for (int i = 0; i < env->n_autos; i++) {
+            if (env->n_models + i > 0)
+                buf_putc(&b, ',');
+            put_model(&b, &env->autos[i]);
         }
         openai_put_models_end(&b);
     } else {

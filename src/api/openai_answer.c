@@ -16,6 +16,7 @@ bool chat_begin_answer(struct chat *a, struct err *err)
     a->choices = calloc((size_t)a->n_all_choices, sizeof(*a->choices));
     if (!a->choices)
         return err_set(err, ERR_NOMEM, "out of memory");
+    buf_init(&a->more, REPLY_MAX_BYTES);
     for (int i = 0; i < a->n_all_choices; i++) {
         struct choice *c = &a->choices[i];
         buf_init(&c->text, REPLY_MAX_BYTES);
@@ -34,6 +35,7 @@ void chat_fini_answer(struct chat *a)
         free(a->choices[i].vector);
     }
     free(a->choices);
+    buf_fini(&a->more);
 }
 
 static void begin_choice(struct chat *a, int i)
@@ -103,17 +105,48 @@ static void on_delta(struct chat *a, const struct expert_event *ev, uint64_t ns)
     exchange_send(&a->x);
 }
 
+static void put_choice_end(struct chat *a, int i)
+{
+    begin_choice(a, i);
+    openai_put_chunk(&a->x.out, a->task, &a->head,
+                     &(struct openai_choice){ .index = i, .text = "", .finish_reason = a->choices[i].finish_reason },
+                     a->include_usage);
+}
+
+/* Of a request that was routed the last chunk says what it took: the end of a choice waits until it is known whether it is the last. */
+static void put_waiting_end(struct chat *a)
+{
+    if (a->last > 0)
+        put_choice_end(a, a->last - 1);
+    a->last = 0;
+}
+
 static void on_choice_end(struct chat *a, const struct expert_event *ev)
 {
-    struct choice *c = &a->choices[ev->choice];
-    c->finish_reason = expert_stop_reason_name(ev->reason);
+    a->choices[ev->choice].finish_reason = expert_stop_reason_name(ev->reason);
     if (!a->stream)
         return;
-    begin_choice(a, ev->choice);
-    openai_put_chunk(&a->x.out, a->task, &a->head,
-                     &(struct openai_choice){ .index = ev->choice, .text = "", .finish_reason = c->finish_reason },
-                     a->include_usage);
+    put_waiting_end(a);
+    a->last = ev->choice + 1;
+    if (!a->x.routed.is_there)
+        put_waiting_end(a);
     exchange_send(&a->x);
+}
+
+/* Who was chosen is the model of the answer. */
+static void name_model(struct chat *a)
+{
+    if (a->x.routed.is_there)
+        a->head.model = a->x.routed.expert;
+}
+
+static void say_route(struct chat *a)
+{
+    if (!a->x.routed.is_there)
+        return;
+    buf_puts(&a->more, ",\"tutti\":");
+    routed_put(&a->more, &a->x.routed);
+    a->head.more = a->more.failed ? NULL : a->more.data;
 }
 
 /* ---- embeddings ---- */
@@ -162,7 +195,7 @@ static void put_answers(struct chat *a, const struct openai_usage *u)
         if (a->echo)
             buf_fini(&whole);
     }
-    openai_put_reply_end(&a->x.out, u);
+    openai_put_reply_end(&a->x.out, &a->head, u);
 }
 
 static void put_vectors(struct chat *a, const struct openai_usage *u)
@@ -170,7 +203,7 @@ static void put_vectors(struct chat *a, const struct openai_usage *u)
     openai_put_embeddings_begin(&a->x.out);
     for (int i = 0; i < a->n_all_choices; i++)
         openai_put_embedding(&a->x.out, i, a->choices[i].vector, a->choices[i].n_vector, a->is_base64, i == 0);
-    openai_put_embeddings_end(&a->x.out, a->head.model, u->n_prompt_tok);
+    openai_put_embeddings_end(&a->x.out, &a->head, u->n_prompt_tok);
 }
 
 void chat_on_done(struct exchange *x, const struct expert_usage *usage, uint64_t ns)
@@ -183,15 +216,21 @@ void chat_on_done(struct exchange *x, const struct expert_usage *usage, uint64_t
         api_stats_observe(&x->model->stats, API_PREFILL, u.prefill_ns);
         api_stats_observe(&x->model->stats, API_DECODE, u.decode_ns);
     }
+    name_model(a);
     if (a->stream) {
         if (x->state != EXCHANGE_STREAM)
             exchange_start(x, NULL);
+        if (a->include_usage)
+            put_waiting_end(a);
+        say_route(a);
+        put_waiting_end(a);
         if (a->include_usage)
             openai_put_chunk_usage(&x->out, a->task, &a->head, &u);
         openai_put_chunk_end(&x->out);
         exchange_end(x);
         return;
     }
+    say_route(a);
     buf_clear(&x->out);
     for (int i = 0; a->task == OPENAI_EMBEDDING && i < a->n_all_choices; i++)
         if (!a->choices[i].vector) {
@@ -209,6 +248,7 @@ void chat_on_done(struct exchange *x, const struct expert_usage *usage, uint64_t
 void chat_on_event(struct exchange *x, const struct expert_event *ev, uint64_t ns)
 {
     struct chat *a = (struct chat *)x;
+    name_model(a);
     if (ev->choice < 0 || ev->choice >= a->n_all_choices) { /* servers of others answer here, too */
         openai_fail(&x->error, 500, NULL, NULL, "'%.100s' gave an answer %d that nobody asked for", x->model->id, ev->choice);
         exchange_fail(x, &x->error);

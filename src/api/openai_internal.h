@@ -26,6 +26,8 @@ struct chat { /* and completions, and embeddings */
     struct choice *choices;    /* n_choices: of all inputs */
     int n_all_choices;
     struct openai_head head;   /* points into this struct and to the model */
+    int last;                  /* of a stream that was routed: the choice whose end waits for what it took, plus 1; 0: none */
+    struct buf more;           /* the object `tutti` */
 };
 
 /* chat_media.c */

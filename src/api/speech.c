@@ -22,7 +22,7 @@ static bool read_request(struct exchange *x, struct err *err)
     struct openai_speech *q = &s->asked;
     x->task = EXPERT_SPEAK;
     x->text_name = "input";
-    if (!openai_read_speech(q, exchange_text(&x->body), x->body.len, &x->error))
+    if (!openai_read_speech(q, exchange_text(&x->body), x->body.len, &x->error) || !wish_read_json(&x->wish, json_object_get(q->tree, "tutti"), &x->error))
         return false;
     struct task_text *t = arena_alloc(x->job->arena, 1, sizeof(*t), err);
     if (!t || !(t->text = arena_strndup(x->job->arena, q->input, q->n_input, err)))

@@ -62,6 +62,8 @@ static bool read_request(struct exchange *x, struct err *err)
         .options = { .language = t->language, .prompt = t->prompt, .temperature = (float)t->temperature, .wants_words = t->wants_words },
     };
     x->model_id = t->model;
+    if (!wish_read_text(&x->wish, form_get(&h->form, "tutti", NULL), &x->error))
+        return false;
     x->is_sse = t->stream;
     exchange_give_body(x);
     return true;

@@ -42,6 +42,8 @@ bool vision_read(struct exchange *x, enum expert_task task, struct err *err)
     o.prompt = form_get(&l->form, "prompt", NULL);
     x->job->request = (struct task_request){ .media = m, .n_media = 1, .options = o };
     x->model_id = form_get(&l->form, "model", NULL);
+    if (!wish_read_text(&x->wish, form_get(&l->form, "tutti", NULL), &x->error))
+        return false;
     exchange_give_body(x);
     return true;
 }
@@ -110,8 +112,9 @@ void api_vision_on_done(struct exchange *x, const struct expert_usage *usage, ui
     (void)usage, (void)ns;
     x->model->stats.counter[API_IMAGES] += 1;
     x->model->stats.counter[API_MEDIA_BYTES] += (double)l->form.n_file;
+    const char *name = x->routed.is_there ? x->routed.expert : x->model->id;
     buf_puts(&x->out, "{\"model\":");
-    buf_put_json(&x->out, x->model->id, strlen(x->model->id));
+    buf_put_json(&x->out, name, strlen(name));
     if (l->text.len > 0 && l->json.len == 0) {
         buf_puts(&x->out, ",\"text\":");
         buf_put_json(&x->out, l->text.data, l->text.len);
@@ -119,6 +122,10 @@ void api_vision_on_done(struct exchange *x, const struct expert_usage *usage, ui
     if (l->json.len > 2) { /* "{}" has nothing to add */
         buf_putc(&x->out, ',');
         buf_append(&x->out, l->json.data + 1, l->json.len - 2);
+    }
+    if (x->routed.is_there) {
+        buf_puts(&x->out, ",\"tutti\":");
+        routed_put(&x->out, &x->routed);
     }
     buf_puts(&x->out, "}\n");
     x->out.failed = x->out.failed || l->text.failed || l->json.failed;

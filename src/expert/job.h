@@ -168,6 +168,7 @@ struct job {
     int n_logprobs;  /* -1 (default): none; 0: of the token itself; n: and of the n likeliest */
     bool ignore_eos; /* benches: goes on to max_tokens */
     bool show_special; /* control tokens appear in the text */
+    bool is_whole;   /* nobody sees the answer before its end: the router may judge all of it first */
 
     struct expert_wish wish;
 

@@ -24,7 +24,9 @@ static void fill_prefixes(struct trip *t)
     const uint64_t keys[] = { t->session_key, t->system_key };
     uint32_t slots[AFFINITY_WAYS], toks[AFFINITY_WAYS];
     for (size_t k = 0; k < 2; k++) {
+        pthread_mutex_lock(&r->figures_lock);
         const int n = affinity_find(&r->affinity, keys[k], slots, toks);
+        pthread_mutex_unlock(&r->figures_lock);
         for (int i = 0; i < n; i++) {
             struct candidate *c = slots[i] < (uint32_t)r->live->world.n ? &r->live->list[slots[i]] : NULL;
             if (c && c->is_warm && toks[i] > c->prefix_tok)
@@ -133,6 +135,17 @@ static bool decide(struct trip *t, const struct trip_wants *want, struct leg *li
     pthread_mutex_unlock(&r->figures_lock);
     pthread_mutex_unlock(&r->decide_lock);
     return ok;
+}
+
+void router_count(struct router *r, enum router_event what)
+{
+    struct router_figures *f = &r->figures;
+    pthread_mutex_lock(&r->figures_lock);
+    f->hedges_won += what == ROUTER_HEDGE_WON;
+    f->hangs += what == ROUTER_HANG;
+    f->promotions += what == ROUTER_PROMOTION;
+    f->remembered += what == ROUTER_REMEMBERED;
+    pthread_mutex_unlock(&r->figures_lock);
 }
 
 /* The bytes of a job that are wrong are wrong for everybody; another expert may take what this one cannot. */
@@ -360,6 +373,10 @@ static bool submit(struct expert *base, struct job *j, struct err *err)
     t->refs++;
     pthread_mutex_unlock(&r->lock);
     const bool ok = router_ask(t, &any, err);
+    pthread_mutex_lock(&t->lock);
+    t->is_accepted = ok;
+    t->is_over = t->is_over || !ok;
+    pthread_mutex_unlock(&t->lock);
     if (!ok) {
         pthread_mutex_lock(&r->lock);
         t->outer = NULL;

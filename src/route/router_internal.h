@@ -9,7 +9,7 @@
  * A trip:  runs until the outer job's final event was sent (is_over) and all its legs are FREE; then it is used again.
  *
  * Locks:   trip.lock (events pass one at a time)  before  router.lock (lists, the legs' jobs).  decide_lock stands alone: while a
- *          decision is made no other lock is held.  No lock but trip.lock is held while the outer job's on_event() is called,
+ *          decision is made no other lock is held.  figures_lock is always the last one.  No lock but trip.lock is held while the outer job's on_event() is called,
  *          none while an expert is.
  */
 #ifndef TUTTI_ROUTE_ROUTER_INTERNAL_H
@@ -31,7 +31,7 @@ struct leg {
     struct job *job;          /* inner; changes under both locks; NULL: FREE */
     int slot;                 /* the candidate */
     bool is_given_up;         /* what it still says is not listened to */
-    bool has_started;         /* it works */
+    bool is_hung;             /* nothing came for too long: another one is asked, whoever answers first wins */
     bool is_small;            /* its answer is judged before it is shown */
     bool is_hedge;
     bool is_forgiven;         /* a soft rule was forgiven for it */
@@ -54,7 +54,7 @@ struct trip {
     struct trip *prev, *next;       /* of the router's running ones, or next of its free ones; router.lock */
     struct trip *todo_next;         /* router.lock */
     unsigned todo;                  /* router.lock */
-    bool is_listed;                 /* in the hand's list */
+    bool is_listed, is_told_to_stop; /* in the hand's list; router.lock */
     int refs;                       /* router.lock: its legs, the hand, one until is_over */
     _Atomic uint64_t due_ns;        /* the hand looks then; 0: never */
 
@@ -66,10 +66,11 @@ struct trip {
     int n_asked;
     bool is_over, is_stopping, was_queued, was_started;
     bool has_passed;                /* a piece of an answer is out */
-    bool is_hedged;
-    int n_promoted, n_hung, n_failed;
+    bool was_late;                  /* a hedge was looked for */
+    bool is_accepted;               /* submit() has said yes: events may come from the hand, too */
+    int n_promoted, n_hung, n_failed, n_hedged;
     double joules, usd;             /* of the legs that ended */
-    bool is_measured;
+    bool is_estimated;              /* at least one's joules */
     uint64_t begun_ns;
     struct held *held;              /* a small expert's words; NULL: nothing is held back */
     struct err last;                /* why the last leg failed */
@@ -142,6 +143,9 @@ struct trip_wants { /* of the next one; zeros: whatever the policy says */
 bool router_ask(struct trip *t, const struct trip_wants *wants, struct err *err);
 void trip_todo(struct trip *t, unsigned what); /* for the hand; trip.lock may be held */
 void trip_unref(struct trip *t);               /* no lock is held */
+bool router_may_retry(const struct err *err);  /* another expert might take what this one did not */
+enum router_event { ROUTER_HEDGE_WON, ROUTER_HANG, ROUTER_PROMOTION, ROUTER_REMEMBERED };
+void router_count(struct router *r, enum router_event what);
 /* The joules that each one running on this machine has taken so far; change: +1 one begins, -1 ends. */
 double router_joules(struct router *r, int change);
 

@@ -216,7 +216,7 @@ static void answer_options(const struct api_call *call, const char *allow)
     const struct http_field fields[] = {
         { "allow", allow },
         { "access-control-allow-methods", allow },
-        { "access-control-allow-headers", "authorization, content-type, x-api-key, x-request-id, openai-organization, openai-project, openai-beta, x-stainless-arch, x-stainless-async, x-stainless-lang, x-stainless-os, x-stainless-package-version, x-stainless-retry-count, x-stainless-runtime, x-stainless-runtime-version, x-stainless-timeout" },
+        { "access-control-allow-headers", "authorization, content-type, x-api-key, x-request-id, openai-organization, openai-project, openai-beta, tutti-security-level, tutti-deadline-ms, tutti-ttft-ms, tutti-budget-usd, tutti-budget-joules, tutti-quality, tutti-degrade, x-stainless-arch, x-stainless-async, x-stainless-lang, x-stainless-os, x-stainless-package-version, x-stainless-retry-count, x-stainless-runtime, x-stainless-runtime-version, x-stainless-timeout" },
         { "access-control-max-age", "600" },
     };
     api_take_and_reply(call, 204, "text/plain", "", 0, fields, call->origin[0] ? 4 : 1);

@@ -122,6 +122,7 @@ struct openai_head { /* what every reply of one request repeats */
     const char *id;      /* "chatcmpl-..." */
     int64_t created_s;
     const char *model;
+    const char *more;    /* members that are added behind all others: ",\"tutti\":{...}"; NULL: none */
 };
 
 struct openai_usage {
@@ -163,7 +164,7 @@ struct openai_choice {
 /* A whole answer: begin, a choice each, end. */
 void openai_put_reply_begin(struct buf *out, enum openai_task task, const struct openai_head *h);
 void openai_put_reply_choice(struct buf *out, enum openai_task task, const struct openai_choice *c, bool is_first);
-void openai_put_reply_end(struct buf *out, const struct openai_usage *u);
+void openai_put_reply_end(struct buf *out, const struct openai_head *h, const struct openai_usage *u);
 
 /* Events of a stream, each `data: {...}\n\n`. */
 void openai_put_chunk_role(struct buf *out, const struct openai_head *h, int index, bool with_usage); /* CHAT: the first of a choice */
@@ -176,7 +177,7 @@ void openai_put_chunk_end(struct buf *out); /* data: [DONE] */
 
 void openai_put_embeddings_begin(struct buf *out);
 void openai_put_embedding(struct buf *out, int index, const float *v, int n, bool is_base64, bool is_first);
-void openai_put_embeddings_end(struct buf *out, const char *model, int n_prompt_tok);
+void openai_put_embeddings_end(struct buf *out, const struct openai_head *h, int n_prompt_tok);
 
 struct openai_model {
     const char *id;

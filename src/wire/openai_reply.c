@@ -216,10 +216,17 @@ void openai_put_reply_choice(struct buf *out, enum openai_task task, const struc
     buf_putc(out, '}');
 }
 
-void openai_put_reply_end(struct buf *out, const struct openai_usage *u)
+static void put_more(struct buf *out, const struct openai_head *h)
+{
+    if (h->more)
+        buf_puts(out, h->more);
+}
+
+void openai_put_reply_end(struct buf *out, const struct openai_head *h, const struct openai_usage *u)
 {
     buf_puts(out, "],");
     put_usage(out, u);
+    put_more(out, h);
     buf_putc(out, '}');
 }
 
@@ -230,9 +237,11 @@ static const char *chunk_object(enum openai_task task)
     return task == OPENAI_CHAT ? "chat.completion.chunk" : "text_completion";
 }
 
-static void end_chunk(struct buf *out, bool with_usage)
+static void end_chunk(struct buf *out, const struct openai_head *h, bool with_usage)
 {
-    buf_puts(out, with_usage ? "],\"usage\":null}\n\n" : "]}\n\n");
+    buf_puts(out, with_usage ? "],\"usage\":null" : "]");
+    put_more(out, h);
+    buf_puts(out, "}\n\n");
 }
 
 void openai_put_chunk_role(struct buf *out, const struct openai_head *h, int index, bool with_usage)
@@ -242,7 +251,7 @@ void openai_put_chunk_role(struct buf *out, const struct openai_head *h, int ind
     buf_puts(out, "{\"index\":");
     put_i64(out, index);
     buf_puts(out, ",\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"logprobs\":null,\"finish_reason\":null}");
-    end_chunk(out, with_usage);
+    end_chunk(out, h, with_usage);
 }
 
 void openai_put_chunk(struct buf *out, enum openai_task task, const struct openai_head *h, const struct openai_choice *c,
@@ -265,7 +274,7 @@ void openai_put_chunk(struct buf *out, enum openai_task task, const struct opena
     put_logprobs(out, task, c);
     put_finish(out, c->finish_reason);
     buf_putc(out, '}');
-    end_chunk(out, with_usage);
+    end_chunk(out, h, with_usage);
 }
 
 void openai_put_chunk_usage(struct buf *out, enum openai_task task, const struct openai_head *h, const struct openai_usage *u)
@@ -274,6 +283,7 @@ void openai_put_chunk_usage(struct buf *out, enum openai_task task, const struct
     put_head(out, h, chunk_object(task));
     buf_puts(out, "],");
     put_usage(out, u);
+    put_more(out, h);
     buf_puts(out, "}\n\n");
 }
 
@@ -313,11 +323,13 @@ void openai_put_embedding(struct buf *out, int index, const float *v, int n, boo
     buf_putc(out, '}');
 }
 
-void openai_put_embeddings_end(struct buf *out, const char *model, int n_prompt_tok)
+void openai_put_embeddings_end(struct buf *out, const struct openai_head *h, int n_prompt_tok)
 {
     buf_puts(out, "],\"model\":");
-    put_text(out, model);
-    buf_printf(out, ",\"usage\":{\"prompt_tokens\":%d,\"total_tokens\":%d}}", n_prompt_tok, n_prompt_tok);
+    put_text(out, h->model);
+    buf_printf(out, ",\"usage\":{\"prompt_tokens\":%d,\"total_tokens\":%d}", n_prompt_tok, n_prompt_tok);
+    put_more(out, h);
+    buf_putc(out, '}');
 }
 
 void openai_put_models_begin(struct buf *out) { buf_puts(out, "{\"object\":\"list\",\"data\":["); }

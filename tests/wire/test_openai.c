@@ -234,7 +234,7 @@ TEST(replies_are_the_json_that_clients_expect)
     openai_put_reply_choice(&b, C, &c, true);
     c.index = 1, c.with_logprobs = false, c.text = "", c.n_text = 0, c.finish_reason = "length";
     openai_put_reply_choice(&b, C, &c, false);
-    openai_put_reply_end(&b, &(struct openai_usage){ 7, 4, 2, 0, 0, 0 });
+    openai_put_reply_end(&b, &h, &(struct openai_usage){ 7, 4, 2, 0, 0, 0 });
     check_json(&b, "{\"id\":\"id-1\",\"object\":\"chat.completion\"," HEAD ",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"h\xc3\xa9\\n\xef\xbf\xbd\",\"refusal\":null},"
                    "\"logprobs\":{\"content\":[{\"token\":\"a\",\"logprob\":-0.5,\"bytes\":[97],\"top_logprobs\":[{\"token\":\"a\",\"logprob\":-0.5,\"bytes\":[97]},{\"token\":\"\xef\xbf\xbd\",\"logprob\":-9999,\"bytes\":[195]}]}],\"refusal\":null},\"finish_reason\":\"stop\"},"
                    "{\"index\":1,\"message\":{\"role\":\"assistant\",\"content\":\"\",\"refusal\":null},\"logprobs\":null,\"finish_reason\":\"length\"}],"
@@ -270,7 +270,7 @@ TEST(replies_are_the_json_that_clients_expect)
     openai_put_embeddings_begin(&b);
     openai_put_embedding(&b, 0, v, 2, false, true);
     openai_put_embedding(&b, 1, v, 2, true, false);
-    openai_put_embeddings_end(&b, "m", 4);
+    openai_put_embeddings_end(&b, &(struct openai_head){ .model = "m" }, 4);
     check_json(&b, "{\"object\":\"list\",\"data\":[{\"object\":\"embedding\",\"index\":0,\"embedding\":[1,-0.25]},{\"object\":\"embedding\",\"index\":1,\"embedding\":\"AACAPwAAgL4=\"}],"
                    "\"model\":\"m\",\"usage\":{\"prompt_tokens\":4,\"total_tokens\":4}}");
     buf_fini(&b);
