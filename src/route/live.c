@@ -7,6 +7,7 @@
 
 #include "plan/model.h"
 #include "plan/speed.h"
+#include "route/quality.h"
 
 /* Rules of thumb until something was seen (then predict.h corrects them); a network that is not ours, a disk, a CPU. */
 static const float LAN_RTT_S = 0.002f, CLOUD_RTT_S = 0.08f, LAN_BYTES_S = 50e6f, CLOUD_BYTES_S = 5e6f;
@@ -49,14 +50,6 @@ static int node_of(struct live *l, const char *id, enum expert_privacy distance)
     return l->world.n_nodes++;
 }
 
-/* A tier for a model of text whose card says none, by its size: 0.1 billion weights 1, 1 billion 3.3, 8 billion 5.4, 70 billion 7.6.
- * A straight line over the logarithm, which is how scores of one generation of models lie. */
-static float quality_of(double params)
-{
-    const double q = params > 0 ? 1 + 2.3 * log10(params / 1e8) : 0;
-    return (float)(params <= 0 ? 0 : q < 0.5 ? 0.5 : q > 9 ? 9 : q);
-}
-
 static void fill_text(struct live *l, struct candidate *c, const struct expert_card *card)
 {
     struct plan_model m = { .bpw = plan_quant_bpw(card->quantization, (double)card->n_params) };
@@ -82,7 +75,7 @@ static void fill_text(struct live *l, struct candidate *c, const struct expert_c
         c->decode_tok_s = plan_is_known(s.tg_tps) ? (float)s.tg_tps.mid : REMOTE_DECODE_TOK_S / 4;
     }
     if (c->quality <= 0)
-        c->quality = quality_of(c->params);
+        c->quality = quality_tier(c->params, c->params, c->bits);
 }
 
 /* What a hint says wins. */
@@ -113,6 +106,7 @@ static void apply_hint(struct candidate *c, const struct candidate *h)
     if (h->privacy > c->privacy)
         c->privacy = h->privacy;
     c->sees = c->sees || h->sees;
+    c->hears = c->hears || h->hears;
     c->knows_tools = c->knows_tools || h->knows_tools;
 }
 
@@ -124,10 +118,11 @@ static void read_card(struct live *l, int i)
     struct expert_card card;
     expert_get_card(le->expert, &card);
     const int node = c->node;
-    *c = (struct candidate){ .node = node, .slot = i, .tasks = card.tasks ? card.tasks : TEXT, .sees = card.sees, .knows_tools = card.knows_tools || !card.tasks,
+    *c = (struct candidate){ .node = node, .slot = i, .tasks = card.tasks ? card.tasks : TEXT, .sees = card.sees, .hears = card.hears, .knows_tools = card.knows_tools || !card.tasks,
                              .privacy = card.privacy, .quality = (float)card.quality, .n_ctx = card.n_ctx, .n_parallel = card.n_seq_max > 0 ? card.n_seq_max : 1,
                              .wait_s = (float)NAN, .busy_w = (float)NAN, .is_up = true };
     snprintf(c->expert, sizeof(c->expert), "%s", card.id);
+    snprintf(c->kind, sizeof(c->kind), "%s", card.kind);
     c->fixed_s = strcmp(card.kind, "llm") == 0 ? 0.001f : SERVER_FIXED_S;
     le->is_engine = strcmp(card.kind, "llm") == 0;
     if (c->tasks & TEXT)

@@ -35,14 +35,11 @@ static void fill_prefixes(struct trip *t)
     }
 }
 
-static bool is_tried(const struct trip *t, int i) { return t->tried[i / 64] >> (i % 64) & 1; }
 static void set_tried(struct trip *t, int i) { t->tried[i / 64] |= (uint64_t)1 << (i % 64); }
 
 /* Why nobody is left. */
 static bool explain_none(const struct trip *t, const struct route_decision *d, const struct candidates *w, struct err *err)
 {
-    static const bool passes[ROUTE_RULE_COUNT] = { [ROUTE_RULE_DOWN] = true, [ROUTE_RULE_LADDER] = true, [ROUTE_RULE_QUIET] = true,
-                                                   [ROUTE_RULE_DEADLINE] = true, [ROUTE_RULE_TRIED] = true };
     int best = -1; /* who came furthest */
     for (int i = 0; i < d->n; i++)
         if (d->verdicts[i].rule != ROUTE_RULE_NONE && !(t->is_for_pieces && t->r->live->of[i].is_composite) &&
@@ -54,7 +51,7 @@ static bool explain_none(const struct trip *t, const struct route_decision *d, c
     if (rule == ROUTE_RULE_CONTEXT)
         return err_set(err, ERR_INPUT, "context_length_exceeded: the prompt has about %llu tokens, the longest context here is %d",
                        (unsigned long long)t->request.prompt_tok, w->list[best].n_ctx);
-    return err_set(err, passes[rule] ? ERR_BUSY : ERR_UNSUPPORTED, "no expert here may answer '%s': %s %s", expert_task_name(t->request.task), w->list[best].expert,
+    return err_set(err, !route_rule_is_hard(rule) || rule == ROUTE_RULE_DOWN || rule == ROUTE_RULE_TRIED ? ERR_BUSY : ERR_UNSUPPORTED, "no expert here may answer '%s': %s %s", expert_task_name(t->request.task), w->list[best].expert,
                    route_rule_why(rule));
 }
 
@@ -434,6 +431,7 @@ static void get_card(struct expert *base, struct expert_card *out)
             continue;
         out->tasks |= c->tasks;
         out->sees = out->sees || c->sees;
+        out->hears = out->hears || c->hears;
         out->knows_tools = out->knows_tools || c->knows_tools;
         out->n_ctx = c->n_ctx > out->n_ctx ? c->n_ctx : out->n_ctx;
         out->privacy = c->privacy > out->privacy ? c->privacy : out->privacy;
@@ -525,6 +523,16 @@ static bool start_hand(struct router *r, struct err *err)
     return r->has_hand || err_set(err, ERR_NOMEM, "the router: cannot start a thread: %s", strerror(rc));
 }
 
+/* The first decision would read the intent model's pages and the languages' tables: some ms. */
+static void warm_up(const struct router *r)
+{
+    static const char text[] = "Please summarize in three sentences what was said about the weather in Rome.";
+    struct features f;
+    struct intent_answer a;
+    features_read(&(struct features_in){ .text = text, .n_bytes = sizeof(text) - 1 }, &f);
+    intent_decide(r->env.intent, &f, text, sizeof(text) - 1, &a);
+}
+
 struct router *router_new(const struct router_env *env, struct expert *const *experts, int n, struct err *err)
 {
     struct router *r = calloc(1, sizeof(*r));
@@ -559,6 +567,8 @@ struct router *router_new(const struct router_env *env, struct expert *const *ex
         live_init(r->live, env->device);
     for (int i = 0; ok && i < n; i++)
         ok = live_add(r->live, experts[i], NULL, false, err);
+    if (ok)
+        warm_up(r);
     if (ok && start_hand(r, err))
         return r;
     router_free(r);

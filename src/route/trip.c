@@ -363,8 +363,6 @@ static void pass_on(struct trip *t, struct leg *leg, const struct expert_event *
         emit(t, ev);
         return;
     }
-    if (ev->kind == EXPERT_STARTED)
-        leg->has_started = true;
     if (leg->is_hedge && !t->talks)
         return; /* the first one may still win */
     tell(t, leg);

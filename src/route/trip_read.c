@@ -13,7 +13,7 @@ struct reading {
     size_t n_text, n_context, n_bytes;
     struct features_media media[TASK_MEDIA_MAX];
     int n_media, n_items;
-    bool has_tools, needs_sight;
+    bool has_tools, needs_sight, needs_hearing;
     uint64_t session, system;
     float sound_s;
 };
@@ -77,6 +77,44 @@ static void add_picture(struct router *r, struct reading *out, const json_t *par
     out->n_media++;
 }
 
+/* Seconds of sound, roughly: WAV says its bytes per second, others are taken for 32 kbit/s speech. */
+static float sound_s_of(const struct task_media *m)
+{
+    const uint8_t *b = m->bytes;
+    if (m->form == MEDIA_F32)
+        return m->rate_hz > 0 ? (float)(m->n_bytes / 4) / (float)m->rate_hz : 0;
+    double per_s = 4000;
+    if (m->form == MEDIA_ENCODED && m->n_bytes > 44 && memcmp(b, "RIFF", 4) == 0) {
+        const uint32_t rate = (uint32_t)b[28] | (uint32_t)b[29] << 8 | (uint32_t)b[30] << 16 | (uint32_t)b[31] << 24;
+        if (rate >= 1000 && rate < 10000000)
+            per_s = rate;
+    }
+    return (float)((double)m->n_bytes / per_s);
+}
+
+/* A sound inside a message, base64 or a data URL. */
+static void add_sound(struct router *r, struct reading *out, const json_t *part)
+{
+    const json_t *data = json_object_get(json_object_get(part, "input_audio"), "data");
+    if (!data)
+        data = json_object_get(json_object_get(part, "audio_url"), "url");
+    const char *s = json_string_value(data);
+    struct data_url u = { .is_base64 = true, .data = s, .n = json_string_length(data) };
+    struct err err;
+    size_t n = 0;
+    out->needs_hearing = true;
+    out->n_bytes += u.n;
+    if (!s || out->n_media == TASK_MEDIA_MAX || (data_url_is(s, u.n) && !data_url_read(&u, s, u.n, &err)))
+        return;
+    const size_t letters = u.n < SNIFF_BYTES / 3 * 4 ? u.n : SNIFF_BYTES / 3 * 4;
+    if (u.is_base64 && base64_decode(u.data, letters / 4 * 4, r->sniff[out->n_media], &n, &err)) {
+        const struct task_media m = { .form = MEDIA_ENCODED, .bytes = r->sniff[out->n_media], .n_bytes = n };
+        out->sound_s += sound_s_of(&m) * (float)u.n * 3 / 4 / (float)(n ? n : 1);
+        out->media[out->n_media] = (struct features_media){ r->sniff[out->n_media], n };
+        out->n_media++;
+    }
+}
+
 /* The turn's text: as it lies there, or its parts one after the other. */
 static void read_turn(struct router *r, struct reading *out, const json_t *content)
 {
@@ -91,6 +129,8 @@ static void read_turn(struct router *r, struct reading *out, const json_t *conte
         const char *type = word_of(part, "type");
         if (strncmp(type, "image", 5) == 0 || json_object_get(part, "image_url"))
             add_picture(r, out, part);
+        else if (strcmp(type, "input_audio") == 0 || strcmp(type, "audio_url") == 0)
+            add_sound(r, out, part);
         if (!json_is_string(text))
             continue;
         const size_t n_part = json_string_length(text);
@@ -163,21 +203,6 @@ static void read_inputs(struct reading *out, const struct job *j)
         out->session = affinity_hash(2, out->text, out->n_text < HASHED_BYTES ? out->n_text : HASHED_BYTES);
 }
 
-/* Seconds of sound, roughly: WAV says its bytes per second, others are taken for 32 kbit/s speech. */
-static float sound_s_of(const struct task_media *m)
-{
-    const uint8_t *b = m->bytes;
-    if (m->form == MEDIA_F32)
-        return m->rate_hz > 0 ? (float)(m->n_bytes / 4) / (float)m->rate_hz : 0;
-    double per_s = 4000;
-    if (m->form == MEDIA_ENCODED && m->n_bytes > 44 && memcmp(b, "RIFF", 4) == 0) {
-        const uint32_t rate = (uint32_t)b[28] | (uint32_t)b[29] << 8 | (uint32_t)b[30] << 16 | (uint32_t)b[31] << 24;
-        if (rate >= 1000 && rate < 10000000)
-            per_s = rate;
-    }
-    return (float)((double)m->n_bytes / per_s);
-}
-
 static void read_media(struct reading *out, const struct job *j)
 {
     const struct task_request *q = &j->request;
@@ -242,6 +267,7 @@ void trip_read(struct trip *t)
     q->sound_s = a.sound_s;
     q->n_bytes = a.n_bytes + a.n_text + a.n_context;
     q->needs_sight = j->task == EXPERT_CHAT && a.needs_sight;
+    q->needs_hearing = j->task == EXPERT_CHAT && a.needs_hearing;
     q->needs_tools = j->task == EXPERT_CHAT && a.has_tools;
     q->session = a.session;
     q->minute_of_day = minute_of_day(r);

@@ -11,6 +11,7 @@
 #include "api/experts.h"
 #include "base/clock.h"
 #include "expert/keeper.h"
+#include "route/router.h"
 
 struct snapshot {
     struct expert_card card;
@@ -101,9 +102,14 @@ static void put_models(struct buf *out, const char *prefix, const struct snapsho
             buf_printf(out, "%s%s{%s} %.17g\n", prefix, api_counter_name((enum api_counter)c), snap[i].label, env->models[i].stats.counter[c]);
     }
     for (int h = 0; h < API_HISTOGRAM_COUNT; h++) {
+        char label[64];
         put_head(out, prefix, api_histogram_name((enum api_histogram)h), "histogram", api_histogram_help((enum api_histogram)h));
         for (int i = 0; i < n; i++)
             api_stats_put(&env->models[i].stats, (enum api_histogram)h, prefix, snap[i].label, out);
+        for (int i = 0; i < env->n_autos; i++) { /* requests to "auto": under that name */
+            put_label(label, sizeof(label), "model_name", env->autos[i].id);
+            api_stats_put(&env->autos[i].stats, (enum api_histogram)h, prefix, label, out);
+        }
     }
 }
 
@@ -180,6 +186,8 @@ void metrics_put(struct buf *out, const struct api_env *env, const struct http_s
     put_models(out, prefix, snap, n, env);
     if (keeper)
         put_keeper(out, prefix, keeper);
+    if (env->router)
+        router_put_metrics(env->router, prefix, out);
     put_http(out, prefix, server);
     put_head(out, prefix, "build_info", "gauge", "Which tutti this is.");
     buf_printf(out, "%sbuild_info{version=\"%s\"} 1\n", prefix, TUTTI_VERSION);

@@ -164,6 +164,28 @@ static bool make_models(struct serve *s, struct err *err)
     return true;
 }
 
+/* "auto" and its kin, above all experts.  A model of that name keeps it. */
+static bool make_router(struct serve *s, struct err *err)
+{
+    struct router_env env = s->config.route ? *s->config.route : (struct router_env){ 0 };
+    if (s->config.n_experts == 0)
+        return true;
+    if (!env.policy && !(env.policy = s->policy = policy_new(err)))
+        return false;
+    if (!env.predictor && !(env.predictor = s->predictor = predictor_new(err)))
+        return false;
+    if (!(s->router = router_new(&env, s->config.experts, s->config.n_experts, err)))
+        return false;
+    s->env.router = s->router;
+    s->env.autos = s->autos;
+    for (int g = 0; g < ROUTE_GOAL_COUNT; g++) {
+        const char *id = router_expert_id((enum route_goal)g);
+        if (!api_find_model(&s->env, id))
+            s->autos[s->env.n_autos++] = (struct api_model){ .id = id, .expert = router_expert(s->router, (enum route_goal)g) };
+    }
+    return true;
+}
+
 static bool listen_somewhere(struct serve *s, struct err *err)
 {
     if (s->config.tls_cert) {
@@ -211,6 +233,8 @@ static bool start(struct serve *s, struct err *err)
         return false;
     s->env.aliases = s->aliases;
     s->env.n_aliases = k->n_aliases;
+    if (!make_router(s, err))
+        return false;
     if (k->load_wait_ms)
         s->env.load_wait_ms = k->load_wait_ms;
     if (k->http.max_body_bytes)
@@ -261,10 +285,15 @@ void serve_free(struct serve *s)
     net_timer_free(s->watch);
     net_timer_free(s->drain);
     http_server_free(s->server); /* every stream hears of it, and cancels its job */
+    if (s->router)
+        expert_stop(router_expert(s->router, ROUTE_BALANCED), 0); /* before those that it asks */
     for (int i = 0; s->has_env && i < s->env.n_models; i++)
         expert_stop(s->models[i].expert, 0); /* afterwards no event comes */
     if (s->has_env)
         api_env_fini(&s->env);
+    router_free(s->router);
+    predictor_free(s->predictor);
+    policy_free(s->policy);
     net_loop_free(s->loop);
     keys_free(s->keys);
     free(s->models);

@@ -2,6 +2,8 @@
 #ifndef TUTTI_SERVE_SERVE_INTERNAL_H
 #define TUTTI_SERVE_SERVE_INTERNAL_H
 #include "api/api.h"
+#include "route/predict.h"
+#include "route/router.h"
 #include "serve/keys.h"
 #include "serve/serve.h"
 
@@ -15,6 +17,10 @@ struct serve {
     struct api_model *models;
     struct api_alias *aliases;
     struct expert_card *cards; /* whose ids the models borrow */
+    struct policy *policy;       /* the defaults, when the configuration has none */
+    struct predictor *predictor; /* the same */
+    struct router *router;
+    struct api_model autos[ROUTE_GOAL_COUNT];
     struct keys *keys;
     struct net_wake *stop;
     struct net_timer *watch, *drain;

@@ -413,7 +413,7 @@ TEST(experts_of_all_kinds_are_listed)
     struct service *v = start_media();
     struct answer a = get(v, "/v1/models");
     json_t *t = json_of(&a);
-    CHECK(json_array_size(at(t, "data")) == 5 && strcmp(text_at(t, "data.1.tasks.0"), "transcribe") == 0, "%s", a.body.data);
+    CHECK(json_array_size(at(t, "data")) == 10 && strcmp(text_at(t, "data.1.tasks.0"), "transcribe") == 0, "%s", a.body.data);
     json_decref(t);
     answer_fini_(&a);
     a = get(v, "/v1/tutti/experts");

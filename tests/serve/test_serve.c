@@ -493,7 +493,7 @@ TEST(models_and_pages_say_what_is_here)
     struct service *v = start();
     struct answer a = get(v, "/v1/models");
     json_t *t = json_of(&a);
-    CHECK(json_array_size(at(t, "data")) == 2 && strcmp(text_at(t, "data.1.id"), "two") == 0 && strcmp(text_at(t, "data.0.object"), "model") == 0 &&
+    CHECK(json_array_size(at(t, "data")) == 7 && strcmp(text_at(t, "data.2.id"), "auto") == 0 && strcmp(text_at(t, "data.1.id"), "two") == 0 && strcmp(text_at(t, "data.0.object"), "model") == 0 &&
           int_at(t, "data.0.created") == 1700000000 && *text_at(t, "data.0.owned_by"), "%s", a.body.data);
     json_decref(t);
     answer_fini_(&a);

@@ -222,7 +222,7 @@ static void check_json(const struct buf *b, const char *want)
 
 TEST(replies_are_the_json_that_clients_expect)
 {
-    const struct openai_head h = { "id-1", 5, "m\"x" };
+    const struct openai_head h = { "id-1", 5, "m\"x", NULL };
     const struct openai_token top[] = { { "a", 1, -0.5f, NULL, 0 }, { "\xc3", 1, -INFINITY, NULL, 0 } }, tok = { "a", 1, -0.5f, top, 2 };
     struct buf b, lp;
     struct openai_completion_logprobs cl;

@@ -137,7 +137,7 @@ static void finish(struct gen *g)
     } else {
         openai_put_reply_begin(&g->out, task, &h);
         openai_put_reply_choice(&g->out, task, &c, true);
-        openai_put_reply_end(&g->out, &u);
+        openai_put_reply_end(&g->out, &h, &u);
     }
     http_stream_reply(g->stream, 200, &(struct http_field){ "content-type", "application/json" }, 1, g->out.data, g->out.len);
 }

@@ -112,7 +112,7 @@ static void embeddings(struct fake *f, struct http_stream *s, const json_t *body
         const char *format = json_string_value(json_object_get(body, "encoding_format"));
         openai_put_embedding(&b, (int)i, v, f->opt.dims, format && strcmp(format, "base64") == 0, i == 0);
     }
-    openai_put_embeddings_end(&b, f->opt.model, n_tok);
+    openai_put_embeddings_end(&b, &(struct openai_head){ .model = f->opt.model }, n_tok);
     http_stream_reply(s, 200, &(struct http_field){ "content-type", "application/json" }, 1, b.data, b.len);
     buf_fini(&b);
     free(v);

@@ -1,0 +1,125 @@
+/* route/router_show.c - what the router has done so far, for metrics; what it sees, for people and programs. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "route/router_internal.h"
+
+void router_get_figures(struct router *r, struct router_figures *out)
+{
+    pthread_mutex_lock(&r->figures_lock);
+    *out = r->figures;
+    pthread_mutex_unlock(&r->figures_lock);
+    pthread_mutex_lock(&r->lock);
+    out->n_jobs = r->n_trips;
+    pthread_mutex_unlock(&r->lock);
+}
+
+/* Prometheus text format 0.0.4: backslash, quote and newline are escaped. */
+static void put_label(struct buf *out, const char *s)
+{
+    for (; *s; s++) {
+        if (*s == '\\' || *s == '"' || *s == '\n')
+            buf_putc(out, '\\');
+        buf_putc(out, *s == '\n' ? 'n' : *s);
+    }
+}
+
+static void put_head(struct buf *out, const char *prefix, const char *name, const char *type, const char *help)
+{
+    buf_printf(out, "# HELP %s%s %s\n# TYPE %s%s %s\n", prefix, name, help, prefix, name, type);
+}
+
+static void put_count(struct buf *out, const char *prefix, const char *name, const char *help, uint64_t v)
+{
+    put_head(out, prefix, name, "counter", help);
+    buf_printf(out, "%s%s %llu\n", prefix, name, (unsigned long long)v);
+}
+
+void router_put_metrics(struct router *r, const char *prefix, struct buf *out)
+{
+    struct router_figures f;
+    uint64_t bucket[ROUTER_BUCKETS + 1], n = 0;
+    router_get_figures(r, &f);
+    put_head(out, prefix, "route_decisions_total", "counter", "Experts that were chosen, by what was asked for.");
+    pthread_mutex_lock(&r->decide_lock); /* before figures_lock, as everywhere */
+    pthread_mutex_lock(&r->figures_lock);
+    for (int i = 0; i < r->live->world.n; i++)
+        for (int g = 0; g < ROUTE_GOAL_COUNT; g++)
+            if (r->decisions_of[i][g]) {
+                buf_printf(out, "%sroute_decisions_total{expert=\"", prefix);
+                put_label(out, r->live->list[i].expert);
+                buf_printf(out, "\",goal=\"%s\"} %llu\n", route_goal_name((enum route_goal)g), (unsigned long long)r->decisions_of[i][g]);
+            }
+    memcpy(bucket, r->bucket, sizeof(bucket));
+    const double sum_s = r->decided_s;
+    pthread_mutex_unlock(&r->figures_lock);
+    pthread_mutex_unlock(&r->decide_lock);
+    put_count(out, prefix, "route_promotions_total", "Answers of small experts that did not do: a better one was asked.", f.promotions);
+    put_count(out, prefix, "route_retries_total", "Times that another expert was asked because one failed or hung.", f.retries);
+    put_count(out, prefix, "route_hedges_total", "Times that an idle expert was asked, too, because the first was late.", f.hedges);
+    put_count(out, prefix, "route_hedges_won_total", "Of those: it answered first.", f.hedges_won);
+    put_count(out, prefix, "route_hangs_total", "Experts that gave no answer in time.", f.hangs);
+    put_count(out, prefix, "route_forgiven_total", "Choices that a soft rule was against, when nobody else was left.", f.forgiven);
+    put_count(out, prefix, "route_remembered_total", "Answers from memory, when nobody could answer.", f.remembered);
+    put_count(out, prefix, "route_refused_total", "Requests that nobody may or can answer.", f.refused);
+    put_head(out, prefix, "route_jobs", "gauge", "Requests that were routed and are being answered.");
+    buf_printf(out, "%sroute_jobs %d\n", prefix, f.n_jobs);
+    put_head(out, prefix, "route_decision_seconds", "histogram", "How long it took to choose an expert.");
+    for (int i = 0; i < ROUTER_BUCKETS; i++) {
+        n += bucket[i];
+        buf_printf(out, "%sroute_decision_seconds_bucket{le=\"%g\"} %llu\n", prefix, router_bucket_s[i], (unsigned long long)n);
+    }
+    n += bucket[ROUTER_BUCKETS];
+    buf_printf(out, "%sroute_decision_seconds_bucket{le=\"+Inf\"} %llu\n%sroute_decision_seconds_sum %.9g\n%sroute_decision_seconds_count %llu\n", prefix,
+               (unsigned long long)n, prefix, sum_s, prefix, (unsigned long long)n);
+}
+
+static void put_number(struct buf *b, const char *name, double v)
+{
+    if (isfinite(v) && v != 0)
+        buf_printf(b, ",\"%s\":%.6g", name, v);
+}
+
+static void put_candidate(struct buf *b, const struct candidate *c, const struct route_node *n)
+{
+    bool is_first = true;
+    buf_puts(b, "{\"expert\":");
+    buf_put_json(b, c->expert, strlen(c->expert));
+    buf_puts(b, ",\"node\":");
+    buf_put_json(b, n->name, strlen(n->name));
+    buf_printf(b, ",\"class\":\"%s\",\"tasks\":[", route_class_name(c->cls));
+    for (int i = 0; i < EXPERT_TASK_COUNT; i++)
+        if (c->tasks & 1u << i) {
+            buf_printf(b, "%s\"%s\"", is_first ? "" : ",", expert_task_name((enum expert_task)(1 << i)));
+            is_first = false;
+        }
+    buf_printf(b, "],\"privacy\":\"%s\",\"up\":%s,\"warm\":%s,\"running\":%d,\"waiting\":%d", expert_privacy_name(c->privacy), c->is_up ? "true" : "false",
+               c->is_warm ? "true" : "false", c->n_running, c->n_waiting);
+    put_number(b, "quality", (double)c->quality);
+    put_number(b, "params", c->params);
+    put_number(b, "context_tok", c->n_ctx);
+    put_number(b, "prefill_tok_s", (double)c->prefill_tok_s);
+    put_number(b, "decode_tok_s", (double)c->decode_tok_s);
+    put_number(b, "item_s", (double)c->item_s);
+    put_number(b, "sound_s_s", (double)c->sound_s_s);
+    put_number(b, "load_s", (double)c->load_s);
+    put_number(b, "busy_w", (double)c->busy_w);
+    put_number(b, "usd_per_mtok_in", (double)c->usd_per_mtok_in);
+    put_number(b, "usd_per_mtok_out", (double)c->usd_per_mtok_out);
+    buf_printf(b, ",\"measured\":%s}", c->is_measured ? "true" : "false");
+}
+
+void router_put_candidates(struct router *r, struct buf *out)
+{
+    buf_putc(out, '[');
+    pthread_mutex_lock(&r->decide_lock);
+    live_look(r->live);
+    for (int i = 0; i < r->live->world.n; i++) {
+        if (i > 0)
+            buf_putc(out, ',');
+        put_candidate(out, &r->live->list[i], &r->live->nodes[r->live->list[i].node]);
+    }
+    pthread_mutex_unlock(&r->decide_lock);
+    buf_putc(out, ']');
+}

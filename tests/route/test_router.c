@@ -1,0 +1,304 @@
+/* tests/route/test_router.c - the expert `auto` over experts that fail in every way: tests/route/fakes.h. */
+#include "fakes.h"
+
+#include "route/predict.h"
+#include "route/router.h"
+
+struct house {
+    struct fake *fakes[6];
+    struct expert *experts[6];
+    int n;
+    struct policy *policy;
+    struct predictor *predictor;
+    struct router *router;
+};
+
+static void house_open(struct house *h, const struct router_env *like)
+{
+    struct err err = { 0 };
+    struct router_env env = like ? *like : (struct router_env){ 0 };
+    env.policy = h->policy = policy_new(&err);
+    env.predictor = h->predictor = predictor_new(&err);
+    for (int i = 0; i < h->n; i++)
+        h->experts[i] = &h->fakes[i]->base;
+    h->router = router_new(&env, h->experts, h->n, &err);
+    CHECK(h->router != NULL, "%s", err.text);
+}
+
+static void house_close(struct house *h)
+{
+    for (int i = 0; i < h->n; i++)
+        h->fakes[i]->is_open = true;
+    router_free(h->router);
+    for (int i = 0; i < h->n; i++)
+        expert_free(h->experts[i]);
+    predictor_free(h->predictor);
+    policy_free(h->policy);
+}
+
+static bool ask(struct house *h, enum route_goal goal, struct job *j, struct seen *s)
+{
+    struct err err = { 0 };
+    const bool ok = expert_submit(router_expert(h->router, goal), j, &err);
+    if (ok)
+        seen_wait(s);
+    else
+        s->err = err;
+    return ok;
+}
+
+static struct fake *find(struct house *h, const char *id)
+{
+    for (int i = 0; i < h->n; i++)
+        if (strcmp(h->fakes[i]->id, id) == 0)
+            return h->fakes[i];
+    return NULL;
+}
+
+static const char words_one[] = "one0 one1 one2 one3 one4 one5 ", words_two[] = "two0 two1 two2 two3 two4 two5 ";
+
+TEST(a_job_goes_to_one_expert_and_its_events_come_back)
+{
+    struct house h = { .n = 1, .fakes = { fake_new("one", "w", 5) } };
+    struct seen s;
+    house_open(&h, NULL);
+    seen_init(&s);
+    struct job *j = chat_job(&s, "What is the capital of France?");
+    CHECK(ask(&h, ROUTE_BALANCED, j, &s), "%s", s.err.text);
+    CHECK(strcmp(s.order, "RQSDDDDDDC.") == 0, "%s", s.order);
+    CHECK(strcmp(s.text, words_one) == 0 && s.usage.n_gen_tok == 6 && s.n_after == 0, "%s", s.text);
+    CHECK(strcmp(s.experts[0], "one") == 0 && strncmp(s.id, "rt_", 3) == 0 && s.why[0] && s.n_asked == 1, "%s %s", s.experts[0], s.id);
+    job_unref(j);
+    struct router_figures f;
+    router_get_figures(h.router, &f);
+    CHECK(f.decisions[ROUTE_BALANCED] == 1 && f.retries == 0, "%d", (int)f.decisions[ROUTE_BALANCED]);
+    house_close(&h);
+}
+
+TEST(who_is_busy_breaks_or_is_too_small_is_replaced_before_anything_was_said)
+{
+    static const char *const plans[] = { "b", "e", "c" };
+    for (size_t p = 0; p < 3; p++) {
+        struct house h = { .n = 2, .fakes = { fake_new("one", plans[p], 8), fake_new("two", "w", 7) } };
+        struct seen s;
+        house_open(&h, NULL);
+        seen_init(&s);
+        struct job *j = chat_job(&s, "What is the capital of France?");
+        CHECK(ask(&h, ROUTE_BEST, j, &s) && strcmp(s.text, words_two) == 0 && s.n_finals == 1 && s.n_after == 0, "%s: %s %s", plans[p], s.text, s.err.text);
+        CHECK(strcmp(s.last_expert, "two") == 0, "%s", s.last_expert);
+        CHECK(h.fakes[0]->n_asked == 1, "%s was not asked first", h.fakes[0]->id);
+        job_unref(j);
+        house_close(&h);
+    }
+}
+
+TEST(a_wrong_input_is_wrong_for_everybody)
+{
+    struct house h = { .n = 2, .fakes = { fake_new("one", "i", 8), fake_new("two", "i", 7) } };
+    struct seen s;
+    house_open(&h, NULL);
+    seen_init(&s);
+    struct job *j = chat_job(&s, "hello");
+    CHECK(ask(&h, ROUTE_BEST, j, &s) && s.err.code == ERR_INPUT && s.n_finals == 1 && h.fakes[0]->n_asked + h.fakes[1]->n_asked == 1, "%s", s.err.text);
+    job_unref(j);
+    house_close(&h);
+}
+
+TEST(when_all_fail_the_last_error_is_the_answer_and_when_nobody_takes_it_nothing_was_accepted)
+{
+    struct house h = { .n = 2, .fakes = { fake_new("one", "e", 8), fake_new("two", "e", 7) } };
+    struct seen s;
+    house_open(&h, NULL);
+    seen_init(&s);
+    struct job *j = chat_job(&s, "hello");
+    CHECK(ask(&h, ROUTE_BEST, j, &s) && s.err.code == ERR_INTERNAL && s.n_finals == 1, "%s", s.err.text);
+    job_unref(j);
+    house_close(&h);
+
+    struct house k = { .n = 2, .fakes = { fake_new("one", "b", 8), fake_new("two", "b", 7) } };
+    house_open(&k, NULL);
+    seen_init(&s);
+    j = chat_job(&s, "hello");
+    CHECK(!ask(&k, ROUTE_BEST, j, &s) && s.err.code == ERR_BUSY && s.n_finals == 0 && s.order[0] == '\0', "%s %s", s.err.text, s.order);
+    job_unref(j);
+    seen_init(&s);
+    j = chat_job(&s, "hello");
+    j->task = EXPERT_OCR;
+    CHECK(!ask(&k, ROUTE_BEST, j, &s) && s.err.code == ERR_UNSUPPORTED, "%s", s.err.text);
+    job_unref(j);
+    house_close(&k);
+}
+
+TEST(death_in_the_middle_is_an_error_and_never_a_mixture)
+{
+    struct house h = { .n = 2, .fakes = { fake_new("one", "m", 8), fake_new("two", "w", 7) } };
+    struct seen s;
+    house_open(&h, NULL);
+    seen_init(&s);
+    struct job *j = chat_job(&s, "What is the capital of France?");
+    CHECK(ask(&h, ROUTE_BEST, j, &s) && strcmp(s.text, "one0 one1 ") == 0 && s.err.code == ERR_IO && s.n_finals == 1 && s.n_routed == 1, "%s %s", s.text, s.err.text);
+    CHECK(h.fakes[1]->n_asked == 0, "another one was asked");
+    job_unref(j);
+    house_close(&h);
+}
+
+TEST(cancelling_reaches_the_expert_and_ends_the_job_once)
+{
+    struct house h = { .n = 1, .fakes = { fake_new("one", "h", 8) } };
+    struct seen s;
+    struct err err = { 0 };
+    house_open(&h, NULL);
+    seen_init(&s);
+    struct job *j = chat_job(&s, "hello");
+    CHECK(expert_submit(router_expert(h.router, ROUTE_FAST), j, &err), "%s", err.text);
+    job_cancel(j);
+    seen_wait(&s);
+    CHECK(s.err.code == ERR_CANCELLED && s.n_finals == 1, "%s", s.err.text);
+    job_unref(j);
+    house_close(&h);
+}
+
+TEST(a_slow_reader_holds_the_expert)
+{
+    struct house h = { .n = 1, .fakes = { fake_new("one", "w", 8) } };
+    struct seen s;
+    struct err err = { 0 };
+    house_open(&h, NULL);
+    seen_init(&s);
+    struct job *j = chat_job(&s, "hello");
+    job_hold(j, true);
+    CHECK(expert_submit(router_expert(h.router, ROUTE_FAST), j, &err), "%s", err.text);
+    while (h.fakes[0]->n_held == 0)
+        fake_nap(1000);
+    CHECK(s.n_text == 0, "%s", s.text);
+    job_hold(j, false);
+    seen_wait(&s);
+    CHECK(strcmp(s.text, words_one) == 0, "%s", s.text);
+    job_unref(j);
+    house_close(&h);
+}
+
+TEST(stopping_ends_what_runs_and_refuses_what_comes)
+{
+    struct house h = { .n = 1, .fakes = { fake_new("one", "h", 8) } };
+    struct seen s;
+    struct err err = { 0 };
+    house_open(&h, NULL);
+    seen_init(&s);
+    struct job *j = chat_job(&s, "hello");
+    CHECK(expert_submit(router_expert(h.router, ROUTE_FAST), j, &err), "%s", err.text);
+    expert_stop(router_expert(h.router, ROUTE_FAST), 0);
+    CHECK(s.n_finals == 1 && s.err.code == ERR_BUSY, "%s", s.err.text);
+    CHECK(!expert_submit(router_expert(h.router, ROUTE_FAST), j, &err) && err.code == ERR_BUSY, "%s", err.text);
+    job_unref(j);
+    house_close(&h);
+}
+
+TEST(who_hangs_is_left_for_another_and_may_not_speak_any_more)
+{
+    struct house h = { .n = 2, .fakes = { fake_new("one", "h", 8), fake_new("two", "w", 7) } };
+    const struct router_env env = { .care = { .hang_s = 0.05f, .hedge_s = -1 } };
+    struct seen s;
+    house_open(&h, &env);
+    seen_init(&s);
+    struct job *j = chat_job(&s, "What is the capital of France?");
+    CHECK(ask(&h, ROUTE_BEST, j, &s) && strcmp(s.text, words_two) == 0 && s.n_finals == 1, "%s %s", s.text, s.err.text);
+    CHECK(s.n_routed == 2 && strcmp(s.experts[0], "one") == 0 && strcmp(s.experts[1], "two") == 0, "%d", s.n_routed);
+    job_unref(j);
+    house_close(&h);
+    CHECK(s.n_after == 0, "%d events behind the end", s.n_after);
+}
+
+TEST(when_the_first_is_late_an_idle_one_is_asked_too_and_the_first_answer_wins)
+{
+    struct house h = { .n = 2, .fakes = { fake_new("one", "h", 8), fake_new("two", "w", 7) } };
+    const struct router_env env = { .care = { .hedge_s = 0.02f, .hedge_factor = 0.001f } };
+    struct seen s;
+    house_open(&h, &env);
+    seen_init(&s);
+    struct job *j = chat_job(&s, "What is the capital of France?");
+    CHECK(ask(&h, ROUTE_BEST, j, &s) && strcmp(s.text, words_two) == 0 && s.n_finals == 1, "%s %s", s.text, s.err.text);
+    job_unref(j);
+    struct router_figures f;
+    router_get_figures(h.router, &f);
+    CHECK(f.hedges == 1 && f.hedges_won == 1, "%d %d", (int)f.hedges, (int)f.hedges_won);
+    house_close(&h);
+    CHECK(h.n == 2 && s.n_after == 0, "%d", s.n_after);
+}
+
+TEST(what_is_private_goes_nowhere_else_whatever_fails)
+{
+    static const char *const texts[] = { "hello there", "my password: hunter2secret is not accepted, why?" };
+    for (int k = 0; k < 6; k++) {
+        struct house h = { .n = 3, .fakes = { fake_new("here", k & 1 ? "e" : "b", 3), fake_new("there", "w", 9), fake_new("lan", "w", 8) } };
+        h.fakes[1]->privacy = EXPERT_CLOUD;
+        h.fakes[2]->privacy = EXPERT_LAN;
+        struct seen s;
+        house_open(&h, NULL);
+        seen_init(&s);
+        struct job *j = chat_job(&s, texts[k / 4]);
+        if (k < 4)
+            j->wish.security = k < 2 ? WISH_LOCAL : WISH_LAN;
+        ask(&h, k < 2 ? ROUTE_BEST : ROUTE_BALANCED, j, &s);
+        CHECK(h.fakes[1]->n_asked == 0, "case %d went to the cloud", k);
+        CHECK(k >= 2 || h.fakes[2]->n_asked == 0, "case %d left this machine", k);
+        job_unref(j);
+        house_close(&h);
+    }
+}
+
+TEST(a_conversation_goes_on_where_its_beginning_is_in_the_cache)
+{
+    struct house h = { .n = 3, .fakes = { fake_new("one", "w", 7), fake_new("two", "w", 7), fake_new("three", "w", 7) } };
+    struct seen s;
+    char first[64] = "";
+    house_open(&h, NULL);
+    for (int turn = 0; turn < 4; turn++) {
+        seen_init(&s);
+        struct job *j = chat_job(&s, "Tell me about the history of Florence in the time of the Medici.");
+        json_t *messages = json_object_get(j->vars, "messages");
+        for (int k = 0; k < turn; k++) {
+            json_array_append_new(messages, json_pack("{s:s,s:s}", "role", "assistant", "content", "It was a city of bankers, painters and quarrels, and it is a long story."));
+            json_array_append_new(messages, json_pack("{s:s,s:s}", "role", "user", "content", "Go on, please."));
+        }
+        CHECK(ask(&h, ROUTE_FAST, j, &s), "%s", s.err.text);
+        if (turn == 0)
+            snprintf(first, sizeof(first), "%s", s.last_expert);
+        else
+            CHECK(strcmp(first, s.last_expert) == 0, "turn %d: %s, the first was %s", turn, s.last_expert, first);
+        job_unref(j);
+    }
+    CHECK(find(&h, first) != NULL, "%s", first);
+    house_close(&h);
+}
+
+TEST(embeddings_and_pictures_find_those_that_can)
+{
+    struct house h = { .n = 2, .fakes = { fake_new("one", "w", 7), fake_new("eye", "w", 5) } };
+    h.fakes[1]->tasks = EXPERT_DETECT;
+    struct seen s;
+    struct err err = { 0 };
+    house_open(&h, NULL);
+    seen_init(&s);
+    struct job *j = chat_job(&s, "");
+    json_decref(j->vars);
+    j->vars = NULL;
+    j->task = EXPERT_DETECT;
+    struct task_media *m = arena_alloc(j->arena, 1, sizeof(*m), &err);
+    *m = (struct task_media){ .form = MEDIA_ENCODED, .bytes = "\x89PNG\r\n\x1a\n", .n_bytes = 8 };
+    j->request.media = m;
+    j->request.n_media = 1;
+    CHECK(ask(&h, ROUTE_BALANCED, j, &s) && strcmp(s.last_expert, "eye") == 0 && strcmp(s.order, "RQST.") == 0, "%s %s", s.order, s.err.text);
+    job_unref(j);
+    seen_init(&s);
+    j = chat_job(&s, "");
+    json_decref(j->vars);
+    j->vars = NULL;
+    j->task = EXPERT_EMBED;
+    const struct job_input in[2] = { { .text = "a", .n_text = 1 }, { .text = "b", .n_text = 1 } };
+    j->inputs = in;
+    j->n_inputs = 2;
+    CHECK(ask(&h, ROUTE_BALANCED, j, &s) && strcmp(s.last_expert, "one") == 0 && strcmp(s.order, "RQSVV.") == 0, "%s %s", s.order, s.err.text);
+    job_unref(j);
+    house_close(&h);
+}
