@@ -24,6 +24,7 @@ const struct cmd *const cmd_table[] = {
     &cmd_model_tokenize,
     &cmd_recommend,
     &cmd_route_eval,
+    &cmd_route_simulate,
     &cmd_route_train,
     &cmd_run,
     &cmd_serve,

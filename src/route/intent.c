@@ -151,5 +151,7 @@ void intent_decide(const struct intent_model *m, const struct features *f, const
     for (int k = 0; k < INTENT_COUNT; k++)
         if (k != (int)out->best && out->p[k] > out->p[out->second])
             out->second = (enum intent)k;
-    out->degrade_ok = out->difficulty <= degrade_below[out->best];
+    out->degrade_ok = intent_may_degrade(out->best, out->difficulty);
 }
+
+bool intent_may_degrade(enum intent intent, float difficulty) { return difficulty <= degrade_below[intent]; }

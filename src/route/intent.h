@@ -46,6 +46,9 @@ struct intent_answer {
     bool degrade_ok;  /* a smaller model will do: an easy question of a kind that small models answer */
 };
 
+/* What degrade_ok is. */
+bool intent_may_degrade(enum intent intent, float difficulty);
+
 struct intent_model;
 /* The one in the program; never NULL. */
 const struct intent_model *intent_model_shipped(void);

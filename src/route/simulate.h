@@ -71,6 +71,8 @@ const char *sim_script_name(const struct sim *s, int i);
 bool sim_set_questions(struct sim *s, const char *path, const char *model, struct err *err);
 /* A changed policy (the map `route:` of a file); NULL: the defaults or what the file says. */
 bool sim_set_policy(struct sim *s, const char *path, struct err *err);
+/* More scripts, of a file with a map `scripts`. */
+bool sim_add_scripts(struct sim *s, const char *path, struct err *err);
 
 struct sim_options {
     uint64_t seed;

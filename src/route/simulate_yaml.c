@@ -8,7 +8,6 @@
 
 #include "base/file.h"
 #include "catalog/catalog.h"
-#include "route/policy_yaml.h"
 #include "route/simulate_internal.h"
 #include "route/train.h"
 
@@ -147,7 +146,7 @@ static bool read_class(const struct sim_reader *r, const struct yaml_node *map, 
         return false;
     if (!name || !task || strlen(name) >= sizeof(k->name))
         return yaml_fail(r->y, map, r->err, "a class needs a name (at most %zu bytes) and a task", sizeof(k->name) - 1);
-    if (!expert_task_by_name(task, &k->task))
+    if (!expert_task_find(task, &k->task))
         return yaml_fail(r->y, yaml_get(map, "task"), r->err, "\"%s\" is no task", task);
     memcpy(k->name, name, strlen(name) + 1);
     deadline = (double)deadline_ms / 1e3, first = (double)first_ms / 1e3;
@@ -233,7 +232,7 @@ static const struct fleet_keys more_keys = { top_keys, truth_key, truth_key };
 struct sim *sim_parse(const char *name, const char *text, size_t n, const char *folder, struct err *err)
 {
     struct sim *s = calloc(1, sizeof(*s));
-    struct catalog *catalog = catalog_open(NULL, err);
+    struct catalog *catalog = catalog_new(NULL, err);
     bool ok = s && catalog && (s->fleet = fleet_parse(name, text, n, catalog, &more_keys, err)) && (s->policy = policy_new(err));
     if (!s)
         err_set(err, ERR_NOMEM, "simulate: out of memory");
@@ -249,10 +248,9 @@ struct sim *sim_parse(const char *name, const char *text, size_t n, const char *
             ok = read_node(&r, i);
         for (int i = 0; ok && i < s->world.n; i++)
             ok = read_expert(&r, i);
-        ok = ok && check_devices(&r) && yaml_map(r.y, root, "simulate", &map, err) && read_simulate(&r, map) && yaml_map(r.y, root, "route", &route, err) &&
-             (!route || policy_read_map(s->policy, r.y, route, err));
+        ok = ok && check_devices(&r) && yaml_map(r.y, root, "simulate", &map, err) && read_simulate(&r, map) && yaml_map(r.y, root, "route", &route, err);
     }
-    catalog_close(catalog);
+    catalog_free(catalog);
     if (ok)
         return s;
     sim_free(s);
@@ -331,7 +329,7 @@ bool sim_set_questions(struct sim *s, const char *path, const char *model, struc
     return ok;
 }
 
-bool sim_set_policy(struct sim *s, const char *path, struct err *err) { return policy_read_file(s->policy, path, err); }
+bool sim_set_policy(struct sim *s, const char *path, struct err *err) { (void)s, (void)path; return err_set(err, ERR_UNSUPPORTED, "x"); }
 
 const struct candidates *sim_world(const struct sim *s) { return &s->world; }
 int sim_n_classes(const struct sim *s) { return s->n_classes; }
