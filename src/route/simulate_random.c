@@ -32,8 +32,7 @@ void sim_random(uint64_t seed, struct buf *out)
     struct rng r;
     enum { NODES_MAX = 8, TEXTS = sizeof(texts) / sizeof(texts[0]) };
     int kind[NODES_MAX] = { 0 };
-    double per_s = 0;
-    int has_text = 0;
+    double text_s = 0, eyes_s = 1 / .04, ears_s = 1 / .6; /* answers a second that all together could give */
     rng_seed(&r, seed * 0x9e3779b97f4a7c15u + 77);
     for (int i = 0; i < 4; i++)
         rng_u64(&r);
@@ -48,7 +47,7 @@ void sim_random(uint64_t seed, struct buf *out)
     buf_printf(out, "experts:\n");
     for (int i = 0; i < n; i++) {
         const struct kind *k = &kinds[kind[i]];
-        double left_gb = k->memory_gb - .5;
+        double left_gb = k->memory_gb - .5, best_s = 0;
         const int most = 1 + pick(&r, 3);
         for (int m = 0, begin = pick(&r, TEXTS); m < TEXTS && most > 0; m++) {
             const struct text *t = &texts[(begin + m) % TEXTS];
@@ -56,38 +55,56 @@ void sim_random(uint64_t seed, struct buf *out)
             if (gb > left_gb || rng_f64(&r) < .4)
                 continue;
             const double decode = k->read_gb_s * .7 / (t->b * 4.85 / 8), prefill = decode * k->prefill;
+            if (decode < 3) /* nobody would wait for it */
+                continue;
             const int parallel = kind[i] >= 3 ? 1 + pick(&r, 4) : 1 + pick(&r, 2);
             left_gb -= gb;
             buf_printf(out, "  - {name: %s, node: %s-%d, task: chat, params_b: %.1f, bits: 4.85, quality: %.1f, ctx: 8192, tools: true, decode_tok_s: %.2f, prefill_tok_s: %.1f, load: %.1fs, "
                             "parallel: %d, truth: {mmlu: %.1f, speed: %.2f, watts: %.2f, gain: %.1f, device: %s}}\n",
                        t->name, k->word, i, t->b, fmax(1, 6 + (t->mmlu - 68) / 4.1), decode, prefill, .5 + t->b * .6, parallel, t->mmlu + between(&r, -2, 2), error,
                        exp(between(&r, -.2, .2)), 1 + (parallel - 1) * between(&r, .3, .7), kind[i] == 0 || kind[i] == 2 ? "cpu" : "gpu");
-            per_s += error * decode / 170;
-            has_text++;
+            best_s = fmax(best_s, error / (170 / decode + 250 / prefill));
         }
-        if (rng_f64(&r) < .6)
+        text_s += best_s;
+        if (rng_f64(&r) < .6) {
+            const double item_s = (2000 / k->read_gb_s * between(&r, .7, 1.4) + 5) / 1e3;
+            eyes_s += 1 / item_s;
             buf_printf(out, "  - {name: eyes-%d, node: %s-%d, task: detect, quality: %d, item: %.0fms, load: 1s, truth: {accuracy: %.2f, speed: %.2f, device: %s}}\n", i, k->word, i,
-                       4 + pick(&r, 3), 2000 / k->read_gb_s * between(&r, .7, 1.4) + 5, between(&r, .84, .92), exp(between(&r, -.3, .3)), kind[i] == 0 || kind[i] == 2 ? "cpu" : "gpu");
-        if (rng_f64(&r) < .5)
+                       4 + pick(&r, 3), 1e3 * item_s, between(&r, .84, .92), exp(between(&r, -.3, .3)), kind[i] == 0 || kind[i] == 2 ? "cpu" : "gpu");
+        }
+        if (rng_f64(&r) < .5) {
+            const double sound_s = 4 / k->read_gb_s * between(&r, .7, 1.4);
+            ears_s += 1 / (6 * sound_s);
             buf_printf(out, "  - {name: ears-%d, node: %s-%d, task: transcribe, quality: 5, sound_s_s: %.3f, load: 1s, truth: {accuracy: %.2f, speed: %.2f, device: %s}}\n", i, k->word, i,
-                       4 / k->read_gb_s * between(&r, .7, 1.4), between(&r, .88, .94), exp(between(&r, -.3, .3)), kind[i] == 0 || kind[i] == 2 ? "cpu" : "gpu");
+                       sound_s, between(&r, .88, .94), exp(between(&r, -.3, .3)), kind[i] == 0 || kind[i] == 2 ? "cpu" : "gpu");
+        }
     }
     /* the first one can do everything */
     const struct kind *k = &kinds[kind[0]];
     buf_printf(out, "  - {name: eyes, node: %s-0, task: detect, quality: 5, item: 40ms, load: 1s, truth: {accuracy: 0.88}}\n", k->word);
     buf_printf(out, "  - {name: ears, node: %s-0, task: transcribe, quality: 5, sound_s_s: 0.1, load: 1s, truth: {accuracy: 0.91}}\n", k->word);
-    if (!has_text) {
+    if (!(text_s > 0)) {
         buf_printf(out, "  - {name: m3, node: %s-0, task: chat, params_b: 3.1, bits: 4.85, quality: 5.4, ctx: 8192, tools: true, decode_tok_s: %.2f, prefill_tok_s: 200, load: 2s, truth: {mmlu: 65.5}}\n",
                    k->word, k->read_gb_s * .7 / 1.9);
-        per_s = k->read_gb_s * .7 / 1.9 / 170;
+        text_s = 1 / (170 / (k->read_gb_s * .7 / 1.9) + 250. / 200);
     }
     static const char *const processes[] = { "poisson", "bursts", "diurnal" };
-    buf_printf(out, "simulate:\n  requests: 10000\n  arrivals: {process: %s, per_s: %.5f, factor: 3, every: 10m, for: 1m}\n  workload:\n", processes[pick(&r, 3)],
-               per_s / has_text * between(&r, .2, .6) / .6);
-    buf_printf(out, "    - {name: chat, share: %.0f, task: chat, intent: chat, prompt_tok: 60, gen_tok: 150, max_gen_tok: 800, turns: 3}\n", between(&r, 30, 50));
-    buf_printf(out, "    - {name: code, share: %.0f, task: chat, intent: code, prompt_tok: 200, gen_tok: 350, max_gen_tok: 1200}\n", between(&r, 2, 8));
-    buf_printf(out, "    - {name: summarize, share: %.0f, task: chat, intent: summarize, prompt_tok: 900, gen_tok: 120, max_gen_tok: 400}\n", between(&r, 3, 10));
-    buf_printf(out, "    - {name: tools, share: %.0f, task: chat, intent: tool-use, prompt_tok: 30, context_tok: 300, gen_tok: 50, max_gen_tok: 200, tools: true}\n", between(&r, 5, 15));
-    buf_printf(out, "    - {name: camera, share: %.0f, task: detect, items: 1, bytes: 200 kB}\n", between(&r, 10, 30));
-    buf_printf(out, "    - {name: speech, share: %.0f, task: transcribe, sound: 6, bytes: 190 kB}\n", between(&r, 5, 15));
+    static const char *const classes[] = {
+        "name: chat, task: chat, intent: chat, prompt_tok: 60, gen_tok: 150, max_gen_tok: 800, turns: 3",
+        "name: code, task: chat, intent: code, prompt_tok: 200, gen_tok: 350, max_gen_tok: 1200",
+        "name: summarize, task: chat, intent: summarize, prompt_tok: 900, gen_tok: 120, max_gen_tok: 400",
+        "name: tools, task: chat, intent: tool-use, prompt_tok: 30, context_tok: 300, gen_tok: 50, max_gen_tok: 200, tools: true",
+        "name: camera, task: detect, items: 1, bytes: 200 kB",
+        "name: speech, task: transcribe, sound: 6, bytes: 190 kB",
+    };
+    enum { CLASSES = sizeof(classes) / sizeof(classes[0]), TEXT_CLASSES = 4 };
+    const double share[CLASSES] = { between(&r, 30, 50), between(&r, 2, 8), between(&r, 3, 10), between(&r, 5, 15), between(&r, 10, 30), between(&r, 5, 15) };
+    double sum = 0, text = 0;
+    for (int i = 0; i < CLASSES; i++)
+        sum += share[i], text += i < TEXT_CLASSES ? share[i] : 0;
+    /* a tenth to a half of what the scarcest kind of expert can give */
+    const double most = fmin(text_s / (text / sum), fmin(eyes_s / (share[4] / sum), ears_s / (share[5] / sum)));
+    buf_printf(out, "simulate:\n  requests: 10000\n  arrivals: {process: %s, per_s: %.5f, factor: 3, every: 10m, for: 1m}\n  workload:\n", processes[pick(&r, 3)], most * between(&r, .1, .5));
+    for (int i = 0; i < CLASSES; i++)
+        buf_printf(out, "    - {%s, share: %.0f}\n", classes[i], share[i]);
 }
