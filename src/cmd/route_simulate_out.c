@@ -48,8 +48,8 @@ static bool put_policies(const struct rehearsal *r, FILE *to, struct err *err)
 {
     struct out_table t;
     char a[24];
-    out_table_init(&t, (const struct out_column[]){ { "policy", OUT_SHRINK }, { "right", OUT_RIGHT }, { "first p50", OUT_RIGHT }, { "all p50", OUT_RIGHT }, { "p95", OUT_RIGHT }, { "p99", OUT_RIGHT },
-                                                    { "work", OUT_RIGHT }, { "+ idle", OUT_RIGHT }, { "missed", OUT_RIGHT }, { "failed", OUT_RIGHT } }, 10);
+    out_table_init(&t, (const struct out_column[]){ { "policy", OUT_SHRINK }, { "right", OUT_RIGHT }, { "first", OUT_RIGHT }, { "all", OUT_RIGHT }, { "all p95", OUT_RIGHT },
+                                                    { "work", OUT_RIGHT }, { "+ idle", OUT_RIGHT }, { "missed", OUT_RIGHT }, { "failed", OUT_RIGHT } }, 9);
     for (int i = 0; i < r->n; i++) {
         const struct sim_figures *f = r->figures[i];
         out_row(&t);
@@ -60,7 +60,6 @@ static bool put_policies(const struct rehearsal *r, FILE *to, struct err *err)
         out_cell(&t, "%s", duration(sim_hist_at(&f->ttft, .5), a));
         out_cell(&t, "%s", duration(sim_hist_at(&f->total, .5), a));
         out_cell(&t, "%s", duration(sim_hist_at(&f->total, .95), a));
-        out_cell(&t, "%s", duration(sim_hist_at(&f->total, .99), a));
         out_cell(&t, "%s", energy(f->work_joules, a));
         out_cell(&t, "%s", energy(total_joules(f), a));
         out_cell(&t, "%.1f %%", 100.0 * (double)f->n_missed / (double)f->n_in);

@@ -69,8 +69,6 @@ const char *sim_script_name(const struct sim *s, int i);
 /* Lines with outcomes of a weak and a strong model (corpus/difficulty), read by the router as text: instead of the shipped table.
  * model: a file of `tutti route train`; NULL: the shipped one. */
 bool sim_set_questions(struct sim *s, const char *path, const char *model, struct err *err);
-/* A changed policy (the map `route:` of a file); NULL: the defaults or what the file says. */
-bool sim_set_policy(struct sim *s, const char *path, struct err *err);
 /* More scripts, of a file with a map `scripts`. */
 bool sim_add_scripts(struct sim *s, const char *path, struct err *err);
 
@@ -106,7 +104,7 @@ struct sim_figures {
     uint64_t n_in, n_done, n_failed[SIM_FAIL_COUNT];
     uint64_t n_right;            /* of those done; the rest counts as wrong: quality = n_right / n_in */
     uint64_t n_missed;           /* done after the time that was asked for (objective or deadline), or failed */
-    uint64_t n_retried, n_promoted, n_loads, n_degraded;
+    uint64_t n_retried, n_promoted, n_loads, n_degraded, n_transitions;
     uint64_t n_unjust;           /* failed although an able expert had a free place long enough: must be 0 */
     uint64_t n_flight_most;
     struct sim_hist ttft, total;

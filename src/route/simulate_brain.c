@@ -1,18 +1,24 @@
-/* route/simulate_brain.c - what the production router has beyond the policy, in a simulation: corrections and the bandit.
+/* route/simulate_brain.c - what the production router has beyond the policy, in a simulation: corrections, bandit, governors.
  *
  * For:     simulate.c; rivals have none of it.
- * Rule:    learns from what a router sees (times, tokens, failures, checks), never from the hidden truth.
+ * Rule:    learns from what a router sees (times, tokens, failures, checks), never from the hidden truth.  Every machine of the house
+ *          has a governor of its own, which turns once a second of virtual time.
  */
 #include <stdlib.h>
 #include <string.h>
 
+#include "catalog/catalog.h"
 #include "route/bandit.h"
+#include "route/governor.h"
 #include "route/predict.h"
 #include "route/simulate_internal.h"
 
 struct sim_brain {
     struct predictor *predictor;
     struct bandit *bandit;
+    struct ladders *ladders;
+    struct governor governors[ROUTE_NODES_MAX];
+    struct governor_input inputs[ROUTE_NODES_MAX]; /* counts since the last tick */
 };
 
 static const float exploration = .05f; /* bandit.h: a careful start */
@@ -20,14 +26,17 @@ static const float exploration = .05f; /* bandit.h: a careful start */
 struct sim_brain *sim_brain_new(const struct sim *s, uint64_t seed, struct err *err)
 {
     struct sim_brain *b = calloc(1, sizeof(*b));
-    (void)s;
+    struct catalog *catalog = catalog_new(NULL, err);
+    bool ok = b && catalog && (b->predictor = predictor_new(err)) && (b->bandit = bandit_new(seed, exploration, err)) && (b->ladders = ladders_new(catalog, err));
     if (!b)
-        return err_null(err, ERR_NOMEM, "simulate: out of memory");
-    if (!(b->predictor = predictor_new(err)) || !(b->bandit = bandit_new(seed, exploration, err))) {
-        sim_brain_free(b);
-        return NULL;
-    }
-    return b;
+        err_set(err, ERR_NOMEM, "simulate: out of memory");
+    for (int n = 0; ok && n < s->world.n_nodes; n++)
+        governor_init(&b->governors[n], b->ladders);
+    catalog_free(catalog);
+    if (ok)
+        return b;
+    sim_brain_free(b);
+    return NULL;
 }
 
 void sim_brain_free(struct sim_brain *b)
@@ -36,42 +45,108 @@ void sim_brain_free(struct sim_brain *b)
         return;
     predictor_free(b->predictor);
     bandit_free(b->bandit);
+    ladders_free(b->ladders);
     free(b);
 }
 
 const struct predictor *sim_brain_predictor(const struct sim_brain *b) { return b ? b->predictor : NULL; }
 const struct bandit *sim_brain_bandit(const struct sim_brain *b) { return b ? b->bandit : NULL; }
 
-void sim_brain_tick(struct sim_engine *e) { (void)e; }
+void sim_brain_place(struct sim_engine *e)
+{
+    for (int c = 0; e->brain && c < e->world.n; c++)
+        ladder_place(e->brain->ladders, &e->nodes_seen[e->seen[c].node], &e->seen[c]);
+}
+
+/* ---- governing ---- */
+
+static bool has_governor(const struct sim_engine *e, int n) { return e->brain && e->world.nodes[n].distance != EXPERT_CLOUD; }
 
 float sim_brain_share(const struct sim_engine *e, int c, bool of_batch)
 {
-    (void)e, (void)c, (void)of_batch;
-    return 1;
+    const struct candidate *k = &e->world.list[c];
+    if (!has_governor(e, k->node))
+        return 1;
+    const struct governor_limits *l = &e->brain->governors[k->node].now[k->cls];
+    return of_batch ? l->batch : l->threads;
 }
+
+static void read_sensors(const struct sim_engine *e, int n, struct telemetry *t)
+{
+    const struct route_node *seen = &e->nodes_seen[n];
+    const float total = (float)e->s->nodes[n].memory_bytes;
+    *t = (struct telemetry){ .temperature_c = seen->temperature_c, .limit_c = NAN, .critical_c = NAN, .headroom_c = seen->headroom_c, .power_w = seen->power_w,
+                             .power_limit_w = NAN, .battery_frac = seen->battery_frac, .battery_w = NAN, .on_battery = seen->on_battery, .memory_total_bytes = isinf(total) ? NAN : total,
+                             .memory_free_bytes = isinf(total) ? NAN : seen->memory_free_bytes, .pressure_frac = NAN, .stall_frac = NAN, .busy_frac = NAN, .cpu_pressure_frac = NAN,
+                             .gpu_temperature_c = NAN, .gpu_headroom_c = NAN, .gpu_busy_frac = NAN, .gpu_memory_total_bytes = NAN, .gpu_memory_free_bytes = NAN,
+                             .slow = seen->is_throttled ? TELEMETRY_SLOW_HEAT : 0 };
+}
+
+void sim_brain_tick(struct sim_engine *e)
+{
+    struct governor_transition moved[GOVERNOR_TRANSITIONS_MAX];
+    struct telemetry t;
+    const uint64_t now_ns = 1 + (uint64_t)(e->now_s * 1e9);
+    for (int n = 0; n < e->world.n_nodes; n++) {
+        if (!has_governor(e, n) || e->nodes[n].down)
+            continue;
+        struct governor *g = &e->brain->governors[n];
+        struct governor_input *in = &e->brain->inputs[n];
+        read_sensors(e, n, &t);
+        in->now = &t;
+        e->f->n_transitions += (uint64_t)governor_step(g, in, now_ns, moved);
+        memset(in, 0, sizeof(*in));
+        const bool was_throttled = e->nodes_seen[n].is_throttled;
+        governor_to_node(g, &e->nodes_seen[n]);
+        e->nodes_seen[n].is_throttled |= was_throttled;
+        for (int c = 0; c < e->world.n; c++)
+            if (e->world.list[c].node == n)
+                e->seen[c].n_ctx = (int)((float)e->s->world.list[c].n_ctx * g->now[e->seen[c].cls].context);
+    }
+}
+
+/* ---- learning ---- */
 
 /* As trip.c does: what is left over after queue and loading, and the rest as if it had said as much as was expected. */
-void sim_brain_seen(struct sim_engine *e, const struct sim_flight *q, bool was_rejected)
+static void correct(struct sim_engine *e, const struct sim_flight *q)
 {
-    struct sim_brain *b = e->brain;
+    struct predictor *p = e->brain->predictor;
     const struct route_guess *g = &q->guess;
     const int slot = e->seen[q->c].slot;
-    struct bandit_context context;
-    if (!b)
-        return;
-    const double rtt_s = (double)e->world.nodes[e->world.list[q->c].node].rtt_s;
+    const bool is_text = e->s->classes[q->a.cls].is_text;
     const double said = q->a.truth.gen_tok, expected = (double)q->a.rq.gen_tok;
-    const double share = e->s->classes[q->a.cls].is_text && said > 8 && expected > 1 ? (expected - 1) / (said - 1) : 1;
-    const double rest_s = (e->now_s - q->first_s) * share;
-    predictor_observe(b->predictor, slot, PREDICT_TTFT, g->ttft_s - g->queue_s - g->load_s, (float)(q->first_s - q->begun_s + rtt_s));
-    if (said > 8 || !e->s->classes[q->a.cls].is_text)
-        predictor_observe(b->predictor, slot, PREDICT_DECODE, g->total_s - g->ttft_s, (float)rest_s);
-    const float busy_s = g->busy_s - g->load_s;
-    if (busy_s > 0)
-        predictor_observe(b->predictor, slot, PREDICT_JOULES, g->joules * busy_s / g->busy_s, (float)(q->attempt_joules * (share * (e->now_s - q->first_s) + q->first_s - q->begun_s) / (e->now_s - q->begun_s)));
-    bandit_context_of(&q->a.rq, &context);
-    if (q->is_checked) /* the only outcome that says something of the answer */
-        bandit_observe(b->bandit, slot, &context, was_rejected ? 0 : 1, g->p_good);
+    const double share = is_text && said > 8 && expected > 1 ? (expected - 1) / (said - 1) : 1;
+    const double first_s = q->first_s - q->begun_s, rest_s = e->now_s - q->first_s, link_s = q->arrived_s - q->sent_s + (double)e->world.nodes[e->seen[q->c].node].rtt_s / 2;
+    predictor_observe(p, slot, PREDICT_TTFT, g->ttft_s - g->queue_s - g->load_s, (float)(first_s + link_s));
+    if (said > 8 || !is_text)
+        predictor_observe(p, slot, PREDICT_DECODE, g->total_s - g->ttft_s, (float)(rest_s * share));
+    if (g->busy_s > g->load_s && first_s + rest_s > 0) /* metered: what loading took apart, and as long as was expected */
+        predictor_observe(p, slot, PREDICT_JOULES, g->joules * (g->busy_s - g->load_s) / g->busy_s, (float)(q->attempt_joules * (first_s + rest_s * share) / (first_s + rest_s)));
 }
 
-void sim_brain_broke(struct sim_engine *e, int c) { (void)e, (void)c; }
+void sim_brain_seen(struct sim_engine *e, const struct sim_flight *q, bool was_rejected)
+{
+    if (!e->brain)
+        return;
+    const struct expert_wish *w = &e->s->classes[q->a.cls].wish;
+    struct governor_input *in = &e->brain->inputs[e->seen[q->c].node];
+    struct bandit_context context;
+    correct(e, q);
+    if (w->deadline_s > 0) {
+        in->cls[e->seen[q->c].cls].n_done++;
+        in->cls[e->seen[q->c].cls].n_late += e->now_s - q->a.at_s > (double)w->deadline_s;
+    }
+    if (!q->is_checked)
+        return;
+    bandit_context_of(&q->a.rq, &context);
+    bandit_observe(e->brain->bandit, e->seen[q->c].slot, &context, was_rejected ? 0 : 1, q->guess.p_good);
+}
+
+void sim_brain_late(struct sim_engine *e, const struct sim_flight *q)
+{
+    if (!e->brain)
+        return;
+    struct governor_input *in = &e->brain->inputs[e->seen[q->c].node];
+    in->cls[e->seen[q->c].cls].n_done++;
+    in->cls[e->seen[q->c].cls].n_late++;
+}

@@ -14,7 +14,7 @@
 #include "route/policy.h"
 #include "route/simulate.h"
 
-enum { SIM_DEVICES_MAX = 128, SIM_ACTIVE_MAX = 64, SIM_SESSIONS = 64, SIM_FLOODS_MAX = 64, SIM_TRIED_WORDS = ROUTE_CANDIDATES_MAX / 64 };
+enum { SIM_TRIES_MAX = 4 /* as router.h */, SIM_DEVICES_MAX = 128, SIM_ACTIVE_MAX = 64, SIM_SESSIONS = 64, SIM_FLOODS_MAX = 64, SIM_TRIED_WORDS = ROUTE_CANDIDATES_MAX / 64 };
 
 /* ---- the description ---- */
 
@@ -225,7 +225,7 @@ struct sim_flight { /* a request on its way */
     int next;                 /* in the queue of an expert, the parked ones, or the free places */
     int n_asked, n_promoted;
     uint64_t tried[SIM_TRIED_WORDS];
-    double sent_s, begun_s, first_s; /* of the attempt at hand */
+    double sent_s, arrived_s, begun_s, first_s; /* of the attempt at hand */
     double joules, attempt_joules, joules_from;
     float prefix_tok;
     bool is_checked, is_degraded;
@@ -276,9 +276,40 @@ double sim_busy_w(const struct sim_engine *e, int c); /* really, now */
 double sim_speed(const struct sim_engine *e, int c);  /* of its described one; throttling and sharing apart */
 int sim_places(const struct sim_engine *e, int c);    /* requests at a time, as the governor leaves them */
 
-/* simulate.c, for the world */
+/* simulate.c */
 bool sim_alarm(struct sim_engine *e, double at_s, enum sim_wake kind, int who, uint32_t gen);
+
+/* simulate_ask.c; i: a request, c: an expert, n: a node, d: a device, here and below */
+static inline const struct sim_class *sim_class_of(const struct sim_engine *e, const struct sim_flight *q) { return &e->s->classes[q->a.cls]; }
+void sim_take_in(struct sim_engine *e, const struct sim_arrival *a);
+void sim_dispatch(struct sim_engine *e, int i);          /* decides, sends; or parks, fails */
+void sim_finish(struct sim_engine *e, int i, int c, bool is_right);
+void sim_fail(struct sim_engine *e, int i, enum sim_failure why);
+void sim_unpark(struct sim_engine *e);                   /* those who wait for anybody are decided again */
+void sim_leave_parked(struct sim_engine *e, int i);
+
+/* simulate_work.c */
+void sim_see_expert(struct sim_engine *e, int c);        /* its queue as the router sees it */
+void sim_note_idle(struct sim_engine *e, int c);         /* after its queue changed */
+double sim_first_work(const struct sim_engine *e, const struct sim_flight *q, int c); /* seconds alone at the described speed */
+double sim_rest_work(const struct sim_engine *e, const struct sim_flight *q, int c);
+void sim_arrive(struct sim_engine *e, int i);            /* at the expert that it was sent to */
+void sim_start_next(struct sim_engine *e, int c);        /* loads, begins what waits as long as there are places */
+void sim_end_loading(struct sim_engine *e, int c);
+void sim_leave(struct sim_engine *e, int i);             /* takes it away from whoever has it */
+void sim_broke(struct sim_engine *e, int i);             /* the same, and it is noticed and decided again */
+void sim_device_turn(struct sim_engine *e, int d);       /* whoever is through there */
+double sim_bytes_in_use(const struct sim_engine *e, int n);
+bool sim_make_room(struct sim_engine *e, int n, double bytes);
+void sim_wake_loaders(struct sim_engine *e, int n);
+
+/* simulate_trouble.c */
 void sim_node_down(struct sim_engine *e, int n, unsigned why, bool is_down);
+void sim_notice(struct sim_engine *e, int c);
+void sim_happen(struct sim_engine *e, const struct sim_event *v, bool is_over);
+void sim_heat_turn(struct sim_engine *e, int n);         /* as hot, or cool again, as was reckoned */
+void sim_flap(struct sim_engine *e, int n);
+void sim_tick(struct sim_engine *e);
 
 /* simulate_rival.c */
 void sim_hist_add(struct sim_hist *h, double seconds);
@@ -291,7 +322,8 @@ const struct predictor *sim_brain_predictor(const struct sim_brain *b);
 const struct bandit *sim_brain_bandit(const struct sim_brain *b);
 void sim_brain_tick(struct sim_engine *e);  /* once a second */
 void sim_brain_seen(struct sim_engine *e, const struct sim_flight *q, bool was_rejected); /* an answer came: what is learned from it */
-void sim_brain_broke(struct sim_engine *e, int c); /* an expert broke under a request */
+void sim_brain_late(struct sim_engine *e, const struct sim_flight *q); /* its deadline passed in a queue or in work */
+void sim_brain_place(struct sim_engine *e); /* rungs of the ladders */
 float sim_brain_share(const struct sim_engine *e, int c, bool of_batch); /* what the governor leaves: threads, or requests at a time */
 
 /* simulate_script.c */
