@@ -187,7 +187,7 @@ TEST(a_lost_machine_costs_nothing_but_time_when_another_one_can)
     CHECK(f->last_fail_s < 1202 + 2 && f->last_done_s > 10000, "%g", f->last_fail_s);
     check_books(f, "gone");
     free(f);
-    f = run(s, SIM_OURS, (struct sim_options){ .seed = 1, .script = 2 });
+    f = run(s, SIM_OURS, (struct sim_options){ .seed = 1, .script = 2, .rate = 0.3f, .n_requests = 1000 });
     CHECK(n_failed(f) == 0 && f->nodes[1].up_s < 2000, "%llu failed, up %g s", (unsigned long long)n_failed(f), f->nodes[1].up_s);
     check_books(f, "empty");
     free(f);
