@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ALL = ROUTE_CLASS_COUNT, PATIENCE_MAX = 16 };
+enum { ALL = ROUTE_CLASS_COUNT, PATIENCE_MAX = 32 };
 #define SECONDS(n) ((uint64_t)(n) * 1000000000u)
-static const uint64_t MINUTE_NS = SECONDS(60), TAKEN_BACK_NS = SECONDS(600), FORGET_NS = SECONDS(1800);
+static const uint64_t MINUTE_NS = SECONDS(60), TAKEN_BACK_NS = SECONDS(600), FORGET_NS = SECONDS(3600), HOLD_MAX_NS = SECONDS(1920);
 static const float SMOOTH_S = 4, SLOPE_S = 12, ANSWERS_HALF_S = 30, ANSWERS_LEAST = 3, MEMORY_ENOUGH_BYTES = 8.0f * (1u << 30);
 
 static bool is_by_class(int cause) { return cause == GOVERNOR_DEADLINE || cause == GOVERNOR_FAULT; }
@@ -21,7 +21,7 @@ void governor_init(struct governor *g, const struct ladders *rules)
     for (int c = 0; c < GOVERNOR_CAUSE_COUNT; c++) {
         g->trend[c].v = NAN;
         for (int w = 0; w < GOVERNOR_LEVELS; w++)
-            g->levels[c][w].patience = 1, g->values[c][w] = NAN;
+            g->levels[c][w].patience = 1, g->levels[c][w].tried = g->levels[c][w].in_vain = g->values[c][w] = NAN;
     }
     for (int k = 0; k < ROUTE_CLASS_COUNT; k++)
         g->now[k].threads = g->now[k].batch = g->now[k].context = g->now[k].input = 1;
@@ -152,10 +152,14 @@ static bool wants(struct governor *g, int cause, int who, uint64_t now, struct w
     if (v > r->calm || is_over(l->down_ns, now, FORGET_NS))
         l->patience = 1;
     if (v < r->down) {
-        const float n = 1 + (r->more > 0 ? floorf((r->down - v) / r->more) : 0);
+        /* it can act again in a minute: half of what that will cost counts already, for two steps at most */
+        const float fall = who == ALL && g->trend[cause].per_s < 0 ? fminf(-g->trend[cause].per_s * 30, 2 * r->more) : 0;
+        const float n = 1 + (r->more > 0 ? floorf((r->down - v + fall) / r->more) : 0);
         w->is_urgent = v < r->urgent;
         w->to = (uint8_t)(w->is_urgent || n >= (float)(r->n_path - l->level) ? r->n_path : l->level + (int)n);
         l->good_ns = 0;
+        if (cause == GOVERNOR_FAULT && l->level == r->n_path)
+            g->has_fault[who] = false; /* there is nothing left to step down to */
         return w->to > l->level && (w->is_urgent || is_over(l->down_ns, now, MINUTE_NS));
     }
     if (v <= r->up) {
@@ -167,15 +171,19 @@ static bool wants(struct governor *g, int cause, int who, uint64_t now, struct w
     if (l->level == 0)
         return false;
     w->to--;
-    return now - l->good_ns >= (uint64_t)((double)r->hold_s * l->patience * 1e9) && is_over(l->up_ns, now, MINUTE_NS) && is_over(l->down_ns, now, MINUTE_NS);
+    const int patience = r->more > 0 && v > l->in_vain + r->more ? 1 : l->patience;
+    const uint64_t hold = (uint64_t)((double)r->hold_s * patience * 1e9);
+    return now - l->good_ns >= (hold < HOLD_MAX_NS ? hold : HOLD_MAX_NS) && is_over(l->up_ns, now, MINUTE_NS) && is_over(l->down_ns, now, MINUTE_NS);
 }
 
 static void take(struct governor *g, const struct wish *w, uint64_t now)
 {
     struct governor_level *l = &g->levels[w->cause][w->who];
     if (w->to > l->level) {
-        if (l->up_ns && now - l->up_ns < TAKEN_BACK_NS && l->patience < PATIENCE_MAX)
-            l->patience = (uint8_t)(2 * l->patience);
+        if (l->up_ns && now - l->up_ns < TAKEN_BACK_NS) {
+            l->patience = (uint8_t)(l->patience < PATIENCE_MAX ? 2 * l->patience : PATIENCE_MAX);
+            l->in_vain = l->tried;
+        }
         l->down_ns = now;
         if (w->cause == GOVERNOR_DEADLINE)
             g->n_done[w->who] = g->n_late[w->who] = 0; /* what came before says nothing about how it is now */
@@ -183,6 +191,7 @@ static void take(struct governor *g, const struct wish *w, uint64_t now)
             g->has_fault[w->who] = false;
     } else {
         l->up_ns = now;
+        l->tried = g->values[w->cause][w->who];
     }
     l->level = w->to;
 }

@@ -23,8 +23,8 @@
  *  - an emergency (value < urgent) does not wait for that minute; but also then a knob of a class moves at most once in each direction
  *    in a minute: those that have just moved follow when theirs is over, all others go at once.
  *  - a step up comes at the earliest a minute after the last step down.  When a step up had to be taken back within ten minutes the
- *    patience of that cause doubles (to sixteen times at most), so that a load that the machine cannot bear does not make it swing; it is forgotten
- *    as soon as the value is above `calm`, or after half an hour without a step down.
+ *    patience of that cause doubles (to 32 minutes at most), so that a load that the machine cannot bear does not make it swing; it does not
+ *    count when the value is better than it was then (by `more`), and is forgotten in `calm` or after an hour without a step down.
  *  - in calm it comes back to full service, a step a minute after hold_s.
  *  - a value that is not known (NAN) is no reason to step down, and lets the cause step up.
  */
@@ -75,9 +75,10 @@ struct governor {
     const struct ladders *rules;     /* borrowed */
     struct governor_level {
         uint8_t level;
-        uint8_t patience;            /* 1, 2, 4, 8, 16 */
+        uint8_t patience;            /* 1, 2, 4, 8, 16, 32 */
         uint64_t down_ns, up_ns;     /* last step; 0: none yet */
         uint64_t good_ns;            /* value has been above `up` since; 0: it is not */
+        float tried, in_vain;        /* value at the last step up; at the last one that had to be taken back; NAN */
     } levels[GOVERNOR_CAUSE_COUNT][GOVERNOR_LEVELS];
     uint64_t down_ns, up_ns;         /* last transition */
     struct { uint64_t down_ns, up_ns; } moved[ROUTE_CLASS_COUNT][ROUTE_KNOB_COUNT];
