@@ -3,8 +3,12 @@
 
 #include <math.h>
 
-/* tools/fit-quality.py writes these lines' figures. */
-static const float STEEP = .55f, EASIEST = 2.6f, SPAN = 3.9f;
+/* What tier 6 loses against tier 9 at difficulty 0, .1, .. 1: GPT-4 less Mixtral-8x7B on ../shared/corpus/difficulty (11,218 questions, scored by
+ * models that had not seen them), with the quarter taken out that guessing gets, smoothed to rise; docs/routing.md has the counts.  Where
+ * neither gains (below .2) a little is kept, so that a smaller model is never taken to be as good. */
+static const float loss_knots[] = { .03f, .03f, .04f, .075f, .10f, .12f, .137f, .15f, .17f, .25f, .40f };
+enum { KNOTS = sizeof(loss_knots) / sizeof(loss_knots[0]) };
+static const float TOP_P = .86f, LEAST_P = .05f, MOST_P = .98f; /* TOP_P: the strong one in the middle of the range */
 
 /* How an intent's questions compare with the multiple choice that was fitted: need moves with d' = d * scale + shift.  Set by hand: talk,
  * summaries and classes are done well by small models, code and proofs are not; no outcomes of ours say it better yet (the bandit learns). */
@@ -18,7 +22,20 @@ static const struct {
 
 static float clamp(float v, float low, float high) { return v < low ? low : v > high ? high : v; }
 
-static float chance(float tier, float d) { return 1 / (1 + expf(-STEEP * (tier - (EASIEST + SPAN * d)))); }
+/* In units of what tier 6 loses against 9: the smaller, the steeper (Qwen2.5 of 0.5 to 72 billion weights on MMLU). */
+static float loss_of_tier(float tier)
+{
+    const float u = (9 - tier) / 3;
+    return u + .3f * u * (u - 1);
+}
+
+static float chance(float tier, float d)
+{
+    const float at = clamp(d, 0, 1) * (KNOTS - 1);
+    const int low = at < KNOTS - 2 ? (int)at : KNOTS - 2;
+    const float loss = loss_knots[low] + (at - (float)low) * (loss_knots[low + 1] - loss_knots[low]);
+    return clamp(tier > 9 ? TOP_P + .02f * (tier - 9) : TOP_P - loss * loss_of_tier(tier), LEAST_P, MOST_P);
+}
 
 void quality_fill(struct quality_table *t)
 {

@@ -3,8 +3,9 @@
  * For:     policy.c (the term `quality`, small-first, the threshold for "difficult"), fleet.c and live.c (tiers of models).
  * Callers: route/, cmd/.
  * Touches: nothing.  Thread: any.
- * Rule:    p = 1 / (1 + e^-(STEEP (tier - need))), need = EASIEST + SPAN d', d' = d scaled and shifted by intent, 0..1.  A better tier or an
- *          easier question never has a lower chance.  Fitted by tools/fit-quality.py on ../shared/corpus/difficulty (docs/routing.md).
+ * Rule:    p = .86 - LOSS(d') (u + .3 u (u - 1)), u = (9 - tier) / 3, within .05 and .98; d' = d scaled and shifted by intent, 0..1.  LOSS rises
+ *          with d (a table, measured on ../shared/corpus/difficulty: docs/routing.md).  A better tier never has a lower chance, an easier
+ *          question neither.
  *          Tiers run from 0 to 10: 5 is a good model of 8 billion weights, 6 Mixtral-8x7B, 9 GPT-4; 0 is not known and counts as 4.
  */
 #ifndef TUTTI_ROUTE_QUALITY_H
@@ -13,7 +14,7 @@
 #include "route/intent.h"
 
 enum { QUALITY_TIERS = 41, QUALITY_STEPS = 33 };
-struct quality_table { /* so that a decision calls no exp() */
+struct quality_table { /* so that a candidate is one look-up */
     float p[QUALITY_STEPS][QUALITY_TIERS]; /* [difficulty 0..1][tier in quarters] */
 };
 void quality_fill(struct quality_table *t);
