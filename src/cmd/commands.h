@@ -22,6 +22,7 @@ extern const struct cmd cmd_model_render; /* model_render.c */
 extern const struct cmd cmd_model_show; /* model_show.c */
 extern const struct cmd cmd_model_tokenize; /* model_tokenize.c */
 extern const struct cmd cmd_recommend; /* recommend.c */
+extern const struct cmd cmd_route; /* route.c */
 extern const struct cmd cmd_route_eval; /* route_eval.c */
 extern const struct cmd cmd_route_simulate; /* route_simulate.c */
 extern const struct cmd cmd_route_train; /* route_train.c */

@@ -5,11 +5,14 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "catalog/catalog.h"
 #include "cmd/cmd.h"
 #include "cmd/commands.h"
 #include "page/chart.h"
 #include "route/features.h"
+#include "route/fleet.h"
 #include "route/intent.h"
+#include "route/predict.h"
 #include "route/train.h"
 
 enum { N_BINS = 15, CURVE_POINTS = 101, SVG_BYTES_MAX = 1 << 20 };
@@ -25,11 +28,23 @@ struct tally {
     double weak, strong;            /* share of questions answered */
 };
 
-static void decide(const struct intent_model *m, const struct train_line *l, struct intent_answer *a)
+/* Among whom is decided: the shipped fleet of 50. */
+struct router {
+    const struct intent_model *m;
+    struct candidates world;
+    const struct policy *policy;
+};
+
+/* All three stages. */
+static void decide(const struct router *r, const struct train_line *l, struct intent_answer *a)
 {
+    static struct route_decision decision;
+    struct route_request rq;
     struct features f;
     features_read(&(struct features_in){ .text = l->text, .n_bytes = l->n_bytes }, &f);
-    intent_decide(m, &f, l->text, l->n_bytes, a);
+    intent_decide(r->m, &f, l->text, l->n_bytes, a);
+    route_request_of(&rq, EXPERT_CHAT, ROUTE_BALANCED, NULL, &f, a, 0);
+    policy_decide(r->policy, NULL, NULL, &rq, &r->world, NULL, &decision);
 }
 
 static void add(struct tally *t, const struct train_line *l, const struct intent_answer *a)
@@ -147,7 +162,7 @@ static void print(const struct tally *t, size_t n_lines, const double *quality, 
     const double accuracy = t->n ? (double)t->n_right / (double)t->n : 0, top2 = t->n ? (double)t->n_near / (double)t->n : 0;
     const double p50 = t->us[n_lines / 2], p99 = t->us[n_lines * 99 / 100], apgr = quality ? train_apgr(t->score, t->gain, t->n_measured) : NAN;
     if (!is_json) {
-        printf("%zu lines; a decision takes %.1f us (median), %.1f us (99 of 100)\n", n_lines, p50, p99);
+        printf("%zu lines; a decision among 50 takes %.1f us (median), %.1f us (99 of 100)\n", n_lines, p50, p99);
         if (t->n)
             printf("intent: %.1f %% right, %.1f %% among two, macro F1 %.3f, calibration error %.1f %%\n", 100 * accuracy, 100 * top2, macro_f1(t), 100 * ece);
         for (int k = 0; t->n && k < INTENT_COUNT; k++) {
@@ -204,7 +219,7 @@ static void print(const struct tally *t, size_t n_lines, const double *quality, 
     printf("}\n");
 }
 
-static bool evaluate(const struct intent_model *m, const struct train_set *set, struct tally *t, struct cmd_opt *opts, struct err *err)
+static bool evaluate(const struct router *r, const struct train_set *set, struct tally *t, struct cmd_opt *opts, struct err *err)
 {
     double quality[CURVE_POINTS];
     const char *svg = cmd_opt_find(opts, "svg")->s;
@@ -215,9 +230,9 @@ static bool evaluate(const struct intent_model *m, const struct train_set *set, 
     for (size_t i = 0; i < set->n; i++) {
         struct intent_answer a;
         if (i == 0)
-            decide(m, &set->line[i], &a); /* pages and caches are warm from the second decision on */
+            decide(r, &set->line[i], &a); /* pages and caches are warm from the second decision on */
         const uint64_t begin_ns = clock_ns();
-        decide(m, &set->line[i], &a);
+        decide(r, &set->line[i], &a);
         t->us[i] = (double)(clock_ns() - begin_ns) / 1e3;
         add(t, &set->line[i], &a);
     }
@@ -244,7 +259,13 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
         ok = err_set(&err, ERR_INPUT, "%s: no lines", argv[0]);
     if (ok && path)
         ok = (own = intent_model_open(path, &err)) != NULL;
-    ok = ok && evaluate(own ? own : intent_model_shipped(), &set, &t, opts, &err);
+    struct catalog *catalog = ok ? catalog_new(NULL, &err) : NULL; /* the shipped rows: figures that can be compared */
+    struct fleet *fleet = catalog ? fleet_shipped(catalog, &err) : NULL;
+    struct policy *policy = fleet ? policy_new(&err) : NULL;
+    ok = policy != NULL && evaluate(&(struct router){ own ? own : intent_model_shipped(), fleet_world(fleet), policy }, &set, &t, opts, &err);
+    policy_free(policy);
+    fleet_free(fleet);
+    catalog_free(catalog);
     free(t.score), free(t.score_difficult), free(t.gain), free(t.difficult), free(t.us);
     intent_model_free(own);
     train_set_fini(&set);

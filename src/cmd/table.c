@@ -23,6 +23,7 @@ const struct cmd *const cmd_table[] = {
     &cmd_model_show,
     &cmd_model_tokenize,
     &cmd_recommend,
+    &cmd_route,
     &cmd_route_eval,
     &cmd_route_simulate,
     &cmd_route_train,

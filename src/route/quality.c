@@ -5,8 +5,8 @@
 
 /* What tier 6 loses against tier 9 at difficulty 0, .1, .. 1: GPT-4 less Mixtral-8x7B on ../shared/corpus/difficulty (11,218 questions, scored by
  * models that had not seen them), with the quarter taken out that guessing gets, smoothed to rise; docs/routing.md has the counts.  Where
- * neither gains (below .2) a little is kept, so that a smaller model is never taken to be as good. */
-static const float loss_knots[] = { .03f, .03f, .04f, .075f, .10f, .12f, .137f, .15f, .17f, .25f, .40f };
+ * the strong one gains nothing (below .2) a little is kept, so that a smaller model is never taken to be as good. */
+static const float loss_knots[] = { .06f, .06f, .065f, .08f, .10f, .12f, .137f, .15f, .17f, .25f, .40f };
 enum { KNOTS = sizeof(loss_knots) / sizeof(loss_knots[0]) };
 static const float TOP_P = .86f, LEAST_P = .05f, MOST_P = .98f; /* TOP_P: the strong one in the middle of the range */
 
@@ -44,13 +44,14 @@ void quality_fill(struct quality_table *t)
             t->p[d][i] = chance((float)i / 4, (float)d / (QUALITY_STEPS - 1));
 }
 
-struct quality quality_of(const struct quality_table *t, const struct intent_answer *intent)
+struct quality quality_of(const struct quality_table *t, enum intent intent, float difficulty)
 {
     static const float NO_TEXT = .25f; /* one picture is not harder than another: by tier alone */
-    const float d = intent ? clamp(intent->difficulty * kind[intent->best].scale + kind[intent->best].shift, 0, 1) : NO_TEXT;
+    const int i = (unsigned)intent < INTENT_COUNT ? (int)intent : INTENT_CHAT;
+    const float d = isnan(difficulty) ? NO_TEXT : clamp(difficulty * kind[i].scale + kind[i].shift, 0, 1);
     const float at = d * (QUALITY_STEPS - 1);
-    const int low = at < QUALITY_STEPS - 2 ? (int)at : QUALITY_STEPS - 2; /* NAN: the hardest */
-    return (struct quality){ .low = t->p[low], .high = t->p[low + 1], .part = at >= 0 ? at - (float)low : 1 };
+    const int low = at < QUALITY_STEPS - 2 ? (int)at : QUALITY_STEPS - 2;
+    return (struct quality){ .low = t->p[low], .high = t->p[low + 1], .part = at - (float)low };
 }
 
 float quality_p(const struct quality *q, float tier)

@@ -23,8 +23,8 @@ struct quality { /* of one request: borrowed rows, so that a candidate is one lo
     const float *low, *high; /* [QUALITY_TIERS] at the two nearest difficulties */
     float part;              /* of high */
 };
-/* intent NULL: no text, the tier alone counts. */
-struct quality quality_of(const struct quality_table *t, const struct intent_answer *intent);
+/* difficulty: as intent.h has it; NAN: it is no text, the tier alone counts. */
+struct quality quality_of(const struct quality_table *t, enum intent intent, float difficulty);
 float quality_p(const struct quality *q, float tier);
 
 /* The tier of a language model: 5 + 0.68 log2(sqrt(params active) / 8e9), less for fewer than 4.5 bits a weight; 1..9.  0: params not known.

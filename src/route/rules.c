@@ -1,6 +1,7 @@
 /* route/rules.c - one function for each rule and each early exit; see rules.h. */
 #include "route/rules.h"
 
+#include <math.h>
 #include <string.h>
 
 static const char *const early_names[] = {
@@ -28,9 +29,18 @@ static bool early_SHORT(const struct ask *a)
     const uint64_t answer_tok = rq->max_gen_tok ? rq->max_gen_tok : rq->gen_tok;
     if (!a->is_text || a->needs_sight || a->needs_hearing || rq->goal == ROUTE_BEST || a->wish.quality > 0 || a->is_difficult)
         return false;
-    if (rq->intent && !rq->intent->degrade_ok)
+    if (rq->intent && !rq->intent->degrade_ok && !(a->difficulty < rq->intent->difficulty)) /* (too few words: easy) */
         return false;
     return (float)rq->prompt_tok < set[POLICY_SHORT_PROMPT_TOK] && (float)answer_tok < set[POLICY_SHORT_ANSWER_TOK];
+}
+
+/* Too few words ("Hello") tell nothing about difficulty: an easy one. */
+static float difficulty_of(const struct route_request *rq)
+{
+    enum { FEW_TOK = 6 };
+    static const float EASY = .2f;
+    const float d = rq->intent->difficulty;
+    return rq->features && rq->features->turn_tok < FEW_TOK && d > EASY ? EASY : d;
 }
 
 void ask_of(struct ask *a, const struct policy *p, const struct route_request *rq)
@@ -51,12 +61,13 @@ void ask_of(struct ask *a, const struct policy *p, const struct route_request *r
     a->is_text = (rq->task & (EXPERT_CHAT | EXPERT_COMPLETE)) != 0;
     a->needs_sight = a->is_text && rq->needs_sight;
     a->needs_hearing = a->is_text && rq->needs_hearing;
-    a->is_difficult = a->is_text && rq->intent && rq->intent->difficulty > p->difficulty_cut;
+    a->difficulty = a->is_text && rq->intent ? difficulty_of(rq) : (float)NAN;
+    a->is_difficult = a->difficulty > p->difficulty_cut; /* NAN: no */
     a->need_ctx = rq->prompt_tok < UINT64_MAX - rq->gen_tok ? rq->prompt_tok + (rq->gen_tok ? rq->gen_tok : 1) : UINT64_MAX;
     for (int i = 0; i < p->n_quiet; i++)
         if (policy_is_within(&p->quiet[i], rq->minute_of_day))
             a->quiet[a->n_quiet++] = &p->quiet[i];
-    a->quality = quality_of(&p->quality, a->is_text ? rq->intent : NULL);
+    a->quality = quality_of(&p->quality, rq->intent ? rq->intent->best : INTENT_CHAT, a->difficulty);
 #define X(id, word, what) a->early |= (uint32_t)early_##id(a) << ROUTE_EARLY_##id;
     ROUTE_EARLIES(X)
 #undef X

@@ -30,6 +30,7 @@ struct ask { /* a request, digested once for all candidates */
     struct expert_wish wish;      /* all zero where the request has none */
     enum expert_privacy farthest; /* may go so far */
     bool is_text, needs_sight, needs_hearing;
+    float difficulty;             /* as it counts; NAN: no text */
     bool is_difficult;
     uint32_t early;               /* bits of enum route_early that apply */
     uint64_t need_ctx;

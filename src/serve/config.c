@@ -11,6 +11,7 @@
 
 #include "base/arena.h"
 #include "net/addr.h"
+#include "route/policy_yaml.h"
 
 enum kind { PATH, TEXT, BYTES, COUNT, TIME, BOOL };
 
@@ -29,7 +30,7 @@ static const struct setting settings[CONFIG_COUNT] = {
 };
 
 static const char default_listen[] = "127.0.0.1:8080";
-static const char *const lists[] = { "listen", "experts", "aliases", NULL };
+static const char *const lists[] = { "listen", "experts", "aliases", "route", NULL };
 
 bool config_fail(const struct config *c, const struct yaml_node *at, struct err *err, const char *fmt, ...)
 {
@@ -234,16 +235,28 @@ static bool read_all(struct config *c, struct err *err)
     const struct yaml_node *root = yaml_root(c->yaml);
     if (root->kind != YAML_MAP)
         return config_fail(c, root, err, "a map is wanted: experts, listen, limits, ...");
-    return read_settings(c, root, err) && read_listens(c, root, err) && read_experts(c, root, err) && read_aliases(c, root, err);
+    const struct yaml_node *route = yaml_get(root, "route");
+    return read_settings(c, root, err) && read_listens(c, root, err) && read_experts(c, root, err) && read_aliases(c, root, err) &&
+           (!route || policy_take_yaml(c->policy, c->yaml, route, err));
 }
 
 /* ---- making ---- */
 
+void config_free(struct config *c)
+{
+    if (!c)
+        return;
+    yaml_free(c->yaml);
+    policy_free(c->policy);
+    arena_free(c->arena);
+    free(c);
+}
+
 static struct config *config_new(struct err *err)
 {
     struct config *c = calloc(1, sizeof(*c));
-    if (!c || !(c->arena = arena_new(16 << 20, err))) {
-        free(c);
+    if (!c || !(c->arena = arena_new(16 << 20, err)) || !(c->policy = policy_new(err))) {
+        config_free(c);
         return err_null(err, ERR_NOMEM, "config: out of memory");
     }
     for (int i = 0; i < CONFIG_COUNT; i++)
@@ -254,15 +267,6 @@ static struct config *config_new(struct err *err)
     if (models && *models)
         c->value[CONFIG_MODELS] = (struct config_value){ .from = CONFIG_ENVIRONMENT, .text = models };
     return c;
-}
-
-void config_free(struct config *c)
-{
-    if (!c)
-        return;
-    yaml_free(c->yaml);
-    arena_free(c->arena);
-    free(c);
 }
 
 static struct config *config_of(struct yaml *y, const char *path, const char *dir, size_t n_dir, struct err *err)
@@ -378,6 +382,19 @@ static void put_value(const struct config *c, int i, struct buf *out)
     put_from(c, v, i == CONFIG_KEYS ? "key-file" : i == CONFIG_KV_Q8 ? "kv-q8" : s->key, out);
 }
 
+/* Only what is not a default: the rest is a page (docs/routing.md). */
+static void put_route(const struct config *c, struct buf *out)
+{
+    struct buf b;
+    buf_init(&b, 64 << 10);
+    policy_put_yaml(c->policy, false, &b);
+    buf_puts(out, b.len ? "route:\n" : "# route:  # default\n");
+    for (char *line = b.len ? b.data : NULL, *end; line && (end = strchr(line, '\n')) != NULL; line = end + 1)
+        buf_printf(out, "  %.*s\n", (int)(end - line), line);
+    out->failed = out->failed || b.failed;
+    buf_fini(&b);
+}
+
 void config_show(const struct config *c, struct buf *out)
 {
     const char *section = "";
@@ -401,6 +418,7 @@ void config_show(const struct config *c, struct buf *out)
         }
         put_value(c, i, out);
     }
+    put_route(c, out);
     buf_puts(out, c->n_aliases ? "aliases:\n" : "");
     for (int i = 0; i < c->n_aliases; i++) {
         buf_puts(out, "  ");

@@ -63,6 +63,8 @@ struct config_expert { /* one entry of `experts`; registry.c opens it */
     bool has_changes;  /* the node is a map with `card: PATH` and what shall be different */
 };
 
+struct policy; /* route/policy_settings.h */
+
 struct config_alias {
     const char *name, *expert;
 };
@@ -82,6 +84,7 @@ struct config {
     int n_experts;
     struct config_alias aliases[CONFIG_ALIASES_MAX];
     int n_aliases;
+    struct policy *policy; /* `route`: the router's (route/policy_yaml.h); the defaults when it is not said */
 };
 
 /* path NULL: the default file when it exists ($XDG_CONFIG_HOME/tutti/tutti.yaml, ~/.config/tutti/tutti.yaml), else defaults
