@@ -4,6 +4,8 @@
 struct cmd;
 extern const struct cmd cmd_bench; /* bench.c */
 extern const struct cmd cmd_bench_history; /* bench_history.c */
+extern const struct cmd cmd_cascade_check; /* cascade.c */
+extern const struct cmd cmd_cascade_run; /* cascade.c */
 extern const struct cmd cmd_catalog; /* catalog.c */
 extern const struct cmd cmd_config_check; /* config.c */
 extern const struct cmd cmd_config_show; /* config.c */

@@ -5,6 +5,8 @@
 const struct cmd *const cmd_table[] = {
     &cmd_bench,
     &cmd_bench_history,
+    &cmd_cascade_check,
+    &cmd_cascade_run,
     &cmd_catalog,
     &cmd_config_check,
     &cmd_config_show,

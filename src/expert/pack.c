@@ -220,6 +220,7 @@ static void put_request(struct pen *p, const struct task_request *rq)
     put_u64(p, rq->session);
     put_int(p, rq->session_start);
     put_int(p, rq->session_end);
+    put_num(p, rq->time_s);
 }
 
 static void get_request(struct eye *e, struct task_request *rq)
@@ -269,6 +270,7 @@ static void get_request(struct eye *e, struct task_request *rq)
     rq->session = get_u64(e);
     rq->session_start = get_int(e, 0, 1);
     rq->session_end = get_int(e, 0, 1);
+    rq->time_s = get_num(e);
 }
 
 /* ---- results ---- */

@@ -23,7 +23,7 @@
 #include "expert/expert.h"
 #include "pipeline/expr.h"
 
-enum { CASCADE_STAGES_MAX = 16, CASCADE_EXPERTS_MAX = 8 /* of a stage */, CASCADE_SINKS_MAX = 8, CASCADE_NAME_MAX = 64 };
+enum { CASCADE_STAGES_MAX = 16, CASCADE_EXPERTS_MAX = 8 /* of a stage */, CASCADE_SINKS_MAX = 8, CASCADE_NAME_MAX = 64, CASCADE_LABELS_MAX = 64 };
 
 /* ---- who knows the experts: the seam to other nodes ---- */
 
@@ -73,11 +73,13 @@ struct cascade_stage {
     enum expert_task task;
     struct cascade_ref experts[CASCADE_EXPERTS_MAX]; /* best first: the next one while one is down */
     char ids[CASCADE_EXPERTS_MAX][CASCADE_NAME_MAX];
-    int n_experts;
+    int n_experts;           /* 0: it is optional and nobody is here; it is passed over */
+    bool is_optional;
     unsigned after;          /* bits of earlier stages that it builds on; 0: the source */
     const struct expr *gate; /* NULL: always open */
     int queue;               /* places */
     enum cascade_policy policy;
+    bool has_policy;         /* the file said so; else a file's pieces wait (block), a live source's make way */
     const struct expr *best; /* KEEP_BEST: the higher, the better */
     double rate;             /* most a second of stream; 0: any */
     double backoff_s;        /* while its gate stays open the pause doubles from 1/rate up to this; 0: no */
@@ -98,6 +100,8 @@ struct cascade_events { /* how pieces become events */
     const struct expr *when;    /* this piece belongs to an event; NULL: no events */
     const struct expr *confirm; /* holds for one piece at least, or it was no event; NULL: when is enough */
     const struct expr *best;    /* which frame stands for it: the highest; NULL: the first */
+    const char *labels[CASCADE_LABELS_MAX]; /* only these are counted as seen; none: all */
+    int n_labels;
     double join_s;              /* pieces closer than this are one event */
     double min_s, max_s;        /* shorter is none; longer is cut and goes on as the next */
     double cooldown_s;          /* after an event: none for so long */

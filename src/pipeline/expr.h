@@ -8,10 +8,10 @@
  *          with NAN is false.
  *
  * The language (docs/cascade.md says it for people):
- *   or, and, not, == != < <= > >= in contains, + - * / %, ( ), names, "text", numbers, true, false
- *   80 %  0.8        250 ms, 10 s, 5 min, 2 h  durations       22:30  a time of day       ["a", "b"], [1, 2]  after `in`
+ *   or, and, not, == != < <= > >= in contains, + - * /, ( ), names, "text", numbers, true, false
+ *   80 % is 0.8      250 ms, 10 s, 5 min, 2 h  durations       22:30  a time of day       ["a", "b"], [1, 2]  after `in`
  *   any(list, cond) all(list, cond) count(list [, cond]) max(list, number) min(list, number) sum(list, number)
- *   max(a, b) min(a, b) abs(a) lower(text) length(text)  between(x, from, to): also over midnight
+ *   max(a, b) min(a, b) abs(a) length(text)  between(x, from, to): also over midnight
  *   since(cond): the time since cond was true last, in this stage (now: 0 s; never: infinite)
  * Inside any() and its like a bare name is a field of the list's item first.
  */

@@ -30,11 +30,13 @@ struct source;
  * pictures (by name), a sound file, a video file.  NULL with err. */
 struct source *source_open(const char *what, const struct source_options *o, struct err *err);
 /* By a function: tests, other rooms.  next as source_next(); close may be NULL. */
-struct source *source_open_fn(bool (*next)(void *ctx, struct source_piece *p, struct err *err), void (*close)(void *ctx), void *ctx, bool is_live,
+struct source *source_open_fn(bool (*next)(void *ctx, struct source_piece *p, struct err *err), void (*close)(void *ctx), void *ctx, bool is_live, bool is_sound,
                               struct err *err);
 bool source_is_live(const struct source *s);  /* does not wait for a slow reader */
 bool source_is_sound(const struct source *s);
 /* Waits for the next piece.  false: an error, or the end (err->code ERR_NONE). */
 bool source_next(struct source *s, struct source_piece *p, struct err *err);
+/* Any thread: source_next() ends soon, where it can be told to (stdin, folders, files between two frames). */
+void source_stop(struct source *s);
 void source_close(struct source *s); /* NULL is fine */
 #endif

@@ -2,9 +2,11 @@
  *
  * For:     cameras: the cheap first stage that says when a better expert is worth its time.
  * Touches: media/motion.h; what decodes pictures.  Thread: the task's.
- * Rule:    a request of a session is the next frame (or frames): boxes of what moves now, a label for each region of the card.
+ * Rule:    a request of a session is the next frame (or frames), at its time_s when that is said: boxes of what moves now, a label for
+ *          each region of the card.
  *          A request without session is a clip: several pictures, or a stream of JPEG pictures: then also segments, the
- *          times in which something moved.  Tasks have no clock: `fps` of the card says how far frames are apart.
+ *          times in which something moved.  Tasks have no clock: else `fps` of the card says how far frames are
+ *          apart.
  *          Start reading at motion_run().
  */
 #include <math.h>
@@ -45,6 +47,7 @@ struct eye { /* one camera */
     int w, h;
     long n_frames;
     bool is_short; /* a few pictures: the first is the background */
+    double time_s; /* that the request says; 0: by counting frames */
     struct motion_result last;
 };
 
@@ -176,7 +179,8 @@ static bool see(struct motion_task *t, struct eye *e, const struct image *grey, 
             return false;
         e->w = grey->w, e->h = grey->h;
     }
-    const double t_s = (double)e->n_frames++ / t->fps;
+    const double t_s = e->time_s > 0 ? e->time_s : (double)e->n_frames / t->fps;
+    e->n_frames++;
     motion_frame(e->motion, grey->px, grey->stride, t_s, &e->last);
     if (e->last.n_boxes > 0)
         add_segment(t, t_s, e->last.boxes[0].score);
@@ -254,6 +258,7 @@ static bool motion_task_run(void *self, const struct task_request *rq, const str
     if (!e)
         return false;
     e->is_short = rq->session == 0 && rq->n_media > 1;
+    e->time_s = rq->session != 0 && rq->n_media == 1 && isfinite(rq->time_s) ? rq->time_s : 0;
     t->n_scores = 0, t->n_segments = 0;
     bool good = true;
     for (int i = 0; i < rq->n_media && good; i++)

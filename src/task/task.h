@@ -71,6 +71,7 @@ struct task_request {
      * 0: complete in itself. */
     uint64_t session;
     bool session_start, session_end;
+    double time_s; /* of a session: when this was, since its start, where that is known; 0: it follows the last one */
 };
 
 /* ---- what goes out ---- */

@@ -1,0 +1,293 @@
+/* cmd/cascade.c - `tutti cascade run FILE`, `tutti cascade check FILE`. */
+#include <errno.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "cmd/cascade_ids.h"
+#include "cmd/cmd.h"
+#include "cmd/commands.h"
+#include "cmd/out.h"
+#include "pipeline/cascade_graph.h"
+#include "pipeline/event_json.h"
+#include "pipeline/sink.h"
+
+enum { DRAIN_MS = 5000, JSON_BYTES_MAX = 1 << 20 };
+
+struct session { /* what both subcommands open */
+    struct cmd_expert_env env;
+    struct cascade_known *known;
+    struct cascade_ids ids;
+    struct cascade_cards *cards;
+    struct cascade_world world;
+    struct cascade *c;
+};
+
+static bool session_open(struct session *s, const char *file, struct cmd_opt *opts, bool needs_machine, struct err *err)
+{
+    memset(s, 0, sizeof(*s));
+    cmd_expert_env(&s->env, cmd_opt_find(opts, "models")->s);
+    s->env.env.llm.is_lazy = true;
+    if ((needs_machine && !cmd_expert_env_machine(&s->env, NULL, 0, err)) || !(s->known = cascade_known_new(cmd_opt_find(opts, "config")->s, &s->env.env, err)))
+        return false;
+    s->ids = cascade_known_ids(s->known);
+    if (!(s->cards = cascade_cards_new(&s->env.env, &s->ids, err)))
+        return false;
+    s->world = cascade_cards_world(s->cards);
+    return (s->c = cascade_read(file, &s->world, err)) != NULL;
+}
+
+static void session_close(struct session *s)
+{
+    cascade_cards_free(s->cards);
+    cascade_known_free(s->known);
+    cascade_free(s->c);
+    cmd_expert_env_fini(&s->env);
+}
+
+/* ---- what people see ---- */
+
+struct view {
+    const struct cascade *c;
+    struct sinks *sinks;
+    bool is_json, shows_progress;
+};
+
+static void on_event(void *ctx, const struct cascade_event *e)
+{
+    struct view *v = ctx;
+    sinks_put(v->sinks, e);
+    if (v->is_json)
+        return;
+    if (v->shows_progress)
+        fprintf(stderr, "\r%-78s\r", "");
+    printf("%8.2f s  %6.1f s  %s\n", e->start_s, e->end_s - e->start_s, e->text);
+    fflush(stdout);
+}
+
+static void on_tick(void *ctx, const struct cascade_figures *f)
+{
+    struct view *v = ctx;
+    char line[160];
+    int n = snprintf(line, sizeof(line), "%.0f s, %llu %s", f->stream_s, (unsigned long long)f->pieces, v->c->is_sound ? "pieces" : "frames");
+    for (int k = 0; k < f->n_stages && n > 0 && n < (int)sizeof(line) - 60; k++)
+        n += snprintf(line + n, sizeof(line) - (size_t)n, ", %.20s %llu", v->c->stages[k].name, (unsigned long long)f->stages[k].results);
+    snprintf(line + n, sizeof(line) - (size_t)n, ", events %llu", (unsigned long long)f->events);
+    if (v->shows_progress)
+        fprintf(stderr, "\r%-78.78s", line);
+}
+
+static bool print_stages(const struct cascade *c, const struct cascade_figures *f, FILE *to, struct err *err)
+{
+    struct out_table t;
+    out_table_init(&t, (const struct out_column[]){ { "stage", OUT_SHRINK }, { "expert", OUT_SHRINK }, { "in", OUT_RIGHT }, { "results", OUT_RIGHT }, { "gate", OUT_RIGHT }, { "queue", OUT_RIGHT },
+                                                    { "rate", OUT_RIGHT }, { "budget", OUT_RIGHT }, { "error", OUT_RIGHT }, { "cancel", OUT_RIGHT }, { "ms each", OUT_RIGHT }, { "J", OUT_RIGHT } }, 12);
+    for (int k = 0; k < f->n_stages; k++) {
+        const struct cascade_stage_figures *s = &f->stages[k];
+        out_row(&t);
+        out_cell(&t, "%s", c->stages[k].name);
+        out_cell(&t, "%s", c->stages[k].n_experts ? c->stages[k].ids[s->expert] : "(not here)");
+        out_cell(&t, "%llu", (unsigned long long)s->in);
+        out_cell(&t, "%llu", (unsigned long long)s->results);
+        for (int d = 0; d < CASCADE_DROP_COUNT; d++)
+            out_cell(&t, "%llu", (unsigned long long)s->dropped[d]);
+        out_number(&t, s->results ? s->ms / (double)s->results : NAN);
+        if (isfinite(s->joules) && s->results)
+            out_cell(&t, "%s%.1f", s->is_measured ? "" : "~", s->joules);
+        else
+            out_cell(&t, "-");
+    }
+    const bool good = out_table_print(&t, to, OUT_WIDTH, err);
+    out_table_fini(&t);
+    return good;
+}
+
+static void print_sinks(struct sinks *s, FILE *to)
+{
+    struct sink_figures f[CASCADE_SINKS_MAX + 1];
+    const int n = sinks_get(s, f, CASCADE_SINKS_MAX + 1);
+    for (int i = 0; i < n; i++)
+        if (strcmp(f[i].to, "-") != 0)
+            fprintf(to, "%s %s: %llu sent, %llu dropped, %llu failed, %llu retries%s%s\n", sink_kind_name(f[i].kind), f[i].to, (unsigned long long)f[i].sent,
+                    (unsigned long long)f[i].dropped, (unsigned long long)f[i].failed, (unsigned long long)f[i].retries, f[i].why[0] ? ": " : "", f[i].why);
+}
+
+static void print_summary(struct view *v, const struct cascade_figures *f, struct err *err)
+{
+    FILE *to = v->is_json ? stderr : stdout;
+    struct buf b;
+    if (v->shows_progress)
+        fprintf(stderr, "\r%-78s\r", "");
+    fprintf(to, "\n%llu %s in %.1f s (%.1f s of stream), %llu event%s%s; frames take %.1f MB\n\n", (unsigned long long)f->pieces, v->c->is_sound ? "pieces" : "frames", f->wall_s, f->stream_s,
+            (unsigned long long)f->events, f->events == 1 ? "" : "s", f->events_dropped ? ", others were too short or not confirmed" : "", (double)f->pool_bytes / 1e6);
+    print_stages(v->c, f, to, err);
+    print_sinks(v->sinks, to);
+    if (!v->is_json)
+        return;
+    buf_init(&b, JSON_BYTES_MAX);
+    figures_put_json(&b, v->c, f);
+    if (buf_ok(&b, "the summary", err))
+        printf("%s\n", b.data);
+    buf_fini(&b);
+}
+
+/* ---- run ---- */
+
+static struct cascade_run *running; /* a signal handler can reach nothing else */
+static void on_signal(int sig)
+{
+    (void)sig;
+    cascade_run_stop(running);
+}
+
+static bool run_it(struct session *s, const char *what, const struct source_options *o, struct view *v, struct err *err)
+{
+    const struct cascade_hooks hooks = { .ctx = v, .on_event = on_event, .on_tick = on_tick };
+    const struct sigaction act = { .sa_handler = on_signal };
+    struct source *source = NULL;
+    struct cascade_figures f;
+    bool good = (v->sinks = sinks_open(s->c, v->is_json, err)) && (running = cascade_run_new(s->c, &s->world, &hooks, err)) && (source = source_open(what, o, err));
+    if (good) {
+        sigaction(SIGINT, &act, NULL);
+        sigaction(SIGTERM, &act, NULL);
+        good = cascade_run_go(running, source, err);
+        signal(SIGINT, SIG_DFL);
+        signal(SIGTERM, SIG_DFL);
+        sinks_close(v->sinks, DRAIN_MS);
+        cascade_run_get(running, &f);
+        struct err ignored = { 0 };
+        print_summary(v, &f, good ? err : &ignored);
+        good = good && err->code == ERR_NONE;
+    }
+    source_close(source);
+    cascade_run_free(running);
+    sinks_free(v->sinks);
+    return good;
+}
+
+static int run(int argc, char **argv, struct cmd_opt *opts)
+{
+    struct session s;
+    struct err err = { 0 };
+    struct view v = { .is_json = cmd_opt_find(opts, "json")->given, .shows_progress = isatty(STDERR_FILENO) };
+    (void)argc;
+    bool good = session_open(&s, argv[0], opts, true, &err);
+    if (good) {
+        const char *what = cmd_opt_find(opts, "source")->given ? cmd_opt_find(opts, "source")->s : s.c->source;
+        const double fps = cmd_opt_find(opts, "fps")->given ? cmd_opt_find(opts, "fps")->f : s.c->fps;
+        const struct source_options o = { .fps = fps, .max_w = s.c->max_w, .max_h = s.c->max_h, .is_sound = s.c->is_sound, .is_paced = cmd_opt_find(opts, "paced")->given };
+        v.c = s.c;
+        good = what ? run_it(&s, what, &o, &v, &err) : err_set(&err, ERR_INPUT, "%s: neither it nor --source says where the stream comes from", argv[0]);
+    }
+    session_close(&s);
+    return good ? 0 : cmd_fail(&err);
+}
+
+/* ---- check ---- */
+
+static bool print_plan(const struct cascade *c, struct err *err)
+{
+    struct out_table t;
+    out_table_init(&t, (const struct out_column[]){ { "stage", 0 }, { "task", 0 }, { "expert", OUT_SHRINK }, { "after", OUT_SHRINK }, { "queue", OUT_RIGHT }, { "full", 0 }, { "rate", OUT_RIGHT } }, 7);
+    for (int k = 0; k < c->n_stages; k++) {
+        const struct cascade_stage *p = &c->stages[k];
+        char after[200] = "";
+        for (int i = 0; i < k; i++)
+            if (p->after & 1u << i)
+                snprintf(after + strlen(after), sizeof(after) - strlen(after), "%s%.60s", after[0] ? ", " : "", c->stages[i].name);
+        out_row(&t);
+        out_cell(&t, "%s", p->name);
+        out_cell(&t, "%s", expert_task_name(p->task));
+        out_cell(&t, "%s%s%s", p->n_experts ? p->ids[0] : "(not here)", p->n_experts > 1 ? ", else " : "", p->n_experts > 1 ? p->ids[1] : "");
+        out_cell(&t, "%s", after[0] ? after : p->each_event ? "event" : "source");
+        out_cell(&t, "%d", p->queue);
+        out_cell(&t, "%s", p->has_policy ? cascade_policy_name(p->policy) : "wait/oldest");
+        if (p->rate > 0)
+            out_cell(&t, "%.3g/s", p->rate);
+        else
+            out_cell(&t, "-");
+    }
+    const bool good = out_table_print(&t, stdout, OUT_WIDTH, err);
+    out_table_fini(&t);
+    return good;
+}
+
+static bool save(const char *path, const struct buf *b, struct err *err)
+{
+    FILE *f = fopen(path, "w");
+    bool good = f && fwrite(b->data, 1, b->len, f) == b->len;
+    good = f && fclose(f) == 0 && good;
+    return good || err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
+}
+
+static int check(int argc, char **argv, struct cmd_opt *opts)
+{
+    struct session s;
+    struct err err = { 0 };
+    struct buf b;
+    const char *svg = cmd_opt_find(opts, "svg")->s;
+    (void)argc;
+    buf_init(&b, JSON_BYTES_MAX);
+    bool good = session_open(&s, argv[0], opts, false, &err);
+    if (good && svg) {
+        cascade_graph_svg(&b, s.c);
+        good = buf_ok(&b, "the picture", &err) && save(svg, &b, &err);
+    }
+    if (good && cmd_opt_find(opts, "json")->given) {
+        buf_clear(&b);
+        cascade_graph_json(&b, s.c);
+        good = buf_ok(&b, "the plan", &err);
+        if (good)
+            printf("%s\n", b.data);
+    } else if (good && (good = print_plan(s.c, &err))) {
+        printf("%s: %d stage%s, %s, %d sink%s: good\n", argv[0], s.c->n_stages, s.c->n_stages == 1 ? "" : "s", s.c->events.when ? "events" : "no events", s.c->n_sinks,
+               s.c->n_sinks == 1 ? "" : "s");
+    }
+    buf_fini(&b);
+    session_close(&s);
+    return good ? 0 : cmd_fail(&err);
+}
+
+static struct cmd_opt run_opts[] = {
+    { .name = "source", .kind = OPT_TEXT, .value = "WHAT", .help = "a video, a folder of pictures, a sound, rtsp://..., /dev/videoN, mic, - (stdin); default: the file's `source`" },
+    { .name = "fps", .kind = OPT_FLOAT, .value = "N", .min = 0.001, .max = 1000, .help = "frames a second (10 of a video, 25 of MJPEG, 1 of a folder)" },
+    { .name = "paced", .kind = OPT_FLAG, .help = "a file at the speed of life, as if it were live" },
+    { .name = "json", .kind = OPT_FLAG, .help = "events as JSON lines, the accounting as the last line (docs/cascade.md)" },
+    { .name = "config", .kind = OPT_TEXT, .value = "FILE", .help = "tutti.yaml whose experts can be named by id" },
+    { .name = "models", .kind = OPT_TEXT, .value = "DIR", .help = "where cards look for their files first (TUTTI_MODELS)" },
+    { 0 },
+};
+static struct cmd_opt check_opts[] = {
+    { .name = "svg", .kind = OPT_TEXT, .value = "FILE", .help = "draw it" },
+    { .name = "json", .kind = OPT_FLAG, .help = "the plan as JSON" },
+    { .name = "config", .kind = OPT_TEXT, .value = "FILE", .help = "tutti.yaml whose experts can be named by id" },
+    { .name = "models", .kind = OPT_TEXT, .value = "DIR", .help = "where cards look for their files first (TUTTI_MODELS)" },
+    { 0 },
+};
+
+const struct cmd cmd_cascade_run = {
+    .name = "cascade run",
+    .args = "FILE",
+    .min_args = 1,
+    .max_args = 1,
+    .help = "look at a stream with experts of growing cost, each woken by a gate",
+    .more = "\nFILE says the stages, their gates, what an event is and where events go\n"
+            "(docs/cascade.md; examples/cascades/). Ctrl-C works off what runs and prints the\n"
+            "accounting: for each stage, in = results + drops by reason. A second one cancels.\n",
+    .opts = run_opts,
+    .run = run,
+};
+const struct cmd cmd_cascade_check = {
+    .name = "cascade check",
+    .args = "FILE",
+    .min_args = 1,
+    .max_args = 1,
+    .help = "read a cascade's file and say what is wrong with it, starting nothing",
+    .opts = check_opts,
+    .run = check,
+};

@@ -1,0 +1,135 @@
+/* cmd/cascade_ids.c - see cascade_ids.h. */
+#include "cmd/cascade_ids.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "serve/config.h"
+
+struct cascade_known {
+    const char *path;
+    const struct expert_env *env;
+    struct config *config;
+    bool is_read;
+    struct known {
+        char id[128];
+        unsigned tasks;
+        const char *file;             /* a card or a GGUF file; NULL: node */
+        const struct yaml_node *node;
+        struct expert *e;
+    } known[CONFIG_EXPERTS_MAX];
+    int n;
+};
+
+static bool ends_with(const char *s, const char *end)
+{
+    const size_t n = strlen(s), m = strlen(end);
+    return n > m && strcmp(s + n - m, end) == 0;
+}
+
+static void add(struct cascade_known *k, const struct config_expert *x)
+{
+    struct known *to = &k->known[k->n];
+    struct err err = { 0 };
+    struct card *card = NULL;
+    *to = (struct known){ .file = x->path, .node = x->node };
+    if (x->path && ends_with(x->path, ".gguf")) {
+        const char *slash = strrchr(x->path, '/'), *base = slash ? slash + 1 : x->path;
+        snprintf(to->id, sizeof(to->id), "%.*s", (int)(strlen(base) - 5), base);
+        to->tasks = EXPERT_CHAT;
+        k->n++;
+        return;
+    }
+    if (x->path && !x->has_changes && (ends_with(x->path, ".yaml") || ends_with(x->path, ".yml")))
+        card = card_read(x->path, k->env->models_dir, &err);
+    else if (!x->path && x->node)
+        card = card_from_node(k->config->yaml, x->node, k->config->dir, k->env->models_dir, &err);
+    if (!card) {
+        if (err.code != ERR_NONE)
+            log_info("%s", err.text);
+        return; /* folders and cards with changes: `tutti serve` knows them */
+    }
+    snprintf(to->id, sizeof(to->id), "%s", card->id);
+    to->tasks = card->task;
+    k->n++;
+    card_free(card);
+}
+
+static void read_config(struct cascade_known *k)
+{
+    struct err err = { 0 };
+    if (k->is_read)
+        return;
+    k->is_read = true;
+    if (!(k->config = config_read(k->path, &err))) {
+        log_warn("%s", err.text);
+        return;
+    }
+    for (int i = 0; i < k->config->n_experts; i++)
+        add(k, &k->config->experts[i]);
+}
+
+static struct known *find(struct cascade_known *k, const char *id)
+{
+    read_config(k);
+    for (int i = 0; i < k->n; i++)
+        if (strcmp(k->known[i].id, id) == 0)
+            return &k->known[i];
+    return NULL;
+}
+
+static bool look(void *ctx, const char *id, unsigned *tasks)
+{
+    const struct known *x = find(ctx, id);
+    if (x)
+        *tasks = x->tasks;
+    return x != NULL;
+}
+
+static struct expert *get(void *ctx, const char *id, struct err *err)
+{
+    struct cascade_known *k = ctx;
+    struct known *x = find(k, id);
+    if (!x)
+        return err_null(err, ERR_NOT_FOUND, "'%s' is no expert of tutti.yaml", id);
+    if (!x->e && x->file) {
+        x->e = expert_open(x->file, k->env, err);
+    } else if (!x->e) {
+        struct card *card = card_from_node(k->config->yaml, x->node, k->config->dir, k->env->models_dir, err);
+        x->e = card ? expert_open_card(card, k->env, err) : NULL;
+    }
+    return x->e;
+}
+
+static const char *near(void *ctx, const char *id)
+{
+    struct cascade_known *k = ctx;
+    const char *names[CONFIG_EXPERTS_MAX + 1];
+    read_config(k);
+    for (int i = 0; i < k->n; i++)
+        names[i] = k->known[i].id;
+    names[k->n] = NULL;
+    return yaml_nearest(id, names);
+}
+
+struct cascade_known *cascade_known_new(const char *path, const struct expert_env *env, struct err *err)
+{
+    struct cascade_known *k = calloc(1, sizeof(*k));
+    if (!k)
+        return err_null(err, ERR_NOMEM, "no memory");
+    k->path = path, k->env = env;
+    return k;
+}
+
+void cascade_known_free(struct cascade_known *k)
+{
+    for (int i = 0; k && i < k->n; i++)
+        expert_free(k->known[i].e);
+    if (k)
+        config_free(k->config);
+    free(k);
+}
+
+struct cascade_ids cascade_known_ids(struct cascade_known *k) { return (struct cascade_ids){ k, look, get, near }; }
