@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "route/predict.h"
+#include "route/policy_settings.h"
 #include "route/router_internal.h"
 
 const double router_bucket_s[ROUTER_BUCKETS] = { 2e-6, 5e-6, 10e-6, 20e-6, 50e-6, 100e-6, 250e-6, 1e-3, 10e-3 };
@@ -61,6 +61,26 @@ static bool is_wanted(const struct candidate *c, const struct route_guess *g, co
            (want->within_s <= 0 || !(g->total_s > want->within_s));
 }
 
+/* One answer of text, which somebody can look at. */
+static bool can_be_judged(const struct job *j)
+{
+    return j->task & (EXPERT_CHAT | EXPERT_COMPLETE) && j->n_choices == 1 && (j->task == EXPERT_CHAT || j->n_inputs == 1);
+}
+
+/* Shall its answer be looked at before it is shown?  It is small, and a better one might be asked. */
+static bool is_on_probation(const struct trip *t, const struct route_decision *d, const struct candidates *w, int i)
+{
+    const struct policy *p = t->r->env.policy;
+    if (!can_be_judged(t->outer) || p->weight[t->goal][POLICY_WEIGHT_CATCH] <= 0)
+        return false;
+    if (d->is_small_first)
+        return true;
+    for (int k = 0; k < d->n && w->list[i].quality <= p->setting[POLICY_SMALL_TIER]; k++)
+        if (w->list[k].quality > w->list[i].quality && (d->verdicts[k].rule == ROUTE_RULE_NONE || d->verdicts[k].rule == ROUTE_RULE_EARLY))
+            return true;
+    return false;
+}
+
 static void count_decision(struct router *r, double s)
 {
     int i = 0;
@@ -90,6 +110,9 @@ static bool decide(struct trip *t, const struct trip_wants *want, struct leg *li
     for (int i = 0; t->is_for_pieces && i < w->n; i++)
         if (r->live->of[i].is_composite)
             set_tried(t, i);
+    for (int i = 0; want->quality_above > 0 && i < w->n; i++)
+        if (w->list[i].quality <= want->quality_above)
+            set_tried(t, i);
     policy_decide(r->env.policy, r->env.predictor, r->env.bandit, &t->request, w, t->tried, d);
     int at = -1;
     for (int i = 0; i < d->n_able && at < 0; i++)
@@ -99,7 +122,7 @@ static bool decide(struct trip *t, const struct trip_wants *want, struct leg *li
         const int i = d->order[at];
         const struct candidate *c = &w->list[i];
         set_tried(t, i);
-        *like = (struct leg){ .slot = i, .is_small = d->is_small_first && at == 0 && d->n_able > 1 && is_first, .is_forgiven = d->verdicts[i].is_forgiven, .is_hedge = want->is_hedge,
+        *like = (struct leg){ .slot = i, .is_small = is_first && at == 0 && is_on_probation(t, d, w, i), .is_sure_known = r->live->of[i].is_engine, .is_forgiven = d->verdicts[i].is_forgiven, .is_hedge = want->is_hedge, .is_better = want->quality_above > 0,
                               .quality = c->quality, .busy_w = c->busy_w, .usd_in = c->usd_per_mtok_in, .usd_out = c->usd_per_mtok_out, .usd_item = c->usd_per_item,
                               .is_here = c->node == 0, .guess = d->verdicts[i].guess };
         if (at == 0)
@@ -122,6 +145,7 @@ static bool decide(struct trip *t, const struct trip_wants *want, struct leg *li
         r->decisions_of[like->slot][t->goal]++;
         r->figures.forgiven += like->is_forgiven;
         r->figures.hedges += want->is_hedge;
+        r->figures.promotions += want->quality_above > 0;
         if (is_first)
             r->figures.decisions[t->goal]++;
         else
@@ -140,7 +164,6 @@ void router_count(struct router *r, enum router_event what)
     pthread_mutex_lock(&r->figures_lock);
     f->hedges_won += what == ROUTER_HEDGE_WON;
     f->hangs += what == ROUTER_HANG;
-    f->promotions += what == ROUTER_PROMOTION;
     f->remembered += what == ROUTER_REMEMBERED;
     pthread_mutex_unlock(&r->figures_lock);
 }
@@ -495,7 +518,7 @@ bool router_add(struct router *r, struct expert *e, const struct candidate *hint
     return ok;
 }
 
-static void fill_care(struct router_care *c)
+static void fill_care(struct router_care *c, const struct policy *p)
 {
 #define PRESET(field, value)                                                                                           \
     if (c->field == 0)                                                                                                 \
@@ -506,6 +529,7 @@ static void fill_care(struct router_care *c)
     PRESET(hedge_s, 2);
     PRESET(probation_tok, 48);
     PRESET(probation_s, 1.5f);
+    PRESET(patience_s, p->setting[POLICY_PATIENCE_S]);
     PRESET(logprob_least, -2.5f);
     PRESET(remembered_age_s, 86400);
 #undef PRESET
@@ -549,7 +573,7 @@ struct router *router_new(const struct router_env *env, struct expert *const *ex
     pthread_condattr_destroy(&attr);
     r->env = *env;
     r->care = env->care;
-    fill_care(&r->care);
+    fill_care(&r->care, env->policy);
     if (!r->env.intent)
         r->env.intent = intent_model_shipped();
     r->todo_last = &r->todo_first;

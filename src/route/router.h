@@ -28,6 +28,7 @@ struct router_care {
     float hedge_s;         /* default 2; below 0: never */
     int probation_tok;     /* of a small expert's answer that are looked at before a stream shows them; default 48 */
     float probation_s;     /* or for so long; default 1.5 */
+    float patience_s;      /* a small expert and a better one after it must end within this; default: the policy's */
     float logprob_least;   /* mean of the tokens' log-probabilities: less is not sure enough; default -2.5 */
     int n_remembered;      /* answers kept for when nobody can answer; default 0: none */
     int remembered_age_s;  /* not older; default 86400 */

@@ -1,9 +1,13 @@
-/* route/router_internal.h - what the parts of the router share: router.c (door, deciding, life), trip.c (a job's attempts and
- * the events that come back), trip_read.c (what a job asks for), trip_hold.c (a small expert's answer before it is shown).
+/* route/router_internal.h - what the parts of the router share: router.c (door, deciding, life), trip_read.c (what a job asks for),
+ * trip.c (events that come back, what the hand does), trip_leg.c (one attempt), trip_end.c (the end), trip_hold.c (a small expert's
+ * answer before it is shown).
  *
  * A job's way: submit -> a trip: read, decided -> a leg: an inner job that shares the outer one's payload, submitted to an
  * expert -> its events, passed on -> the final one.  What cannot be done on an expert's thread (asking another expert) the
  * router's own thread does, the hand.
+ *
+ * A small expert's words are held until they were looked at (answer_check.h).  When they do not do, a better one is asked; when there is
+ * none, or it fails before it says anything, they are shown after all.
  *
  * A leg:   FREE --leg_begin()--> RUNS --its final event--> FREE      (is_given_up: hung, lost a race, or found wanting)
  * A trip:  runs until the outer job's final event was sent (is_over) and all its legs are FREE; then it is used again.
@@ -19,6 +23,7 @@
 
 #include "base/rng.h"
 #include "route/affinity.h"
+#include "route/answer_check.h"
 #include "route/live.h"
 #include "route/router.h"
 
@@ -32,8 +37,9 @@ struct leg {
     int slot;                 /* the candidate */
     bool is_given_up;         /* what it still says is not listened to */
     bool is_hung;             /* nothing came for too long: another one is asked, whoever answers first wins */
-    bool is_small;            /* its answer is judged before it is shown */
-    bool is_hedge;
+    bool is_small;            /* its answer is held until it was judged */
+    bool is_sure_known;       /* it can say how sure it is of each token */
+    bool is_hedge, is_better; /* asked because another was late; because another's answer did not do */
     bool is_forgiven;         /* a soft rule was forgiven for it */
     int n_asked;              /* it is the n-th */
     uint64_t begun_ns, first_ns; /* asked; first piece of an answer (0: none yet) */
@@ -45,7 +51,7 @@ struct leg {
 };
 
 /* For the hand. */
-enum { TODO_NEXT = 1 << 0 /* ask another one */, TODO_LOOK = 1 << 1 /* something is due */, TODO_STOP = 1 << 2 };
+enum { TODO_NEXT = 1 << 0 /* ask another one, a better one when wants_better */, TODO_LOOK = 1 << 1 /* something is due */, TODO_STOP = 1 << 2 };
 
 struct held; /* trip_hold.c */
 
@@ -62,7 +68,7 @@ struct trip {
     struct job *outer;              /* a reference until is_over */
     struct leg legs[TRIP_LEGS];
     struct leg *talks;              /* whose words are passed on; NULL: none yet */
-    struct leg *told;               /* of the last EXPERT_ROUTED */
+    int told;                       /* n_asked of the last EXPERT_ROUTED; 0: none yet */
     int n_asked;
     bool is_over, is_stopping, was_queued, was_started;
     bool has_passed;                /* a piece of an answer is out */
@@ -73,6 +79,10 @@ struct trip {
     bool is_estimated;              /* at least one's joules */
     uint64_t begun_ns;
     struct held *held;              /* a small expert's words; NULL: nothing is held back */
+    bool wants_better;              /* they do not do */
+    struct leg small;               /* whose they are, when it ended; job NULL */
+    bool has_small;
+    struct expert_usage small_usage;
     struct err last;                /* why the last leg failed */
     uint64_t tried[ROUTE_CANDIDATES_MAX / 64]; /* under decide_lock */
     bool is_read;
@@ -144,18 +154,60 @@ bool router_ask(struct trip *t, const struct trip_wants *wants, struct err *err)
 void trip_todo(struct trip *t, unsigned what); /* for the hand; trip.lock may be held */
 void trip_unref(struct trip *t);               /* no lock is held */
 bool router_may_retry(const struct err *err);  /* another expert might take what this one did not */
-enum router_event { ROUTER_HEDGE_WON, ROUTER_HANG, ROUTER_PROMOTION, ROUTER_REMEMBERED };
+enum router_event { ROUTER_HEDGE_WON, ROUTER_HANG, ROUTER_REMEMBERED };
 void router_count(struct router *r, enum router_event what);
 /* The joules that each one running on this machine has taken so far; change: +1 one begins, -1 ends. */
 double router_joules(struct router *r, int change);
 
+/* What is to be done when no lock is held any more. */
+struct after {
+    struct job *cancel[TRIP_LEGS], *drop[TRIP_LEGS + 1];
+    int n_cancel, n_drop;
+    int n_unref;      /* references of the trip */
+    unsigned todo;
+    int slot;         /* who has n_prefix_tok tokens of the conversation now; 0: nobody */
+    uint32_t n_prefix_tok, n_prompt_tok;
+};
+void trip_after(struct trip *t, struct after *a);
+static inline float seconds(uint64_t ns) { return (float)((double)ns / 1e9); }
+static inline uint64_t ns_of(double s) { return s > 0 ? s < 1e9 ? (uint64_t)(s * 1e9) : UINT64_MAX / 4 : 0; }
+
 /* trip.c */
-/* A leg that is FREE gets the job.  NULL: the trip is over, no leg is free, or err. */
-struct leg *leg_begin(struct trip *t, const struct leg *like, struct err *err);
-/* The expert did not take it. */
-void leg_abandon(struct leg *leg);
 void leg_on_event(void *leg, const struct expert_event *ev);
 void trip_do(struct trip *t, unsigned what);
+
+/* trip_leg.c; all but the first two under trip.lock */
+/* A leg that is FREE gets the job.  NULL: the trip is over, no leg is free, or err. */
+struct leg *leg_begin(struct trip *t, const struct leg *like, struct err *err);
+void leg_abandon(struct leg *leg); /* the expert did not take it */
+void leg_end(struct leg *leg, const struct expert_usage *u, struct after *a); /* it is FREE; its job is dropped afterwards */
+void leg_give_up(struct leg *leg, struct after *a);
+bool leg_is_hopeful(const struct leg *leg);
+uint64_t leg_hung_at(const struct trip *t, const struct leg *leg), leg_late_at(const struct trip *t, const struct leg *leg);
+/* Those that may still answer, but a small one whose answer does not do; those that run at all. */
+int trip_n_hopeful(const struct trip *t), trip_n_running(const struct trip *t);
+enum { TELL_MS = 50 };
+void trip_set_due(struct trip *t);
+
+/* trip_end.c; all under trip.lock */
+void trip_emit(struct trip *t, const struct expert_event *ev);
+void trip_tell(struct trip *t, const struct leg *leg); /* EXPERT_ROUTED, once for each */
+/* The outer job's one final event; err NULL: done.  leg: who had the last word, NULL: nobody; it has ended. */
+void trip_finish(struct trip *t, const struct leg *leg, const struct err *err, const struct expert_usage *usage, struct after *a);
+/* The same for a failure, as the client shall see it; what a small expert said is better than an error. */
+void trip_fail(struct trip *t, const struct leg *leg, const struct err *err, const struct expert_usage *u, struct after *a);
+void trip_observe(struct trip *t, const struct leg *leg, const struct expert_usage *u, uint64_t now_ns);
+void trip_learn(struct trip *t, const struct leg *leg, float outcome); /* 0: bad .. 1: good */
+/* The small expert's words are the answer after all: shown, and the end when it has ended. */
+void trip_settle(struct trip *t, struct after *a);
+
+/* trip_hold.c */
+struct held *held_new(void); /* NULL: no memory */
+void held_free(struct held *h);
+bool held_add(struct held *h, const struct expert_event *ev); /* false: it is full */
+int held_n_tok(const struct held *h);
+enum answer_fault held_check(const struct held *h, bool is_whole, bool wants_json, double logprob_least);
+void held_show(const struct held *h, const struct job *to);
 
 /* trip_read.c */
 /* What the job asks for.  Under decide_lock: its scratch is the router's. */

@@ -29,6 +29,7 @@ struct fake {
     int quality;
     bool sees;
     const char *kind;
+    double billions;       /* of weights: how slow it is predicted to be */
     int pause_us;          /* between words */
     atomic_int state;      /* enum expert_state */
     atomic_int n_asked, n_done, n_cancelled, n_held, n_running;
@@ -172,8 +173,8 @@ static inline bool fake_submit(struct expert *e, struct job *j, struct err *err)
 static inline void fake_card(struct expert *e, struct expert_card *out)
 {
     const struct fake *f = (const struct fake *)e;
-    *out = (struct expert_card){ .tasks = f->tasks, .privacy = f->privacy, .quality = f->quality, .sees = f->sees, .n_ctx = 8192, .n_seq_max = 4, .n_params = 1000000000,
-                                 .file_bytes = 600000000, .knows_tools = true };
+    *out = (struct expert_card){ .tasks = f->tasks, .privacy = f->privacy, .quality = f->quality, .sees = f->sees, .n_ctx = 8192, .n_seq_max = 4, .n_params = (uint64_t)(f->billions * 1e9),
+                                 .file_bytes = (uint64_t)(f->billions * 6e8), .knows_tools = true };
     snprintf(out->id, sizeof(out->id), "%s", f->id);
     snprintf(out->kind, sizeof(out->kind), "%s", f->kind);
 }
@@ -219,6 +220,7 @@ static inline struct fake *fake_new(const char *id, const char *plan, int qualit
     f->id = id;
     f->plan = plan;
     f->quality = quality;
+    f->billions = 1;
     f->kind = "fake";
     f->tasks = EXPERT_CHAT | EXPERT_COMPLETE | EXPERT_EMBED;
     f->state = EXPERT_WARM;

@@ -302,3 +302,129 @@ TEST(embeddings_and_pictures_find_those_that_can)
     job_unref(j);
     house_close(&h);
 }
+
+/* ---- small first ---- */
+
+static struct house small_and_big(const char *small_plan, const char *big_plan)
+{
+    struct house h = { .n = 2, .fakes = { fake_new("tiny", small_plan, 4), fake_new("big", big_plan, 9) } };
+    h.fakes[0]->billions = 0.5;
+    h.fakes[1]->billions = 4;
+    h.fakes[0]->kind = "llm";
+    return h;
+}
+
+static const char tiny_words[] = "tiny0 tiny1 tiny2 tiny3 tiny4 tiny5 ", big_words[] = "big0 big1 big2 big3 big4 big5 ";
+
+TEST(a_small_expert_is_tried_first_and_its_answer_is_shown_when_it_will_do)
+{
+    for (int whole = 0; whole < 2; whole++) {
+        struct house h = small_and_big("w", "w");
+        struct seen s;
+        house_open(&h, NULL);
+        seen_init(&s);
+        struct job *j = chat_job(&s, "Hi! How are you today?");
+        j->is_whole = whole;
+        CHECK(ask(&h, ROUTE_CHEAP, j, &s) && strcmp(s.text, tiny_words) == 0 && s.n_routed == 1, "%s %s %s", s.text, s.err.text, s.why);
+        CHECK(strcmp(s.order, "RQSDDDDDDC.") == 0 && h.fakes[1]->n_asked == 0, "%s", s.order);
+        job_unref(j);
+        house_close(&h);
+    }
+}
+
+TEST(an_answer_that_will_not_do_is_replaced_by_a_better_expert_s)
+{
+    static const struct {
+        char plan[2];
+        const char *text;
+    } cases[] = { { "0", "Hi! How are you today?" }, { "l", "Hi! How are you today?" }, { "u", "Hi! How are you today?" }, { "j", "Hi! Greet me, answer as JSON." } };
+    for (size_t k = 0; k < sizeof(cases) / sizeof(cases[0]); k++)
+        for (int whole = 0; whole < 2; whole++) {
+            struct house h = small_and_big(cases[k].plan, "w");
+            struct seen s;
+            house_open(&h, &(struct router_env){ .care = { .probation_s = 30 } });
+            seen_init(&s);
+            struct job *j = chat_job(&s, cases[k].text);
+            j->is_whole = whole;
+            CHECK(ask(&h, ROUTE_CHEAP, j, &s) && strcmp(s.text, big_words) == 0 && s.n_finals == 1, "%s: %s %s", cases[k].plan, s.text, s.err.text);
+            CHECK(h.fakes[0]->n_asked == 1 && h.fakes[1]->n_asked == 1 && strcmp(s.last_expert, "big") == 0 && s.n_asked == 2, "%s %d", s.last_expert, s.n_asked);
+            job_unref(j);
+            struct router_figures f;
+            router_get_figures(h.router, &f);
+            CHECK(f.promotions == 1, "%d", (int)f.promotions);
+            house_close(&h);
+        }
+}
+
+TEST(good_json_of_a_small_expert_is_good_enough)
+{
+    struct house h = small_and_big("g", "w");
+    struct seen s;
+    house_open(&h, NULL);
+    seen_init(&s);
+    struct job *j = chat_job(&s, "Hi! Greet me, answer as JSON.");
+    CHECK(ask(&h, ROUTE_CHEAP, j, &s) && strcmp(s.text, "{\"a\": [1, 2]}") == 0, "%s %s", s.text, s.err.text);
+    job_unref(j);
+    house_close(&h);
+}
+
+TEST(when_the_better_one_fails_the_small_one_s_answer_is_better_than_none)
+{
+    static const char *const big[] = { "b", "e" };
+    for (size_t k = 0; k < 2; k++) {
+        struct house h = small_and_big("u", big[k]);
+        struct seen s;
+        house_open(&h, NULL);
+        seen_init(&s);
+        struct job *j = chat_job(&s, "Hi! How are you today?");
+        CHECK(ask(&h, ROUTE_CHEAP, j, &s) && strcmp(s.text, tiny_words) == 0 && s.err.code == ERR_NONE && s.n_finals == 1, "%s: %s %s", big[k], s.text, s.err.text);
+        CHECK(strcmp(s.last_expert, "tiny") == 0, "%s", s.last_expert);
+        job_unref(j);
+        house_close(&h);
+    }
+}
+
+TEST(a_small_expert_that_dies_in_probation_has_said_nothing)
+{
+    struct house h = small_and_big("m", "w");
+    struct seen s;
+    house_open(&h, NULL);
+    seen_init(&s);
+    struct job *j = chat_job(&s, "Hi! How are you today?");
+    CHECK(ask(&h, ROUTE_CHEAP, j, &s) && strcmp(s.text, big_words) == 0 && s.n_finals == 1, "%s %s", s.text, s.err.text);
+    job_unref(j);
+    house_close(&h);
+}
+
+TEST(a_stream_is_held_back_no_longer_than_its_probation)
+{
+    struct house h = small_and_big("w", "w");
+    struct seen s;
+    house_open(&h, &(struct router_env){ .care = { .probation_tok = 3 } });
+    seen_init(&s);
+    struct job *j = chat_job(&s, "Hi! How are you today?");
+    j->is_whole = false;
+    h.fakes[0]->pause_us = 2000;
+    CHECK(ask(&h, ROUTE_CHEAP, j, &s) && strcmp(s.text, tiny_words) == 0, "%s %s", s.text, s.err.text);
+    job_unref(j);
+    seen_init(&s);
+    j = chat_job(&s, "Hi! How are you today?");
+    j->is_whole = false;
+    h.fakes[0]->plan = "wm"; /* dies after two words, which nobody has seen */
+    CHECK(ask(&h, ROUTE_CHEAP, j, &s) && strcmp(s.text, big_words) == 0, "%s %s", s.text, s.err.text);
+    job_unref(j);
+    house_close(&h);
+}
+
+TEST(nobody_waits_longer_than_he_said_for_a_better_answer)
+{
+    struct house h = small_and_big("u", "w");
+    struct seen s;
+    h.fakes[1]->billions = 400; /* minutes */
+    house_open(&h, NULL);
+    seen_init(&s);
+    struct job *j = chat_job(&s, "Hi! How are you today?");
+    CHECK(ask(&h, ROUTE_CHEAP, j, &s) && strcmp(s.text, tiny_words) == 0 && h.fakes[1]->n_asked == 0, "%s %s", s.text, s.err.text);
+    job_unref(j);
+    house_close(&h);
+}

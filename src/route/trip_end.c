@@ -1,0 +1,174 @@
+/* route/trip_end.c - who answers, and the end: one final event, what it took, what is learned from it. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "route/bandit.h"
+#include "route/predict.h"
+#include "route/router_internal.h"
+
+/* ---- behind the locks ---- */
+
+static void remember_prefix(struct trip *t, const struct after *a)
+{
+    struct router *r = t->r;
+    pthread_mutex_lock(&r->figures_lock);
+    affinity_keep(&r->affinity, t->session_key, (uint32_t)a->slot, a->n_prefix_tok);
+    affinity_keep(&r->affinity, t->system_key, (uint32_t)a->slot, a->n_prompt_tok / 2); /* how much of it is the system text is not known */
+    pthread_mutex_unlock(&r->figures_lock);
+}
+
+void trip_after(struct trip *t, struct after *a)
+{
+    for (int i = 0; i < a->n_cancel; i++) {
+        job_cancel(a->cancel[i]);
+        job_unref(a->cancel[i]);
+    }
+    for (int i = 0; i < a->n_drop; i++)
+        job_unref(a->drop[i]);
+    if (a->n_prefix_tok)
+        remember_prefix(t, a);
+    if (a->todo)
+        trip_todo(t, a->todo);
+    while (a->n_unref-- > 0)
+        trip_unref(t);
+}
+
+/* ---- telling who answers ---- */
+
+static void fill_route(const struct trip *t, const struct leg *leg, struct expert_route *out)
+{
+    const struct live *l = t->r->live;
+    const struct candidate *c = &l->list[leg->slot]; /* its name and node do not change */
+    *out = (struct expert_route){ .expert = c->expert, .node = l->nodes[c->node].name, .why = leg->why, .intent = t->has_intent ? intent_name(t->intent.best) : "",
+                                  .n_asked = leg->n_asked, .is_degraded = leg->ladder[0] != '\0', .ladder = leg->ladder, .ttft_s = leg->guess.ttft_s,
+                                  .total_s = leg->guess.total_s, .joules = leg->guess.joules, .usd = leg->guess.usd };
+    snprintf(out->id, sizeof(out->id), "%s", t->id);
+}
+
+void trip_emit(struct trip *t, const struct expert_event *ev) { t->outer->on_event(t->outer->ctx, ev); }
+
+void trip_tell(struct trip *t, const struct leg *leg)
+{
+    struct expert_route route;
+    if (t->told == leg->n_asked)
+        return;
+    t->told = leg->n_asked;
+    fill_route(t, leg, &route);
+    trip_emit(t, &(struct expert_event){ .kind = EXPERT_ROUTED, .route = &route });
+}
+
+/* ---- the end ---- */
+
+void trip_observe(struct trip *t, const struct leg *leg, const struct expert_usage *u, uint64_t now_ns)
+{
+    struct router *r = t->r;
+    struct predictor *p = r->env.predictor;
+    const struct route_guess *g = &leg->guess;
+    if (!p || !leg->first_ns)
+        return;
+    const float queue_s = u ? seconds(u->queue_ns) : 0, ttft_s = seconds(leg->first_ns - leg->begun_ns) - queue_s, rest_s = seconds(now_ns - leg->first_ns);
+    pthread_mutex_lock(&r->figures_lock);
+    predictor_observe(p, leg->slot, PREDICT_TTFT, g->ttft_s - g->queue_s - g->load_s, ttft_s);
+    if (u && u->n_gen_tok > 8 && t->request.gen_tok > 1) /* as if it had said as much as was expected */
+        predictor_observe(p, leg->slot, PREDICT_DECODE, g->total_s - g->ttft_s, rest_s * (float)(t->request.gen_tok - 1) / (float)(u->n_gen_tok - 1));
+    pthread_mutex_unlock(&r->figures_lock);
+}
+
+static void report(struct trip *t, const struct leg *leg, enum err_code code, const struct expert_usage *u, uint64_t now_ns)
+{
+    struct router *r = t->r;
+    const uint64_t deadline = t->outer->deadline_ns;
+    const struct router_outcome o = {
+        .code = code, .candidate = leg && code == ERR_NONE ? leg->slot : -1, .cls = route_class_of((unsigned)t->request.task), .n_asked = t->n_asked, .n_promoted = t->n_promoted,
+        .n_hedged = t->n_hedged, .n_hung = t->n_hung, .n_failed = t->n_failed,
+        .ttft_s = leg && leg->first_ns ? seconds(leg->first_ns - t->begun_ns) : (float)NAN, .total_s = seconds(now_ns - t->begun_ns),
+        .n_prompt_tok = u ? u->n_prompt_tok : 0, .n_cached_tok = u ? u->n_cached_tok : 0, .n_gen_tok = u ? u->n_gen_tok : 0,
+        .joules = (float)t->joules, .usd = (float)t->usd, .is_measured = !t->is_estimated,
+        .had_deadline = deadline != 0 || t->wish.deadline_s > 0,
+        .missed_deadline = (deadline && now_ns > deadline) || (t->wish.deadline_s > 0 && seconds(now_ns - t->begun_ns) > t->wish.deadline_s),
+    };
+    if (r->env.governor.ended)
+        r->env.governor.ended(r->env.governor.ctx, &o);
+    if (r->env.journal.ended)
+        r->env.journal.ended(r->env.journal.ctx, t->id, &o);
+}
+
+void trip_finish(struct trip *t, const struct leg *leg, const struct err *err, const struct expert_usage *usage, struct after *a)
+{
+    static const struct expert_usage nothing;
+    struct job *o = t->outer;
+    struct expert_route route;
+    t->is_over = true;
+    atomic_store(&t->due_ns, 0);
+    held_free(t->held);
+    t->held = NULL;
+    for (int i = 0; i < TRIP_LEGS; i++)
+        leg_give_up(&t->legs[i], a);
+    report(t, leg, err ? err->code : ERR_NONE, usage, clock_ns());
+    if (leg) {
+        fill_route(t, leg, &route);
+        route.joules = (float)t->joules;
+        route.usd = (float)t->usd;
+        route.is_measured = !t->is_estimated;
+    }
+    pthread_mutex_lock(&t->r->lock);
+    t->outer = NULL;
+    pthread_mutex_unlock(&t->r->lock);
+    atomic_store(&o->priv.expert, NULL);
+    o->on_event(o->ctx, &(struct expert_event){ .kind = err ? EXPERT_ERROR : EXPERT_DONE, .usage = usage ? usage : &nothing, .err = err, .route = leg ? &route : NULL });
+    a->drop[a->n_drop++] = o;
+    a->n_unref++;
+}
+
+void trip_fail(struct trip *t, const struct leg *leg, const struct err *err, const struct expert_usage *u, struct after *a)
+{
+    struct err why;
+    if (t->is_stopping) {
+        err_set(&why, ERR_BUSY, "shutting down");
+        trip_finish(t, leg, &why, u, a);
+    } else if (job_is_cancelled(t->outer)) {
+        err_set(&why, ERR_CANCELLED, "cancelled");
+        trip_finish(t, leg, &why, u, a);
+    } else if (t->held && t->has_small && !t->has_passed) {
+        trip_settle(t, a);
+    } else {
+        trip_finish(t, leg, err, u, a);
+    }
+}
+
+
+void trip_settle(struct trip *t, struct after *a)
+{
+    struct leg *leg = t->has_small ? &t->small : NULL;
+    for (int i = 0; i < TRIP_LEGS && !leg; i++)
+        if (leg_is_hopeful(&t->legs[i]) && t->legs[i].is_small)
+            leg = &t->legs[i];
+    if (!leg || !t->held)
+        return;
+    trip_tell(t, leg);
+    held_show(t->held, t->outer);
+    held_free(t->held);
+    t->held = NULL;
+    t->wants_better = leg->is_small = false;
+    t->has_passed = true;
+    t->talks = leg;
+    for (int i = 0; i < TRIP_LEGS; i++)
+        if (&t->legs[i] != leg)
+            leg_give_up(&t->legs[i], a);
+    if (t->has_small)
+        trip_finish(t, leg, NULL, &t->small_usage, a);
+}
+
+void trip_learn(struct trip *t, const struct leg *leg, float outcome)
+{
+    struct router *r = t->r;
+    struct bandit_context ctx;
+    if (!r->env.bandit || !t->has_intent)
+        return;
+    bandit_context_of(&t->request, &ctx);
+    pthread_mutex_lock(&r->figures_lock);
+    bandit_observe(r->env.bandit, leg->slot, &ctx, outcome, leg->guess.p_good);
+    pthread_mutex_unlock(&r->figures_lock);
+}
