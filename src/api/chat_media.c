@@ -96,15 +96,16 @@ bool chat_pick_perceiving(struct exchange *x, const struct openai_request *r, st
     size_t n = 0;
     if (r->n_images + r->n_sounds == 0 || perceives(x->model, r))
         return true;
-    for (int i = 0; i < env->n_models; i++) {
-        if (!perceives(&env->models[i], r))
+    for (int i = 0; i < env->n_models + (env->n_autos > 0); i++) { /* "auto" last: it may have several answer as one */
+        struct api_model *m = i < env->n_models ? &env->models[i] : &env->autos[0];
+        if (!perceives(m, r))
             continue;
         if (!r->model[0]) { /* any: then one that can */
-            x->model = &env->models[i];
+            x->model = m;
             return true;
         }
         if (n < sizeof(able))
-            n += (size_t)snprintf(able + n, sizeof(able) - n, "%s%s", n ? ", " : "", env->models[i].id);
+            n += (size_t)snprintf(able + n, sizeof(able) - n, "%s%s", n ? ", " : "", m->id);
     }
     const char *param = r->n_images ? r->images[0].param : r->sounds[0].param;
     const char *lacks = r->n_images && r->n_sounds ? "does not both see pictures and hear sound"

@@ -36,6 +36,7 @@ static void make_card(struct fanout *f, struct expert_card *out)
 {
     unsigned tasks = 0;
     memset(out, 0, sizeof(*out));
+    f->chat = NULL;
     snprintf(out->id, sizeof(out->id), "%s", f->id);
     snprintf(out->name, sizeof(out->name), "%.95s", f->id);
     snprintf(out->kind, sizeof(out->kind), "fanout");
@@ -51,7 +52,15 @@ static void make_card(struct fanout *f, struct expert_card *out)
             continue;
         out->n_ctx = c.n_ctx > out->n_ctx ? c.n_ctx : out->n_ctx;
         out->knows_tools |= c.knows_tools;
-        out->quality = c.quality > out->quality ? c.quality : out->quality;
+        if (!f->chat || c.quality > out->quality || (c.quality == out->quality && c.file_bytes > out->file_bytes)) {
+            f->chat = f->experts[i]; /* the best one, for predictions: its words take most of the time */
+            out->quality = c.quality;
+            out->n_params = c.n_params;
+            out->file_bytes = c.file_bytes;
+            out->weight_bytes = c.weight_bytes;
+            snprintf(out->architecture, sizeof(out->architecture), "%s", c.architecture);
+            snprintf(out->quantization, sizeof(out->quantization), "%s", c.quantization);
+        }
     }
     for (int m = 0; m < FANOUT_MEDIUM_COUNT; m++) {
         const enum fanout_medium medium = (enum fanout_medium)m;
@@ -331,9 +340,14 @@ static bool submit(struct expert *e, struct job *j, struct err *err)
 static void get_metrics(struct expert *e, struct expert_metrics *out)
 {
     struct fanout *f = (struct fanout *)e;
+    struct expert_card card;
     memset(out, 0, sizeof(*out));
+    fanout_get_card(e, &card);
+    pthread_mutex_lock(&f->card_lock);
+    const enum expert_state chat = f->chat ? expert_get_state(f->chat) : EXPERT_WARM;
+    pthread_mutex_unlock(&f->card_lock);
     pthread_mutex_lock(&f->lock);
-    out->state = f->stopping ? EXPERT_DOWN : f->n_runs > 0 ? EXPERT_BUSY : EXPERT_WARM;
+    out->state = f->stopping ? EXPERT_DOWN : chat == EXPERT_COLD || chat == EXPERT_LOADING ? EXPERT_COLD : f->n_runs > 0 ? EXPERT_BUSY : EXPERT_WARM;
     if (f->stopping)
         snprintf(out->why, sizeof(out->why), "shutting down");
     out->n_running = f->n_runs;

@@ -124,6 +124,7 @@ struct fanout {
     uint64_t done_total[EXPERT_END_COUNT];
     pthread_mutex_t card_lock;
     struct expert_card card;
+    struct expert *chat;  /* whose state is ours, for whoever predicts; NULL: no language model */
     uint64_t card_ns;
 };
 

@@ -107,7 +107,8 @@ static bool decide(struct trip *t, const struct trip_wants *want, struct leg *li
     if (r->env.governor.see)
         r->env.governor.see(r->env.governor.ctx, &r->live->world);
     fill_prefixes(t);
-    for (int i = 0; t->is_for_pieces && i < w->n; i++)
+    const bool is_one = t->is_for_pieces || (!t->request.needs_sight && !t->request.needs_hearing); /* nothing to take apart */
+    for (int i = 0; is_one && i < w->n; i++)
         if (r->live->of[i].is_composite)
             set_tried(t, i);
     for (int i = 0; want->quality_above > 0 && i < w->n; i++)

@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 
 #include "base/log.h"
+#include "pipeline/fanout.h"
 #include "serve/serve_internal.h"
 #include "serve/systemd.h"
 
@@ -17,6 +18,9 @@ enum {
     FILES_WANTED = 8192, /* a connection is a file */
     FILES_SPARE = 64,
 };
+
+/* What looking at a picture, listening to a second of sound takes in a fan-out, until the router has seen it. */
+static const float FANOUT_ITEM_S = 0.3f, FANOUT_SOUND_S_S = 0.15f;
 
 /* Raises the limit of open files as far as we may; returns how many connections that allows. */
 static int allow_connections(int wanted)
@@ -164,6 +168,18 @@ static bool make_models(struct serve *s, struct err *err)
     return true;
 }
 
+/* Where experts see or hear: several of them answer as one what is asked about a picture or a recording. */
+static bool add_fanout(struct serve *s, struct err *err)
+{
+    const struct fanout_env env = { .experts = s->config.experts, .n_experts = s->config.n_experts, .router = router_expert_for_pieces(s->router, ROUTE_BALANCED) };
+    const struct candidate hint = { .item_s = FANOUT_ITEM_S, .sound_s_s = FANOUT_SOUND_S_S };
+    struct expert_card card;
+    if (!(s->fanout = fanout_open(&env, err)))
+        return false;
+    expert_get_card(s->fanout, &card);
+    return (!card.sees && !card.hears) || router_add(s->router, s->fanout, &hint, true, err);
+}
+
 /* "auto" and its kin, above all experts.  A model of that name keeps it. */
 static bool make_router(struct serve *s, struct err *err)
 {
@@ -174,7 +190,7 @@ static bool make_router(struct serve *s, struct err *err)
         return false;
     if (!env.predictor && !(env.predictor = s->predictor = predictor_new(err)))
         return false;
-    if (!(s->router = router_new(&env, s->config.experts, s->config.n_experts, err)))
+    if (!(s->router = router_new(&env, s->config.experts, s->config.n_experts, err)) || !add_fanout(s, err))
         return false;
     s->env.router = s->router;
     s->env.autos = s->autos;
@@ -287,11 +303,14 @@ void serve_free(struct serve *s)
     http_server_free(s->server); /* every stream hears of it, and cancels its job */
     if (s->router)
         expert_stop(router_expert(s->router, ROUTE_BALANCED), 0); /* before those that it asks */
+    if (s->fanout)
+        expert_stop(s->fanout, 0);
     for (int i = 0; s->has_env && i < s->env.n_models; i++)
         expert_stop(s->models[i].expert, 0); /* afterwards no event comes */
     if (s->has_env)
         api_env_fini(&s->env);
     router_free(s->router);
+    expert_free(s->fanout);
     predictor_free(s->predictor);
     policy_free(s->policy);
     net_loop_free(s->loop);

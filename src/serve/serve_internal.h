@@ -20,6 +20,7 @@ struct serve {
     struct policy *policy;       /* the defaults, when the configuration has none */
     struct predictor *predictor; /* the same */
     struct router *router;
+    struct expert *fanout;       /* which the router may choose */
     struct api_model autos[ROUTE_GOAL_COUNT];
     struct keys *keys;
     struct net_wake *stop;
