@@ -92,7 +92,7 @@ $(BUILD)/src/kernels/%.o: src/kernels/%.c
 # Inner loops over pixels that the compiler turns into SIMD: any machine's baseline (SSE2, NEON) is enough there.
 $(BUILD)/src/media/resize.o $(BUILD)/src/media/motion.o: OPT := -O3
 # The router decides in microseconds.
-$(BUILD)/src/route/features.o $(BUILD)/src/route/grams.o $(BUILD)/src/route/intent.o $(BUILD)/src/route/language.o $(BUILD)/src/route/policy.o $(BUILD)/src/route/predict.o $(BUILD)/src/route/rules.o $(BUILD)/src/route/quality.o: OPT := -O3
+$(BUILD)/src/route/features.o $(BUILD)/src/route/grams.o $(BUILD)/src/route/intent.o $(BUILD)/src/route/language.o $(BUILD)/src/route/policy.o $(BUILD)/src/route/predict.o $(BUILD)/src/route/rules.o $(BUILD)/src/route/quality.o $(BUILD)/src/route/journal_row.o: OPT := -O3
 # The catalog's tables as C strings, one for each line; "?" is escaped because of trigraphs.
 $(BUILD)/gen/catalog_data.c: $(DATA) tools/embed.awk Makefile
 	@mkdir -p $(@D)

@@ -26,8 +26,10 @@ extern const struct cmd cmd_model_tokenize; /* model_tokenize.c */
 extern const struct cmd cmd_recommend; /* recommend.c */
 extern const struct cmd cmd_route; /* route.c */
 extern const struct cmd cmd_route_eval; /* route_eval.c */
+extern const struct cmd cmd_route_replay; /* route_replay.c */
 extern const struct cmd cmd_route_simulate; /* route_simulate.c */
 extern const struct cmd cmd_route_train; /* route_train.c */
+extern const struct cmd cmd_route_why; /* route_why.c */
 extern const struct cmd cmd_run; /* run.c */
 extern const struct cmd cmd_serve; /* serve.c */
 extern const struct cmd cmd_version; /* version.c */

@@ -68,6 +68,7 @@ struct journal {
     size_t size, head, tail, used; /* written at head, read at tail */
     unsigned char *scratch;   /* [WORLD_BYTES_MAX] */
     uint64_t world;           /* hash of the one that was queued last; 0: none */
+    uint64_t glance;          /* its row_glance() */
     bool is_closing;
     struct journal_figures figures;
     char path[1024];
@@ -131,17 +132,19 @@ static bool push_world(struct journal *j, const struct candidates *world, uint64
 {
     struct row r;
     struct candidates w = *world; /* written, not changed */
+    const uint64_t glance = row_glance(world);
+    *hash = j->world;
+    if (j->world && glance == j->glance)
+        return true;
     row_begin_writing(&r, j->scratch, WORLD_BYTES_MAX);
     row_world(&r, &w);
     if (r.failed)
         return false;
     const size_t n = (size_t)(r.at - j->scratch);
     *hash = row_hash(j->scratch, n);
-    if (*hash == j->world)
-        return true;
-    if (!push(j, &(struct journal_head){ .kind = JOURNAL_ENTRY_WORLD, .world = *hash }, j->scratch, n))
+    if (*hash != j->world && !push(j, &(struct journal_head){ .kind = JOURNAL_ENTRY_WORLD, .world = *hash }, j->scratch, n))
         return false;
-    j->world = *hash;
+    j->world = *hash, j->glance = glance;
     return true;
 }
 

@@ -29,6 +29,8 @@ struct row_parts {
 };
 void row_decision(struct row *r, const struct row_parts *p);
 uint64_t row_hash(const void *bytes, size_t n_bytes);
+/* Two worlds of the same glance have the same static part; quicker than writing it down. */
+uint64_t row_glance(const struct candidates *w);
 
 /* Rows hold numbers of words in lists of the code (rules, terms, tasks, ...).  The lists of whoever wrote a file are kept beside
  * its rows, so a list that has grown or was put in another order since is no trouble. */

@@ -495,18 +495,40 @@ void row_decision(struct row *r, const struct row_parts *p)
         verdict_fields(r, &d->verdicts[i]);
 }
 
-/* Eight bytes at a time: multiply and fold (the mixing step of base/rng.h); not for what an enemy chooses. */
+static uint64_t mix(uint64_t h, uint64_t v)
+{
+    h = (h ^ v) * 0xbf58476d1ce4e5b9u;
+    return h ^ h >> 29;
+}
+
+/* Four lanes of eight bytes: multiply and fold (the mixing step of base/rng.h); not for what an enemy chooses. */
 uint64_t row_hash(const void *bytes, size_t n_bytes)
 {
     const unsigned char *p = bytes;
-    uint64_t h = 0x9e3779b97f4a7c15u ^ n_bytes, v;
-    for (; n_bytes >= 8; p += 8, n_bytes -= 8) {
-        memcpy(&v, p, 8);
-        h = (h ^ v) * 0xbf58476d1ce4e5b9u;
-        h ^= h >> 29;
+    uint64_t h[4] = { 0x9e3779b97f4a7c15u ^ n_bytes, 1, 2, 3 }, v[4];
+    for (; n_bytes >= sizeof(v); p += sizeof(v), n_bytes -= sizeof(v)) {
+        memcpy(v, p, sizeof(v));
+        for (int i = 0; i < 4; i++)
+            h[i] = mix(h[i], v[i]);
     }
-    v = 0;
-    memcpy(&v, p, n_bytes);
-    h = (h ^ v) * 0x94d049bb133111ebu;
-    return h ^ h >> 31;
+    memset(v, 0, sizeof(v));
+    memcpy(v, p, n_bytes);
+    for (int i = 0; i < 4; i++)
+        h[0] = mix(h[0], mix(h[i], v[i]));
+    return h[0] ^ h[0] >> 31;
+}
+
+/* Raw bytes of what row_world() writes, up to the first field that changes in place: what lies behind a name's end or between
+ * fields may make two worlds of one, never one of two. */
+uint64_t row_glance(const struct candidates *w)
+{
+    uint64_t h = (uint64_t)w->n_nodes << 32 | (uint32_t)w->n;
+    for (int i = 0; i < w->n_nodes; i++) {
+        const struct route_node *n = &w->nodes[i];
+        const float facts[] = { (float)n->distance, n->link_bytes_s, n->idle_w, n->usd_per_kwh };
+        h = mix(mix(h, row_hash(n->name, sizeof(n->name))), row_hash(facts, sizeof(facts)));
+    }
+    for (int i = 0; i < w->n; i++)
+        h = mix(h, row_hash(&w->list[i], offsetof(struct candidate, is_up)));
+    return h;
 }

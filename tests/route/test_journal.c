@@ -464,7 +464,7 @@ TEST(journal_goes_on_when_the_disk_is_full)
     setrlimit(RLIMIT_FSIZE, &(struct rlimit){ 64 << 10, old.rlim_max });
     for (int i = 0; i < 50; i++)
         decide(j, w, i, NOW);
-    for (const uint64_t end = clock_ns() + 20000000000u; !f.why[0] && clock_ns() < end;) {
+    for (const uint64_t end = clock_ns() + 20000000000u; f.dropped_total < 50 && clock_ns() < end;) {
         struct timespec ms = { .tv_nsec = 1000000 };
         nanosleep(&ms, NULL);
         journal_get_figures(j, &f);
@@ -508,10 +508,14 @@ TEST(journal_path_follows_the_environment)
 BENCH(journal_decided_takes_microseconds)
 {
     const char *path = test_tmp("route.db");
+    struct err err = { 0 };
     struct world *w = world_new(5, 50);
+    struct policy *policy = policy_new(&err);
     struct journal *j = open_or_skip(path, &(struct journal_options){ .queue_bytes = 64 << 20 });
     enum { N = 5000 };
-    REQUIRE(j);
+    REQUIRE(j && policy);
+    w->request.task = EXPERT_CHAT;
+    policy_decide(policy, NULL, NULL, &w->request, &w->all, NULL, &w->decision);
     const uint64_t begin = clock_ns();
     for (int i = 0; i < N; i++)
         decide(j, w, i, NOW);
@@ -524,6 +528,7 @@ BENCH(journal_decided_takes_microseconds)
     printf("# %.0f read in a second\n", (double)n * 1e9 / (double)(clock_ns() - reading));
     struct stat st;
     if (stat(path, &st) == 0)
-        printf("# %.0f bytes each\n", (double)st.st_size / (double)n);
+        printf("# %.0f bytes each, %d of 50 able\n", (double)st.st_size / (double)n, w->decision.n_able);
+    policy_free(policy);
     free(w);
 }
