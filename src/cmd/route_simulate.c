@@ -122,7 +122,7 @@ const struct cmd cmd_route_simulate = {
     .args = "[FILE.yaml]",
     .min_args = 0,
     .max_args = 1,
-    .help = "rehearse: a fleet in virtual time, this policy against simple ones",
+    .help = "rehearse: a fleet in virtual time, policies compared",
     .more = "\nThe file is a fleet (nodes, experts) with a map `simulate`: workload, arrivals, what goes wrong.\n"
             "examples/fleets/seeds.yaml is one; docs/simulate.md says all.\n",
     .opts = opts,
