@@ -275,7 +275,7 @@ const struct cmd cmd_cascade_run = {
     .args = "FILE",
     .min_args = 1,
     .max_args = 1,
-    .help = "look at a stream with experts of growing cost, each woken by a gate",
+    .help = "look at a stream with experts of growing cost, gate by gate",
     .more = "\nFILE says the stages, their gates, what an event is and where events go\n"
             "(docs/cascade.md; examples/cascades/). Ctrl-C works off what runs and prints the\n"
             "accounting: for each stage, in = results + drops by reason. A second one cancels.\n",
@@ -287,7 +287,7 @@ const struct cmd cmd_cascade_check = {
     .args = "FILE",
     .min_args = 1,
     .max_args = 1,
-    .help = "read a cascade's file and say what is wrong with it, starting nothing",
+    .help = "what is wrong with a cascade's file; starts nothing",
     .opts = check_opts,
     .run = check,
 };
