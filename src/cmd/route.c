@@ -239,7 +239,8 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
 
 static struct cmd_opt opts[] = {
     { .name = "file", .kind = OPT_LIST, .value = "FILE", .help = "attach it: picture, sound, text; told by its content; may be given again" },
-    { .name = "fleet", .kind = OPT_TEXT, .value = "FILE", .help = "choose among the experts of a described fleet; the shipped one of 50" },
+    { .name = "fleet", .kind = OPT_TEXT, .value = "FILE", .help = "choose among the experts of a described fleet; \"fifty\" is the shipped one" },
+    { .name = "config", .kind = OPT_TEXT, .value = "FILE", .help = "else: among those of this tutti.yaml (~/.config/tutti/tutti.yaml, else the bundled models), as if loaded" },
     { .name = "goal", .kind = OPT_TEXT, .value = "GOAL", .help = "balanced, fast, best, cheap, private" },
     { .name = "policy", .kind = OPT_TEXT, .value = "FILE", .help = "weights, thresholds, quiet hours: docs/routing.md" },
     { .name = "private", .kind = OPT_FLAG, .help = "it must not leave this machine" },

@@ -8,6 +8,7 @@
  * the strong one gains nothing (below .2) a little is kept, so that a smaller model is never taken to be as good. */
 static const float loss_knots[] = { .06f, .06f, .065f, .08f, .10f, .12f, .137f, .15f, .17f, .25f, .40f };
 enum { KNOTS = sizeof(loss_knots) / sizeof(loss_knots[0]) };
+static const float TOY_TIER = 2; /* below some 400 million weights a model tells stories, not answers: by hand, no measurement */
 static const float TOP_P = .86f, LEAST_P = .05f, MOST_P = .98f; /* TOP_P: the strong one in the middle of the range */
 
 /* How an intent's questions compare with the multiple choice that was fitted: need moves with d' = d * scale + shift.  Set by hand: talk,
@@ -34,7 +35,8 @@ static float chance(float tier, float d)
     const float at = clamp(d, 0, 1) * (KNOTS - 1);
     const int low = at < KNOTS - 2 ? (int)at : KNOTS - 2;
     const float loss = loss_knots[low] + (at - (float)low) * (loss_knots[low + 1] - loss_knots[low]);
-    return clamp(tier > 9 ? TOP_P + .02f * (tier - 9) : TOP_P - loss * loss_of_tier(tier), LEAST_P, MOST_P);
+    const float p = tier > 9 ? TOP_P + .02f * (tier - 9) : TOP_P - loss * loss_of_tier(tier);
+    return clamp(tier < TOY_TIER ? p * tier / TOY_TIER : p, LEAST_P, MOST_P);
 }
 
 void quality_fill(struct quality_table *t)
@@ -69,7 +71,7 @@ float quality_tier(double params, double active_params, double bits)
         active_params = params;
     const float tier = 5 + .68f * (float)log2(sqrt(params * active_params) / 8e9);
     const float less = !(bits > 0) || bits >= 4.4 ? 0 : bits >= 3.3 ? .4f : 1; /* perplexity of Q3 and Q2: docs/data.md, table quant */
-    return clamp(tier - less, 1, 9);
+    return clamp(tier - less, .1f, 9);
 }
 
 float quality_cut_of_share(float share) { return 1 - clamp(share, 0, 1); }

@@ -3,7 +3,7 @@
  * For:     policy.c (the term `quality`, small-first, the threshold for "difficult"), fleet.c and live.c (tiers of models).
  * Callers: route/, cmd/.
  * Touches: nothing.  Thread: any.
- * Rule:    p = .86 - LOSS(d') (u + .3 u (u - 1)), u = (9 - tier) / 3, within .05 and .98; d' = d scaled and shifted by intent, 0..1.  LOSS rises
+ * Rule:    p = .86 - LOSS(d') (u + .3 u (u - 1)), u = (9 - tier) / 3, times tier / 2 below tier 2, within .05 and .98; d' = d scaled and shifted by intent, 0..1.  LOSS rises
  *          with d (a table, measured on ../shared/corpus/difficulty: docs/routing.md).  A better tier never has a lower chance, an easier
  *          question neither.
  *          Tiers run from 0 to 10: 5 is a good model of 8 billion weights, 6 Mixtral-8x7B, 9 GPT-4; 0 is not known and counts as 4.
@@ -27,7 +27,7 @@ struct quality { /* of one request: borrowed rows, so that a candidate is one lo
 struct quality quality_of(const struct quality_table *t, enum intent intent, float difficulty);
 float quality_p(const struct quality *q, float tier);
 
-/* The tier of a language model: 5 + 0.68 log2(sqrt(params active) / 8e9), less for fewer than 4.5 bits a weight; 1..9.  0: params not known.
+/* The tier of a language model: 5 + 0.68 log2(sqrt(params active) / 8e9), less for fewer than 4.5 bits a weight; .1..9.  0: params not known.
  * Doubling the weights adds as much as the Llama, Qwen and Mixtral families gain on MMLU for it. */
 float quality_tier(double params, double active_params, double bits);
 
