@@ -93,6 +93,7 @@ $(BUILD)/src/kernels/%.o: src/kernels/%.c
 $(BUILD)/src/media/resize.o $(BUILD)/src/media/motion.o: OPT := -O3
 # The router decides in microseconds.
 $(BUILD)/src/route/features.o $(BUILD)/src/route/grams.o $(BUILD)/src/route/intent.o $(BUILD)/src/route/language.o $(BUILD)/src/route/policy.o $(BUILD)/src/route/predict.o $(BUILD)/src/route/rules.o $(BUILD)/src/route/quality.o $(BUILD)/src/route/journal_row.o: OPT := -O3
+$(BUILD)/src/route/train.o $(BUILD)/src/route/train_hard.o: OPT := -O3
 # The catalog's tables as C strings, one for each line; "?" is escaped because of trigraphs.
 $(BUILD)/gen/catalog_data.c: $(DATA) tools/embed.awk Makefile
 	@mkdir -p $(@D)
@@ -166,7 +167,8 @@ fit-speed: $(BUILD)/tools/fit-speed ## fit the speed estimates on ../shared/refe
 .PHONY: fit-speed
 ROUTE_DATA = $${TUTTI_SHARED:-../shared}/corpus/router/train.jsonl $${TUTTI_SHARED:-../shared}/corpus/difficulty/mmlu.jsonl
 route-model: $(BUILD)/tutti ## train the router's intent model again: docs/route-data.md (minutes)
-	$(BUILD)/tutti route train $(ROUTE_DATA) $(filter-out data/route/language.tsv,$(sort $(wildcard data/route/*.tsv))) --rounds 6 --calibrate lead --calibrate writer --out data/route/intent.bin
+	$(BUILD)/tutti route train $(ROUTE_DATA) $(filter-out data/route/language.tsv,$(sort $(wildcard data/route/*.tsv))) --calibrate lead --calibrate writer \
+	    $(patsubst data/route/%.tsv,--calibrate %,$(sort $(wildcard data/route/natural*.tsv))) --out data/route/intent.bin
 .PHONY: route-model
 .PHONY: print-libs
 print-libs: # for tools/fuzz.sh

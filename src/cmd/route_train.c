@@ -40,8 +40,8 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
 static struct cmd_opt opts[] = {
     { .name = "out", .kind = OPT_TEXT, .value = "MODEL", .help = "the file that is written" },
     { .name = "seed", .kind = OPT_INT, .value = "N", .min = 0, .max = 1e15, .i = 1, .help = "the same seed gives the same model" },
-    { .name = "rounds", .kind = OPT_INT, .value = "N", .min = 1, .max = 100, .i = 8, .help = "how often each line is seen; 8" },
-    { .name = "calibrate", .kind = OPT_LIST, .value = "SOURCE", .help = "how sure it may be is learned from this source, held out for it" },
+    { .name = "rounds", .kind = OPT_INT, .value = "N", .min = 1, .max = 100, .i = 10, .help = "how often each line is seen; 10" },
+    { .name = "calibrate", .kind = OPT_LIST, .value = "SOURCE", .help = "a source that is like what will be asked: it weighs more, and held out it tells how sure the model may be" },
     { .name = "hold", .kind = OPT_TEXT, .value = "SOURCE", .help = "leave this source out and judge by it" },
     { 0 },
 };

@@ -1,11 +1,13 @@
 /* route/features.c - the one pass over a request's text; start at features_read(). */
 #include "route/features.h"
 
+#include <pthread.h>
 #include <string.h>
 #include <strings.h>
 
 #include "media/image.h"
 #include "media/sound.h"
+#include "route/scan_internal.h"
 #include "route/secret.h"
 
 enum feature_medium features_sniff(const void *bytes, size_t n_bytes)
@@ -68,13 +70,6 @@ static const struct {
     { "<?php", CODE_PHP }, { "require ", CODE_RUBY }, { "puts ", CODE_RUBY },
 };
 
-enum { IS_LETTER = 1, IS_DIGIT = 2, IS_MARK = 4 /* looked at one by one */ };
-static const uint8_t kinds[256] = {
-    ['\n'] = IS_MARK, ['.'] = IS_MARK, ['!'] = IS_MARK, ['?'] = IS_MARK, ['`'] = IS_MARK, ['@'] = IS_MARK, [':'] = IS_MARK, ['{'] = IS_MARK,
-    ['['] = IS_MARK, ['+'] = IS_MARK, ['('] = IS_MARK, ['-'] = IS_MARK, ['0' ... '9'] = IS_DIGIT, ['A' ... 'Z'] = IS_LETTER, ['a' ... 'z'] = IS_LETTER,
-    ['_'] = IS_LETTER, [0x80 ... 0xe2] = IS_LETTER, [0xe4 ... 0xee] = IS_LETTER, [0xf0 ... 0xff] = IS_LETTER, [0xe3] = IS_LETTER | IS_MARK, [0xef] = IS_LETTER | IS_MARK,
-};
-
 struct pass {
     struct features *f;
     const char *s;
@@ -96,6 +91,15 @@ static bool has_nocase(const char *s, size_t n, const char *word)
     return n >= len && strncasecmp(s, word, len) == 0;
 }
 
+/* By a line's first byte: the low five bits of each second byte of starts[]. */
+static uint32_t second_of_start[128];
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static void index_starts(void)
+{
+    for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++)
+        second_of_start[starts[i].start[0] & 127] |= 1u << (starts[i].start[1] & 31);
+}
+
 /* The line s[from..to): is it code, and whose? */
 static void end_line(struct pass *p, size_t from, size_t to)
 {
@@ -112,7 +116,8 @@ static void end_line(struct pass *p, size_t from, size_t to)
     int weight = 0;
     if (has(s, n, "```"))
         return;
-    for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++)
+    const bool may_start = n > 1 && (second_of_start[s[0] & 127] >> (s[1] & 31) & 1);
+    for (size_t i = 0; may_start && i < sizeof(starts) / sizeof(starts[0]); i++)
         if (starts[i].start[0] == s[0] && has(s, n, starts[i].start)) {
             const bool is_word = starts[i].start[strlen(starts[i].start) - 1] == ' '; /* "import a", but "Import duties rose." is prose */
             if (is_word && (last == '.' || last == '?' || last == '!'))
@@ -129,29 +134,46 @@ static void end_line(struct pass *p, size_t from, size_t to)
     p->n_code_lines += weight || p->in_fence;
 }
 
-/* Only words that begin with one of these pairs are looked at: the rest are passed over at the price of one switch. */
+/* By a word's first letter: which second and which third make it worth a look (begin_word()).  Bit: the byte's low five, so a
+ * few others come along; a third byte that is a digit always does (an account: two letters, two digits). */
+#define BIT(c) (1u << ((c) & 31))
+static const uint32_t second_of[32] = {
+    ['j' & 31] = BIT('s'), ['h' & 31] = BIT('t') | BIT('f'), ['w' & 31] = BIT('w') | BIT('a'), ['s' & 31] = BIT('c') | BIT('k') | BIT('e'),
+    ['r' & 31] = BIT('k'), ['g' & 31] = BIT('h') | BIT('i') | BIT('l'), ['a' & 31] = BIT('k') | BIT('s') | BIT('i') | BIT('p') | BIT('c'),
+    ['x' & 31] = BIT('o'), ['e' & 31] = BIT('y'), ['p' & 31] = BIT('a') | BIT('i'), ['k' & 31] = BIT('e'), ['c' & 31] = BIT('o'), ['m' & 31] = BIT('o'),
+};
+static const uint32_t third_of[32] = {
+    ['j' & 31] = BIT('o'), ['h' & 31] = BIT('t') | BIT('_'), ['w' & 31] = BIT('w') | BIT('c'), ['s' & 31] = BIT('h') | BIT('-') | BIT('_') | BIT('c') | BIT('n'),
+    ['r' & 31] = BIT('_'), ['g' & 31] = BIT('p') | BIT('o') | BIT('t'), ['a' & 31] = BIT('i') | BIT('z') | BIT('c'),
+    ['x' & 31] = BIT('x'), ['e' & 31] = BIT('j'), ['p' & 31] = BIT('s') | BIT('n'), ['k' & 31] = BIT('n'), ['c' & 31] = BIT('n'), ['m' & 31] = BIT('t'),
+};
+#undef BIT
+static inline bool may_matter(const unsigned char *s)
+{
+    return (second_of[s[0] & 31] >> (s[1] & 31) & third_of[s[0] & 31] >> (s[2] & 31) & 1) | (uint32_t)((unsigned)s[2] - '0' < 10);
+}
 static void begin_word(struct pass *p, size_t i)
 {
     const char *s = p->s + i;
     const size_t n = p->n - i;
-    if (n < 4)
-        return;
-#define PAIR(a, b) ((unsigned char)(a) << 8 | (unsigned char)(b))
-    switch (PAIR(s[0] | 32, s[1] | 32)) {
-    case PAIR('j', 's'): p->f->wants_json |= has_nocase(s, n, "json"); break;
-    case PAIR('h', 't'): p->f->has_url |= has_nocase(s, n, "http://") || has_nocase(s, n, "https://"); break;
-    case PAIR('w', 'w'): p->f->has_url |= has_nocase(s, n, "www."); break;
-    case PAIR('s', 'c'): p->f->wants_json |= has_nocase(s, n, "schema"); break;
-    case PAIR('s', 'k'): case PAIR('r', 'k'): case PAIR('g', 'h'): case PAIR('g', 'i'): case PAIR('g', 'l'): case PAIR('h', 'f'): case PAIR('a', 'k'):
-    case PAIR('a', 's'): case PAIR('a', 'i'): case PAIR('x', 'o'): case PAIR('e', 'y'): case PAIR('p', 'a'): case PAIR('k', 'e'): case PAIR('c', 'o'):
-    case PAIR('m', 'o'): case PAIR('w', 'a'): case PAIR('s', 'e'): case PAIR('a', 'p'): case PAIR('a', 'c'): case PAIR('p', 'i'):
-        p->f->secrets |= secret_in_word(s, n);
-        break;
+    struct features *f = p->f;
+    switch (s[0] | 32) {
+    case 'j': f->wants_json |= has_nocase(s, n, "json"); break;
+    case 'h': f->has_url |= has_nocase(s, n, "http://") || has_nocase(s, n, "https://"); break;
+    case 'w': f->has_url |= has_nocase(s, n, "www."); break;
+    case 's': f->wants_json |= has_nocase(s, n, "schema"); break;
     default: break;
     }
-#undef PAIR
-    if (s[2] >= '0' && s[2] <= '9')
-        p->f->secrets |= secret_in_word(s, n); /* an account: two letters, two digits */
+    f->secrets |= secret_in_word(s, n);
+}
+
+/* s[i] and s[i + 1] are dashes. */
+static void dashes(struct pass *p, size_t i)
+{
+    const char *s = p->s + i;
+    const size_t n = p->n - i;
+    for (size_t k = 11; has(s, n, "-----BEGIN ") && k + 11 <= n && k < 40; k++)
+        p->f->secrets |= memcmp(s + k, "PRIVATE KEY", 11) == 0 ? SECRET_KEY : 0;
 }
 
 static void mark(struct pass *p, size_t i, size_t *line)
@@ -164,17 +186,6 @@ static void mark(struct pass *p, size_t i, size_t *line)
         end_line(p, *line, i);
         f->n_lines++;
         *line = i + 1;
-        break;
-    case '.':
-    case '!': f->n_sentences += n == 1 || s[1] == ' ' || s[1] == '\n'; break;
-    case '?':
-        if (n == 1 || s[1] == ' ' || s[1] == '\n' || s[1] == '"' || s[1] == '?')
-            f->n_sentences += n == 1 || s[1] != '?', f->n_questions += n == 1 || s[1] != '?';
-        break;
-    case 0xe3: f->n_sentences += has(s, n, "\xe3\x80\x82"); break;
-    case 0xef:
-        if (has(s, n, "\xef\xbc\x9f"))
-            f->n_sentences++, f->n_questions++;
         break;
     case '`':
         if (has(s, n, "```") && (i == 0 || p->s[i - 1] != '`')) {
@@ -194,45 +205,78 @@ static void mark(struct pass *p, size_t i, size_t *line)
     case '[': f->has_json |= n > 3 && ((s[1] == '"' || (s[1] == '\n' && memchr(s + 2, '"', n - 2 < 16 ? n - 2 : 16) != NULL)) || (s[0] == '[' && s[1] == '{')); break;
     case '+':
     case '(': f->secrets |= n > 8 ? secret_in_number(s, n) : 0; break;
-    case '-':
-        for (size_t k = 11; has(s, n, "-----BEGIN ") && k + 11 <= n && k < 40; k++)
-            f->secrets |= memcmp(s + k, "PRIVATE KEY", 11) == 0 ? SECRET_KEY : 0;
-        break;
     default: break;
+    }
+}
+
+/* Of a block that is not ASCII alone: lengths of characters by their first bytes, and the full stops of Chinese and Japanese. */
+static void high_block(struct pass *p, const uint8_t *block, size_t at)
+{
+    const uint64_t three = scan_find_from(block, 0xe0);
+    p->n_cjk += scan_count(three);
+    p->n_wide += scan_count(scan_find_from(block, 0xc0) & ~three);
+    for (uint64_t bits = scan_find(block, 0xe3) | scan_find(block, 0xef); bits; bits &= bits - 1) {
+        const size_t i = at + (size_t)__builtin_ctzll(bits);
+        const bool asks = has(p->s + i, p->n - i, "\xef\xbc\x9f");
+        p->f->n_questions += asks;
+        p->f->n_sentences += asks || has(p->s + i, p->n - i, "\xe3\x80\x82");
     }
 }
 
 static void walk(struct pass *p, const char *text, size_t n_bytes)
 {
-    size_t line = 0, n_letters = 0, n_digits = 0, n_signs = 0, n_wide = 0, n_cjk = 0;
-    unsigned before = 0;
+    const uint8_t *s = (const uint8_t *)text;
+    uint8_t last[64];
+    struct scan_masks m;
+    size_t line = 0;
+    /* the top bits of the block before */
+    uint64_t was_word = 0, was_dash = 0, was_stop = 0, was_ask = 0;
     p->s = text, p->n = n_bytes;
-    for (size_t i = 0; i < n_bytes; i++) {
-        const unsigned char c = (unsigned char)text[i];
-        const unsigned kind = kinds[c];
-        if (kind & IS_LETTER) {
-            if (c < 0x80)
-                n_letters++;
-            else if (c >= 0xe0)
-                n_cjk++;
-            else if (c >= 0xc0)
-                n_wide++;
-            if (!(before & (IS_LETTER | IS_DIGIT))) {
-                p->f->n_words++;
-                begin_word(p, i);
-            }
-        } else if (kind & IS_DIGIT) {
-            n_digits++;
-            if (!(before & (IS_LETTER | IS_DIGIT)) && n_bytes - i >= 11)
-                p->f->secrets |= secret_in_number(text + i, n_bytes - i);
-        } else {
-            n_signs += c > ' ';
+    for (size_t at = 0; at <= n_bytes; at += 64) { /* what lies behind the end is a space */
+        const uint8_t *block = s + at;
+        if (n_bytes - at < 64) {
+            memset(last, ' ', sizeof(last));
+            memcpy(last, block, n_bytes - at);
+            block = last;
         }
-        if (kind & IS_MARK)
-            mark(p, i, &line);
-        before = kind;
+        scan_block(block, &m);
+        const uint64_t word = m.letter | m.digit, begin = ~(word << 1 | was_word), after_ask = m.ask << 1 | was_ask;
+        p->n_letters += scan_count(m.letter & ~m.high);
+        p->n_signs += scan_count(m.seen & ~word);
+        p->f->n_words += (int)scan_count(m.letter & begin);
+        unsigned n_stops = scan_count((m.stop << 1 | was_stop) & m.gap);
+        if (after_ask) {
+            const unsigned n = scan_count(after_ask & (m.gap | scan_find(block, '"')));
+            p->f->n_questions += (int)n;
+            n_stops += n;
+        }
+        if (m.high)
+            high_block(p, block, at);
+        p->f->n_sentences += (int)n_stops;
+        uint64_t bits = m.letter & begin & ~m.high;
+        uint8_t look[64];
+        int n_look = 0;
+        for (; bits; bits &= bits - 1) {
+            const int i = __builtin_ctzll(bits);
+            look[n_look] = (uint8_t)i;
+            n_look += n_bytes - at - (size_t)i >= 4 && may_matter(s + at + i);
+        }
+        for (int i = 0; i < n_look; i++)
+            begin_word(p, at + look[i]);
+        if (m.digit) {
+            p->n_digits += scan_count(m.digit);
+            for (bits = m.digit & begin; bits; bits &= bits - 1) {
+                const size_t i = at + (size_t)__builtin_ctzll(bits);
+                if (n_bytes - i >= 11)
+                    p->f->secrets |= secret_in_number(text + i, n_bytes - i);
+            }
+        }
+        for (bits = m.mark; bits; bits &= bits - 1)
+            mark(p, at + (size_t)__builtin_ctzll(bits), &line);
+        for (bits = m.dash & (m.dash << 1 | was_dash); bits; bits &= bits - 1)
+            dashes(p, at + (size_t)__builtin_ctzll(bits) - 1);
+        was_word = word >> 63, was_dash = m.dash >> 63, was_stop = m.stop >> 63, was_ask = m.ask >> 63;
     }
-    p->n_letters += n_letters, p->n_digits += n_digits, p->n_signs += n_signs, p->n_wide += n_wide, p->n_cjk += n_cjk;
     if (line < n_bytes) {
         end_line(p, line, n_bytes);
         p->f->n_lines++;
@@ -249,6 +293,7 @@ static double count_tokens(const struct pass *p)
 void features_read(const struct features_in *in, struct features *out)
 {
     struct pass p = { .f = out };
+    pthread_once(&once, index_starts);
     memset(out, 0, sizeof(*out));
     out->n_text_bytes = in->n_bytes;
     out->has_tools = in->has_tools;

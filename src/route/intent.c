@@ -53,61 +53,72 @@ struct intent_model *intent_model_open(const char *path, struct err *err)
 }
 void intent_model_free(struct intent_model *m) { free(m); }
 
-typedef int8_t bytes16 __attribute__((vector_size(16)));
-typedef int16_t shorts16 __attribute__((vector_size(32)));
+typedef int8_t bytes8 __attribute__((vector_size(8)));
+typedef int16_t shorts8 __attribute__((vector_size(16)));
 
-static void add_rows(const struct intent_model *m, const uint16_t *rows, int n_rows, int32_t sums[MODEL_LANES])
+static void add_rows(const struct intent_model *m, const uint16_t *rows, int n_rows, int32_t sums[static MODEL_LANES])
 {
     for (int at = 0; at < n_rows; at += 256) { /* 256 * 127 fits 16 bits */
         const int end = at + 256 < n_rows ? at + 256 : n_rows;
-        shorts16 part = { 0 };
+        shorts8 low = { 0 }, high = { 0 }; /* two of what any machine has a register for */
         for (int i = at; i < end; i++) {
-            bytes16 row;
-            memcpy(&row, m->row[rows[i]], sizeof(row));
-            part += __builtin_convertvector(row, shorts16);
+            bytes8 row[2];
+            memcpy(row, m->row[rows[i]], sizeof(row));
+            low += __builtin_convertvector(row[0], shorts8);
+            high += __builtin_convertvector(row[1], shorts8);
         }
-        for (int k = 0; k < MODEL_LANES; k++)
-            sums[k] += part[k];
+        for (int k = 0; k < MODEL_LANES / 2; k++)
+            sums[k] += low[k], sums[k + MODEL_LANES / 2] += high[k];
     }
 }
 
 static float norm_of(int n) { return n ? 1 / sqrtf((float)n) : 0; }
 
-void intent_logits(const struct intent_model *m, const uint16_t *rows, int n_rows, int n_words, float logits[static MODEL_LANES])
+void intent_logits(const struct intent_model *m, const struct grams *g, float logits[static MODEL_LANES])
 {
-    int32_t sums[MODEL_LANES] = { 0 };
-    add_rows(m, rows, n_words, sums);
-    const float hard = norm_of(n_words) * (float)sums[MODEL_DIFFICULTY];
-    add_rows(m, rows + n_words, n_rows - n_words, sums);
+    int32_t of_intent[MODEL_LANES] = { 0 }, of_outcome[MODEL_LANES];
+    add_rows(m, g->words, g->n_words, of_intent);
+    memcpy(of_outcome, of_intent, sizeof(of_outcome));
+    add_rows(m, g->letters, g->n_letters, of_intent);
+    add_rows(m, g->pairs, g->n_pairs, of_outcome);
+    const float norm = norm_of(g->n_words + g->n_letters), norm_outcome = norm_of(g->n_words + g->n_pairs);
     for (int k = 0; k < MODEL_LANES; k++)
-        logits[k] = m->head.bias[k] + m->head.scale[k] * (k == MODEL_DIFFICULTY ? hard : norm_of(n_rows) * (float)sums[k]);
+        logits[k] = m->head.bias[k] + m->head.scale[k] * (k < MODEL_OUTCOME ? norm * (float)of_intent[k] : norm_outcome * (float)of_outcome[k]);
 }
 
-void intent_softmax(const float *logits, float *p)
+void intent_softmax(const float *logits, float *p, int n)
 {
     float top = logits[0], sum = 0;
-    for (int k = 1; k < INTENT_COUNT; k++)
+    for (int k = 1; k < n; k++)
         top = fmaxf(top, logits[k]);
-    for (int k = 0; k < INTENT_COUNT; k++)
+    for (int k = 0; k < n; k++)
         sum += p[k] = expf(logits[k] - top);
-    for (int k = 0; k < INTENT_COUNT; k++)
+    for (int k = 0; k < n; k++)
         p[k] /= sum;
 }
 
-/* Where a logit lies among those of the training texts, 0..1. */
-static float rank_of(const float *knots, float logit)
+float intent_gain(const float outcome_logits[static OUTCOME_COUNT])
+{
+    float p[OUTCOME_COUNT];
+    intent_softmax(outcome_logits, p, OUTCOME_COUNT);
+    return p[OUTCOME_STRONG] - p[OUTCOME_WEAK];
+}
+
+/* Where x lies among those of the training texts, 0..1. */
+static float rank_of(const float *knots, float x)
 {
     int i = 0;
-    while (i < MODEL_KNOTS - 1 && logit >= knots[i + 1])
+    while (i < MODEL_KNOTS - 1 && x >= knots[i + 1])
         i++;
     if (i == MODEL_KNOTS - 1)
         return 1;
     const float width = knots[i + 1] - knots[i];
-    const float part = width > 0 ? fminf(1, fmaxf(0, (logit - knots[i]) / width)) : 0;
+    const float part = width > 0 ? fminf(1, fmaxf(0, (x - knots[i]) / width)) : 0;
     return ((float)i + part) / (MODEL_KNOTS - 1);
 }
 
-/* Where a smaller model does as well when the question is easy, and up to which difficulty. */
+/* Up to which difficulty a smaller model does as well.  Ours, by what a small model gets wrong first: exact work (code, math,
+ * long texts) soon, short answers and speech late. */
 static const float degrade_below[INTENT_COUNT] = {
     [INTENT_CHAT] = .6f, [INTENT_CODE] = .2f, [INTENT_SUMMARIZE] = .7f, [INTENT_CLASSIFY] = .8f, [INTENT_LONG_FORM] = .2f, [INTENT_TOOL_USE] = .5f,
     [INTENT_VISION] = .5f, [INTENT_STT] = .7f, [INTENT_TTS] = .9f, [INTENT_EMBED] = .3f, [INTENT_MATH] = .2f,
@@ -128,13 +139,12 @@ static void lean(float *p, enum intent to)
 
 void intent_decide(const struct intent_model *m, const struct features *f, const char *text, size_t n_bytes, struct intent_answer *out)
 {
-    uint16_t rows[GRAMS_MAX];
+    struct grams grams;
     float logits[MODEL_LANES];
-    int n_words;
-    const int n_rows = grams_hash(text, n_bytes, rows, &n_words);
-    intent_logits(m, rows, n_rows, n_words, logits);
-    intent_softmax(logits, out->p);
-    out->difficulty = rank_of(m->head.knots, logits[MODEL_DIFFICULTY]);
+    grams_hash(text, n_bytes, m->row, &grams);
+    intent_logits(m, &grams, logits);
+    intent_softmax(logits, out->p, INTENT_COUNT);
+    out->difficulty = rank_of(m->head.knots, intent_gain(logits + MODEL_OUTCOME));
     if (f->media & MEDIUM_SOUND)
         lean(out->p, INTENT_STT);
     else if (f->media & (MEDIUM_PICTURE | MEDIUM_VIDEO))

@@ -43,7 +43,7 @@ struct intent_answer {
     float p[INTENT_COUNT]; /* sum 1 */
     enum intent best, second;
     float difficulty; /* 0..1, 0.5 is the median question of its training: the chance to need the strong model rises with it */
-    bool degrade_ok;  /* a smaller model will do: an easy question of a kind that small models answer */
+    bool degrade_ok;  /* a smaller model will do: intent_may_degrade(best, difficulty) */
 };
 
 /* What degrade_ok is. */

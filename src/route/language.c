@@ -11,7 +11,7 @@
 #include "base/utf8.h"
 #include "route/embed_internal.h"
 
-enum { N_MAX = 48, N_HASH = 1 << 13 };
+enum { N_MAX = 48, N_HASH_BITS = 13, N_HASH = 1 << N_HASH_BITS, SAMPLE_BYTES_MAX = 8192 };
 
 __asm__(".section .rodata\n"
         ".global language_samples\n.global language_samples_end\n"
@@ -60,11 +60,12 @@ static uint32_t letter_of(uint32_t cp, int counts[N_SCRIPTS])
     return ' ';
 }
 
-/* Calls take(data, hash) for each trigram of letters; returns how many letters there were. */
-static inline __attribute__((always_inline)) int each_trigram(const char *s, size_t n, int counts[N_SCRIPTS], void (*take)(void *data, uint32_t hash), void *data)
+/* The hashes of the text's letter trigrams, n + 1 at most; returns their number.  *n_letters: how many letters there were. */
+static int find_trigrams(const char *s, size_t n, int counts[N_SCRIPTS], uint16_t *hashes, int *n_letters)
 {
     uint32_t a = ' ', b = ' ';
-    int n_letters = 0;
+    int n_hashes = 0;
+    *n_letters = 0;
     for (size_t i = 0; i <= n;) {
         uint32_t cp = ' ';
         size_t len = 1;
@@ -78,20 +79,18 @@ static inline __attribute__((always_inline)) int each_trigram(const char *s, siz
             a = ' ', b = ' ';
             continue;
         }
-        n_letters += c != ' ';
-        if (b != ' ' || a != ' ' || c != ' ')
-            take(data, ((a * 0x9e3779b1u + b) * 0x85ebca6bu + c) * 0xc2b2ae35u >> 19);
+        *n_letters += c != ' ';
+        hashes[n_hashes++] = (uint16_t)(((a * 0x9e3779b1u + b) * 0x85ebca6bu + c) * 0xc2b2ae35u >> (32 - N_HASH_BITS));
         a = b, b = c;
     }
-    return n_letters;
+    return n_hashes;
 }
-
-static void count_one(void *data, uint32_t hash) { ((float *)data)[hash] += 1; }
 
 static void make_table(void)
 {
     static float counts[N_MAX][N_HASH];
-    int ignored[N_SCRIPTS];
+    static uint16_t hashes[SAMPLE_BYTES_MAX + 1];
+    int ignored[N_SCRIPTS], n_ignored;
     for (const char *s = language_samples; s < language_samples_end && table.n < N_MAX;) {
         const char *end = memchr(s, '\n', (size_t)(language_samples_end - s));
         end = end ? end : language_samples_end;
@@ -102,7 +101,10 @@ static void make_table(void)
                 i++;
             memcpy(table.code[i], s, (size_t)(tab - s));
             table.n = i >= table.n ? i + 1 : table.n;
-            each_trigram(tab + 1, (size_t)(end - tab - 1), ignored, count_one, counts[i]);
+            const size_t n_bytes = (size_t)(end - tab - 1) < SAMPLE_BYTES_MAX ? (size_t)(end - tab - 1) : SAMPLE_BYTES_MAX;
+            const int n_hashes = find_trigrams(tab + 1, n_bytes, ignored, hashes, &n_ignored);
+            for (int k = 0; k < n_hashes; k++)
+                counts[i][hashes[k]] += 1;
         }
         s = end + 1;
     }
@@ -121,32 +123,32 @@ static void make_table(void)
     }
 }
 
-typedef int8_t bytes16 __attribute__((vector_size(16)));
-typedef int16_t shorts16 __attribute__((vector_size(32)));
-struct sums {
-    shorts16 part[N_MAX / 16]; /* LANGUAGE_BYTES * 127 fits 16 bits */
-};
+typedef int8_t bytes8 __attribute__((vector_size(8)));
+typedef int16_t shorts8 __attribute__((vector_size(16)));
 
-static void add_scores(void *data, uint32_t hash)
+/* sums[i] is language i's; LANGUAGE_BYTES * 127 fits 16 bits. */
+static void add_scores(const uint16_t *hashes, int n, int16_t sums[N_MAX])
 {
-    struct sums *sums = data;
-    for (int i = 0; i < N_MAX / 16; i++) {
-        bytes16 row;
-        memcpy(&row, table.score[hash] + 16 * i, sizeof(row));
-        sums->part[i] += __builtin_convertvector(row, shorts16);
-    }
+    shorts8 part[N_MAX / 8] = { 0 };
+    for (int k = 0; k < n; k++)
+        for (int i = 0; i < N_MAX / 8; i++) {
+            bytes8 row;
+            memcpy(&row, table.score[hashes[k]] + 8 * i, sizeof(row));
+            part[i] += __builtin_convertvector(row, shorts8);
+        }
+    memcpy(sums, part, sizeof(part));
 }
 
 void language_guess(const char *text, size_t n_bytes, struct language_guess *out)
 {
-    int counts[N_SCRIPTS] = { 0 }, n_script = 0, script = -1;
-    struct sums added = { 0 };
+    int counts[N_SCRIPTS] = { 0 }, n_script = 0, script = -1, n_letters;
+    uint16_t hashes[LANGUAGE_BYTES + 1];
     int16_t sums[N_MAX];
     pthread_once(&once, make_table);
     memset(out, 0, sizeof(*out));
     memcpy(out->code, "und", 4);
-    const int n_letters = each_trigram(text, n_bytes < LANGUAGE_BYTES ? n_bytes : LANGUAGE_BYTES, counts, add_scores, &added);
-    memcpy(sums, &added, sizeof(sums));
+    const int n_hashes = find_trigrams(text, n_bytes < LANGUAGE_BYTES ? n_bytes : LANGUAGE_BYTES, counts, hashes, &n_letters);
+    add_scores(hashes, n_hashes, sums);
     for (int i = 0; i < N_SCRIPTS; i++) {
         n_script += counts[i];
         if (counts[i] && (script < 0 || counts[i] > counts[script] || strcmp(scripts[i].code, "ja") == 0))

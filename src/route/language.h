@@ -10,7 +10,7 @@
 #define TUTTI_ROUTE_LANGUAGE_H
 #include <stddef.h>
 
-enum { LANGUAGE_BYTES = 160 };
+enum { LANGUAGE_BYTES = 128 };
 
 struct language_guess {
     char code[4];     /* ISO 639-1, or "und"; ends with '\0' */

@@ -1,109 +1,97 @@
-/* route/train.c - learning; start at train_model(), the step is in learn_line().
+/* route/train.c - learning intents; start at train_model(), the step is in learn_line().
  *
- * Each line is seen n_rounds times, every other time with small damage (letters swapped, lost or doubled, words lost), so that
- * what is typed in haste is known too.  AdaGrad: Duchi, Hazan, Singer 2011.  Temperature: Guo et al. 2017. */
-#include "route/train.h"
-
+ * Each line is seen n_rounds times, every other time with small damage (letters swapped, lost, doubled or of the key beside,
+ * words lost, marks lost), and every other time with two of five rows hidden, so that no single word decides: both serve
+ * sources that were not seen.  The model is the mean of n_runs runs.
+ * AdaGrad: Duchi, Hazan, Singer 2011.  Temperature: Guo et al. 2017. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/rng.h"
-#include "route/intent_internal.h"
+#include "route/train_internal.h"
 
-enum { DAMAGE_TEXT_BYTES = 2048, FOLDS_MAX = 8, GROUPS_MAX = 512, NEVER = -2 /* in no fold */ };
+enum { DAMAGE_TEXT_BYTES = 2048, FOLDS_MAX = 16, NEVER = -2 /* in no fold */, TRUST_WEIGHT = 6 };
 
-const struct train_options train_default = { .seed = 1, .n_rounds = 8, .n_folds = 5, .rate = .5, .l2 = 1e-6 };
+const struct train_options train_default = { .seed = 1, .n_rounds = 10, .n_runs = 3, .n_folds = 5, .rate = .7, .l2 = 3e-4 };
 
-struct learner {
-    const struct train_set *set;
-    const struct train_options *o;
-    float (*w)[MODEL_LANES]; /* [GRAMS_ROWS] */
-    float (*g)[MODEL_LANES]; /* sums of squared slopes */
-    float bias[MODEL_LANES], bias_g[MODEL_LANES];
-    int *fold;        /* of each line */
-    int *group;       /* of each line: sources that begin alike */
-    char name[GROUPS_MAX][TRAIN_SOURCE_BYTES];
-    size_t group_n[GROUPS_MAX];
-    unsigned group_intents[GROUPS_MAX]; /* a set */
-    int n_groups, n_folds, held; /* held: a group, -1: none */
-    struct rng rng;
-};
+/* Letters beside each on a keyboard. */
+static const char *const beside[26] = { "qws", "vgn", "xdv", "sfe", "wrd", "dgr", "fht", "gjy", "uok", "hku", "jli", "kop", "nk",
+                                        "bm", "ipl", "ol", "wa", "etf", "adw", "ryg", "yij", "cb", "qes", "zc", "tuh", "xas" };
 
-static uint32_t below(struct rng *r, uint32_t n) { return (uint32_t)(rng_u64(r) % n); }
-
-/* The text as a hasty hand would have it; at most DAMAGE_TEXT_BYTES of it.  Only ASCII letters are touched. */
+/* The text as a hasty hand would have it; at most DAMAGE_TEXT_BYTES of it go in, twice that may come out.  Only ASCII letters
+ * and marks are touched. */
 static size_t damage(struct rng *r, const char *text, size_t n, char *out)
 {
     size_t k = 0;
     n = n < DAMAGE_TEXT_BYTES ? n : DAMAGE_TEXT_BYTES;
-    const uint32_t kind = below(r, 3); /* 0: letters, 1: words, 2: both */
-    const bool lose_signs = below(r, 3) == 0;
+    const uint32_t kind = train_below(r, 3); /* 0: letters, 1: words, 2: both */
+    const bool lose_marks = train_below(r, 3) == 0, lose_capitals = train_below(r, 4) == 0;
     for (size_t i = 0; i < n; i++) {
-        const char c = text[i];
-        const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-        const bool begins = letter && (i == 0 || text[i - 1] == ' ');
-        if (kind != 0 && begins && below(r, 100) < 12) {
+        char c = text[i];
+        const bool is_small = c >= 'a' && c <= 'z', is_capital = c >= 'A' && c <= 'Z';
+        const bool begins = (is_small || is_capital) && (i == 0 || text[i - 1] == ' ');
+        if (kind != 0 && begins && train_below(r, 100) < 20) {
             while (i < n && text[i] != ' ')
                 i++;
             continue;
         }
-        if (kind != 1 && letter && !begins && below(r, 100) < 4) {
-            const uint32_t how = below(r, 3);
-            if (how == 0)
-                continue;
-            if (how == 1 && i + 1 < n && text[i + 1] >= 'a' && text[i + 1] <= 'z') {
-                out[k++] = text[i + 1];
-                i++;
+        if (kind != 1 && (is_small || is_capital) && !begins && train_below(r, 100) < 5) {
+            switch (train_below(r, 4)) {
+            case 0: continue;
+            case 1:
+                if (i + 1 < n && text[i + 1] >= 'a' && text[i + 1] <= 'z')
+                    out[k++] = text[++i];
+                break;
+            case 2: out[k++] = c; break;
+            default:
+                if (is_small)
+                    c = beside[c - 'a'][train_below(r, (uint32_t)strlen(beside[c - 'a']))];
             }
         }
-        if (lose_signs && (c == '.' || c == '?' || c == '!' || c == ',' || c == '\''))
+        if (lose_marks && (c == '.' || c == '?' || c == '!' || c == ',' || c == '\''))
             continue;
-        out[k++] = c;
+        out[k++] = lose_capitals && c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
     }
     return k;
 }
 
-static float lane_weight(const struct learner *t, int i, const double *of_intent)
+static int rows_of(const struct grams *g, uint16_t *rows)
 {
-    /* a source of 100 lines weighs a third of one of 1000; classes are evened out halfway */
-    return (float)(pow((double)t->group_n[t->group[i]], -.3) * 5 * of_intent[t->set->line[i].intent]);
+    memcpy(rows, g->words, (size_t)g->n_words * sizeof(*rows));
+    memcpy(rows + g->n_words, g->letters, (size_t)g->n_letters * sizeof(*rows));
+    return g->n_words + g->n_letters;
 }
 
-static void add_up(const struct learner *t, const uint16_t *rows, int n, float *z)
+static void add_up(float (*w)[MODEL_LANES], const float *bias, const uint16_t *rows, int n, float *z)
 {
     const float norm = n ? 1 / sqrtf((float)n) : 0;
     float sum[MODEL_LANES] = { 0 };
     for (int i = 0; i < n; i++)
         for (int k = 0; k < MODEL_LANES; k++)
-            sum[k] += t->w[rows[i]][k];
+            sum[k] += w[rows[i]][k];
     for (int k = 0; k < MODEL_LANES; k++)
-        z[k] = t->bias[k] + norm * sum[k];
+        z[k] = bias[k] + norm * sum[k];
 }
 
 /* As intent_logits() does it. */
 static void logits_of(const struct learner *t, const struct train_line *l, float *z)
 {
-    uint16_t rows[GRAMS_MAX];
-    float of_words[MODEL_LANES];
-    int n_words;
-    const int n = grams_hash(l->text, l->n_bytes, rows, &n_words);
-    add_up(t, rows, n_words, of_words);
-    add_up(t, rows, n, z);
-    z[MODEL_DIFFICULTY] = of_words[MODEL_DIFFICULTY];
+    uint16_t rows[2 * GRAMS_MAX];
+    struct grams g;
+    grams_hash(l->text, l->n_bytes, NULL, &g);
+    add_up(t->mean, t->mean_bias, rows, rows_of(&g, rows), z);
 }
 
-static void learn_line(struct learner *t, const uint16_t *rows, int n, int intent, float weight)
+static void learn_line(struct learner *t, const uint16_t *rows, int n, int intent, float weight, float rate)
 {
     float z[MODEL_LANES], slope[MODEL_LANES] = { 0 };
-    const float norm = 1 / sqrtf((float)n), rate = (float)t->o->rate, l2 = (float)t->o->l2;
-    add_up(t, rows, n, z);
-    intent_softmax(z, slope);
+    const float norm = 1 / sqrtf((float)n), l2 = (float)t->o->l2;
+    add_up(t->w, t->bias, rows, n, z);
+    intent_softmax(z, slope, INTENT_COUNT);
     slope[intent] -= 1;
-    for (int k = 0; k < MODEL_LANES; k++)
-        slope[k] *= k < INTENT_COUNT ? weight : 0;
     for (int k = 0; k < INTENT_COUNT; k++) {
+        slope[k] *= weight;
         t->bias_g[k] += slope[k] * slope[k];
         t->bias[k] -= .05f * rate * slope[k] / sqrtf(t->bias_g[k]);
     }
@@ -117,14 +105,24 @@ static void learn_line(struct learner *t, const uint16_t *rows, int n, int inten
     }
 }
 
-/* Learns the intents of all lines that are neither in fold `not_fold` (-1: none) nor held. */
-static void learn(struct learner *t, int not_fold, int held, uint32_t *order)
+static int hide_rows(struct rng *r, uint16_t *rows, int n)
 {
-    const struct train_set *set = t->set;
-    uint16_t rows[GRAMS_MAX];
-    char text[DAMAGE_TEXT_BYTES + 8];
-    double of_intent[INTENT_COUNT] = { 0 }, total = 0;
-    size_t n = 0;
+    int kept = 0;
+    uint64_t chance = 0;
+    for (int i = 0; i < n; i++) {
+        chance = i % 8 ? chance >> 8 : rng_u64(r);
+        rows[kept] = rows[i];
+        kept += (chance & 255) >= 102;
+    }
+    return kept;
+}
+
+/* One run over n lines of t->order: leaves t->w and t->bias. */
+static void learn_once(struct learner *t, size_t n, uint64_t seed, const float weight_of[GROUPS_MAX][INTENT_COUNT])
+{
+    char text[2 * DAMAGE_TEXT_BYTES];
+    uint16_t rows[2 * GRAMS_MAX];
+    struct grams g;
     memset(t->w, 0, GRAMS_ROWS * sizeof(*t->w));
     memset(t->bias, 0, sizeof(t->bias));
     for (size_t i = 0; i < GRAMS_ROWS; i++)
@@ -132,90 +130,56 @@ static void learn(struct learner *t, int not_fold, int held, uint32_t *order)
             t->g[i][k] = 1e-2f;
     for (int k = 0; k < MODEL_LANES; k++)
         t->bias_g[k] = 1;
-    rng_seed(&t->rng, t->o->seed);
-    for (size_t i = 0; i < set->n; i++)
-        if (set->line[i].intent >= 0 && t->fold[i] != not_fold && t->group[i] != held) {
-            const double w = pow((double)t->group_n[t->group[i]], -.3);
-            order[n++] = (uint32_t)i;
-            of_intent[set->line[i].intent] += w;
+    rng_seed(&t->rng, seed);
+    for (int round = 0; round < t->o->n_rounds; round++) {
+        const float rate = (float)t->o->rate * (round + 1 == t->o->n_rounds ? .4f : 1);
+        train_shuffle(&t->rng, t->order, n);
+        for (size_t q = 0; q < n; q++) {
+            const struct train_line *l = &t->set->line[t->order[q]];
+            const uint64_t chance = rng_u64(&t->rng);
+            if (chance & 1)
+                grams_hash(text, damage(&t->rng, l->text, l->n_bytes, text), NULL, &g);
+            else
+                grams_hash(l->text, l->n_bytes, NULL, &g);
+            int n_rows = rows_of(&g, rows);
+            if (chance & 2)
+                n_rows = hide_rows(&t->rng, rows, n_rows);
+            if (n_rows)
+                learn_line(t, rows, n_rows, l->intent, weight_of[t->group[t->order[q]]][l->intent], rate);
+        }
+    }
+}
+
+/* Learns the intents of all lines that are neither in fold `not_fold` (-1: none) nor held.  Intents weigh alike whatever their
+ * number of lines; a line of a trusted source weighs TRUST_WEIGHT times another. */
+static void learn(struct learner *t, int not_fold, int held)
+{
+    static float weight_of[GROUPS_MAX][INTENT_COUNT];
+    double of_intent[INTENT_COUNT] = { 0 }, total = 0, sum = 0;
+    size_t n = 0;
+    for (size_t i = 0; i < t->set->n; i++)
+        if (t->set->line[i].intent >= 0 && t->fold[i] != not_fold && t->group[i] != held) {
+            const double w = t->is_trusted[t->group[i]] ? TRUST_WEIGHT : 1;
+            t->order[n++] = (uint32_t)i;
+            of_intent[t->set->line[i].intent] += w;
             total += w;
         }
     for (int k = 0; k < INTENT_COUNT; k++)
-        of_intent[k] = of_intent[k] > 0 ? sqrt(total / INTENT_COUNT / of_intent[k]) : 0;
-    for (int round = 0; round < t->o->n_rounds; round++) {
-        for (size_t i = n; i > 1; i--) {
-            const size_t j = rng_u64(&t->rng) % i;
-            const uint32_t swap = order[i - 1];
-            order[i - 1] = order[j], order[j] = swap;
-        }
-        for (size_t q = 0; q < n; q++) {
-            const struct train_line *l = &set->line[order[q]];
-            const bool hurt = (rng_u64(&t->rng) & 1) != 0;
-            const size_t len = hurt ? damage(&t->rng, l->text, l->n_bytes, text) : l->n_bytes;
-            int n_words;
-            const int n_rows = grams_hash(hurt ? text : l->text, len, rows, &n_words);
-            if (n_rows)
-                learn_line(t, rows, n_rows, l->intent, lane_weight(t, (int)order[q], of_intent));
-        }
-    }
-}
-
-/* Difficulty: one lane.  What is learned is whether the strong model helps (weak and strong), or the weak label "difficult",
- * with a bias for each source so that "this source is hard" is no lesson.  not_fold: of 5 by a hash of the text, -1: none. */
-static uint32_t text_fold(const struct train_line *l)
-{
-    uint32_t h = 2166136261u;
-    for (uint32_t i = 0; i < l->n_bytes; i++)
-        h = (h ^ (unsigned char)l->text[i]) * 16777619u;
-    return (h ^ h >> 15) % 5;
-}
-static bool is_measured(const struct train_line *l) { return l->weak >= 0 && l->strong >= 0; }
-
-static void learn_difficulty(struct learner *t, int not_fold, uint32_t *order)
-{
-    enum { LANE = MODEL_DIFFICULTY };
-    const struct train_set *set = t->set;
-    uint16_t rows[GRAMS_MAX];
-    static float source_bias[GROUPS_MAX], source_g[GROUPS_MAX];
-    size_t n = 0, n_measured = 0;
+        sum += of_intent[k] > 0;
+    for (int group = 0; group < t->n_groups; group++)
+        for (int k = 0; k < INTENT_COUNT; k++) /* so that their mean over lines is 1 */
+            weight_of[group][k] = of_intent[k] > 0 ? (float)((t->is_trusted[group] ? TRUST_WEIGHT : 1) * (double)n / sum / of_intent[k]) : 0;
     for (size_t i = 0; i < GRAMS_ROWS; i++)
-        t->w[i][LANE] = 0, t->g[i][LANE] = 1e-2f;
-    memset(source_bias, 0, sizeof(source_bias));
-    t->bias[LANE] = 0;
-    for (int i = 0; i < GROUPS_MAX; i++)
-        source_g[i] = 1;
-    rng_seed(&t->rng, t->o->seed);
-    for (size_t i = 0; i < set->n; i++) {
-        const struct train_line *l = &set->line[i];
-        if (is_measured(l) ? (int)text_fold(l) != not_fold : l->difficult >= 0)
-            order[n++] = (uint32_t)i, n_measured += is_measured(l);
-    }
-    for (int round = 0; round < t->o->n_rounds; round++) {
-        for (size_t i = n; i > 1; i--) {
-            const size_t j = rng_u64(&t->rng) % i;
-            const uint32_t swap = order[i - 1];
-            order[i - 1] = order[j], order[j] = swap;
-        }
-        for (size_t q = 0; q < n; q++) {
-            const struct train_line *l = &set->line[order[q]];
-            int n_rows;
-            grams_hash(l->text, l->n_bytes, rows, &n_rows); /* words alone */
-            const int from = t->group[order[q]];
-            const float norm = n_rows ? 1 / sqrtf((float)n_rows) : 0;
-            const float want = is_measured(l) ? .5f + .5f * (float)(l->strong - l->weak) : (float)l->difficult;
-            float z = source_bias[from];
-            for (int i = 0; i < n_rows; i++)
-                z += norm * t->w[rows[i]][LANE];
-            const float slope = (1 / (1 + expf(-z)) - want) * (is_measured(l) || !n_measured ? 1 : .02f);
-            source_g[from] += slope * slope;
-            source_bias[from] -= .5f * slope / sqrtf(source_g[from]);
-            for (int i = 0; i < n_rows; i++) {
-                float *w = &t->w[rows[i]][LANE], *g = &t->g[rows[i]][LANE];
-                const float d = slope * norm + 1e-4f * *w;
-                *g += d * d;
-                *w -= .02f * d / sqrtf(*g);
-            }
-        }
+        memset(t->mean[i], 0, INTENT_COUNT * sizeof(float));
+    memset(t->mean_bias, 0, INTENT_COUNT * sizeof(float));
+    for (int run = 0; run < t->o->n_runs; run++) {
+        learn_once(t, n, t->o->seed + (uint64_t)run, (const float(*)[INTENT_COUNT])weight_of);
+        const float share = 1 / (float)t->o->n_runs;
+        for (size_t i = 0; i < GRAMS_ROWS; i++)
+            for (int k = 0; k < INTENT_COUNT; k++)
+                t->mean[i][k] += share * t->w[i][k];
+        for (int k = 0; k < INTENT_COUNT; k++)
+            t->mean_bias[k] += share * t->bias[k];
     }
 }
 
@@ -223,26 +187,6 @@ static int compare_scores(const void *a, const void *b)
 {
     const float x = *(const float *)a, y = *(const float *)b;
     return x < y ? 1 : x > y ? -1 : 0;
-}
-
-double train_apgr(const float *score, const int8_t *gain, size_t n)
-{
-    struct pair {
-        float score;
-        int gain;
-    } *p = malloc(n * sizeof(*p) + 1);
-    double area = 0, all = 0, so_far = 0;
-    if (!p)
-        return NAN;
-    for (size_t i = 0; i < n; i++)
-        p[i] = (struct pair){ score[i], gain[i] }, all += gain[i];
-    qsort(p, n, sizeof(*p), compare_scores);
-    for (size_t i = 0; i < n; i++) {
-        area += (so_far + so_far + p[i].gain) / 2;
-        so_far += p[i].gain;
-    }
-    free(p);
-    return all > 0 ? area / (double)n / all : NAN;
 }
 
 /* What held-out lines scored: kept as logits so that the temperature can be found afterwards. */
@@ -264,7 +208,7 @@ static void judge(const struct seen *s, size_t n, bool held, double temperature,
             continue;
         for (int k = 0; k < INTENT_COUNT; k++)
             z[k] = s[i].z[k] / (float)temperature;
-        intent_softmax(z, p);
+        intent_softmax(z, p, INTENT_COUNT);
         for (int k = 0; k < INTENT_COUNT; k++) {
             best = p[k] > p[best] ? k : best;
             above += p[k] > p[s[i].intent];
@@ -313,7 +257,7 @@ static bool find_groups(struct learner *t, struct err *err)
         fold_of[g] = NEVER;
         bool is_fold = t->o->n_calibrate == 0 && is_mixed(t, g);
         for (int i = 0; i < t->o->n_calibrate; i++)
-            is_fold |= strcmp(t->name[g], t->o->calibrate[i]) == 0;
+            is_fold |= t->is_trusted[g] |= strcmp(t->name[g], t->o->calibrate[i]) == 0;
         if (is_fold && t->n_folds < FOLDS_MAX)
             fold_of[g] = t->n_folds++;
     }
@@ -363,16 +307,16 @@ static bool write_model(const struct learner *t, double temperature, float *sort
         return err_set(err, ERR_NOMEM, "%s: out of memory", path);
     memcpy(m->head.magic, MODEL_MAGIC, 8);
     m->head.grams_version = GRAMS_VERSION, m->head.n_rows = GRAMS_ROWS, m->head.n_intents = INTENT_COUNT, m->head.n_knots = MODEL_KNOTS;
-    for (int k = 0; k <= MODEL_DIFFICULTY; k++) {
+    for (int k = 0; k < MODEL_OUTCOME + OUTCOME_COUNT; k++) {
         float top = 1e-9f;
         for (int i = 0; i < GRAMS_ROWS; i++)
-            top = fmaxf(top, fabsf(t->w[i][k]));
+            top = fmaxf(top, fabsf(t->mean[i][k]));
         top = fminf(top, 6); /* a few rows saturate; the rest keeps its precision */
         for (int i = 0; i < GRAMS_ROWS; i++)
-            m->row[i][k] = (int8_t)lrintf(fminf(127, fmaxf(-127, t->w[i][k] / top * 127)));
+            m->row[i][k] = (int8_t)lrintf(fminf(127, fmaxf(-127, t->mean[i][k] / top * 127)));
         const float cool = k < INTENT_COUNT ? (float)temperature : 1;
         m->head.scale[k] = top / 127 / cool;
-        m->head.bias[k] = t->bias[k] / cool;
+        m->head.bias[k] = t->mean_bias[k] / cool;
     }
     qsort(sorted, n_sorted, sizeof(*sorted), compare_scores); /* falling */
     for (int i = 0; i < MODEL_KNOTS; i++)
@@ -394,63 +338,78 @@ static bool fold_is_of(const struct learner *t, int fold, int group)
     return true;
 }
 
-static bool run(struct learner *t, uint32_t *order, struct seen *seen, float *score, const char *path, struct train_figures *out,
-                void (*say)(const char *), struct err *err)
+static const char *name_of_fold(const struct learner *t, int fold)
+{
+    for (size_t i = 0; i < t->set->n; i++)
+        if (t->fold[i] == fold)
+            return t->name[t->group[i]];
+    return "";
+}
+
+/* The temperature at which lines [0, from) and [to, n) lose least. */
+static double find_temperature(const struct seen *s, size_t from, size_t to, size_t n)
+{
+    double best = 1, least = INFINITY, a, b, c, before, behind;
+    for (double x = .3; n > to - from && x < 4; x *= 1.04) {
+        judge(s, from, false, x, &a, &b, &c, &before);
+        judge(s + to, n - to, false, x, &a, &b, &c, &behind);
+        if (before + behind < least)
+            least = before + behind, best = x;
+    }
+    return best;
+}
+
+static bool run(struct learner *t, struct seen *seen, float *score, const char *path, struct train_figures *out, void (*say)(const char *), struct err *err)
 {
     const struct train_set *set = t->set;
-    float z[MODEL_LANES];
-    char text[160];
-    size_t n_seen = 0, n_score = 0;
+    char text[200];
+    size_t n_seen = 0, n_score = 0, end_of[FOLDS_MAX] = { 0 };
     const int held = t->held;
-    double loss, least = INFINITY;
+    double loss, a, b, c;
     for (int f = 0; f < t->n_folds; f++) {
-        const size_t before = n_seen;
-        if (held >= 0 && fold_is_of(t, f, held))
-            continue;
-        learn(t, f, held, order);
-        collect(t, f, held, seen, &n_seen);
-        double a, b, c;
-        judge(seen + before, n_seen - before, false, 1, &a, &b, &c, &loss);
-        if (say)
-            snprintf(text, sizeof(text), "fold %d of %d: %zu lines of sources not seen, %.1f %% right, %.1f %% among two", f + 1, t->n_folds, n_seen - before, 100 * a, 100 * b), say(text);
+        if (held < 0 || !fold_is_of(t, f, held)) {
+            learn(t, f, held);
+            collect(t, f, held, seen, &n_seen);
+        }
+        end_of[f] = n_seen;
     }
-    out->temperature = 1;
-    for (double x = .3; n_seen && x < 4; x *= 1.04) {
-        double a, b, c;
-        judge(seen, n_seen, false, x, &a, &b, &c, &loss);
-        if (loss < least)
-            least = loss, out->temperature = x;
+    for (int f = 0; say && f < t->n_folds; f++) {
+        const size_t from = f ? end_of[f - 1] : 0, n = end_of[f] - from;
+        judge(seen + from, n, false, find_temperature(seen, from, end_of[f], n_seen), &a, &b, &c, &loss);
+        snprintf(text, sizeof(text), "fold %d of %d (%s): %zu lines, none of their sources seen: %.1f %% right, %.1f %% among two, calibration error %.1f %%", f + 1, t->n_folds,
+                 name_of_fold(t, f), n, 100 * a, 100 * b, 100 * c);
+        if (n)
+            say(text);
     }
+    out->temperature = find_temperature(seen, 0, 0, n_seen);
     judge(seen, n_seen, false, out->temperature, &out->fold_accuracy, &out->fold_top2, &out->fold_ece, &loss);
-    /* difficulty, judged by folds of texts */
     int8_t *gain = malloc(set->n + 1);
     if (!gain)
         return err_set(err, ERR_NOMEM, "training: out of memory");
-    out->fold_apgr = NAN;
-    for (int f = 0; out->n_difficulty && f < 5; f++) {
-        learn_difficulty(t, f, order);
+    for (int f = 0; out->n_difficulty && f < HARD_FOLDS; f++) { /* difficulty, judged by folds of texts */
+        if (!train_learn_hard(t, f, err)) {
+            free(gain);
+            return false;
+        }
         for (size_t i = 0; i < set->n; i++)
-            if (is_measured(&set->line[i]) && (int)text_fold(&set->line[i]) == f) {
-                logits_of(t, &set->line[i], z);
-                score[n_score] = z[MODEL_DIFFICULTY];
+            if (train_is_measured(&set->line[i]) && (int)train_text_fold(&set->line[i]) == f) {
+                score[n_score] = train_gain(t, &set->line[i]);
                 gain[n_score++] = (int8_t)(set->line[i].strong - set->line[i].weak);
             }
     }
     out->fold_apgr = n_score ? train_apgr(score, gain, n_score) : NAN;
     free(gain);
-    learn(t, -1, held, order);
-    learn_difficulty(t, -1, order);
+    if (!train_learn_hard(t, -1, err))
+        return false;
+    learn(t, -1, held);
     const size_t held_from = n_seen;
     if (held >= 0)
         collect(t, -1, held, seen, &n_seen);
     judge(seen + held_from, n_seen - held_from, true, out->temperature, &out->held_accuracy, &out->held_top2, &out->held_ece, &loss);
     out->n_held = n_seen - held_from;
-    n_score = 0;
-    for (size_t i = 0; i < set->n; i++) {
-        logits_of(t, &set->line[i], z);
-        score[n_score++] = z[MODEL_DIFFICULTY];
-    }
-    return write_model(t, out->temperature, score, n_score, path, err);
+    for (size_t i = 0; i < set->n; i++)
+        score[i] = train_gain(t, &set->line[i]);
+    return write_model(t, out->temperature, score, set->n, path, err);
 }
 
 bool train_model(const struct train_set *set, const struct train_options *options, const char *path, struct train_figures *figures,
@@ -459,24 +418,23 @@ bool train_model(const struct train_set *set, const struct train_options *option
     *figures = (struct train_figures){ .n_lines = set->n };
     for (size_t i = 0; i < set->n; i++) {
         figures->n_intent += set->line[i].intent >= 0;
-        figures->n_difficulty += is_measured(&set->line[i]) || set->line[i].difficult >= 0;
+        figures->n_difficulty += train_is_measured(&set->line[i]) || set->line[i].difficult >= 0;
     }
     if (!figures->n_intent)
         return err_set(err, ERR_INPUT, "no line has an intent: nothing to learn");
     struct learner *t = calloc(1, sizeof(*t));
-    uint32_t *order = malloc(set->n * sizeof(*order));
     struct seen *seen = malloc(2 * set->n * sizeof(*seen));
     float *score = malloc(set->n * sizeof(*score));
-    bool ok = t && order && seen && score;
+    bool ok = t && seen && score;
     if (ok) {
         *t = (struct learner){ .set = set, .o = options, .held = -1 };
-        t->w = malloc(GRAMS_ROWS * sizeof(*t->w)), t->g = malloc(GRAMS_ROWS * sizeof(*t->g));
-        t->fold = malloc(set->n * sizeof(*t->fold)), t->group = malloc(set->n * sizeof(*t->group));
-        ok = t->w && t->g && t->fold && t->group;
+        t->w = malloc(GRAMS_ROWS * sizeof(*t->w)), t->g = malloc(GRAMS_ROWS * sizeof(*t->g)), t->mean = calloc(GRAMS_ROWS, sizeof(*t->mean));
+        t->fold = malloc(set->n * sizeof(*t->fold)), t->group = malloc(set->n * sizeof(*t->group)), t->order = malloc(set->n * sizeof(*t->order));
+        ok = t->w && t->g && t->mean && t->fold && t->group && t->order;
     }
-    ok = ok ? find_groups(t, err) && run(t, order, seen, score, path, figures, say, err) : err_set(err, ERR_NOMEM, "training: out of memory");
+    ok = ok ? find_groups(t, err) && run(t, seen, score, path, figures, say, err) : err_set(err, ERR_NOMEM, "training: out of memory");
     if (t)
-        free(t->w), free(t->g), free(t->fold), free(t->group);
-    free(t), free(order), free(seen), free(score);
+        free(t->w), free(t->g), free(t->mean), free(t->fold), free(t->group), free(t->order);
+    free(t), free(seen), free(score);
     return ok;
 }

@@ -23,6 +23,7 @@ struct train_line {
     int8_t intent;    /* enum intent, -1: not stated */
     int8_t difficult; /* 0, 1, -1: not stated */
     int8_t weak, strong; /* did the model answer: 0, 1, -1: not stated */
+    uint32_t topic;      /* a hash of the key "subject", 0: none */
     char source[TRAIN_SOURCE_BYTES]; /* the key "source", else the file's name without folder and ending */
 };
 struct train_set { /* begin with { 0 } */
@@ -30,7 +31,7 @@ struct train_set { /* begin with { 0 } */
     size_t n, cap;
 };
 
-/* Appends a file: JSON lines {"text", "intent", "difficult", "weak", "strong", "source"}, or lines "intent<TAB>text" where a
+/* Appends a file: JSON lines {"text", "intent", "difficult", "weak", "strong", "subject", "source"}, or lines "intent<TAB>text" where a
  * first character other than '{' says so; '#' begins a remark there, and [[a|b|c]] in a text is each of its choices in turn,
  * several of them in steps (train_expand()).  "-" reads stdin.  false with err set. */
 bool train_set_add(struct train_set *set, const char *path, struct err *err);
@@ -42,9 +43,11 @@ int train_expand(const char *text, int round, char *out, size_t n_bytes);
 struct train_options {
     uint64_t seed;
     int n_rounds; /* over all lines */
-    int n_folds;  /* of sources, at most 8; where two sources have two thirds of the intents, each such one is a fold */
+    int n_runs;   /* with seeds seed, seed + 1, ...; the model is their mean */
+    int n_folds;  /* of sources, at most 16; where two sources have two thirds of the intents, each such one is a fold */
     double rate, l2;
-    const char *const *calibrate; /* sources, each a fold, that set the temperature; n_calibrate 0: as n_folds says */
+    const char *const *calibrate; /* sources that are like what will be asked: they weigh more, and each is a fold that sets the
+                                   * temperature; n_calibrate 0: none weighs more, folds are as n_folds says */
     int n_calibrate;
     const char *hold; /* a source (up to its first '-', '+' or '.') that is left out and judged at the end; NULL: none */
 };

@@ -89,6 +89,8 @@ static bool add_json(struct train_set *set, const char *line, size_t n, const ch
         if (ok) {
             l->intent = intent ? (int8_t)which : -1;
             l->difficult = read_bool(j, "difficult"), l->weak = read_bool(j, "weak"), l->strong = read_bool(j, "strong");
+            for (const char *s = json_string_value(json_object_get(j, "subject")); s && *s; s++)
+                l->topic = ((l->topic ? l->topic : 2166136261u) ^ (unsigned char)*s) * 16777619u;
             snprintf(l->source, sizeof(l->source), "%s", from ? from : source);
         }
     }

@@ -45,6 +45,15 @@ TEST(an_attached_medium_decides_over_words)
     }
 }
 
+TEST(a_smaller_model_will_do_for_what_is_easy_of_its_kind)
+{
+    for (int k = 0; k < INTENT_COUNT; k++)
+        CHECK(intent_may_degrade((enum intent)k, 0) && !intent_may_degrade((enum intent)k, 1), "%s", intent_name((enum intent)k));
+    CHECK(intent_may_degrade(INTENT_CHAT, .5f) && !intent_may_degrade(INTENT_MATH, .5f) && !intent_may_degrade(INTENT_CODE, .5f));
+    const struct intent_answer a = decide(intent_model_shipped(), "hello there", NULL, 0);
+    CHECK(a.degrade_ok == intent_may_degrade(a.best, a.difficulty));
+}
+
 TEST(probabilities_sum_to_one_whatever_the_bytes)
 {
     char text[600];
@@ -83,7 +92,7 @@ TEST(the_same_lines_and_seed_train_the_same_model)
     struct train_figures figures;
     struct err err = { 0 };
     char path[2][256], source[256];
-    static char bytes[2][1 << 20];
+    static char bytes[2][1 << 21];
     size_t n[2];
     struct train_options o = train_default;
     snprintf(source, sizeof(source), "%s", test_tmp("a.tsv"));
