@@ -4,6 +4,9 @@
  * runs), first spinning, then in the kernel (futex, Linux).  `sleepers` tells the one who changes
  * the number whether somebody must be woken; both are sequentially consistent, so either the waker
  * sees the sleeper or the sleeper sees the change.
+ *
+ * pool_use() sends threads to sleep on a third number, `crew`, and waits until each is where it shall be: parked, or woken with the
+ * number of the round that it waits for.  So nothing of that is under way while a run is.
  */
 #define _DEFAULT_SOURCE /* syscall */
 #include "base/pool.h"
@@ -12,8 +15,10 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -29,10 +34,13 @@ struct signal_word {
 };
 
 struct pool {
-    struct signal_word phase, round;
+    struct signal_word phase, round, crew;
     _Alignas(LINE) _Atomic int arrived; /* at the barrier */
     _Alignas(LINE) _Atomic int64_t taken;
     _Alignas(LINE) int n_threads;
+    _Atomic int n_used;   /* of them walk; changed by pool_use() alone */
+    _Atomic int n_parked; /* of them sleep on `crew` */
+    _Atomic uint32_t crew_round; /* `round` at the last pool_use() */
     pool_fn *fn; /* written before `round` changes, read after */
     void *ctx;
     _Atomic bool stop;
@@ -80,17 +88,31 @@ static void change(struct signal_word *w)
 void pool_barrier(struct pool *p)
 {
     const uint32_t phase = atomic_load_explicit(&p->phase.value, memory_order_relaxed);
-    if (atomic_fetch_add_explicit(&p->arrived, 1, memory_order_acq_rel) + 1 < p->n_threads) {
+    const int n = atomic_load_explicit(&p->n_used, memory_order_relaxed); /* before we count as arrived: afterwards it may change */
+    if (atomic_fetch_add_explicit(&p->arrived, 1, memory_order_acq_rel) + 1 < n) {
         wait_for_change(&p->phase, phase);
         return;
     }
     atomic_store_explicit(&p->arrived, 0, memory_order_relaxed);
     atomic_store_explicit(&p->taken, 0, memory_order_relaxed);
-    if (p->n_threads > 1)
+    if (n > 1)
         change(&p->phase);
 }
 
 int64_t pool_take(struct pool *p) { return atomic_fetch_add_explicit(&p->taken, 1, memory_order_relaxed); }
+
+/* Sleeps until it is one of those that walk; false: the pool ends. */
+static bool park(struct pool *p, int ith)
+{
+    uint32_t crew = atomic_load(&p->crew.value);
+    atomic_fetch_add(&p->n_parked, 1);
+    while (ith >= atomic_load(&p->n_used) && !atomic_load(&p->stop)) {
+        wait_for_change(&p->crew, crew);
+        crew = atomic_load(&p->crew.value);
+    }
+    atomic_fetch_sub(&p->n_parked, 1);
+    return !atomic_load(&p->stop);
+}
 
 static void *work(void *arg)
 {
@@ -101,8 +123,14 @@ static void *work(void *arg)
         wait_for_change(&p->round, round);
         if (atomic_load(&p->stop))
             return NULL;
-        p->fn(p, ith, p->ctx);
-        pool_barrier(p);
+        if (ith < atomic_load(&p->n_used)) {
+            p->fn(p, ith, p->ctx);
+            pool_barrier(p);
+        } else {
+            if (!park(p, ith))
+                return NULL;
+            round = atomic_load(&p->crew_round) - 1; /* ++ makes it the one after which it is wanted again */
+        }
     }
 }
 
@@ -110,10 +138,31 @@ void pool_run(struct pool *p, pool_fn *fn, void *ctx)
 {
     p->fn = fn;
     p->ctx = ctx;
-    if (p->n_threads > 1)
+    if (atomic_load_explicit(&p->n_used, memory_order_relaxed) > 1)
         change(&p->round);
     fn(p, 0, ctx);
     pool_barrier(p);
+}
+
+static void do_nothing(struct pool *p, int ith, void *ctx) { (void)p, (void)ith, (void)ctx; }
+
+void pool_use(struct pool *p, int n)
+{
+    n = n < 1 ? 1 : n > p->n_threads ? p->n_threads : n;
+    const int was = atomic_load(&p->n_used);
+    if (n == was)
+        return;
+    atomic_store(&p->n_used, n);
+    if (n < was) { /* a round in which those that walk no more find out */
+        p->fn = do_nothing;
+        change(&p->round);
+        pool_barrier(p);
+    } else {
+        atomic_store(&p->crew_round, atomic_load(&p->round.value));
+        change(&p->crew);
+    }
+    while (atomic_load(&p->n_parked) != p->n_threads - n)
+        sched_yield(); /* microseconds, and rarely */
 }
 
 struct pool *pool_new(int n_threads, struct err *err)
@@ -125,6 +174,7 @@ struct pool *pool_new(int n_threads, struct err *err)
         return err_null(err, ERR_NOMEM, "threads: out of memory");
     memset(p, 0, sizeof(*p));
     p->n_threads = n_threads;
+    atomic_store(&p->n_used, n_threads);
     sigset_t all, old; /* signals belong to the thread that made us */
     sigfillset(&all);
     sigdelset(&all, SIGBUS); /* a fault of the thread's own: blocked, it would kill without a word */
@@ -151,6 +201,7 @@ void pool_free(struct pool *p)
         return;
     atomic_store(&p->stop, true);
     change(&p->round);
+    change(&p->crew);
     for (int i = 1; i <= p->n_started; i++)
         pthread_join(p->thread[i], NULL);
     free(p);

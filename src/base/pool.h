@@ -19,9 +19,12 @@ struct pool;
 /* n_threads >= 1 counts the caller of pool_run().  Owned by the caller; NULL with err set. */
 struct pool *pool_new(int n_threads, struct err *err);
 void pool_free(struct pool *p); /* NULL is fine */
-int pool_n_threads(const struct pool *p);
+int pool_n_threads(const struct pool *p); /* as it was made */
+/* From the next run on only n of them walk (1 .. n_threads; others are cut to that); the others sleep and use no CPU.  By the caller of
+ * pool_run(), between two runs. */
+void pool_use(struct pool *p, int n);
 
-/* ith is 0 (the caller) .. n_threads - 1. */
+/* ith is 0 (the caller) .. n_threads - 1, or less after pool_use(). */
 typedef void pool_fn(struct pool *p, int ith, void *ctx);
 /* Runs fn on all threads and returns when all are through.  One at a time per pool. */
 void pool_run(struct pool *p, pool_fn *fn, void *ctx);

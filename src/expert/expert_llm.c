@@ -2,7 +2,9 @@
  * What happens to a job then: llm_internal.h; start reading at expert_llm_open(). */
 #include "expert/expert_llm.h"
 
+#include <math.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -172,6 +174,21 @@ static void unload(struct expert *base)
     pthread_mutex_unlock(&e->lock);
 }
 
+int llm_share(int whole, float share, int least)
+{
+    const int n = (int)ceilf((float)whole * share);
+    return n >= whole || whole <= least ? whole : n < least ? least : n;
+}
+
+static void limit(struct expert *base, const struct expert_limits *l)
+{
+    struct expert_llm *e = (struct expert_llm *)base;
+    atomic_store(&e->threads_share, l->threads);
+    atomic_store(&e->batch_share, l->batch);
+    atomic_store(&e->context_share, l->context);
+    wake(base); /* who waits for a sequence may have one now */
+}
+
 /* Everything that is there, in any state of opening. */
 static void free_expert(struct expert *base)
 {
@@ -209,6 +226,7 @@ static const struct expert_ops ops = {
     .stop = stop,
     .wait_ready = wait_ready,
     .unload = unload,
+    .limit = limit,
 };
 
 /* ---- opening ---- */
@@ -260,6 +278,7 @@ struct expert *expert_llm_open(const char *path, const struct expert_llm_options
     if (!e)
         return err_null(err, ERR_NOMEM, "%s: no memory", path);
     e->base.ops = &ops;
+    e->threads_share = e->batch_share = e->context_share = 1;
     e->m.state = opt && opt->is_lazy ? EXPERT_COLD : EXPERT_LOADING;
     set_id(e, path, opt ? opt->id : NULL);
     pthread_condattr_t attr;

@@ -215,6 +215,15 @@ static void unload(struct expert *base)
     pthread_mutex_unlock(&e->lock);
 }
 
+static void limit(struct expert *base, const struct expert_limits *l)
+{
+    struct expert_worker *e = (struct expert_worker *)base;
+    atomic_store(&e->time_share, l->threads);
+    atomic_store(&e->batch_share, l->batch);
+    atomic_store(&e->input_share, l->input);
+    wake_up(e);
+}
+
 static void free_expert(struct expert *base)
 {
     struct expert_worker *e = (struct expert_worker *)base;
@@ -250,6 +259,7 @@ static const struct expert_ops ops = {
     .wait_ready = wait_ready,
     .info = get_info,
     .unload = unload,
+    .limit = limit,
 };
 
 /* ---- what the keeper calls ---- */
@@ -323,6 +333,7 @@ struct expert *expert_worker_open(struct card *card, const struct expert_env *en
     e->base.ops = &ops;
     e->card = card;
     e->m.state = EXPERT_COLD;
+    e->time_share = e->batch_share = e->input_share = 1;
     e->child.fd = e->socket_fd = e->words_fd = -1;
     e->n_queue_max = DEFAULT_QUEUE;
     pthread_mutex_init(&e->lock, NULL);

@@ -4,6 +4,7 @@
  * streaming.  Start at front_main().
  */
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include "hw/cpu.h"
 
 enum {
+    CONTEXT_LEAST_TOK = 512,
     DEFAULT_CTX_TOK = 4096,
     DEFAULT_KV_SEQS = 4,      /* sequences of full length that the cache holds by default */
     TOKENS_MAX = 8 << 20,     /* ids of one text; far beyond any context, so that errors can give the number */
@@ -139,10 +141,16 @@ static bool load(struct expert_llm *e, struct err *err)
 
 /* ---- a job's prompts ---- */
 
+/* The longest prompt and answer at this moment: expert_limit(). */
+static int limit_now(struct expert_llm *e) { return llm_share(e->n_limit_tok, atomic_load(&e->context_share), CONTEXT_LEAST_TOK); }
+
 static bool keep_ids(struct expert_llm *e, struct work *w, struct prompt *p, const int32_t *ids, size_t n,
                      struct err *err)
 {
     const int n_room = w->job->task == EXPERT_EMBED ? 0 : 1; /* for at least one token of an answer */
+    const int n_now = limit_now(e);
+    if (n_now < e->n_limit_tok && n + (size_t)n_room > (size_t)n_now && n + (size_t)n_room <= (size_t)e->n_limit_tok)
+        return err_set(err, ERR_BUSY, "the prompt has %zu tokens; for now %s takes %d only: the governor has turned its context down", n, e->id, n_now);
     if (n + (size_t)n_room > (size_t)e->n_limit_tok)
         return err_set(err, ERR_INPUT,
                        "context_length_exceeded: the prompt has %zu tokens, and the context of %s holds %d%s", n, e->id,
@@ -288,7 +296,7 @@ static bool make_choices(struct expert_llm *e, struct work *w, struct err *err)
         g->prompt = i / j->n_choices;
         g->seq = -1;
         g->n_prompt = prompt->n;
-        const int n_room = e->n_limit_tok - prompt->n;
+        const int n_now = limit_now(e), n_room = (n_now > prompt->n ? n_now : e->n_limit_tok) - prompt->n; /* it may have been turned down since */
         g->max_tokens = prompt->n + (j->max_tokens > 0 && j->max_tokens < n_room ? j->max_tokens : n_room);
         p.seed = j->sampling.seed + (uint64_t)(i % j->n_choices);
         sampler_init(&g->sampler, &p);

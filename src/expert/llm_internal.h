@@ -129,6 +129,7 @@ struct expert_llm {
     float *vector;              /* [n_embd] */
     struct work_list live;
     int n_running;
+    int n_seq;                  /* sequences that may begin now: opt.n_seq_max or less */
     uint64_t turn;              /* of the loop */
     uint64_t next_deadline_ns;  /* of the live works and the inbox; 0: none */
     double prefill_ns_per_tok;  /* measured; 0: not yet */
@@ -152,6 +153,7 @@ struct expert_llm {
     struct expert_card card;
 
     struct keeper_seat *seat; /* NULL: no keeper.  Never called with the lock held */
+    _Atomic float threads_share, batch_share, context_share; /* expert_limit(); each is looked at alone, whenever something begins */
     bool has_begun;           /* front thread: keeper_begin() */
     uint64_t need_bytes;      /* front thread: what a load is expected to take */
     _Atomic uint64_t held_bytes; /* while loaded */
@@ -162,6 +164,8 @@ struct expert_llm {
 
 /* front.c */
 void *front_main(void *arg);
+/* What is left of a whole when only a share may be used; at least `least`, and never more than the whole. */
+int llm_share(int whole, float share, int least);
 /* schedule.c */
 void *engine_main(void *arg);
 /* What load() makes for the engine thread; false with err. */

@@ -217,6 +217,7 @@ static void put_request(struct pen *p, const struct task_request *rq)
     put_int(p, o->wants_words);
     put_int(p, o->wants_mask);
     put_int(p, o->wants_scores);
+    put_num(p, (double)o->input_share);
     put_u64(p, rq->session);
     put_int(p, rq->session_start);
     put_int(p, rq->session_end);
@@ -267,6 +268,7 @@ static void get_request(struct eye *e, struct task_request *rq)
     o->wants_words = get_int(e, 0, 1);
     o->wants_mask = get_int(e, 0, 1);
     o->wants_scores = get_int(e, 0, 1);
+    o->input_share = get_f32(e);
     rq->session = get_u64(e);
     rq->session_start = get_int(e, 0, 1);
     rq->session_end = get_int(e, 0, 1);

@@ -472,7 +472,7 @@ static void embed_one(struct expert_llm *e)
 static void admit(struct expert_llm *e)
 {
     for (struct gen *g, *held; (g = pick_waiting(e));) {
-        if (e->n_running < e->opt.n_seq_max && start(e, g))
+        if (e->n_running < e->n_seq && start(e, g))
             continue;
         held = pick_victim(e, true);
         if (!held)
@@ -694,6 +694,8 @@ void *engine_main(void *arg)
         go_on = false;
         e->turn++;
         if (e->live.first) {
+            e->n_seq = llm_share(e->opt.n_seq_max, atomic_load(&e->batch_share), 1);
+            pool_use(e->pool, llm_share(e->opt.n_threads, atomic_load(&e->threads_share), 1));
             embed_one(e);
             admit(e);
             go_on = step(e) || has_embeddings(e);

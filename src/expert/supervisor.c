@@ -10,6 +10,7 @@
  *    is down: what waits gets the reason, and the next job after the pause tries again.
  */
 #include <errno.h>
+#include <math.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -26,7 +27,7 @@
 enum { DEATHS_MAX = 2, CRASHES_MAX = 5, END_MS = 250 };
 #define MS(n) ((uint64_t)(n) * 1000000u)
 static const uint64_t LOOK_NS = MS(200), GRACE_NS = MS(1000), AGE_NS = MS(10000), BACK_OFF_NS = MS(100), BACK_OFF_MAX_NS = MS(30000),
-                      SESSION_NS = MS(60000), OPEN_NS = MS(120000);
+                      SESSION_NS = MS(60000), REST_MAX_NS = MS(2000), OPEN_NS = MS(120000);
 
 /* ---- lists ---- */
 
@@ -429,6 +430,15 @@ static struct request *next_request(struct expert_worker *e, size_t room, uint64
     return best;
 }
 
+/* Requests that one run may have now. */
+static int batch_now(const struct expert_worker *e)
+{
+    int n = e->info.n_batch_max < e->n_batch_max ? e->info.n_batch_max : e->n_batch_max;
+    n = n < WORKER_BATCH_MAX ? n : WORKER_BATCH_MAX;
+    n = (int)ceilf((float)n * atomic_load(&e->batch_share));
+    return n > 1 ? n : 1;
+}
+
 /* How many more are worth waiting for, and until when. */
 static bool waits_for_more(const struct expert_worker *e, int n_max, uint64_t now, uint64_t *until_ns)
 {
@@ -450,11 +460,7 @@ static bool waits_for_more(const struct expert_worker *e, int n_max, uint64_t no
 static void run_batch(struct expert_worker *e, uint64_t now)
 {
     size_t room = WORKER_IN_BYTES - WORKER_DATA_AT;
-    int n_max = e->info.n_batch_max;
-    if (e->n_batch_max < n_max)
-        n_max = e->n_batch_max;
-    if (n_max > WORKER_BATCH_MAX)
-        n_max = WORKER_BATCH_MAX;
+    const int n_max = batch_now(e);
     e->n_slots = 0;
     e->n_jobs_in_slots = 0;
     for (struct request *r; (int)e->n_slots < n_max && (r = next_request(e, room, now));) {
@@ -502,6 +508,9 @@ void batch_end(struct expert_worker *e)
 {
     const uint64_t now = clock_ns(), each = (now - e->began_ns) / e->n_slots;
     e->run_ns = e->run_ns ? (e->run_ns * 7 + each) / 8 : each;
+    const float share = atomic_load(&e->time_share);
+    const uint64_t rest = share > 0 && share < 1 ? (uint64_t)((double)(now - e->began_ns) * (1 / (double)share - 1)) : 0;
+    e->rest_ns = now + (rest < REST_MAX_NS ? rest : REST_MAX_NS);
     e->phase = PHASE_IDLE;
     e->n_slots = 0;
     e->n_failures = 0;
@@ -609,10 +618,10 @@ static void step(struct expert_worker *e, bool wants_warm, bool give_back, bool 
             if (!e->began && e->seat && !keeper_begin(e->seat)) {
                 unload(e, "others need the memory");
             } else {
-                int n_max = e->info.n_batch_max;
-                n_max = e->n_batch_max < n_max ? e->n_batch_max : n_max;
                 e->began = true;
-                if (!waits_for_more(e, n_max, now, next))
+                if (now < e->rest_ns)
+                    note(next, e->rest_ns);
+                else if (!waits_for_more(e, batch_now(e), now, next))
                     run_batch(e, now);
                 if (e->phase == PHASE_IDLE && e->queue.n == 0)
                     note(next, now); /* all of it ended at the door */

@@ -78,6 +78,7 @@ struct expert_worker {
     uint64_t look_ns;                       /* at the process */
     uint64_t idle_since_ns, load_ns, run_ns; /* run_ns: of one request, smoothed */
     uint64_t n_deaths, own_bytes;           /* publish() copies them */
+    uint64_t rest_ns;                       /* no new batch before: expert_limit() has it work a share of the time */
     int n_failures;                         /* deaths and failed loads since it last answered */
     uint64_t retry_ns;                      /* not started again before */
     bool is_down;
@@ -99,6 +100,7 @@ struct expert_worker {
     struct expert_card facts;
     struct task_info info;  /* tasks 0: not known yet */
 
+    _Atomic float time_share, batch_share, input_share; /* expert_limit(); each is looked at alone, before a batch */
     _Atomic int pid; /* for observers */
     bool has_thread;
     pthread_t thread;

@@ -174,6 +174,7 @@ bool process_run(struct expert_worker *e)
             rq.texts = r->texts;
             rq.n_texts = r->n_texts;
         }
+        rq.options.input_share = atomic_load(&e->input_share);
         atomic_store_explicit(&c->is_cancelled[i], 0, memory_order_relaxed);
         c->request[i].at = at;
         c->request[i].n_head = r->size.n_head;

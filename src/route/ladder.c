@@ -202,6 +202,50 @@ void ladders_free(struct ladders *l)
 
 /* ---- placing ---- */
 
+static float bits_of(const char *precision)
+{
+    static const struct {
+        const char *word;
+        float bits;
+    } words[] = { { "fp32", 32 }, { "f32", 32 }, { "float32", 32 }, { "fp16", 16 }, { "f16", 16 }, { "bf16", 16 }, { "float16", 16 }, { "mixed", 12 },
+                  { "int8", 8 },  { "uint8", 8 }, { "int4", 4 } };
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (strcmp(words[i].word, precision) == 0)
+            return words[i].bits;
+    return 0;
+}
+
+/* The longer side of what looks like a picture: [n, channels, h, w] or [n, h, w, channels]. */
+static int input_px_of(const struct task_info *info)
+{
+    const struct tensor *t = info->n_inputs > 0 ? &info->inputs[0].shape : NULL;
+    if (!t || t->n_dims != 4)
+        return 0;
+    const int64_t *at = t->dims[1] == 1 || t->dims[1] == 3 ? &t->dims[2] : &t->dims[1];
+    const int64_t px = at[0] > at[1] ? at[0] : at[1];
+    return px > 0 && px < 65536 ? (int)px : 0;
+}
+
+void ladder_facts(const struct expert_card *card, const struct task_info *info, struct candidate *c)
+{
+    snprintf(c->kind, sizeof(c->kind), "%s", card->kind);
+    const float bits = bits_of(card->quantization);
+    if (card->n_params > 0)
+        c->params = (double)card->n_params;
+    if (card->n_params > 0 && card->weight_bytes > 0)
+        c->bits = (float)((double)card->weight_bytes * 8 / (double)card->n_params);
+    else if (bits > 0)
+        c->bits = bits;
+    if (card->n_params == 0 && bits > 0 && card->file_bytes > 0) /* a network's file is its weights */
+        c->params = (double)card->file_bytes * 8 / (double)bits;
+    const char *runs_on = card->runs_on[0] ? card->runs_on : info ? info->runs_on : "";
+    c->is_accelerated = strcmp(card->kind, "edgetpu") == 0 || strstr(runs_on, "CUDA") || strstr(runs_on, "TensorRT") || strstr(runs_on, "GPU") || strstr(runs_on, "NPU") ||
+                        strstr(runs_on, "edgetpu");
+    const int px = info ? input_px_of(info) : 0;
+    if (px > 0 && c->cls == ROUTE_CLASS_VISION)
+        c->input_px = px;
+}
+
 static bool is_within(double v, float min, float max)
 {
     if (isnan(min) && isnan(max))

@@ -88,6 +88,9 @@ struct ladders {
 struct ladders *ladders_new(struct catalog *c, struct err *err);
 void ladders_free(struct ladders *l); /* NULL is fine */
 
+/* What a card (and what the loaded task says of itself; NULL: nothing yet) tells of that by which ladders go: kind, is_accelerated, params, bits,
+ * input_px.  What it does not tell stays as it is. */
+void ladder_facts(const struct expert_card *card, const struct task_info *info, struct candidate *c);
 /* Sets candidate.step, by what is known of it: the last rung of its class that it fits.  What fits none has step 0.  node: where it is. */
 void ladder_place(const struct ladders *l, const struct route_node *node, struct candidate *c);
 /* "small model, 4 bits"; "" when there is no such step. */

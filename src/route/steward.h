@@ -2,8 +2,8 @@
  *
  * For:     serve/ makes one; router.c asks it for the node and reports what it saw; metrics and api/ show its state.
  * Callers: route/, serve/, cmd/, tests (which turn it by hand: steward_tick()).
- * Touches: telemetry.h, the experts' limits.  Thread: one of its own, once a second while an expert is warm or a knob is turned, else
- *          every half minute; all functions may be called from any thread, and none waits for a sensor.
+ * Touches: telemetry.h, the experts' limits.  Thread: one of its own, once a second while an expert works or a knob is turned, every five
+ *          while one is warm, else every half minute, and when the router asks after longer than that; all functions may be called from any thread, and none waits for a sensor.
  * Rule:    every transition is one line in the log, counted, and given to on_transition.  Experts of a step that the ladder has left are
  *          asked to unload when it was for memory.
  */

@@ -258,10 +258,12 @@ static int rounded(double px)
     return n < 32 ? 32 : n;
 }
 
-static bool find_lines(struct ocr_onnx *p, const struct image *im, struct ocr_rect *rects, int *n, struct err *err)
+/* share: of the longest side, when less shall be looked at. */
+static bool find_lines(struct ocr_onnx *p, const struct image *im, float share, struct ocr_rect *rects, int *n, struct err *err)
 {
     const int longest = im->w > im->h ? im->w : im->h;
-    const double scale = longest > p->max_side_px ? (double)p->max_side_px / longest : longest < p->min_side_px ? (double)p->min_side_px / longest : 1;
+    const double most = share > 0 && share < 1 ? p->max_side_px * (double)share : p->max_side_px;
+    const double scale = longest > most ? most / longest : longest < p->min_side_px ? (double)p->min_side_px / longest : 1;
     const int64_t dims[4] = { 1, 3, rounded(im->h * scale), rounded(im->w * scale) };
     if (!onnx_set_dims(p->detect, 0, dims, 4, err))
         return false;
@@ -467,7 +469,7 @@ static bool run_ocr(void *self, const struct task_request *rq, const struct task
     struct ocr_rect *rects = arena_alloc(out->arena, LINES_MAX, sizeof(*rects), err);
     struct line *lines = rects ? arena_alloc(out->arena, LINES_MAX * 2, sizeof(*lines), err) : NULL;
     ocr_words_clear(&p->words);
-    if (!lines || !get_picture(p, &rq->media[0], &im, err) || !find_lines(p, &im, rects, &n_rects, err))
+    if (!lines || !get_picture(p, &rq->media[0], &im, err) || !find_lines(p, &im, rq->options.input_share, rects, &n_rects, err))
         return false;
     for (int i = 0; i < n_rects; i++) {
         lines[n++] = (struct line) { .rect = rects[i], .twin = -1 };

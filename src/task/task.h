@@ -52,6 +52,7 @@ struct task_options { /* of one request; zero and NULL: the card's, else the tas
     bool wants_words;     /* word times or boxes */
     bool wants_mask;      /* SEGMENT */
     bool wants_scores;    /* VAD, MOTION: a score for each frame or region */
+    float input_share;    /* pictures, where the model takes any size: this share of the longest side; 0: all of it.  expert_limit() sets it */
 };
 
 enum { TASK_MEDIA_MAX = 16, TASK_TEXTS_MAX = 2048, TASK_TENSORS_MAX = 64 };

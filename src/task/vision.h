@@ -35,7 +35,8 @@ struct vision_input {
     int index;           /* of the model's inputs */
     struct pixel_spec spec; /* w, h: 0 when the picture decides */
     int multiple;        /* then: sides are multiples of this, */
-    int max_side_px;     /* and at most this */
+    int max_side_px;     /* and at most this, */
+    float share;         /* or this share of it: of the request at hand */
     bool is_f16;
     bool batch_is_free;
     int n_batch;         /* pictures in a run: the fixed number, or at most this many */

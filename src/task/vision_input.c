@@ -171,6 +171,7 @@ void vision_input_fini(struct vision_input *in)
 bool vision_picture(struct vision_input *in, const struct task_request *rq, struct image *out, struct err *err)
 {
     const struct task_media *m = rq->media;
+    in->share = rq->options.input_share > 0 && rq->options.input_share < 1 ? rq->options.input_share : 1;
     if (rq->n_media != 1)
         return err_set(err, ERR_INPUT, "one picture at a time, %d came", rq->n_media);
     switch (m->form) {
@@ -194,9 +195,9 @@ bool vision_picture(struct vision_input *in, const struct task_request *rq, stru
 /* The input's sides when the picture decides: scaled to at most max_side_px, rounded up to the multiple. */
 static void choose_sides(const struct vision_input *in, const struct image *im, struct pixel_spec *p)
 {
-    const int longest = im->w > im->h ? im->w : im->h;
-    const double r = longest > in->max_side_px ? (double)in->max_side_px / longest : 1;
-    const int m = in->multiple;
+    const int longest = im->w > im->h ? im->w : im->h, m = in->multiple;
+    const double most = fmax(in->max_side_px * (double)in->share, fmin(2 * m, in->max_side_px));
+    const double r = longest > most ? most / longest : 1;
     p->w = ((int)fmax(1, floor(im->w * r)) + m - 1) / m * m;
     p->h = ((int)fmax(1, floor(im->h * r)) + m - 1) / m * m;
     p->fit = FIT_LETTERBOX;

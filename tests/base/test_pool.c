@@ -38,6 +38,38 @@ TEST(every_piece_is_done_once_before_anyone_passes_the_barrier)
     }
 }
 
+static _Atomic int walkers;
+static void count(struct pool *p, int ith, void *ctx)
+{
+    (void)p, (void)ctx;
+    atomic_fetch_add(&walkers, 1 << (4 * ith));
+}
+
+TEST(some_of_the_threads_can_be_sent_to_sleep_and_called_back)
+{
+    static const int many[] = { 3, 1, 4, 2, 2, 1, 4, 4, 3, 9, -1, 4 };
+    struct err err = { 0 };
+    struct pool *p = pool_new(4, &err);
+    REQUIRE(p, "%s", err.text);
+    for (int round = 0; round < 200; round++)
+        for (size_t i = 0; i < sizeof(many) / sizeof(many[0]); i++) {
+            const int n = many[i] < 1 ? 1 : many[i] > 4 ? 4 : many[i];
+            pool_use(p, many[i]);
+            for (int k = 0; k < (round + (int)i) % 3; k++) { /* also none between two changes */
+                atomic_store(&walkers, 0);
+                pool_run(p, count, NULL);
+                CHECK(atomic_load(&walkers) == (0x1111 & ((1 << (4 * n)) - 1)), "%d: %x", n, (unsigned)atomic_load(&walkers));
+            }
+        }
+    pool_use(p, 2);
+    for (int s = 0; s < STEPS; s++)
+        for (int i = 0; i < PIECES; i++)
+            atomic_store(&done[s][i], 0);
+    pool_run(p, walk, NULL);
+    CHECK(atomic_load(&wrong) == 0 && pool_n_threads(p) == 4);
+    pool_free(p); /* with two asleep */
+}
+
 TEST(a_senseless_number_of_threads_is_refused)
 {
     struct err err = { 0 };

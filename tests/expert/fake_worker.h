@@ -3,6 +3,7 @@
  * The request's first medium is a line of text:
  *   say WORDS      a result with that text          batch        how many requests ran at once
  *   pid            its process                      count        a session's requests so far
+ *   input          the share of the picture's side that shall be looked at, in percent
  *   crash, hang, stop, grow, exit                   what libraries do
  *   crash-once F   crashes unless the file F is there, which it makes (F: below the cache folder)
  *   cancel         computes until it is cancelled   busy MS      computes so long
@@ -110,6 +111,10 @@ static bool fake_one(const struct task_env *env, const struct task_request *rq, 
         return fake_say(out, arg, err);
     if (strcmp(word, "pid") == 0 || strcmp(word, "batch") == 0) {
         snprintf(text, sizeof(text), "%d", word[0] == 'p' ? (int)getpid() : n_batch);
+        return fake_say(out, text, err);
+    }
+    if (strcmp(word, "input") == 0) {
+        snprintf(text, sizeof(text), "%.0f", (double)rq->options.input_share * 100);
         return fake_say(out, text, err);
     }
     if (strcmp(word, "count") == 0) {

@@ -285,6 +285,57 @@ TEST(a_prompt_beyond_the_context_is_refused_with_both_numbers)
     expert_free(e);
 }
 
+TEST(limits_bound_what_begins_and_leave_texts_as_they_are)
+{
+    static struct collect c[8];
+    static char want[8][COLLECT_TEXT], text[4000];
+    for (int i = 0; i < 8; i++)
+        run_alone(want[i], prompts[i], warm((uint64_t)i), 40, true);
+    struct expert *e = collect_open(STORIES, (struct expert_llm_options){ .n_threads = 3, .n_seq_max = 4, .n_ctx = 2048 });
+    /* one sequence at a time, one thread */
+    expert_limit(e, &(struct expert_limits){ .threads = 0.25f, .batch = 0.25f, .context = 1, .input = 1 });
+    for (int i = 0; i < 8; i++) {
+        struct job *j = collect_job(&c[i], prompts[i]);
+        j->sampling = warm((uint64_t)i);
+        j->ignore_eos = true;
+        j->max_tokens = 40;
+        c[i].gate_at = i == 0 ? 3 : 0;
+        collect_submit(&c[i], e);
+    }
+    collect_wait_deltas(&c[0], 3);
+    for (int i = 1; i < 8; i++)
+        CHECK(c[i].n_deltas == 0, "%d began beside the first", i);
+    expert_limit(e, &(struct expert_limits){ .threads = 0.7f, .batch = 1, .context = 1, .input = 1 }); /* in the middle of them */
+    collect_open_gate(&c[0]);
+    for (int i = 0; i < 8; i++) {
+        collect_wait(&c[i]);
+        CHECK(strcmp(c[i].choice[0].text, want[i]) == 0, "%s:\n%s\nis not\n%s", prompts[i], c[i].choice[0].text, want[i]);
+        collect_free(&c[i]);
+        expert_limit(e, &(struct expert_limits){ .threads = i % 2 ? 1 : 0.1f, .batch = 1, .context = 1, .input = 1 });
+    }
+    /* the longest text */
+    text[0] = '\0';
+    for (int i = 0; i < 250; i++)
+        strcat(text, "the dog ");
+    expert_limit(e, &(struct expert_limits){ .threads = 1, .batch = 1, .context = 0.25f, .input = 1 });
+    collect_job(&c[0], text);
+    run(&c[0], e);
+    CHECK(c[0].err.code == ERR_BUSY && strstr(c[0].err.text, "512"), "%s", c[0].err.text);
+    collect_free(&c[0]);
+    collect_job(&c[0], prompts[0]);
+    c[0].job->max_tokens = 0;
+    c[0].job->ignore_eos = true;
+    run(&c[0], e);
+    CHECK(c[0].is_done && c[0].choice[0].reason == EXPERT_LENGTH && c[0].usage.n_prompt_tok + c[0].usage.n_gen_tok == 512, "%d", c[0].usage.n_gen_tok);
+    collect_free(&c[0]);
+    expert_limit(e, &(struct expert_limits){ .threads = 1, .batch = 1, .context = 1, .input = 1 });
+    collect_job(&c[0], text);
+    run(&c[0], e);
+    CHECK(c[0].is_done, "%s", c[0].err.text);
+    collect_free(&c[0]);
+    expert_free(e);
+}
+
 TEST(bad_ids_empty_prompts_and_parameters_are_errors)
 {
     static struct collect c;

@@ -86,6 +86,41 @@ TEST(what_waits_runs_as_one_batch_and_a_death_in_it_hurts_the_guilty_only)
     expert_free(e);
 }
 
+TEST(limits_make_batches_small_leave_pauses_and_reach_the_task)
+{
+    struct expert *e = fake_expert("", NULL, NULL);
+    struct answer first, many[8];
+    struct err err;
+    CHECK(expert_wait_ready(e, &err));
+    expert_limit(e, &(struct expert_limits){ .threads = 0.25f, .batch = 0.1f, .context = 1, .input = 0.5f });
+    CHECK(answer_ask(&first, e, "input"));
+    answer_wait(&first), answer_free(&first);
+    CHECK(strcmp(first.text, "50") == 0, "%s", first.text);
+    const uint64_t start = clock_ns();
+    CHECK(answer_ask(&first, e, "busy 30"));
+    for (int i = 0; i < 8; i++)
+        CHECK(answer_ask(&many[i], e, i < 4 ? "batch" : "busy 30"));
+    answer_wait(&first), answer_free(&first);
+    for (int i = 0; i < 8; i++) {
+        answer_wait(&many[i]), answer_free(&many[i]);
+        CHECK(many[i].is_done && (i >= 4 || strcmp(many[i].text, "1") == 0), "%d: %s", i, many[i].text);
+    }
+    const double ms = (double)(clock_ns() - start) / 1e6;
+    CHECK(ms > 5 * 30 + 4 * 80, "%.0f ms: it works a quarter of the time", ms); /* 90 ms of pause after each */
+    expert_limit(e, &(struct expert_limits){ .threads = 1, .batch = 1, .context = 1, .input = 1 });
+    CHECK(answer_ask(&first, e, "busy 200"));
+    for (int i = 0; i < 8; i++)
+        CHECK(answer_ask(&many[i], e, "batch"));
+    answer_wait(&first), answer_free(&first);
+    int largest = 0;
+    for (int i = 0; i < 8; i++) {
+        answer_wait(&many[i]), answer_free(&many[i]);
+        largest = atoi(many[i].text) > largest ? atoi(many[i].text) : largest;
+    }
+    CHECK(largest > 1, "%d", largest);
+    expert_free(e);
+}
+
 TEST(a_hang_ends_at_the_cards_timeout_and_a_stop_is_seen_at_once)
 {
     struct expert *e = fake_expert("timeout: 1500ms\n", NULL, NULL);

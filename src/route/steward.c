@@ -1,0 +1,303 @@
+/* route/steward.c - see steward.h; start at turn(). */
+#include "route/steward.h"
+
+#include <errno.h>
+#include <math.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "hw/meter.h"
+
+enum pace { PACE_BUSY, PACE_WARM, PACE_IDLE }; /* what there is to do */
+enum { OLD_MS = 3000 };
+static const int wait_s[] = { [PACE_BUSY] = 1, [PACE_WARM] = 5, [PACE_IDLE] = 30 };
+
+struct ward { /* an expert, as the thread knows it */
+    struct expert *expert;
+    struct candidate c; /* class and step */
+    uint64_t n_bad;     /* hangs and deaths of its process so far */
+    bool is_seen;       /* n_bad was read */
+    bool is_asked_to_go;
+    uint8_t depth[ROUTE_KNOB_COUNT]; /* that it was told */
+};
+
+struct steward {
+    struct steward_config config;
+    struct telemetry_source *source; /* the turn's */
+    struct governor governor;        /* the turn's */
+    struct ward *wards;              /* [config.n_experts]; the turn's */
+    bool was_offline;
+
+    pthread_mutex_t meter_lock;
+    struct hw_root *meter_root;
+    struct hw_meter *meter;
+
+    pthread_mutex_t lock;            /* what follows */
+    pthread_cond_t wake;
+    bool quit, is_wanted;
+    struct steward_state state;
+    uint64_t read_ns;                /* clock_ns() of the state */
+    struct {
+        int n_done, n_late, n_faults;
+    } seen[ROUTE_CLASS_COUNT];
+    bool has_thread;
+    pthread_t thread;
+};
+
+/* ---- a turn ---- */
+
+/* Experts: who faults, who is elsewhere and answers, what is going on. */
+static enum pace look_at_experts(struct steward *s, struct governor_input *in)
+{
+    const struct route_node here = { .distance = EXPERT_LOCAL };
+    enum pace pace = PACE_IDLE;
+    for (int i = 0; i < s->config.n_experts; i++) {
+        struct ward *w = &s->wards[i];
+        struct expert_card card;
+        struct expert_metrics m;
+        struct task_info info;
+        expert_get_card(w->expert, &card);
+        expert_get_metrics(w->expert, &m);
+        w->c.tasks = card.tasks ? card.tasks : EXPERT_CHAT | EXPERT_COMPLETE;
+        w->c.cls = route_class_of(w->c.tasks);
+        w->c.privacy = card.privacy;
+        ladder_facts(&card, expert_get_info(w->expert, &info) ? &info : NULL, &w->c);
+        ladder_place(s->config.ladders, &here, &w->c);
+        const uint64_t n_bad = m.hangs_total + m.deaths_total;
+        if (w->is_seen && n_bad > w->n_bad)
+            in->cls[w->c.cls].n_faults++;
+        w->n_bad = n_bad;
+        w->is_seen = true;
+        if (card.privacy != EXPERT_LOCAL) {
+            in->n_upstreams++;
+            in->n_upstreams_up += m.state != EXPERT_DOWN;
+        } else {
+            const enum pace p = m.state == EXPERT_BUSY || m.state == EXPERT_LOADING || m.n_running + m.n_waiting > 0 ? PACE_BUSY : m.state == EXPERT_WARM ? PACE_WARM : PACE_IDLE;
+            pace = p < pace ? p : pace;
+        }
+    }
+    return pace;
+}
+
+static void turn_experts(struct steward *s)
+{
+    for (int i = 0; i < s->config.n_experts; i++) {
+        struct ward *w = &s->wards[i];
+        const struct governor_limits *l = &s->governor.now[w->c.cls];
+        if (w->c.privacy != EXPERT_LOCAL)
+            continue;
+        if (memcmp(w->depth, l->depth, sizeof(w->depth)) != 0) {
+            memcpy(w->depth, l->depth, sizeof(w->depth));
+            expert_limit(w->expert, &(struct expert_limits){ .threads = l->threads, .batch = l->batch, .context = l->context, .input = l->input });
+        }
+        /* memory comes back only when weights go */
+        const bool shall_go = l->step > w->c.step && (l->cause == GOVERNOR_MEMORY || l->cause == GOVERNOR_PRESSURE);
+        if (shall_go && !w->is_asked_to_go)
+            expert_unload(w->expert);
+        w->is_asked_to_go = shall_go;
+    }
+}
+
+static void say(struct steward *s, const struct governor_transition *t)
+{
+    char line[200];
+    governor_put_transition(t, s->config.ladders, line, sizeof(line));
+    if (t->is_down)
+        log_warn("governor: %s", line);
+    else
+        log_info("governor: %s", line);
+    if (s->config.on_transition)
+        s->config.on_transition(s->config.ctx, t);
+}
+
+static enum pace turn(struct steward *s, uint64_t now)
+{
+    struct governor_transition done[GOVERNOR_TRANSITIONS_MAX];
+    struct governor_input in = { .power_cap_w = s->config.power_cap_w };
+    struct telemetry t;
+    const uint64_t start = clock_ns();
+    telemetry_read(s->source, now, &t);
+    in.now = &t;
+    in.is_quiet = s->config.is_quiet && s->config.is_quiet(s->config.ctx);
+    enum pace pace = look_at_experts(s, &in);
+    pthread_mutex_lock(&s->lock);
+    for (int c = 0; c < ROUTE_CLASS_COUNT; c++) {
+        in.cls[c].n_done = s->seen[c].n_done;
+        in.cls[c].n_late = s->seen[c].n_late;
+        in.cls[c].n_faults += s->seen[c].n_faults;
+    }
+    memset(s->seen, 0, sizeof(s->seen));
+    s->is_wanted = false;
+    pthread_mutex_unlock(&s->lock);
+    const int n = governor_step(&s->governor, &in, now, done);
+    pthread_mutex_lock(&s->lock);
+    s->state.now = t;
+    s->state.governor = s->governor;
+    s->state.n_ticks++;
+    s->state.tick_us = (double)(clock_ns() - start) / 1e3;
+    s->read_ns = clock_ns();
+    pthread_mutex_unlock(&s->lock);
+    for (int i = 0; i < n; i++)
+        say(s, &done[i]);
+    if (s->governor.is_offline != s->was_offline)
+        log_warn("governor: %s", s->governor.is_offline ? "no server elsewhere answers: this machine alone" : "a server elsewhere answers again");
+    s->was_offline = s->governor.is_offline;
+    turn_experts(s);
+    for (int c = 0; c < ROUTE_CLASS_COUNT; c++)
+        pace = s->governor.now[c].is_limited ? PACE_BUSY : pace;
+    return pace;
+}
+
+static void *steward_main(void *arg)
+{
+    struct steward *s = arg;
+    pthread_mutex_lock(&s->lock);
+    while (!s->quit) {
+        pthread_mutex_unlock(&s->lock);
+        const enum pace pace = turn(s, clock_ns());
+        struct timespec until;
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_sec += wait_s[pace];
+        pthread_mutex_lock(&s->lock);
+        while (!s->quit && !s->is_wanted && pthread_cond_timedwait(&s->wake, &s->lock, &until) != ETIMEDOUT)
+            ;
+    }
+    pthread_mutex_unlock(&s->lock);
+    return NULL;
+}
+
+void steward_tick(struct steward *s, uint64_t now_ns) { turn(s, now_ns); }
+
+/* ---- what others ask ---- */
+
+/* Under the lock: who asks wants it fresh. */
+static void freshen(struct steward *s)
+{
+    if (!s->is_wanted && clock_ns() - s->read_ns > (uint64_t)OLD_MS * 1000000u) {
+        s->is_wanted = true;
+        pthread_cond_signal(&s->wake);
+    }
+}
+
+void steward_get_node(struct steward *s, struct route_node *node)
+{
+    pthread_mutex_lock(&s->lock);
+    telemetry_to_node(&s->state.now, node);
+    governor_to_node(&s->state.governor, node);
+    freshen(s);
+    pthread_mutex_unlock(&s->lock);
+}
+
+void steward_get_state(struct steward *s, struct steward_state *out)
+{
+    pthread_mutex_lock(&s->lock);
+    *out = s->state;
+    pthread_mutex_unlock(&s->lock);
+}
+
+void steward_put_ladder(struct steward *s, enum route_class cls, char *out, size_t max)
+{
+    pthread_mutex_lock(&s->lock);
+    governor_put_ladder(&s->state.governor, cls, out, max);
+    pthread_mutex_unlock(&s->lock);
+}
+
+void steward_saw_answer(struct steward *s, enum route_class cls, bool is_late)
+{
+    pthread_mutex_lock(&s->lock);
+    s->seen[cls].n_done++;
+    s->seen[cls].n_late += is_late;
+    pthread_mutex_unlock(&s->lock);
+}
+
+void steward_saw_fault(struct steward *s, enum route_class cls)
+{
+    pthread_mutex_lock(&s->lock);
+    s->seen[cls].n_faults++;
+    s->is_wanted = true; /* at once */
+    pthread_cond_signal(&s->wake);
+    pthread_mutex_unlock(&s->lock);
+}
+
+double steward_joules(struct steward *s)
+{
+    if (pthread_mutex_trylock(&s->meter_lock) != 0)
+        return NAN; /* another one reads at this moment, perhaps a sensor that hangs */
+    const double j = hw_meter_joules(s->meter, clock_ns());
+    pthread_mutex_unlock(&s->meter_lock);
+    return j;
+}
+
+const char *steward_meter(const struct steward *s) { return hw_meter_what(s->meter); }
+
+/* ---- beginning and end ---- */
+
+struct steward *steward_new(const struct steward_config *config, struct err *err)
+{
+    struct steward *s = calloc(1, sizeof(*s));
+    pthread_condattr_t monotonic;
+    if (!s)
+        return err_null(err, ERR_NOMEM, "governor: out of memory");
+    s->config = *config;
+    if (!s->config.root)
+        s->config.root = "";
+    pthread_mutex_init(&s->lock, NULL);
+    pthread_mutex_init(&s->meter_lock, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&s->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    governor_init(&s->governor, config->ladders);
+    s->state.governor = s->governor;
+    s->wards = calloc((size_t)config->n_experts + 1, sizeof(*s->wards));
+    if (!s->wards) {
+        err_set(err, ERR_NOMEM, "governor: out of memory");
+    } else if ((s->source = telemetry_open(s->config.root, err)) && (s->meter_root = hw_root_open(s->config.root, err)) &&
+               (s->meter = hw_meter_open(s->meter_root, clock_ns(), err))) {
+        for (int i = 0; i < config->n_experts; i++)
+            s->wards[i].expert = config->experts[i];
+        telemetry_read(s->source, clock_ns(), &s->state.now);
+        s->read_ns = clock_ns();
+        return s;
+    }
+    steward_free(s);
+    return NULL;
+}
+
+bool steward_start(struct steward *s, struct err *err)
+{
+    sigset_t all, old; /* signals belong to the program's own threads */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    const int rc = pthread_create(&s->thread, NULL, steward_main, s);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    s->has_thread = rc == 0;
+    return rc == 0 || err_set(err, ERR_NOMEM, "governor: cannot start a thread: %s", strerror(rc));
+}
+
+void steward_free(struct steward *s)
+{
+    if (!s)
+        return;
+    if (s->has_thread) {
+        pthread_mutex_lock(&s->lock);
+        s->quit = true;
+        pthread_cond_signal(&s->wake);
+        pthread_mutex_unlock(&s->lock);
+        pthread_join(s->thread, NULL);
+    }
+    telemetry_close(s->source);
+    hw_meter_close(s->meter);
+    hw_root_free(s->meter_root);
+    free(s->wards);
+    pthread_cond_destroy(&s->wake);
+    pthread_mutex_destroy(&s->meter_lock);
+    pthread_mutex_destroy(&s->lock);
+    free(s);
+}
