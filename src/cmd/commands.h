@@ -11,6 +11,7 @@ extern const struct cmd cmd_config_check; /* config.c */
 extern const struct cmd cmd_config_show; /* config.c */
 extern const struct cmd cmd_cost; /* cost.c */
 extern const struct cmd cmd_detect; /* detect.c */
+extern const struct cmd cmd_device_plugin; /* device_plugin.c */
 extern const struct cmd cmd_doctor; /* doctor.c */
 extern const struct cmd cmd_expert_check; /* expert.c */
 extern const struct cmd cmd_expert_list; /* expert.c */

@@ -12,6 +12,7 @@ const struct cmd *const cmd_table[] = {
     &cmd_config_show,
     &cmd_cost,
     &cmd_detect,
+    &cmd_device_plugin,
     &cmd_doctor,
     &cmd_expert_check,
     &cmd_expert_list,

@@ -142,6 +142,8 @@ void http_server_set_tls(struct http_server *v, struct tls_context *tls);
 /* bound (may be NULL) tells the port that the system chose. */
 bool http_server_listen(struct http_server *v, const struct net_addr *at, struct net_addr *bound, struct err *err);
 bool http_server_listen_fd(struct http_server *v, int fd, struct net_addr *bound, struct err *err); /* takes fd over */
+/* Takes its listening sockets away; connections go on. */
+void http_server_stop_listening(struct http_server *v);
 /* The last requests: idle connections are closed, the others after their next response.  Still listens, so
  * that the application can say why it refuses. */
 void http_server_drain(struct http_server *v);

@@ -126,7 +126,7 @@ bool http_server_listen_fd(struct http_server *v, int fd, struct net_addr *bound
     return listen_on(v, NULL, fd, bound, err);
 }
 
-static void close_listeners(struct http_server *v)
+void http_server_stop_listening(struct http_server *v)
 {
     while (v->listeners) {
         struct http_listener *li = v->listeners;
@@ -156,7 +156,7 @@ void http_server_free(struct http_server *v)
 {
     if (!v)
         return;
-    close_listeners(v);
+    http_server_stop_listening(v);
     for (struct http_conn *c = v->conns, *next; c; c = next) {
         next = c->next;
         http_conn_close(c, HTTP_CLOSE_STOP);

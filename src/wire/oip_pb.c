@@ -6,16 +6,9 @@
 #include "base/utf8.h"
 #include "gen/health.pb-c.h"
 #include "gen/oip.pb-c.h"
+#include "wire/pb.h"
 
 /* ---- in ---- */
-
-/* protobuf-c asks for many small pieces; they all die with the arena. */
-static void *arena_piece(void *arena, size_t n)
-{
-    struct err err;
-    return arena_alloc(arena, n, 1, &err);
-}
-static void keep_piece(void *arena, void *p) { (void)arena, (void)p; }
 
 static bool check_name(const char *s, const char *what, struct err *err)
 {
@@ -167,7 +160,7 @@ static bool read_output(struct oip_request *r, const Inference__ModelInferReques
 
 bool oip_pb_read_infer(struct oip_request *r, const char **model, bool *is_raw, const void *bytes, size_t n, struct arena *a, struct err *err)
 {
-    ProtobufCAllocator pieces = { arena_piece, keep_piece, a };
+    ProtobufCAllocator pieces = pb_pieces(a);
     const Inference__ModelInferRequest *m = inference__model_infer_request__unpack(&pieces, n, bytes);
     *r = (struct oip_request){ .id = "" };
     if (!m)
@@ -195,7 +188,7 @@ bool oip_pb_read_infer(struct oip_request *r, const char **model, bool *is_raw, 
 
 bool oip_pb_read_name(const char **name, const void *bytes, size_t n, struct arena *a, struct err *err)
 {
-    ProtobufCAllocator pieces = { arena_piece, keep_piece, a };
+    ProtobufCAllocator pieces = pb_pieces(a);
     /* All three have it as field 1, a string; what else they have goes to unknown fields. */
     const Grpc__Health__V1__HealthCheckRequest *m = grpc__health__v1__health_check_request__unpack(&pieces, n, bytes);
     if (!m)
@@ -206,99 +199,48 @@ bool oip_pb_read_name(const char **name, const void *bytes, size_t n, struct are
 
 /* ---- out ---- */
 
-static void put_varint(struct buf *out, uint64_t v)
-{
-    char b[10];
-    size_t n = 0;
-    do {
-        b[n] = (char)((v & 127) | (v > 127 ? 128 : 0));
-        n++;
-        v >>= 7;
-    } while (v > 0);
-    buf_append(out, b, n);
-}
+void oip_pb_put_bool(struct buf *out, bool v) { pb_put_uint(out, 1, v); }
 
-enum { VARINT, BYTES = 2 };
-static void put_tag(struct buf *out, unsigned field, unsigned kind) { put_varint(out, field << 3 | kind); }
-
-static void put_bytes(struct buf *out, unsigned field, const void *bytes, size_t n)
-{
-    put_tag(out, field, BYTES);
-    put_varint(out, n);
-    if (n > 0)
-        buf_append(out, bytes, n);
-}
-
-static void put_string(struct buf *out, unsigned field, const char *s)
-{
-    if (*s)
-        put_bytes(out, field, s, strlen(s));
-}
-
-/* A message inside another one: built aside, for its length comes first. */
-static void put_inner(struct buf *out, unsigned field, struct buf *inner)
-{
-    if (inner->failed)
-        out->failed = true;
-    else
-        put_bytes(out, field, inner->data, inner->len);
-    buf_fini(inner);
-}
-
-void oip_pb_put_bool(struct buf *out, bool v)
-{
-    if (v) { /* false is what is not there */
-        put_tag(out, 1, VARINT);
-        put_varint(out, 1);
-    }
-}
-
-void oip_pb_put_health(struct buf *out, enum health h)
-{
-    if (h) {
-        put_tag(out, 1, VARINT);
-        put_varint(out, (uint64_t)h);
-    }
-}
+void oip_pb_put_health(struct buf *out, enum health h) { pb_put_uint(out, 1, (uint64_t)h); }
 
 void oip_pb_put_server(struct buf *out, const char *version)
 {
-    put_string(out, 1, "tutti");
-    put_string(out, 2, version);
-    put_string(out, 3, "sequence");
+    pb_put_string(out, 1, "tutti");
+    pb_put_string(out, 2, version);
+    pb_put_string(out, 3, "sequence");
 }
 
 static void put_description(struct buf *out, const struct tensor *t)
 {
     struct buf shape;
-    put_string(out, 1, t->name);
-    put_string(out, 2, tensor_type_name(t->type));
+    pb_put_string(out, 1, t->name);
+    pb_put_string(out, 2, tensor_type_name(t->type));
     if (t->n_dims == 0)
         return;
     buf_init(&shape, 256);
     for (int i = 0; i < t->n_dims; i++)
-        put_varint(&shape, (uint64_t)t->dims[i]);
-    put_inner(out, 3, &shape);
+        pb_put_varint(&shape, (uint64_t)t->dims[i]);
+    pb_put_inner(out, 3, &shape);
 }
 
 void oip_pb_put_model(struct buf *out, const struct oip_model *m)
 {
-    put_string(out, 1, m->name);
-    put_string(out, 2, "1");
-    put_string(out, 3, m->platform);
+    pb_put_string(out, 1, m->name);
+    pb_put_string(out, 2, "1");
+    pb_put_string(out, 3, m->platform);
     for (int i = 0; i < m->n_inputs + m->n_outputs; i++) {
         struct buf inner;
         buf_init(&inner, 4096);
         put_description(&inner, i < m->n_inputs ? &m->inputs[i] : &m->outputs[i - m->n_inputs]);
-        put_inner(out, i < m->n_inputs ? 4 : 5, &inner);
+        pb_put_inner(out, i < m->n_inputs ? 4 : 5, &inner);
     }
 }
 
 void oip_pb_put_reply(struct buf *out, const char *model, const char *id)
 {
-    put_string(out, 1, model);
-    put_string(out, 2, "1");
-    put_string(out, 3, id);
+    pb_put_string(out, 1, model);
+    pb_put_string(out, 2, "1");
+    pb_put_string(out, 3, id);
 }
 
 static uint32_t length_at(const unsigned char *p) { return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24; }
@@ -313,11 +255,11 @@ static void put_contents(struct buf *out, const struct tensor *t)
     struct buf packed;
     if (t->type == TENSOR_STRING) {
         for (size_t at = 0; at + 4 <= t->n_bytes; at += 4 + length_at(p + at))
-            put_bytes(out, 8, p + at + 4, length_at(p + at));
+            pb_put_bytes(out, 8, p + at + 4, length_at(p + at));
         return;
     }
     if (t->type == TENSOR_F32 || t->type == TENSOR_F64) {
-        put_bytes(out, field_of[t->type], t->data, t->n_bytes);
+        pb_put_bytes(out, field_of[t->type], t->data, t->n_bytes);
         return;
     }
     buf_init(&packed, t->n_bytes * 10 + 16);
@@ -330,12 +272,12 @@ static void put_contents(struct buf *out, const struct tensor *t)
             v = (uint64_t)(int64_t)(int16_t)v;
         else if (t->type == TENSOR_I32)
             v = (uint64_t)(int64_t)(int32_t)v;
-        put_varint(&packed, v);
+        pb_put_varint(&packed, v);
     }
-    put_inner(out, field_of[t->type], &packed);
+    pb_put_inner(out, field_of[t->type], &packed);
 }
 
-void oip_pb_put_raw(struct buf *out, const struct tensor *t) { put_bytes(out, 6, t->data, t->n_bytes); }
+void oip_pb_put_raw(struct buf *out, const struct tensor *t) { pb_put_bytes(out, 6, t->data, t->n_bytes); }
 
 bool oip_pb_put_output(struct buf *out, const struct tensor *t, bool is_raw, struct err *err)
 {
@@ -349,8 +291,8 @@ bool oip_pb_put_output(struct buf *out, const struct tensor *t, bool is_raw, str
     if (!is_raw) {
         buf_init(&contents, t->n_bytes * 11 + 4096);
         put_contents(&contents, t);
-        put_inner(&inner, 5, &contents);
+        pb_put_inner(&inner, 5, &contents);
     }
-    put_inner(out, 5, &inner);
+    pb_put_inner(out, 5, &inner);
     return true;
 }
