@@ -175,9 +175,34 @@ static bool parse_minute(const char *text, int *out, struct err *err)
     return true;
 }
 
-static bool show(struct answer *a, const struct candidates *world, double decide_us, struct cmd_opt *opts, struct err *err)
+/* Several experts as one: one more candidate for questions about pictures and sounds, and what it would do.  list has room for it. */
+static bool add_fanout(const struct question *q, struct candidates *world, struct candidate list[ROUTE_CANDIDATES_MAX], struct fanout_plan *plan)
 {
-    const struct route_shown s = { &a->rq, world, &a->decision, decide_us };
+    enum fanout_medium media[FANOUT_MEDIA_MAX];
+    struct candidate fanout;
+    unsigned tasks = 0;
+    int n = 0;
+    for (int i = 0; i < q->n_media && n < FANOUT_MEDIA_MAX; i++) {
+        const enum feature_medium m = features_sniff(q->media[i].bytes, q->media[i].n_bytes);
+        if (m == MEDIUM_PICTURE || m == MEDIUM_SOUND)
+            media[n++] = m == MEDIUM_PICTURE ? FANOUT_PICTURE : FANOUT_SOUND;
+    }
+    if (n == 0 || world->n >= ROUTE_CANDIDATES_MAX || !fanout_candidate(world, &fanout))
+        return false;
+    for (int i = 0; i < world->n; i++)
+        tasks |= world->list[i].is_up ? world->list[i].tasks : 0;
+    fanout_plan(media, n, q->text ? q->text : "", q->n_text, tasks, plan);
+    memcpy(list, world->list, (size_t)world->n * sizeof(*list));
+    list[world->n] = fanout;
+    list[world->n].slot = world->n;
+    world->list = list;
+    world->n++;
+    return plan->n_steps > 0;
+}
+
+static bool show(struct answer *a, const struct candidates *world, const struct fanout_plan *fanout, double decide_us, struct cmd_opt *opts, struct err *err)
+{
+    const struct route_shown s = { &a->rq, world, &a->decision, decide_us, fanout };
     if (!cmd_opt_find(opts, "json")->given)
         return route_show_text(&s, cmd_opt_find(opts, "explain")->given, err);
     struct buf b;
@@ -215,19 +240,22 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
     const struct policy *p = own ? own : preset ? preset : world ? route_world_policy(world) : NULL;
     ok = ok && p != NULL;
     if (ok) {
-        const struct candidates all = route_world_of(world);
+        static struct candidate list[ROUTE_CANDIDATES_MAX];
+        static struct fanout_plan plan;
+        struct candidates all = route_world_of(world);
         uint32_t media = 0;
         double best_us = INFINITY;
         const uint64_t max_tok = (uint64_t)cmd_opt_find(opts, "max-tokens")->i;
         for (int i = 0; i < q.n_media; i++)
             media |= features_sniff(q.media[i].bytes, q.media[i].n_bytes);
         ok = task_of(&q, media, &all, opts, &task, &err);
+        const bool has_fanout = ok && task == EXPERT_CHAT && add_fanout(&q, &all, list, &plan);
         for (int i = 0; ok && i < 3; i++) { /* the first time pages are read in */
             const uint64_t begin_ns = clock_ns();
             decide(&q, task, goal, &wish, max_tok, minute, p, &all, &a);
             best_us = fmin(best_us, (double)(clock_ns() - begin_ns) / 1e3);
         }
-        ok = ok && show(&a, &all, best_us, opts, &err);
+        ok = ok && show(&a, &all, has_fanout ? &plan : NULL, best_us, opts, &err);
     }
     const int rc = !ok ? cmd_fail(&err) : a.decision.n_able ? 0 : 1;
     policy_free(own);

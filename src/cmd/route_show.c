@@ -185,6 +185,13 @@ bool route_show_text(const struct route_shown *s, bool explain, struct err *err)
         for (int k = 0; k < n; k++)
             show_terms(s, s->d->order[k]);
     }
+    if (s->fanout) {
+        struct buf b;
+        buf_init(&b, 64 << 10);
+        fanout_put_plan(s->fanout, &b);
+        printf("\nfanout, several experts as one, would ask at once\n%s", b.data ? b.data : "");
+        buf_fini(&b);
+    }
     int n_out = s->d->n - s->d->n_able;
     if (!n_out)
         return true;
@@ -319,6 +326,10 @@ void route_show_json(const struct route_shown *s, struct buf *b)
     buf_puts(b, ",\"why\":");
     put_string(b, why);
     put_number(b, "decide_us", s->decide_us);
+    if (s->fanout) {
+        buf_puts(b, ",\"fanout\":");
+        fanout_put_plan_json(s->fanout, b);
+    }
     buf_puts(b, ",\"candidates\":[");
     for (int k = 0; k < d->n_able; k++) {
         buf_puts(b, n++ ? "," : "");

@@ -6,6 +6,7 @@
 #ifndef TUTTI_CMD_ROUTE_SHOW_H
 #define TUTTI_CMD_ROUTE_SHOW_H
 #include "base/buf.h"
+#include "pipeline/fanout.h"
 #include "route/policy.h"
 
 struct route_shown { /* all borrowed */
@@ -13,6 +14,7 @@ struct route_shown { /* all borrowed */
     const struct candidates *world;
     const struct route_decision *d;
     double decide_us; /* all three stages; NAN: not measured */
+    const struct fanout_plan *fanout; /* what several experts would be asked about its pictures and sounds; NULL */
 };
 
 /* explain: every candidate with its terms; else the best few.  false with err: out of memory. */

@@ -21,6 +21,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "expert/expert.h"
+#include "route/candidate.h"
 
 /* ---- the plan ---- */
 
@@ -45,6 +46,9 @@ struct fanout_plan { /* plain data */
 };
 /* What would be asked about these media.  tasks: bits of what somebody here can do.  Pure. */
 void fanout_plan(const enum fanout_medium *media, int n_media, const char *question, size_t n_question, unsigned tasks, struct fanout_plan *out);
+/* The fan-out among these candidates, as the router would see it: its language model a near one that is loaded, or the best.  false: nobody sees
+ * or hears.  Pure. */
+bool fanout_candidate(const struct candidates *world, struct candidate *out);
 /* For people, a line each; ends with a line end. */
 void fanout_put_plan(const struct fanout_plan *p, struct buf *out);
 /* {"steps":[{"task","medium","why"}],"then":"chat"} */

@@ -109,6 +109,54 @@ void fanout_plan(const enum fanout_medium *media, int n_media, const char *quest
     }
 }
 
+/* Whose words it would be likelier: nearer, then loaded, then better. */
+static bool is_better(const struct candidates *w, const struct candidate *a, const struct candidate *b)
+{
+    const bool near_a = w->nodes[a->node].distance != EXPERT_CLOUD, near_b = w->nodes[b->node].distance != EXPERT_CLOUD;
+    return near_a != near_b ? near_a : a->is_warm != b->is_warm ? a->is_warm : a->quality > b->quality;
+}
+
+bool fanout_candidate(const struct candidates *world, struct candidate *out)
+{
+    const struct candidate *chat = NULL;
+    float item_s[N_BRANCHES], sound_s_s = 0, slowest_s = 0;
+    unsigned tasks = 0;
+    for (int b = 0; b < N_BRANCHES; b++)
+        item_s[b] = 0;
+    for (int i = 0; i < world->n; i++) {
+        const struct candidate *c = &world->list[i];
+        if (!c->is_up)
+            continue;
+        tasks |= c->tasks;
+        if ((c->tasks & EXPERT_CHAT) && (!chat || is_better(world, c, chat)))
+            chat = c;
+        if ((c->tasks & EXPERT_TRANSCRIBE) && c->sound_s_s > 0 && (sound_s_s <= 0 || c->sound_s_s < sound_s_s))
+            sound_s_s = c->sound_s_s;
+        for (int b = 0; b < N_BRANCHES; b++)
+            if ((c->tasks & branches[b].task) && c->item_s > 0 && (item_s[b] <= 0 || c->item_s < item_s[b]))
+                item_s[b] = c->item_s;
+    }
+    if (!chat)
+        return false;
+    *out = *chat;
+    snprintf(out->expert, sizeof(out->expert), "fanout");
+    snprintf(out->kind, sizeof(out->kind), "fanout");
+    out->tasks = EXPERT_CHAT;
+    out->privacy = EXPERT_LOCAL; /* every piece of it heeds the wish itself */
+    out->is_measured = false;
+    out->sees = out->hears = false;
+    for (int b = 0; b < N_BRANCHES; b++) {
+        if (!(tasks & branches[b].task))
+            continue;
+        *(branches[b].medium == FANOUT_PICTURE ? &out->sees : &out->hears) = true;
+        if (branches[b].medium == FANOUT_PICTURE && item_s[b] > slowest_s)
+            slowest_s = item_s[b]; /* they run at once */
+    }
+    out->item_s = slowest_s;
+    out->sound_s_s = sound_s_s;
+    return out->sees || out->hears;
+}
+
 void fanout_put_plan(const struct fanout_plan *p, struct buf *out)
 {
     for (int i = 0; i < p->n_steps; i++) {

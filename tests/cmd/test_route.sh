@@ -25,6 +25,8 @@ check "in JSON the terms add up to each score" 0 'awk -f sum.awk out' '[ $(wc -l
 printf '\211PNG\r\n\032\n\0\0\0\rIHDR\0\0\0\1\0\0\0\1\10\2\0\0\0' >"$tmp/p.txt"
 run "What is on this picture?" --file "$tmp/p.txt" --fleet "$fleet" --json
 check "a picture is told by its content, and those who do not see are out" 0 'grep -q "\"media\":\[\"picture\"\]" out' 'grep -q "\"early\":\"picture\"" out' 'grep -q "\"rule\":\"sight\"" out'
+run "What does the sign say?" --file "$tmp/p.txt" --fleet "$fleet" --explain
+check "what several experts as one would be asked is shown" 0 'grep -q "^fanout, several experts as one, would ask at once" out' 'grep -q "picture 1: ocr (asked: " out' 'grep -q "fanout on " out'
 printf 'RIFF\0\0\0\0WAVEfmt \20\0\0\0\1\0\1\0\200\076\0\0\0\175\0\0\2\0\20\0data\0\0\0\0' >"$tmp/s"
 run --file "$tmp/s" --fleet "$fleet" --json
 check "sound without words is transcribed" 0 'grep -q "\"task\":\"transcribe\"" out' 'grep -q "\"chosen\":{\"expert\":\"whisper" out'

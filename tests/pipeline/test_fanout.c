@@ -131,6 +131,25 @@ TEST(a_plan_says_why)
     buf_fini(&b);
 }
 
+TEST(the_fan_out_is_a_candidate_made_of_the_others)
+{
+    struct route_node node = { .name = "a", .is_up = true };
+    struct candidate list[] = {
+        { .expert = "cold", .tasks = EXPERT_CHAT, .is_up = true, .quality = 9, .n_ctx = 100 },
+        { .expert = "warm", .tasks = EXPERT_CHAT, .is_up = true, .is_warm = true, .quality = 5, .decode_tok_s = 30 },
+        { .expert = "reader", .tasks = EXPERT_OCR, .is_up = true, .item_s = 0.5f },
+        { .expert = "finder", .tasks = EXPERT_DETECT, .is_up = true, .item_s = 0.2f },
+        { .expert = "slow finder", .tasks = EXPERT_DETECT, .is_up = true, .item_s = 9 },
+        { .expert = "ear", .tasks = EXPERT_TRANSCRIBE, .is_up = false },
+    };
+    const struct candidates world = { &node, 1, list, 6 };
+    struct candidate c;
+    CHECK(fanout_candidate(&world, &c));
+    CHECK(c.tasks == EXPERT_CHAT && c.sees && !c.hears && c.quality == 5 && c.decode_tok_s == 30 && c.item_s == 0.5f && strcmp(c.expert, "fanout") == 0);
+    CHECK(!fanout_candidate(&(struct candidates){ &node, 1, list, 2 }, &c)); /* nobody sees */
+    CHECK(!fanout_candidate(&(struct candidates){ &node, 1, list + 2, 3 }, &c)); /* nobody talks */
+}
+
 /* ---- the expert ---- */
 
 TEST(its_card_sees_and_hears_what_the_experts_can)
