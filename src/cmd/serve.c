@@ -6,12 +6,14 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "route/journal.h"
 #include "cmd/cmd.h"
 #include "cmd/commands.h"
 #include "cmd/expert_env.h"
 #include "serve/bundled.h"
 #include "serve/config.h"
 #include "serve/registry.h"
+#include "serve/route.h"
 #include "serve/serve.h"
 
 /* What was said on the command line wins over the file. */
@@ -81,6 +83,9 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
     struct registry registry = { .n_experts = 0 };
     struct bundled bundled = { 0 };
     struct cmd_expert_env env = { .machine = NULL };
+    struct serve_route route = { .predictor = NULL };
+    struct serve_route_config route_config = { .policy = NULL };
+    char journal[512];
     struct err err = { 0 };
     struct serve *s = NULL;
     bool ok = false;
@@ -110,17 +115,25 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
     config.experts = registry.experts;
     config.n_experts = registry.n_experts;
     config.keeper = env.keeper;
+    route_config = (struct serve_route_config){ .policy = c->policy, .catalog = env.catalog, .machine = env.machine,
+                                                .journal_path = journal_path(getenv("XDG_STATE_HOME"), getenv("HOME"), journal, sizeof(journal)) ? journal : NULL };
+    if (!serve_route_init(&route, &route_config, &err))
+        goto out;
+    config.route = &route.env;
     if (!(s = serve_new(&config, &err)))
         goto out;
+    serve_route_remember(&route, serve_router(s), journal);
     printf("listening on http%s://%s\n", config.tls_cert ? "s" : "", serve_addr(s)->text);
     fflush(stdout);
     ok = serve_run(s);
+    serve_route_keep(&route, serve_router(s));
     if (serve_is_hasty(s))
         _exit(ok ? 0 : 1); /* taking everything apart in order could take as long as loading does */
 out:
     if (err.code != ERR_NONE)
         cmd_fail(&err);
     serve_free(s);
+    serve_route_fini(&route);
     registry_fini(&registry);
     cmd_expert_env_fini(&env);
     bundled_fini(&bundled);

@@ -7,6 +7,7 @@
 
 #include "plan/model.h"
 #include "plan/speed.h"
+#include "route/ladder.h"
 #include "route/quality.h"
 
 /* Rules of thumb until something was seen (then predict.h corrects them); a network that is not ours, a disk, a CPU. */
@@ -140,6 +141,8 @@ static void read_card(struct live *l, int i)
     }
     apply_hint(c, &le->hint);
     c->cls = route_class_of(c->tasks);
+    if (l->ladders)
+        ladder_place(l->ladders, &l->nodes[c->node], c);
 }
 
 bool live_add(struct live *l, struct expert *e, const struct candidate *hint, bool is_composite, struct err *err)

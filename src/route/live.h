@@ -13,6 +13,7 @@
 #include "plan/device.h"
 #include "route/candidate.h"
 
+struct ladders;
 struct live_expert {
     struct expert *expert;   /* borrowed */
     struct candidate hint;   /* what was said from outside; zeros: nothing */
@@ -24,6 +25,7 @@ struct live_expert {
 
 struct live {
     struct plan_device device; /* this machine */
+    const struct ladders *ladders; /* borrowed; NULL: everything is on the first step */
     struct route_node nodes[ROUTE_NODES_MAX];
     struct candidate list[ROUTE_CANDIDATES_MAX];
     struct live_expert of[ROUTE_CANDIDATES_MAX]; /* by candidate */

@@ -46,7 +46,16 @@ enum policy_weight {
     X(SMALL_FIRST_P, "small_first_p", .5, 0, 1, "small first only if its answer will do with this chance")             \
     X(PATIENCE_S, "patience_s", 60, 0, 86400, "small first and a bigger one after it must end within this; a deadline says it better") \
     X(SECRETS_TO, "secrets_to", 1, 0, 2, "where secrets may go: 0 this machine, 1 the house, 2 anywhere")              \
-    X(LEARNED_FRAC, "learned_frac", .2, 0, .5, "what was learned moves a score by at most this share")
+    X(LEARNED_FRAC, "learned_frac", .2, 0, .5, "what was learned moves a score by at most this share")                  \
+    X(TRIES, "tries", 4, 1, 16, "experts that are asked for one request, at most")                                     \
+    X(HEDGE_FACTOR, "hedge_factor", 3, 1, 1000, "an idle one is asked, too, when the first word is so many times later than predicted") \
+    X(HEDGE_S, "hedge_s", 2, 0, 86400, "... and at least so late; 0: never")                                           \
+    X(HANG_S, "hang_s", 60, 1, 86400, "another one is asked when nothing came for so long")                            \
+    X(PROBATION_TOK, "probation_tok", 48, 1, 100000, "of a small model's answer that are looked at before a stream shows them") \
+    X(PROBATION_S, "probation_s", 1.5, 0, 3600, "... or for so long")                                                  \
+    X(UNSURE, "unsure", 2.5, 0, 100, "mean surprise of a small model's tokens (-log p) above which its answer will not do") \
+    X(REMEMBER, "remember", 0, 0, 100000, "answers kept in memory for when nobody can answer; 0: none")                \
+    X(REMEMBER_S, "remember_s", 86400, 1, 31536000, "... for so long")
 enum policy_setting {
 #define X(id, key, preset, min, max, help) POLICY_##id,
     POLICY_SETTINGS(X)

@@ -1,4 +1,4 @@
-/* route/router.c - the door of `auto`, the decision, the hand that does what takes time; start reading at submit(). */
+/* route/router.c - the door of `auto` and the hand that does what takes time; start reading at submit(). */
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -7,213 +7,10 @@
 #include <time.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "route/policy_settings.h"
 #include "route/router_internal.h"
 
-const double router_bucket_s[ROUTER_BUCKETS] = { 2e-6, 5e-6, 10e-6, 20e-6, 50e-6, 100e-6, 250e-6, 1e-3, 10e-3 };
-
 static struct door *door_of(struct expert *e) { return (struct door *)e; }
-
-/* ---- deciding ---- */
-
-/* Who has the beginning of this conversation in its cache. */
-static void fill_prefixes(struct trip *t)
-{
-    struct router *r = t->r;
-    const uint64_t keys[] = { t->session_key, t->system_key };
-    uint32_t slots[AFFINITY_WAYS], toks[AFFINITY_WAYS];
-    for (size_t k = 0; k < 2; k++) {
-        pthread_mutex_lock(&r->figures_lock);
-        const int n = affinity_find(&r->affinity, keys[k], slots, toks);
-        pthread_mutex_unlock(&r->figures_lock);
-        for (int i = 0; i < n; i++) {
-            struct candidate *c = slots[i] < (uint32_t)r->live->world.n ? &r->live->list[slots[i]] : NULL;
-            if (c && c->is_warm && toks[i] > c->prefix_tok)
-                c->prefix_tok = toks[i] < t->request.prompt_tok ? toks[i] : (uint32_t)t->request.prompt_tok;
-        }
-    }
-}
-
-static void set_tried(struct trip *t, int i) { t->tried[i / 64] |= (uint64_t)1 << (i % 64); }
-
-/* Why nobody is left. */
-static bool explain_none(const struct trip *t, const struct route_decision *d, const struct candidates *w, struct err *err)
-{
-    int best = -1; /* who came furthest */
-    for (int i = 0; i < d->n; i++)
-        if (d->verdicts[i].rule != ROUTE_RULE_NONE && !(t->is_for_pieces && t->r->live->of[i].is_composite) &&
-            (best < 0 || d->verdicts[i].rule > d->verdicts[best].rule))
-            best = i;
-    if (best < 0)
-        return err_set(err, ERR_UNSUPPORTED, "no expert here can do '%s'", expert_task_name(t->request.task));
-    const enum route_rule rule = d->verdicts[best].rule;
-    if (rule == ROUTE_RULE_CONTEXT)
-        return err_set(err, ERR_INPUT, "context_length_exceeded: the prompt has about %llu tokens, the longest context here is %d",
-                       (unsigned long long)t->request.prompt_tok, w->list[best].n_ctx);
-    return err_set(err, !route_rule_is_hard(rule) || rule == ROUTE_RULE_DOWN || rule == ROUTE_RULE_TRIED ? ERR_BUSY : ERR_UNSUPPORTED, "no expert here may answer '%s': %s %s", expert_task_name(t->request.task), w->list[best].expert,
-                   route_rule_why(rule));
-}
-
-static bool is_wanted(const struct candidate *c, const struct route_guess *g, const struct trip_wants *want)
-{
-    return (!want->is_idle || (c->n_running + c->n_waiting == 0 && c->is_warm)) && (want->quality_above <= 0 || c->quality > want->quality_above) &&
-           (want->within_s <= 0 || !(g->total_s > want->within_s));
-}
-
-/* One answer of text, which somebody can look at. */
-static bool can_be_judged(const struct job *j)
-{
-    return j->task & (EXPERT_CHAT | EXPERT_COMPLETE) && j->n_choices == 1 && (j->task == EXPERT_CHAT || j->n_inputs == 1);
-}
-
-/* Shall its answer be looked at before it is shown?  It is small, and a better one might be asked. */
-static bool is_on_probation(const struct trip *t, const struct route_decision *d, const struct candidates *w, int i)
-{
-    const struct policy *p = t->r->env.policy;
-    if (!can_be_judged(t->outer) || p->weight[t->goal][POLICY_WEIGHT_CATCH] <= 0)
-        return false;
-    if (d->is_small_first)
-        return true;
-    for (int k = 0; k < d->n && w->list[i].quality <= p->setting[POLICY_SMALL_TIER]; k++)
-        if (w->list[k].quality > w->list[i].quality && (d->verdicts[k].rule == ROUTE_RULE_NONE || d->verdicts[k].rule == ROUTE_RULE_EARLY))
-            return true;
-    return false;
-}
-
-static void count_decision(struct router *r, double s)
-{
-    int i = 0;
-    while (i < ROUTER_BUCKETS && s > router_bucket_s[i])
-        i++;
-    r->bucket[i]++;
-    r->decided_s += s;
-}
-
-/* Fills in what a leg needs to know of the one that is chosen; *e: who it is. */
-static bool decide(struct trip *t, const struct trip_wants *want, struct leg *like, struct expert **e, struct err *err)
-{
-    struct router *r = t->r;
-    struct route_decision *d = r->decision;
-    const struct candidates *w = &r->live->world;
-    bool ok = false;
-    pthread_mutex_lock(&r->decide_lock);
-    live_look(r->live);
-    const uint64_t begun_ns = clock_ns();
-    const bool is_first = !t->is_read;
-    if (is_first)
-        trip_read(t);
-    t->is_read = true;
-    if (r->env.governor.see)
-        r->env.governor.see(r->env.governor.ctx, &r->live->world);
-    fill_prefixes(t);
-    const bool is_one = t->is_for_pieces || (!t->request.needs_sight && !t->request.needs_hearing); /* nothing to take apart */
-    for (int i = 0; is_one && i < w->n; i++)
-        if (r->live->of[i].is_composite)
-            set_tried(t, i);
-    for (int i = 0; want->quality_above > 0 && i < w->n; i++)
-        if (w->list[i].quality <= want->quality_above)
-            set_tried(t, i);
-    policy_decide(r->env.policy, r->env.predictor, r->env.bandit, &t->request, w, t->tried, d);
-    int at = -1;
-    for (int i = 0; i < d->n_able && at < 0; i++)
-        if (is_wanted(&w->list[d->order[i]], &d->verdicts[d->order[i]].guess, want))
-            at = i;
-    if (at >= 0) {
-        const int i = d->order[at];
-        const struct candidate *c = &w->list[i];
-        set_tried(t, i);
-        *like = (struct leg){ .slot = i, .is_small = is_first && at == 0 && is_on_probation(t, d, w, i), .is_sure_known = r->live->of[i].is_engine, .is_forgiven = d->verdicts[i].is_forgiven, .is_hedge = want->is_hedge, .is_better = want->quality_above > 0,
-                              .quality = c->quality, .busy_w = c->busy_w, .usd_in = c->usd_per_mtok_in, .usd_out = c->usd_per_mtok_out, .usd_item = c->usd_per_item,
-                              .is_here = c->node == 0, .guess = d->verdicts[i].guess };
-        if (at == 0)
-            policy_put_why(&t->request, w, d, like->why, sizeof(like->why));
-        else
-            snprintf(like->why, sizeof(like->why), "%.100s on %.60s: %s", c->expert, w->nodes[c->node].name, want->is_hedge ? "the first one was late" : "better than the one before");
-        if (r->env.governor.put_ladder && c->node == 0)
-            r->env.governor.put_ladder(r->env.governor.ctx, c->cls, like->ladder, sizeof(like->ladder));
-        *e = r->live->of[i].expert;
-        ok = true;
-    } else {
-        explain_none(t, d, w, err);
-    }
-    const double s = (double)(clock_ns() - begun_ns) / 1e9;
-    if (is_first && r->env.journal.decided)
-        r->env.journal.decided(r->env.journal.ctx, t->id, &t->request, w, d);
-    pthread_mutex_lock(&r->figures_lock);
-    count_decision(r, s);
-    if (ok) {
-        r->decisions_of[like->slot][t->goal]++;
-        r->figures.forgiven += like->is_forgiven;
-        r->figures.hedges += want->is_hedge;
-        r->figures.promotions += want->quality_above > 0;
-        if (is_first)
-            r->figures.decisions[t->goal]++;
-        else
-            r->figures.retries += !want->is_hedge && want->quality_above <= 0;
-    } else if (is_first) {
-        r->figures.refused++;
-    }
-    pthread_mutex_unlock(&r->figures_lock);
-    pthread_mutex_unlock(&r->decide_lock);
-    return ok;
-}
-
-void router_count(struct router *r, enum router_event what)
-{
-    struct router_figures *f = &r->figures;
-    pthread_mutex_lock(&r->figures_lock);
-    f->hedges_won += what == ROUTER_HEDGE_WON;
-    f->hangs += what == ROUTER_HANG;
-    f->remembered += what == ROUTER_REMEMBERED;
-    pthread_mutex_unlock(&r->figures_lock);
-}
-
-/* The bytes of a job that are wrong are wrong for everybody; another expert may take what this one cannot. */
-bool router_may_retry(const struct err *err)
-{
-    return err->code != ERR_INPUT || strstr(err->text, "context_length_exceeded") != NULL;
-}
-
-bool router_ask(struct trip *t, const struct trip_wants *wants, struct err *err)
-{
-    struct err why = { 0 };
-    struct leg like;
-    struct expert *e;
-    while (decide(t, wants, &like, &e, err)) {
-        struct leg *leg = leg_begin(t, &like, err);
-        if (!leg)
-            return false;
-        struct job *j = job_ref(leg->job); /* its final event may come before expert_submit() returns */
-        const bool ok = expert_submit(e, j, err);
-        if (!ok)
-            leg_abandon(leg);
-        job_unref(j);
-        if (ok)
-            return true;
-        why = *err;
-        if (!router_may_retry(err))
-            return false;
-    }
-    if (why.code != ERR_NONE)
-        *err = why;
-    return false;
-}
-
-/* ---- joules, shared out among those that run ---- */
-
-double router_joules(struct router *r, int change)
-{
-    const double now = r->env.governor.joules ? r->env.governor.joules(r->env.governor.ctx) : (double)NAN;
-    pthread_mutex_lock(&r->figures_lock);
-    if (r->n_busy > 0 && now > r->joules_seen)
-        r->joules_each += (now - r->joules_seen) / r->n_busy;
-    r->joules_seen = now;
-    r->n_busy += change;
-    const double each = r->joules_each;
-    pthread_mutex_unlock(&r->figures_lock);
-    return now >= 0 ? each : (double)NAN;
-}
 
 /* ---- trips ---- */
 
@@ -524,15 +321,17 @@ static void fill_care(struct router_care *c, const struct policy *p)
 #define PRESET(field, value)                                                                                           \
     if (c->field == 0)                                                                                                 \
     c->field = value
-    PRESET(n_tries_max, 4);
-    PRESET(hang_s, 60);
-    PRESET(hedge_factor, 3);
-    PRESET(hedge_s, 2);
-    PRESET(probation_tok, 48);
-    PRESET(probation_s, 1.5f);
-    PRESET(patience_s, p->setting[POLICY_PATIENCE_S]);
-    PRESET(logprob_least, -2.5f);
-    PRESET(remembered_age_s, 86400);
+    const float *s = p->setting;
+    PRESET(n_tries_max, (int)s[POLICY_TRIES]);
+    PRESET(hang_s, s[POLICY_HANG_S]);
+    PRESET(hedge_factor, s[POLICY_HEDGE_FACTOR]);
+    PRESET(hedge_s, s[POLICY_HEDGE_S] > 0 ? s[POLICY_HEDGE_S] : -1);
+    PRESET(probation_tok, (int)s[POLICY_PROBATION_TOK]);
+    PRESET(probation_s, s[POLICY_PROBATION_S]);
+    PRESET(patience_s, s[POLICY_PATIENCE_S]);
+    PRESET(logprob_least, -s[POLICY_UNSURE]);
+    PRESET(n_remembered, (int)s[POLICY_REMEMBER]);
+    PRESET(remembered_s, s[POLICY_REMEMBER_S]);
 #undef PRESET
 }
 
@@ -589,7 +388,7 @@ struct router *router_new(const struct router_env *env, struct expert *const *ex
     if (!ok)
         err_set(err, ERR_NOMEM, "the router: out of memory");
     if (ok)
-        live_init(r->live, env->device);
+        live_init(r->live, env->device), r->live->ladders = env->ladders;
     for (int i = 0; ok && i < n; i++)
         ok = live_add(r->live, experts[i], NULL, false, err);
     if (ok)

@@ -20,36 +20,33 @@
 #include "plan/device.h"
 #include "route/policy.h"
 
-/* How an attempt is looked after.  Zero means the default. */
+struct journal;
+struct ladders;
+
+/* How an attempt is looked after.  Zero means what the policy says (policy_settings.h). */
 struct router_care {
-    int n_tries_max;       /* experts asked for one job; default 4 */
-    float hang_s;          /* nothing came of an answer for so long: the next one is asked; default 60 */
-    float hedge_factor;    /* first word later than so many times what was predicted, and hedge_s: an idle one is asked, too; default 3 */
-    float hedge_s;         /* default 2; below 0: never */
-    int probation_tok;     /* of a small expert's answer that are looked at before a stream shows them; default 48 */
-    float probation_s;     /* or for so long; default 1.5 */
-    float patience_s;      /* a small expert and a better one after it must end within this; default: the policy's */
-    float logprob_least;   /* mean of the tokens' log-probabilities: less is not sure enough; default -2.5 */
-    int n_remembered;      /* answers kept for when nobody can answer; default 0: none */
-    int remembered_age_s;  /* not older; default 86400 */
+    int n_tries_max;       /* experts asked for one job */
+    float hang_s;          /* nothing came of an answer for so long: another one is asked */
+    float hedge_factor;    /* first word later than so many times what was predicted, and hedge_s: an idle one is asked, too */
+    float hedge_s;         /* below 0: never */
+    int probation_tok;     /* of a small expert's answer that are looked at before a stream shows them */
+    float probation_s;     /* or for so long */
+    float patience_s;      /* a small expert and a better one after it must end within this */
+    float logprob_least;   /* mean of the tokens' log-probabilities: less is not sure enough */
+    int n_remembered;      /* answers kept for when nobody can answer */
+    float remembered_s;    /* not older */
 };
 
 /* What a job came to.  Never the prompt. */
 struct router_outcome {
     enum err_code code;    /* as the client got it; ERR_NONE: done */
-    int candidate;         /* who answered in the end: index in the world; -1: nobody */
     enum route_class cls;
-    int n_asked, n_promoted, n_hedged; /* experts in all; of those: because an answer did not do, because the first was late */
     int n_hung, n_failed;  /* of those asked: gave no answer in time, failed */
-    float ttft_s, total_s; /* seen; NAN: it did not come so far */
-    int n_prompt_tok, n_cached_tok, n_gen_tok;
-    float joules, usd;     /* NAN: not known */
-    bool is_measured;      /* joules: by a meter */
     bool had_deadline, missed_deadline;
 };
 
-/* Others that take part; each may be absent (its functions NULL).  Called from any thread, must be quick and must not call the
- * router or an expert. */
+/* The governor, as the router sees it; functions may be NULL.  Called from any thread, must be quick and must not call the router or
+ * an expert. */
 struct router_governor {
     void *ctx;
     /* telemetry, and which steps are allowed, of nodes (node 0 is this machine); before each decision */
@@ -60,12 +57,6 @@ struct router_governor {
     /* joules that this machine took since some moment, never going back; NAN: no meter */
     double (*joules)(void *ctx);
 };
-struct router_journal {
-    void *ctx;
-    void (*decided)(void *ctx, const char *id, const struct route_request *rq, const struct candidates *world, const struct route_decision *d);
-    void (*ended)(void *ctx, const char *id, const struct router_outcome *o); /* of a decided one */
-};
-
 struct router_env { /* borrowed until router_free() */
     const struct policy *policy;         /* needed */
     struct predictor *predictor;         /* NULL: nothing is learned */
@@ -74,7 +65,8 @@ struct router_env { /* borrowed until router_free() */
     const struct plan_device *device;    /* this machine, for predictions; NULL: a small CPU is assumed */
     struct router_care care;
     struct router_governor governor;
-    struct router_journal journal;
+    struct journal *journal;             /* NULL: nothing is kept */
+    const struct ladders *ladders;       /* places candidates on their steps; NULL: all on the first */
 };
 
 /* What stands in GET /metrics. */
@@ -100,6 +92,11 @@ struct expert *router_expert(struct router *r, enum route_goal goal);
 /* The same for the pieces of a composite expert: never chooses a composite one, so nothing asks itself. */
 struct expert *router_expert_for_pieces(struct router *r, enum route_goal goal);
 const char *router_expert_id(enum route_goal goal); /* "auto:fast" */
+
+/* What was learned, as lines that can be taken again after a restart: corrections of predictions (predict.h) and the bandit's (bandit.h).
+ * What is of experts that are not here any more is passed over; false with err: what cannot be read. */
+void router_put_learned(struct router *r, struct buf *predictor, struct buf *bandit);
+bool router_take_learned(struct router *r, const char *predictor, const char *bandit, struct err *err); /* either may be NULL */
 
 void router_get_figures(struct router *r, struct router_figures *out);
 /* Lines of Prometheus for the figures, each name with the prefix. */

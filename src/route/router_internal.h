@@ -42,8 +42,10 @@ struct leg {
     bool is_hedge, is_better; /* asked because another was late; because another's answer did not do */
     bool is_forgiven;         /* a soft rule was forgiven for it */
     int n_asked;              /* it is the n-th */
-    uint64_t begun_ns, first_ns; /* asked; first piece of an answer (0: none yet) */
+    uint64_t begun_ns, first_ns, ended_ns; /* asked; first piece of an answer; 0: not yet */
     float quality, busy_w, usd_in, usd_out, usd_item; /* of the candidate, then */
+    float joules, usd;        /* when it has ended */
+    bool is_measured;         /* joules */
     bool is_here;             /* on this machine */
     double joules_before;     /* router_joules() */
     struct route_guess guess;
@@ -80,9 +82,10 @@ struct trip {
     uint64_t begun_ns;
     struct held *held;              /* a small expert's words; NULL: nothing is held back */
     bool wants_better;              /* they do not do */
-    struct leg small;               /* whose they are, when it ended; job NULL */
-    bool has_small;
-    struct expert_usage small_usage;
+    struct leg small, failed;       /* whose they are, when it ended; the last that failed, not written down yet */
+    bool has_small, has_failed;
+    struct expert_usage small_usage, failed_usage;
+    enum err_code failed_code;
     struct err last;                /* why the last leg failed */
     uint64_t tried[ROUTE_CANDIDATES_MAX / 64]; /* under decide_lock */
     bool is_read;
@@ -197,6 +200,9 @@ void trip_finish(struct trip *t, const struct leg *leg, const struct err *err, c
 /* The same for a failure, as the client shall see it; what a small expert said is better than an error. */
 void trip_fail(struct trip *t, const struct leg *leg, const struct err *err, const struct expert_usage *u, struct after *a);
 void trip_observe(struct trip *t, const struct leg *leg, const struct expert_usage *u, uint64_t now_ns);
+/* Into the journal, once for each leg that ended. */
+void trip_note(struct trip *t, const struct leg *leg, enum err_code code, const struct expert_usage *u, bool was_promoted, bool is_last);
+void trip_note_failed(struct trip *t); /* the one that waits: somebody else goes on */
 void trip_learn(struct trip *t, const struct leg *leg, float outcome); /* 0: bad .. 1: good */
 /* The small expert's words are the answer after all: shown, and the end when it has ended. */
 void trip_settle(struct trip *t, struct after *a);

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "route/bandit.h"
+#include "route/predict.h"
 #include "route/router_internal.h"
 
 void router_get_figures(struct router *r, struct router_figures *out)
@@ -13,6 +15,30 @@ void router_get_figures(struct router *r, struct router_figures *out)
     pthread_mutex_lock(&r->lock);
     out->n_jobs = r->n_trips;
     pthread_mutex_unlock(&r->lock);
+}
+
+void router_put_learned(struct router *r, struct buf *predictor, struct buf *bandit)
+{
+    pthread_mutex_lock(&r->decide_lock);
+    pthread_mutex_lock(&r->figures_lock);
+    if (r->env.predictor)
+        predictor_put(r->env.predictor, &r->live->world, predictor);
+    if (r->env.bandit)
+        bandit_put(r->env.bandit, &r->live->world, bandit);
+    pthread_mutex_unlock(&r->figures_lock);
+    pthread_mutex_unlock(&r->decide_lock);
+}
+
+bool router_take_learned(struct router *r, const char *predictor, const char *bandit, struct err *err)
+{
+    pthread_mutex_lock(&r->decide_lock);
+    live_look(r->live); /* names and nodes are known then */
+    pthread_mutex_lock(&r->figures_lock);
+    const bool ok = (!r->env.predictor || !predictor || predictor_take(r->env.predictor, &r->live->world, predictor, strlen(predictor), err)) &&
+                    (!r->env.bandit || !bandit || bandit_take(r->env.bandit, &r->live->world, bandit, strlen(bandit), err));
+    pthread_mutex_unlock(&r->figures_lock);
+    pthread_mutex_unlock(&r->decide_lock);
+    return ok;
 }
 
 /* Prometheus text format 0.0.4: backslash, quote and newline are escaped. */

@@ -148,8 +148,10 @@ static void on_leg_final(struct trip *t, struct leg *leg, const struct expert_ev
 {
     const bool is_wanted = !leg->is_given_up && !t->is_over;
     leg_end(leg, ev->usage, a);
-    if (!is_wanted)
+    if (!is_wanted) {
+        trip_note(t, leg, ev->kind == EXPERT_DONE ? ERR_NONE : ev->err->code, ev->usage, leg->is_small, false);
         return;
+    }
     if (ev->kind == EXPERT_DONE) {
         on_done(t, leg, ev->usage, a);
         return;
@@ -160,14 +162,22 @@ static void on_leg_final(struct trip *t, struct leg *leg, const struct expert_ev
     }
     t->n_failed++;
     t->last = *ev->err;
-    if (t->talks == leg) /* half of its answer is out */
+    trip_learn(t, leg, 0);
+    trip_note_failed(t);
+    if (t->talks == leg) { /* half of its answer is out */
         trip_fail(t, leg, ev->err, ev->usage, a);
-    else if (trip_n_hopeful(t) > 0)
-        return; /* another one is still at it */
-    else if (is_worth_another(t, ev->err))
+        return;
+    }
+    if (trip_n_hopeful(t) == 0 && !is_worth_another(t, ev->err) && trip_n_running(t) == 0) {
+        trip_fail(t, leg, ev->err, ev->usage, a);
+        return;
+    }
+    t->failed = *leg;
+    t->failed_code = ev->err->code;
+    t->failed_usage = *ev->usage;
+    t->has_failed = true;
+    if (trip_n_hopeful(t) == 0 && is_worth_another(t, ev->err)) /* else another one is still at it */
         a->todo |= TODO_NEXT;
-    else if (trip_n_running(t) == 0)
-        trip_fail(t, leg, ev->err, ev->usage, a);
 }
 
 void leg_on_event(void *ctx, const struct expert_event *ev)

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "route/bandit.h"
+#include "route/journal.h"
 #include "route/predict.h"
 #include "route/router_internal.h"
 
@@ -73,26 +74,56 @@ void trip_observe(struct trip *t, const struct leg *leg, const struct expert_usa
     predictor_observe(p, leg->slot, PREDICT_TTFT, g->ttft_s - g->queue_s - g->load_s, ttft_s);
     if (u && u->n_gen_tok > 8 && t->request.gen_tok > 1) /* as if it had said as much as was expected */
         predictor_observe(p, leg->slot, PREDICT_DECODE, g->total_s - g->ttft_s, rest_s * (float)(t->request.gen_tok - 1) / (float)(u->n_gen_tok - 1));
+    if (leg->is_measured)
+        predictor_observe(p, leg->slot, PREDICT_JOULES, g->joules, leg->joules);
     pthread_mutex_unlock(&r->figures_lock);
 }
 
-static void report(struct trip *t, const struct leg *leg, enum err_code code, const struct expert_usage *u, uint64_t now_ns)
+static bool missed_deadline(const struct trip *t, uint64_t now_ns)
+{
+    const uint64_t deadline = t->outer->deadline_ns;
+    return (deadline && now_ns > deadline) || (t->wish.deadline_s > 0 && seconds(now_ns - t->begun_ns) > t->wish.deadline_s);
+}
+
+void trip_note(struct trip *t, const struct leg *leg, enum err_code code, const struct expert_usage *u, bool was_promoted, bool is_last)
+{
+    const uint64_t now_ns = clock_ns();
+    if (!t->r->env.journal)
+        return;
+    const struct journal_outcome o = {
+        .end = code == ERR_NONE ? JOURNAL_DONE : code == ERR_CANCELLED ? JOURNAL_CANCELLED : JOURNAL_FAILED, .code = code, .slot = leg->slot, .n_asked = leg->n_asked,
+        .was_promoted = was_promoted, .is_last = is_last, .missed_deadline = is_last && missed_deadline(t, now_ns),
+        .ttft_s = leg->first_ns ? seconds(leg->first_ns - leg->begun_ns) : (float)NAN, .total_s = seconds((leg->ended_ns ? leg->ended_ns : now_ns) - leg->begun_ns),
+        .n_prompt_tok = u ? u->n_prompt_tok : 0, .n_cached_tok = u ? u->n_cached_tok : 0, .n_gen_tok = u ? u->n_gen_tok : 0,
+        .joules = leg->joules, .usd = leg->usd, .is_measured = leg->is_measured,
+    };
+    journal_ended(t->r->env.journal, t->id, &o);
+}
+
+void trip_note_failed(struct trip *t)
+{
+    if (t->has_failed)
+        trip_note(t, &t->failed, t->failed_code, &t->failed_usage, false, false);
+    t->has_failed = false;
+}
+
+static void report(struct trip *t, const struct leg *leg, enum err_code code, const struct expert_usage *u)
 {
     struct router *r = t->r;
-    const uint64_t deadline = t->outer->deadline_ns;
-    const struct router_outcome o = {
-        .code = code, .candidate = leg && code == ERR_NONE ? leg->slot : -1, .cls = route_class_of((unsigned)t->request.task), .n_asked = t->n_asked, .n_promoted = t->n_promoted,
-        .n_hedged = t->n_hedged, .n_hung = t->n_hung, .n_failed = t->n_failed,
-        .ttft_s = leg && leg->first_ns ? seconds(leg->first_ns - t->begun_ns) : (float)NAN, .total_s = seconds(now_ns - t->begun_ns),
-        .n_prompt_tok = u ? u->n_prompt_tok : 0, .n_cached_tok = u ? u->n_cached_tok : 0, .n_gen_tok = u ? u->n_gen_tok : 0,
-        .joules = (float)t->joules, .usd = (float)t->usd, .is_measured = !t->is_estimated,
-        .had_deadline = deadline != 0 || t->wish.deadline_s > 0,
-        .missed_deadline = (deadline && now_ns > deadline) || (t->wish.deadline_s > 0 && seconds(now_ns - t->begun_ns) > t->wish.deadline_s),
-    };
+    const struct router_outcome o = { .code = code, .cls = route_class_of((unsigned)t->request.task), .n_hung = t->n_hung, .n_failed = t->n_failed,
+                                      .had_deadline = t->outer->deadline_ns != 0 || t->wish.deadline_s > 0, .missed_deadline = missed_deadline(t, clock_ns()) };
     if (r->env.governor.ended)
         r->env.governor.ended(r->env.governor.ctx, &o);
-    if (r->env.journal.ended)
-        r->env.journal.ended(r->env.journal.ctx, t->id, &o);
+    if (t->has_small && !(leg && leg->n_asked == t->small.n_asked)) /* another one's answer was better, or nobody's was wanted */
+        trip_note(t, &t->small, ERR_NONE, &t->small_usage, true, false);
+    if (t->has_failed && !leg) { /* its error is the answer */
+        leg = &t->failed;
+        u = &t->failed_usage;
+        t->has_failed = false;
+    }
+    trip_note_failed(t);
+    if (leg)
+        trip_note(t, leg, code, u, false, true);
 }
 
 void trip_finish(struct trip *t, const struct leg *leg, const struct err *err, const struct expert_usage *usage, struct after *a)
@@ -106,7 +137,7 @@ void trip_finish(struct trip *t, const struct leg *leg, const struct err *err, c
     t->held = NULL;
     for (int i = 0; i < TRIP_LEGS; i++)
         leg_give_up(&t->legs[i], a);
-    report(t, leg, err ? err->code : ERR_NONE, usage, clock_ns());
+    report(t, leg, err ? err->code : ERR_NONE, usage);
     if (leg) {
         fill_route(t, leg, &route);
         route.joules = (float)t->joules;

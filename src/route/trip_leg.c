@@ -134,6 +134,7 @@ struct leg *leg_begin(struct trip *t, const struct leg *like, struct err *err)
     leg->begun_ns = clock_ns();
     struct job *j = make_job(t, leg, err);
     if (j) {
+        trip_note_failed(t);
         leg->n_asked = ++t->n_asked;
         t->n_hedged += leg->is_hedge;
         t->n_promoted += leg->is_better;
@@ -156,18 +157,23 @@ struct leg *leg_begin(struct trip *t, const struct leg *like, struct err *err)
 void leg_end(struct leg *leg, const struct expert_usage *u, struct after *a)
 {
     struct trip *t = leg->trip;
-    const float run_s = seconds(clock_ns() - leg->begun_ns);
+    leg->ended_ns = clock_ns();
+    const float run_s = seconds(leg->ended_ns - leg->begun_ns);
     double joules = (double)NAN;
     if (leg->is_here) {
         const double after = router_joules(t->r, -1);
         joules = after - leg->joules_before;
     }
-    if (!(joules >= 0))
+    leg->is_measured = joules >= 0;
+    if (!leg->is_measured)
         t->is_estimated = true, joules = (double)(leg->busy_w * fmaxf(0, run_s - (u ? seconds(u->queue_ns) : 0)));
+    leg->joules = (float)joules;
     if (joules >= 0)
         t->joules += joules;
+    leg->usd = 0;
     if (u)
-        t->usd += ((double)leg->usd_in * u->n_prompt_tok + (double)leg->usd_out * u->n_gen_tok) / 1e6 + (double)leg->usd_item * t->request.n_items;
+        leg->usd = (float)(((double)leg->usd_in * u->n_prompt_tok + (double)leg->usd_out * u->n_gen_tok) / 1e6 + (double)leg->usd_item * t->request.n_items);
+    t->usd += (double)leg->usd;
     a->drop[a->n_drop++] = leg->job;
     a->n_unref++;
     pthread_mutex_lock(&t->r->lock);

@@ -286,6 +286,8 @@ struct serve *serve_new(const struct serve_config *config, struct err *err)
 
 const struct net_addr *serve_addr(const struct serve *s) { return &s->addr; }
 
+struct router *serve_router(struct serve *s) { return s->router; }
+
 bool serve_run(struct serve *s)
 {
     net_loop_run(s->loop);

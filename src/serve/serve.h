@@ -52,6 +52,8 @@ const struct net_addr *serve_addr(const struct serve *s);
 bool serve_run(struct serve *s);
 /* Was it stopped twice, or while a model was still being loaded?  Then there is nothing worth waiting for. */
 bool serve_is_hasty(const struct serve *s);
+/* What `auto` is; NULL: there is no expert.  Borrowed until serve_free(). */
+struct router *serve_router(struct serve *s);
 /* As SIGTERM does.  Any thread. */
 void serve_stop(struct serve *s);
 /* Ends what is left; stops the experts (which the caller frees afterwards).  NULL is fine. */

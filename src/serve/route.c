@@ -1,0 +1,106 @@
+/* serve/route.c - see route.h. */
+#include "serve/route.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "advise/device.h"
+#include "base/log.h"
+#include "route/bandit.h"
+#include "route/journal.h"
+#include "route/ladder.h"
+#include "route/predict.h"
+
+static const char name_predictor[] = "predictor", name_bandit[] = "bandit";
+static const float EXPLORATION = 0.05f; /* bandit.h: a careful start */
+
+/* This machine's CPU: the engine's own speeds are predicted for it. */
+static bool know_device(struct serve_route *r, struct catalog *c, const struct hw_machine *m)
+{
+    enum { DEVICES_MAX = 16 };
+    struct device *d = calloc(DEVICES_MAX, sizeof(*d));
+    const int n = d ? devices_of_machine(d, DEVICES_MAX, c, m) : 0;
+    if (n > 0)
+        r->device = d[n - 1].plan; /* the CPU is always the last */
+    free(d);
+    return n > 0;
+}
+
+static void know_machine(struct serve_route *r, const struct serve_route_config *config)
+{
+    struct err err = { 0 };
+    struct catalog *own_catalog = config->catalog ? NULL : catalog_new(NULL, &err);
+    struct hw_machine *own_machine = config->machine ? NULL : hw_detect("", &err);
+    struct catalog *c = config->catalog ? config->catalog : own_catalog;
+    const struct hw_machine *m = config->machine ? config->machine : own_machine;
+    if (c && m && know_device(r, c, m))
+        r->env.device = &r->device;
+    if (c && (r->ladders = ladders_new(c, &err)) != NULL)
+        r->env.ladders = r->ladders;
+    if (!r->env.device || !r->ladders)
+        log_warn("auto: this machine is not known: %s", err.text);
+    hw_machine_free(own_machine);
+    catalog_free(own_catalog);
+}
+
+bool serve_route_init(struct serve_route *r, const struct serve_route_config *config, struct err *err)
+{
+    struct err why = { 0 };
+    *r = (struct serve_route){ .env = { .policy = config->policy } };
+    if (!(r->predictor = predictor_new(err)) || !(r->bandit = bandit_new((uint64_t)time(NULL), EXPLORATION, err)))
+        return false;
+    r->env.predictor = r->predictor;
+    r->env.bandit = r->bandit;
+    know_machine(r, config);
+    if (config->journal_path && !(r->journal = journal_open(config->journal_path, NULL, &why)) && why.code != ERR_UNSUPPORTED)
+        log_warn("auto: decisions are not kept: %s", why.text);
+    r->env.journal = r->journal;
+    return true;
+}
+
+static char *read_kept(struct journal_reader *j, const char *name)
+{
+    struct err err;
+    size_t n;
+    return journal_kept(j, name, &n, &err);
+}
+
+void serve_route_remember(struct serve_route *r, struct router *router, const char *journal_path)
+{
+    struct err err = { 0 };
+    struct journal_reader *j = r->journal && router ? journal_reader_open(journal_path, &err) : NULL;
+    if (!j)
+        return; /* none yet */
+    char *predictor = read_kept(j, name_predictor), *bandit = read_kept(j, name_bandit);
+    if (!router_take_learned(router, predictor, bandit, &err))
+        log_warn("auto: what was learned before cannot be read: %s", err.text);
+    free(predictor);
+    free(bandit);
+    journal_reader_close(j);
+}
+
+void serve_route_keep(struct serve_route *r, struct router *router)
+{
+    struct buf predictor, bandit;
+    if (!r->journal || !router)
+        return;
+    buf_init(&predictor, JOURNAL_STATE_BYTES_MAX);
+    buf_init(&bandit, JOURNAL_STATE_BYTES_MAX);
+    router_put_learned(router, &predictor, &bandit);
+    if (!predictor.failed && predictor.len > 0)
+        journal_keep(r->journal, name_predictor, predictor.data, predictor.len);
+    if (!bandit.failed && bandit.len > 0)
+        journal_keep(r->journal, name_bandit, bandit.data, bandit.len);
+    buf_fini(&predictor);
+    buf_fini(&bandit);
+}
+
+void serve_route_fini(struct serve_route *r)
+{
+    journal_close(r->journal);
+    ladders_free(r->ladders);
+    bandit_free(r->bandit);
+    predictor_free(r->predictor);
+    memset(r, 0, sizeof(*r));
+}

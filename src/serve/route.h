@@ -1,0 +1,37 @@
+/* serve/route.h - what `auto` stands on in a service: the policy of tutti.yaml, this machine, what was learned, the journal.
+ *
+ * For:     cmd/serve.c.
+ * Touches: detects this machine (some 10 ms), the catalog, the journal's file.
+ * Rule:    the service works without any of it: what cannot be opened is one warning, and `auto` chooses without.
+ */
+#ifndef TUTTI_SERVE_ROUTE_H
+#define TUTTI_SERVE_ROUTE_H
+#include "catalog/catalog.h"
+#include "hw/machine.h"
+#include "route/router.h"
+#include "serve/serve.h"
+
+struct serve_route_config { /* borrowed until serve_route_fini() */
+    const struct policy *policy;
+    struct catalog *catalog;           /* NULL: opened for a moment */
+    const struct hw_machine *machine;  /* NULL: detected */
+    const char *journal_path;          /* NULL: nothing is kept */
+};
+
+struct serve_route {
+    struct router_env env; /* for serve_config.route */
+    struct predictor *predictor;
+    struct bandit *bandit;
+    struct journal *journal;
+    struct ladders *ladders;
+    struct plan_device device;
+};
+
+/* false with err: out of memory.  serve_route_fini() is needed in both cases. */
+bool serve_route_init(struct serve_route *r, const struct serve_route_config *config, struct err *err);
+/* What was learned in earlier lives, into the router that was made with env. */
+void serve_route_remember(struct serve_route *r, struct router *router, const char *journal_path);
+/* What was learned in this one, for the next. */
+void serve_route_keep(struct serve_route *r, struct router *router);
+void serve_route_fini(struct serve_route *r); /* after serve_free(); a zeroed one is fine */
+#endif
