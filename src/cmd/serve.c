@@ -116,7 +116,7 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
     config.n_experts = registry.n_experts;
     config.keeper = env.keeper;
     route_config = (struct serve_route_config){ .policy = c->policy, .catalog = env.catalog, .machine = env.machine,
-                                                .journal_path = journal_path(getenv("XDG_STATE_HOME"), getenv("HOME"), journal, sizeof(journal)) ? journal : NULL };
+                                                .journal_path = config_number(c, CONFIG_KEEP_DECISIONS) && journal_path(getenv("XDG_STATE_HOME"), getenv("HOME"), journal, sizeof(journal)) ? journal : NULL };
     if (!serve_route_init(&route, &route_config, &err))
         goto out;
     config.route = &route.env;

@@ -29,6 +29,7 @@
     X(CACHE, "", "cache", PATH, NULL, 0, 0, "folder for compiled models; nothing is kept without")                     \
     X(DATA, "", "data", PATH, NULL, 0, 0, "folder of your own data: enrolled faces")                                   \
     X(REMOTE_IMAGES, "", "allow_remote_images", BOOL, "false", 0, 0, "pass addresses of pictures on to experts that fetch them") \
+    X(KEEP_DECISIONS, "", "keep_decisions", BOOL, "true", 0, 0, "what auto decided and what came of it (never prompts), for `tutti route why`") \
     X(CTX, "llm", "ctx", COUNT, "0", 0, 1 << 20, "tokens of the longest conversation; 0: by the model")                \
     X(THREADS, "llm", "threads", COUNT, "0", 0, 1024, "threads for each model; 0: one per core")                       \
     X(PARALLEL, "llm", "parallel", COUNT, "0", 0, 256, "answers at a time for each model; 0: 8")                       \

@@ -2,7 +2,7 @@
 # tests/serve/test_config.sh BUILD - tutti.yaml as its users meet it: check, show, serve; prints TAP.
 tutti=${1:-build}/tutti
 . tests/tap.sh
-export XDG_CONFIG_HOME="$tmp" no_proxy='*'
+export XDG_CONFIG_HOME="$tmp" XDG_STATE_HOME="$tmp" no_proxy='*'
 unset TUTTI_MODELS
 root=$PWD
 run() { "$tutti" "$@" >"$tmp/out" 2>"$tmp/err"; rc=$?; }

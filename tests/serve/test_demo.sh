@@ -3,6 +3,7 @@
 tutti=${1:-build}/tutti draw=${1:-build}/tools/draw
 n=0
 dir=$(mktemp -d) || exit 1
+export XDG_STATE_HOME="$dir/state"
 trap 'rm -rf "$dir"' EXIT
 check() { n=$((n + 1)); if [ "$1" -eq 0 ]; then echo "ok $n - $2"; else sed "s/^/# /" "$dir/out" "$dir/err"; echo; echo "not ok $n - $2"; fi; }
 if ! command -v curl >/dev/null || ! ls models/*.gguf >/dev/null 2>&1; then

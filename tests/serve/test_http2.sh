@@ -7,7 +7,7 @@ tutti=$build/tutti
 . tests/tap.sh
 pid=
 trap '[ -n "$pid" ] && kill -9 "$pid" 2>/dev/null; rm -rf "$tmp"' EXIT
-export no_proxy='*'
+export no_proxy='*' XDG_STATE_HOME="$tmp"
 skip() { n=$((n + 1)); echo "# skipped: $2"; echo "ok $n - $1 # SKIP"; }
 is() { # is NAME WANTED GOT
     if [ "$2" = "$3" ]; then ok "$1"; else echo "$3" >"$tmp/out"; echo "wanted: $2" >"$tmp/err"; not_ok "$1"; fi

@@ -3,7 +3,7 @@
 # client where it is installed (TUTTI_CLIENT, see test_serve.sh); prints TAP.
 build=${1:-build} tutti=${1:-build}/tutti
 . tests/tap.sh
-export XDG_CONFIG_HOME="$tmp" XDG_CACHE_HOME="$tmp" XDG_DATA_HOME="$tmp" no_proxy='*'
+export XDG_CONFIG_HOME="$tmp" XDG_CACHE_HOME="$tmp" XDG_DATA_HOME="$tmp" XDG_STATE_HOME="$tmp" no_proxy='*'
 unset TUTTI_MODELS
 skip() { n=$((n + 1)); echo "# skipped: $2"; echo "ok $n - $1 # SKIP"; }
 command -v curl >/dev/null || { skip "real experts over HTTP" "no curl"; echo "1..$n"; exit 0; }

@@ -7,6 +7,7 @@ export no_proxy='*' # curl shall not look for loopback behind a proxy
 tutti=$build/tutti
 n=0
 dir=$(mktemp -d) || exit 1
+export XDG_STATE_HOME="$dir/state"
 pid=
 cleanup() {
     [ -n "$pid" ] && kill -9 "$pid" 2>/dev/null
