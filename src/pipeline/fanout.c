@@ -104,23 +104,26 @@ unsigned fanout_tasks_here(const struct fanout *f, const struct expert_wish *w)
 /* To the router, or to the first that takes it. */
 bool fanout_submit_piece(struct fanout *f, struct job *j, struct fanout_who *who, struct err *err)
 {
+    struct err why = { 0 }; /* err stays as it is when it goes well: by then the answer may have come, on another thread */
     who->start_ns = who->end_ns = clock_ns();
     who->joules = NAN;
     snprintf(who->node, sizeof(who->node), "local");
-    if (f->router)
-        return expert_submit(f->router, j, err);
-    err_set(err, ERR_UNSUPPORTED, "no expert here can do '%s'", expert_task_name(j->task));
-    for (int i = 0; i < f->n_experts; i++) {
+    if (f->router) {
+        if (expert_submit(f->router, j, &why))
+            return true;
+    } else {
+        err_set(&why, ERR_UNSUPPORTED, "no expert here can do '%s'", expert_task_name(j->task));
+    }
+    for (int i = 0; !f->router && i < f->n_experts; i++) {
         struct expert_card c;
         expert_get_card(f->experts[i], &c);
         if (!(tasks_of(&c) & j->task) || !may_have(&j->wish, &c) || expert_get_state(f->experts[i]) == EXPERT_DOWN)
             continue;
         snprintf(who->expert, sizeof(who->expert), "%s", c.id);
-        if (expert_submit(f->experts[i], j, err)) {
-            err_clear(err);
+        if (expert_submit(f->experts[i], j, &why))
             return true;
-        }
     }
+    *err = why;
     return false;
 }
 

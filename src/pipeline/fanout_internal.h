@@ -132,7 +132,7 @@ struct fanout {
 void fanout_ring(struct fanout *f); /* the thread has something to look at; under the lock */
 void fanout_get_card(struct expert *e, struct expert_card *out);
 unsigned fanout_tasks_here(const struct fanout *f, const struct expert_wish *w); /* of those who may see it */
-/* To the router, or to the first that takes it. */
+/* To the router, or to the first that takes it.  err is written to only when it returns false. */
 bool fanout_submit_piece(struct fanout *f, struct job *j, struct fanout_who *who, struct err *err);
 
 /* fanout_run.c: on the fan-out's thread, without the lock */
