@@ -49,6 +49,10 @@ void steward_put_ladder(struct steward *s, enum route_class cls, char *out, size
 void steward_saw_answer(struct steward *s, enum route_class cls, bool is_late);
 void steward_saw_fault(struct steward *s, enum route_class cls);
 
+struct router_governor; /* router.h */
+/* Its hooks for the router, which must not outlive it. */
+void steward_hooks(struct steward *s, struct router_governor *out);
+
 /* For the joules of a request: read before and after.  NAN without a meter. */
 double steward_joules(struct steward *s);
 const char *steward_meter(const struct steward *s); /* "RAPL, CPU packages"; NULL: none */

@@ -347,7 +347,7 @@ TEST(faults_and_late_answers_step_their_own_class_down_for_a_while)
     in.is_quiet = true;
     now += S(1);
     watch(&w, &g, out, governor_step(&g, &in, now, out), now);
-    CHECK(g.now[ROUTE_CLASS_LLM].threads <= 0.5f && g.now[ROUTE_CLASS_LLM].step == 1);
+    CHECK(g.now[ROUTE_CLASS_LLM].threads <= 0.5f && g.now[ROUTE_CLASS_LLM].step == 0);
     in.is_quiet = false;
     for (s = 0; s < 1800 && !is_full_service(&g); s++, now += S(1))
         watch(&w, &g, out, governor_step(&g, &in, now, out), now);
