@@ -1,5 +1,6 @@
 #!/bin/sh
-# tools/demo.sh TUTTI DRAW - the part of ./demo after the build: serve, ask, draw, read, speak, hear, stop.
+# tools/demo.sh TUTTI DRAW - the part of ./demo after the build: serve, ask, draw, read, speak, hear, explain, stop.
+# Every request names the model "auto": the router chooses who answers, and says why.
 tutti=$1
 draw=$2
 out=$(mktemp -d) || exit 1
@@ -15,6 +16,7 @@ ask_url() { curl -sS --noproxy '*' "$@"; } # the service is on loopback: no prox
 
 : >"$out/serve"
 cards=examples/cards
+XDG_STATE_HOME=$out/state; export XDG_STATE_HOME # its journal of decisions goes with the demo
 "$tutti" serve --listen 127.0.0.1:0 models/*.gguf $cards/tesseract.yaml $cards/flite.yaml $cards/pocketsphinx.yaml >"$out/serve" 2>"$out/log" &
 pid=$!
 tries=0
@@ -30,15 +32,20 @@ done
 model=$(ask_url --retry 5 --retry-connrefused "$url/v1/models" | sed -n 's/^[^[]*\[{"id":"\([^"]*\)".*/\1/p') # the first
 [ -n "$model" ] || { cat "$out/log" >&2; echo "tutti: the service at $url does not say which model it has" >&2; exit 1; }
 ask='Tell me a story about a rainy day.'
-echo "the service listens on $url and has the model $model"
+echo "the service listens on $url; whoever asks for the model \"auto\" gets the right expert of"
+echo "$model (text), tesseract (reads), flite (speaks), pocketsphinx (hears)"
 echo
 echo "you:   $ask"
 printf 'tutti: '
-body=$(printf '{"model":"%s","stream":true,"stream_options":{"include_usage":true},"max_tokens":160,"temperature":0.7,"seed":7,"messages":[{"role":"user","content":"%s"}]}' "$model" "$ask")
+field() { tr -d '\r' <"$out/head" | sed -n "s/^tutti-$1: //p" | head -n 1; } # of the last answer's headers
+routed() { echo "       [auto: $(field why)]"; }
+body=$(printf '{"model":"auto","stream":true,"stream_options":{"include_usage":true},"max_tokens":160,"temperature":0.7,"seed":7,"messages":[{"role":"user","content":"%s"}]}' "$ask")
 asked=$(date +%s%N)
-ask_url -N -H 'content-type: application/json' -d "$body" "$url/v1/chat/completions" 2>&1 |
+ask_url -N -D "$out/head" -H 'content-type: application/json' -d "$body" "$url/v1/chat/completions" 2>&1 |
     tools/show-stream.pl "$asked"
 status=$?
+routed
+story=$(field route)
 
 # Beyond text: a sentence is drawn, the picture is read, what was read is spoken, what was spoken is heard. Each step takes what
 # the one before gave; one that fails says why, and those behind it are left out.
@@ -46,29 +53,38 @@ sentence='Small computers can do great things.'
 post() { # STEP FILE URL [CURL-OPTION...]: says the step, leaves the answer in FILE
     printf '%s ' "$1"; answer=$2; where=$url/v1/$3; shift 3
     began=$(date +%s%N)
-    code=$(ask_url -o "$answer" -w '%{http_code}' "$@" "$where")
+    code=$(ask_url -D "$out/head" -o "$answer" -w '%{http_code}' "$@" "$where")
     ms=$((($(date +%s%N) - began) / 1000000))
     [ "$code" = 200 ] && return
     echo "$(sed -n 's/.*"message":"\([^"]*\)".*/\1/p' "$answer" 2>/dev/null | head -n 1) (status $code)"
     return 1
 }
+chosen() { field expert | sed 's/^tesseract$/Tesseract/; s/^pocketsphinx$/PocketSphinx/'; }
 plain() { printf '%s' "$1" | tr 'A-Z\n' 'a-z ' | tr -cd 'a-z0-9 ' | sed 's/  */ /g; s/ *$//'; }
 see_and_hear() {
     "$draw" "$sentence" >"$out/picture.png" || return 1
     echo
     echo "it draws a picture of the words: $sentence"
-    post "it reads the picture:" "$out/read" tutti/vision/ocr --data-binary "@$out/picture.png" || return 1
+    post "it reads the picture:" "$out/read" "tutti/vision/ocr?model=auto" --data-binary "@$out/picture.png" || return 1
     read=$(sed -n 's/.*"text":"\([^"\\]*\)","words".*/\1/p' "$out/read")
-    echo "$read ($ms ms, Tesseract)"
+    echo "$read ($ms ms, $(chosen))"
+    routed
     post "it speaks what it read:" "$out/said.wav" audio/speech -H 'content-type: application/json' \
-        -d "{\"model\":\"flite\",\"input\":\"$read\",\"response_format\":\"wav\"}" || return 1
-    echo "$(($(wc -c <"$out/said.wav") / 32)) ms of sound ($ms ms, flite)" # 16 kHz, 16 bits
-    post "it hears what it spoke:" "$out/heard" "audio/transcriptions?model=pocketsphinx&response_format=text" --data-binary "@$out/said.wav" || return 1
+        -d "{\"model\":\"auto\",\"input\":\"$read\",\"response_format\":\"wav\"}" || return 1
+    echo "$(($(wc -c <"$out/said.wav") / 32)) ms of sound ($ms ms, $(chosen))" # 16 kHz, 16 bits
+    routed
+    post "it hears what it spoke:" "$out/heard" "audio/transcriptions?model=auto&response_format=text" --data-binary "@$out/said.wav" || return 1
     heard=$(cat "$out/heard")
-    echo "$heard ($ms ms, PocketSphinx)"
+    echo "$heard ($ms ms, $(chosen))"
+    routed
     if [ "$(plain "$heard")" = "$(plain "$sentence")" ]; then echo "the words came through"; else echo "the words did not come through unchanged"; fi
 }
 see_and_hear || status=1
+if "$tutti" route why "$story" >"$out/why" 2>/dev/null; then
+    echo
+    echo "why the story went there: tutti route why $story"
+    sed '1d; s/^/  /' "$out/why"
+fi
 cat <<EOT
 
 Try next:

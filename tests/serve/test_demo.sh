@@ -25,6 +25,10 @@ else
     check $? "it reads what it draws and hears what it speaks"
 fi
 
+n_routed=$(grep -c '^       \[auto: .* on local: ' "$dir/out")
+[ "$n_routed" -ge 1 ] && grep -q '^       \[auto: tutti-tiny on local: ' "$dir/out" && { [ -n "$missing" ] || [ "$n_routed" = 4 ]; }
+check $? "one endpoint: every step was routed by auto, and says why"
+
 # The pipe's reader leaves at once; the marker in the name of the program is what we look for in /proc
 # ([e]: grep does not find itself).
 ln -s "$(cd "$(dirname "$tutti")" && pwd)/tutti" "$dir/demo-probe"
