@@ -28,7 +28,7 @@ struct options {
     double rate, seconds;
     int n_requests, n_clients, max_tokens, prompt_words, timeout_s;
     uint64_t seed;
-    bool json, even, no_stream;
+    bool json, even, no_stream, echo;
 };
 
 struct list { /* of times in ms */
@@ -41,10 +41,11 @@ struct request {
     struct load *load;
     uint64_t intended_ns, first_ns, last_ns;
     int n_tok, status;
-    bool is_done, has_failed;
+    bool is_done, has_failed, was_told, is_mixed; /* was_told: an error event came; is_mixed: --echo, not what was asked for */
+    size_t n_echoed; /* bytes of the echo */
     struct http_call *call;
     struct events events;
-    struct buf body, answer;
+    struct buf prompt, body, answer;
 };
 
 struct load {
@@ -56,6 +57,7 @@ struct load {
     char path[256], key[520];
     struct request *waiting, *waiting_last;
     uint64_t begun_ns, next_ns, end_ns;
+    int n_told, n_torn, n_mixed, n_short; /* --echo */
     int n_begun, n_running, n_waiting, n_ended, most_waiting, n_ends[HTTP_END_COUNT], n_bad_status, n_bad_answer;
     uint64_t n_tok;
     struct list e2e, ttft, itl, late;
@@ -79,6 +81,15 @@ static double ms_between(uint64_t from, uint64_t to) { return to > from ? (doubl
 
 static void send_waiting(struct load *l);
 
+/* Fake engines repeat the prompt's words: anything else came from another request, or from a second begin. */
+static void check_echo(struct request *r, const char *text, size_t n)
+{
+    for (size_t i = 0; i < n; i++, r->n_echoed++) {
+        const size_t at = r->n_echoed % (r->prompt.len + 1);
+        r->is_mixed |= text[i] != (at == r->prompt.len ? ' ' : r->prompt.data[at]);
+    }
+}
+
 static bool on_event(void *ctx, const char *data, size_t n)
 {
     struct request *r = ctx;
@@ -92,6 +103,8 @@ static bool on_event(void *ctx, const char *data, size_t n)
         if (!ok || p.n_text + p.n_reasoning == 0)
             continue;
         const uint64_t now = clock_ns();
+        if (l->o.echo)
+            check_echo(r, p.text, p.n_text);
         if (r->n_tok++ == 0)
             keep(&l->ttft, ms_between(r->intended_ns, now)), r->first_ns = now;
         else
@@ -100,6 +113,7 @@ static bool on_event(void *ctx, const char *data, size_t n)
     }
     r->is_done |= ok && a.is_done;
     r->has_failed |= !ok;
+    r->was_told |= !ok && n > 9 && memcmp(data, "{\"error\":", 9) == 0;
     openai_answer_fini(&a);
     return ok;
 }
@@ -127,6 +141,26 @@ static void finish(struct load *l)
 
 static void begin(struct load *l, uint64_t intended_ns);
 
+/* What --echo found: an answer that is not the prompt's words; a whole one that is too short; one that ended without a word of why. */
+static void count_echo(struct request *r, enum http_end how)
+{
+    struct load *l = r->load;
+    const bool is_stream = !l->o.no_stream;
+    if (how == HTTP_END_DONE && r->status == 200 && !is_stream)
+        on_event(r, r->answer.data ? r->answer.data : "", r->answer.len);
+    int n_words = r->n_echoed > 0;
+    for (size_t i = 0; i < r->n_echoed; i++) {
+        const size_t at = i % (r->prompt.len + 1);
+        n_words += at == r->prompt.len || r->prompt.data[at] == ' ';
+    }
+    const bool is_whole = how == HTTP_END_DONE && r->status == 200 && !r->has_failed && (r->is_done || !is_stream);
+    const bool was_told = r->was_told || (how == HTTP_END_DONE && r->status >= 400 && r->answer.len > 9 && memcmp(r->answer.data, "{\"error\":", 9) == 0);
+    l->n_mixed += r->is_mixed;
+    l->n_short += is_whole && n_words != l->o.max_tokens;
+    l->n_told += !is_whole && was_told;
+    l->n_torn += !is_whole && !was_told;
+}
+
 static void end_request(struct request *r, enum http_end how)
 {
     struct load *l = r->load;
@@ -134,6 +168,8 @@ static void end_request(struct request *r, enum http_end how)
     l->n_ends[how]++;
     l->n_ended++;
     l->n_running--;
+    if (l->o.echo)
+        count_echo(r, how);
     if (how == HTTP_END_DONE && r->status != 200)
         l->n_bad_status++;
     else if (how == HTTP_END_DONE && l->o.task <= COMPLETE && !l->o.no_stream && (r->has_failed || !r->is_done))
@@ -144,6 +180,7 @@ static void end_request(struct request *r, enum http_end how)
     if (now > l->end_ns)
         l->end_ns = now;
     events_fini(&r->events);
+    buf_fini(&r->prompt);
     buf_fini(&r->body);
     buf_fini(&r->answer);
     free(r);
@@ -159,23 +196,20 @@ static void on_end(void *ctx, enum http_end how, const struct err *err)
     end_request(ctx, how);
 }
 
-static void put_body(struct load *l, struct buf *b)
+static void put_body(struct load *l, struct buf *prompt, struct buf *b)
 {
-    struct buf prompt;
-    buf_init(&prompt, 64 << 20);
     if (l->o.prompt)
-        buf_puts(&prompt, l->o.prompt);
+        buf_puts(prompt, l->o.prompt);
     for (int i = 0; !l->o.prompt && i < l->o.prompt_words; i++)
-        buf_printf(&prompt, "%sword%d", i ? " " : "", (int)(rng_u64(&l->rng) % 1000));
+        buf_printf(prompt, "%sword%d", i ? " " : "", (int)(rng_u64(&l->rng) % 1000));
     const char *field = l->o.task == CHAT ? "messages" : l->o.task == COMPLETE ? "prompt" : "input";
     buf_puts(b, "{\"model\":"), buf_put_json(b, l->o.model, strlen(l->o.model));
     buf_printf(b, ",\"%s\":%s", field, l->o.task == CHAT ? "[{\"role\":\"user\",\"content\":" : "");
-    buf_put_json(b, prompt.data ? prompt.data : "", prompt.len);
+    buf_put_json(b, prompt->data ? prompt->data : "", prompt->len);
     buf_puts(b, l->o.task == CHAT ? "}]" : "");
     if (l->o.task <= COMPLETE)
         buf_printf(b, ",\"max_tokens\":%d,\"stream\":%s", l->o.max_tokens, l->o.no_stream ? "false" : "true");
     buf_putc(b, '}');
-    buf_fini(&prompt);
 }
 
 static void send_waiting(struct load *l)
@@ -187,7 +221,7 @@ static void send_waiting(struct load *l)
         l->waiting = r->next;
         l->n_waiting--;
         if (l->o.task != GET)
-            put_body(l, &r->body);
+            put_body(l, &r->prompt, &r->body);
         const struct http_field fields[] = { { "content-type", "application/json" }, { "authorization", l->key } };
         const struct http_ask ask = { .verb = l->o.task == GET ? HTTP_VERB_GET : HTTP_VERB_POST, .path = l->path, .fields = fields,
                                       .n_fields = l->key[0] ? 2 : 1, .body = &(struct http_piece){ r->body.data, r->body.len },
@@ -211,6 +245,7 @@ static void begin(struct load *l, uint64_t intended_ns)
     r->load = l;
     r->intended_ns = intended_ns;
     events_init(&r->events, EVENTS_SSE, 16 << 20);
+    buf_init(&r->prompt, 64 << 20);
     buf_init(&r->body, 64 << 20);
     buf_init(&r->answer, 64 << 20);
     if (l->waiting)
@@ -293,6 +328,9 @@ static void print_all(struct load *l)
                "at most %d waited for a client\n",
                l->n_ended, s, n_ok, s > 0 ? n_ok / s : 0, n_failed, l->n_bad_status, l->n_bad_answer, l->n_ends[HTTP_END_CONNECT],
                l->n_ends[HTTP_END_LOST], l->n_ends[HTTP_END_LATE], s > 0 ? (double)l->n_tok / s : 0, l->most_waiting);
+    if (l->o.echo)
+        printf(l->o.json ? ",\"told\":%d,\"torn\":%d,\"mixed\":%d,\"short\":%d" : "  echo: %d failed and said so, %d without a word, %d mixed, %d too short\n", l->n_told,
+               l->n_torn, l->n_mixed, l->n_short);
     print_list(l, &l->e2e, "e2e_ms", "whole answer, ms");
     print_list(l, &l->ttft, "ttft_ms", "first token, ms");
     print_list(l, &l->itl, "itl_ms", "between tokens, ms");
@@ -319,6 +357,7 @@ static int usage(FILE *out)
                  "  --seed N           of start times and words [1]\n"
                  "  --even             start times at even distances, not Poisson\n"
                  "  --no-stream        whole answers\n"
+                 "  --echo             of fake engines: is every answer the words of its own prompt, whole or ended by an error?\n"
                  "  --json             for programs\n");
     return out == stdout ? 0 : 2;
 }
@@ -333,6 +372,8 @@ static bool read_options(struct options *o, int argc, char **argv)
             o->json = true;
         else if (strcmp(name, "--even") == 0)
             o->even = true;
+        else if (strcmp(name, "--echo") == 0)
+            o->echo = true;
         else if (strcmp(name, "--no-stream") == 0)
             o->no_stream = true;
         else if (++i == argc)
