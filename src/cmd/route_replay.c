@@ -119,11 +119,13 @@ static bool replay_one(void *ctx, const struct journal_entry *e)
     struct replay *r = ctx;
     const struct route_decision *d = &e->decision;
     struct take before, after, stretched;
+    uint64_t tried[ROUTE_CANDIDATES_MAX / 64];
     for (int i = 0; i < e->world.n; i++) {
         predictor_recall(r->predictor, e->world.list[i].slot, &d->verdicts[i].guess);
         bandit_recall(r->bandit, e->world.list[i].slot, d->verdicts[i].gain);
     }
-    policy_decide(r->policy, r->predictor, r->bandit, &e->request, &e->world, NULL, &r->again);
+    journal_tried(e, tried);
+    policy_decide(r->policy, r->predictor, r->bandit, &e->request, &e->world, tried, &r->again);
     const int was = d->n_able ? d->order[0] : -1, is = r->again.n_able ? r->again.order[0] : -1;
     r->first_s = r->n ? r->first_s : e->time_s, r->last_s = e->time_s;
     r->n++;

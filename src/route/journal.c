@@ -39,6 +39,13 @@ int journal_candidate_of(const struct journal_entry *e, int slot)
     return -1;
 }
 
+void journal_tried(const struct journal_entry *e, uint64_t tried[static ROUTE_CANDIDATES_MAX / 64])
+{
+    memset(tried, 0, ROUTE_CANDIDATES_MAX / 64 * sizeof(*tried));
+    for (int i = 0; i < e->decision.n; i++)
+        tried[i / 64] |= (uint64_t)(e->decision.verdicts[i].rule == ROUTE_RULE_TRIED) << (i % 64);
+}
+
 const struct journal_outcome *journal_last(const struct journal_entry *e)
 {
     for (int i = e->n_outcomes; i-- > 0;)

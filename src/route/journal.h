@@ -101,6 +101,8 @@ void *journal_kept(struct journal_reader *r, const char *name, size_t *n_bytes, 
 
 /* Index in the entry's candidates of whoever has that slot; -1. */
 int journal_candidate_of(const struct journal_entry *e, int slot);
+/* Who was asked before, or may not be asked, when it was decided: as policy_decide() takes it. */
+void journal_tried(const struct journal_entry *e, uint64_t tried[static ROUTE_CANDIDATES_MAX / 64]);
 /* The outcome that the client got; NULL: none was written. */
 const struct journal_outcome *journal_last(const struct journal_entry *e);
 #endif

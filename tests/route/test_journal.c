@@ -118,7 +118,7 @@ TEST(journal_replays_to_the_same_choice_scores_and_terms)
     for (int i = 0; i < N; i++) {
         w[i] = world_new(0, 0);
         memset(&w[i]->decision, 0, sizeof(w[i]->decision));
-        policy_decide(policy, i % 3 ? learned : NULL, i % 4 ? taught : NULL, &w[i]->request, &w[i]->all, NULL, &w[i]->decision);
+        policy_decide(policy, i % 3 ? learned : NULL, i % 4 ? taught : NULL, &w[i]->request, &w[i]->all, (const uint64_t[4]){ i % 5 ? 0 : test_rand_u64() }, &w[i]->decision);
         decide(j, w[i], i, NOW + i);
         bandit_context_of(&w[i]->request, &context);
         for (int k = 0; k < 20; k++) {
@@ -142,8 +142,10 @@ TEST(journal_replays_to_the_same_choice_scores_and_terms)
             predictor_recall(recalled, e->world.list[c].slot, &e->decision.verdicts[c].guess);
             bandit_recall(told, e->world.list[c].slot, e->decision.verdicts[c].gain);
         }
+        uint64_t tried[ROUTE_CANDIDATES_MAX / 64];
+        journal_tried(e, tried);
         memset(&again, 0, sizeof(again));
-        policy_decide(policy, recalled, told, &e->request, &e->world, NULL, &again);
+        policy_decide(policy, recalled, told, &e->request, &e->world, tried, &again);
         struct world *replayed = malloc(sizeof(*replayed));
         REQUIRE(replayed);
         memcpy(replayed, w[i], sizeof(*replayed));
