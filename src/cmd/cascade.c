@@ -82,11 +82,22 @@ static void on_tick(void *ctx, const struct cascade_figures *f)
         fprintf(stderr, "\r%-78.78s", line);
 }
 
+/* Reasons that dropped nothing have no column. */
 static bool print_stages(const struct cascade *c, const struct cascade_figures *f, FILE *to, struct err *err)
 {
+    struct out_column columns[OUT_COLUMNS_MAX] = { { "stage", OUT_SHRINK }, { "expert", OUT_SHRINK }, { "in", OUT_RIGHT }, { "results", OUT_RIGHT } };
     struct out_table t;
-    out_table_init(&t, (const struct out_column[]){ { "stage", OUT_SHRINK }, { "expert", OUT_SHRINK }, { "in", OUT_RIGHT }, { "results", OUT_RIGHT }, { "gate", OUT_RIGHT }, { "queue", OUT_RIGHT },
-                                                    { "rate", OUT_RIGHT }, { "budget", OUT_RIGHT }, { "error", OUT_RIGHT }, { "cancel", OUT_RIGHT }, { "ms each", OUT_RIGHT }, { "J", OUT_RIGHT } }, 12);
+    int n = 4;
+    unsigned shown = 0;
+    for (int d = 0; d < CASCADE_DROP_COUNT; d++)
+        for (int k = 0; k < f->n_stages; k++)
+            if (f->stages[k].dropped[d] && !(shown & 1u << d)) {
+                shown |= 1u << d;
+                columns[n++] = (struct out_column){ cascade_drop_name((enum cascade_drop)d), OUT_RIGHT };
+            }
+    columns[n++] = (struct out_column){ "ms each", OUT_RIGHT };
+    columns[n++] = (struct out_column){ "joules", OUT_RIGHT };
+    out_table_init(&t, columns, n);
     for (int k = 0; k < f->n_stages; k++) {
         const struct cascade_stage_figures *s = &f->stages[k];
         out_row(&t);
@@ -95,7 +106,8 @@ static bool print_stages(const struct cascade *c, const struct cascade_figures *
         out_cell(&t, "%llu", (unsigned long long)s->in);
         out_cell(&t, "%llu", (unsigned long long)s->results);
         for (int d = 0; d < CASCADE_DROP_COUNT; d++)
-            out_cell(&t, "%llu", (unsigned long long)s->dropped[d]);
+            if (shown & 1u << d)
+                out_cell(&t, "%llu", (unsigned long long)s->dropped[d]);
         out_number(&t, s->results ? s->ms / (double)s->results : NAN);
         if (isfinite(s->joules) && s->results)
             out_cell(&t, "%s%.1f", s->is_measured ? "" : "~", s->joules);

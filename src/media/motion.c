@@ -19,6 +19,7 @@ struct motion {
     int w, h, cell; /* cell: a power of two */
     int nx, ny;     /* cells */
     double first_s, last_s;
+    int n_learned; /* frames so far, up to learn_frames */
     bool has_frame;
     float *now, *mean, *deviation, *still_s; /* [ny][nx], grey levels; seconds that a moving cell has not changed */
     float *over;     /* |difference| / threshold */
@@ -299,13 +300,14 @@ void motion_frame(struct motion *m, const uint8_t *grey, size_t stride, double t
         begin_anew(m, n);
         for (int i = 0; i < n; i++)
             m->deviation[i] = DEVIATION_START;
-        m->has_frame = true, m->first_s = m->last_s = t_s;
+        m->has_frame = true, m->first_s = m->last_s = t_s, m->n_learned = 1;
         out->is_learning = true;
         return;
     }
     const double dt = t_s > m->last_s ? t_s - m->last_s : 0, age = m->last_s + dt - m->first_s;
     m->last_s += dt;
-    out->is_learning = age < (double)m->config.learn_s;
+    out->is_learning = age < (double)m->config.learn_s || m->n_learned < m->config.learn_frames;
+    m->n_learned += m->n_learned < m->config.learn_frames;
     const struct rates rates = {
         .follow = (float)(1 - exp(-dt / (out->is_learning ? (double)m->config.learn_s / 4 : (double)m->config.follow_s))),
         .dt_s = (float)dt, .absorb_s = out->is_learning ? 0 : m->config.absorb_s, .threshold = m->config.threshold, .shift = common_shift(m, n),

@@ -20,6 +20,7 @@ struct motion_config {   /* 0: the default in brackets */
     float threshold;     /* grey levels (of 255) that a cell's mean must differ (10) */
     float min_area_frac; /* of the picture, that a moving region must cover (0.002) */
     float learn_s;       /* at the start nothing moves for so long (1) */
+    int learn_frames;    /* and for so many frames at least, the first included (1) */
     float follow_s;      /* time constant of the background (4) */
     float absorb_s;      /* what stands still for so long is background (60) */
 };

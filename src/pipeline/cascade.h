@@ -68,7 +68,7 @@ const char *cascade_policy_name(enum cascade_policy p);
 
 struct cascade_stage {
     const char *name;
-    const struct yaml_node *at;
+    const struct yaml_node *map, *at; /* what the file says; where */
     bool each_event;         /* once for each event, with its best frame or its sound; false: for each piece */
     enum expert_task task;
     struct cascade_ref experts[CASCADE_EXPERTS_MAX]; /* best first: the next one while one is down */
@@ -76,6 +76,7 @@ struct cascade_stage {
     int n_experts;           /* 0: it is optional and nobody is here; it is passed over */
     bool is_optional;
     unsigned after;          /* bits of earlier stages that it builds on; 0: the source */
+    unsigned waits;          /* bits of stages whose words its prompt uses: they are through before it begins, with a result or without */
     const struct expr *gate; /* NULL: always open */
     int queue;               /* places */
     enum cascade_policy policy;

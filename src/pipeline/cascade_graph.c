@@ -39,7 +39,7 @@ static void describe(const struct cascade *c, int k, struct row *r)
         snprintf(rate, sizeof(rate), ", %.3g/s%s", s->rate, s->backoff_s > 0 ? " and less" : "");
     snprintf(r->title, sizeof(r->title), "%s: %s", s->name, expert_task_name(s->task));
     snprintf(r->line, sizeof(r->line), "%s%s%s", s->n_experts ? s->ids[0] : "(not here)", s->n_experts > 1 ? ", else " : "", s->n_experts > 1 ? s->ids[1] : "");
-    snprintf(r->note, sizeof(r->note), "%s%.140s%s%s", s->gate ? "if " : "", source_text(c, s->at, "gate"), s->gate ? "" : s->each_event ? "each event" : "every frame", rate);
+    snprintf(r->note, sizeof(r->note), "%s%.140s%s%s", s->gate ? "if " : "", source_text(c, s->map, "gate"), s->gate ? "" : s->each_event ? "each event" : "every frame", rate);
     r->colour = s->each_event ? 3 : 0;
 }
 
@@ -144,7 +144,7 @@ void cascade_graph_json(struct buf *b, const struct cascade *c)
                 buf_put_json(b, c->stages[i].name, strlen(c->stages[i].name));
             }
         buf_puts(b, "]");
-        put_string(b, "gate", source_text(c, s->at, "gate"));
+        put_string(b, "gate", source_text(c, s->map, "gate"));
         buf_printf(b, ",\"queue\":%d,\"drop\":", s->queue);
         if (s->has_policy)
             buf_printf(b, "\"%s\"", cascade_policy_name(s->policy));

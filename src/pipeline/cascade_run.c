@@ -296,7 +296,7 @@ static void init_stage(struct cascade_run *r, int k)
     struct stage_run *g = &r->stages[k];
     g->plan = &r->c->stages[k];
     expr_state_init(&g->gate_state);
-    g->next_s = g->last_open_s = -INFINITY;
+    g->next_s = g->last_open_s = g->seen_s = -INFINITY;
     g->interval_s = g->plan->rate > 0 ? 1 / g->plan->rate : 0;
     g->level_ms = g->plan->budget_ms, g->level_joules = g->plan->budget_joules;
     if (g->plan->n_experts > 0)

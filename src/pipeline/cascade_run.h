@@ -37,6 +37,7 @@ struct cascade_result { /* of one stage for one piece or event; all borrowed */
     const struct task_result *seen; /* NULL: none */
     const char *text;               /* CHAT, TRANSCRIBE, OCR, DESCRIBE: what was said; "" */
     const char *expert;             /* id of who answered; "" */
+    float score;                    /* as `STAGE.score` in expressions */
     float ms;
 };
 

@@ -42,7 +42,7 @@ struct reader {
 
 static void place(const struct yaml_node *n, int *line, int *column)
 {
-    *line = n->line, *column = n->column + n->is_quoted;
+    *line = n->line, *column = n->column;
 }
 
 static bool read_expr(struct reader *r, const struct yaml_node *map, const char *key, const struct expr_names *names, enum expr_type type, const struct expr **out)
@@ -101,6 +101,9 @@ static bool read_count(struct reader *r, const struct yaml_node *map, const char
     return true;
 }
 
+/* Where a map of a list stands: its first key. */
+static const struct yaml_node *spot(const struct yaml_node *map) { return map->kind == YAML_MAP && map->n_items > 0 ? &map->keys[0] : map; }
+
 /* ---- stages ---- */
 
 static bool read_name(struct reader *r, struct cascade_stage *s, const struct yaml_node *map)
@@ -110,7 +113,7 @@ static bool read_name(struct reader *r, struct cascade_stage *s, const struct ya
     if (!yaml_text(r->y, map, "name", &s->name, r->err))
         return false;
     if (!s->name)
-        return yaml_fail(r->y, map, r->err, "a stage needs a `name`");
+        return yaml_fail(r->y, spot(map), r->err, "a stage needs a `name`");
     const struct yaml_node *at = yaml_get(map, "name");
     bool good = s->name[0] && (islower((unsigned char)s->name[0]) || s->name[0] == '_') && strlen(s->name) < CASCADE_NAME_MAX;
     for (const char *p = s->name; *p; p++)
@@ -156,7 +159,7 @@ static bool read_experts(struct reader *r, struct cascade_stage *s, const struct
     unsigned tasks = 0;
     bool good = true;
     if (!n)
-        return yaml_fail(r->y, map, r->err, "the stage '%s' needs an `expert`: a card (file.yaml), an id of tutti.yaml, or `motion`", s->name);
+        return yaml_fail(r->y, spot(map), r->err, "the stage '%s' needs an `expert`: a card (file.yaml), an id of tutti.yaml, or `motion`", s->name);
     if (!yaml_bool(r->y, map, "optional", &s->is_optional, r->err))
         return false;
     if (n->kind == YAML_LIST && n->n_items == 0)
@@ -190,6 +193,15 @@ struct uses {
 };
 static void add_use(void *ctx, const struct expr_name *name) { ((struct uses *)ctx)->stages |= kept_stages_of(name); }
 
+/* Those among the bits that stand in the way of this stage's subjects. */
+static unsigned own_kind(const struct cascade *c, const struct cascade_stage *s, unsigned bits, int k)
+{
+    for (int i = 0; i < k; i++)
+        if (c->stages[i].n_experts == 0 || (s->each_event && !c->stages[i].each_event))
+            bits &= ~(1u << i); /* never there, or there with the event's frame */
+    return bits;
+}
+
 /* The stages that it builds on: said in `after`, else those that the gate names. */
 static bool read_after(struct reader *r, struct cascade_stage *s, const struct yaml_node *map, int k)
 {
@@ -199,10 +211,7 @@ static bool read_after(struct reader *r, struct cascade_stage *s, const struct y
     if (!n) {
         if (s->gate)
             expr_each_name(s->gate, add_use, &u);
-        for (int i = 0; i < k; i++)
-            if (c->stages[i].n_experts == 0 || (s->each_event && !c->stages[i].each_event))
-                u.stages &= ~(1u << i); /* never there, or there with the event's frame */
-        s->after = u.stages;
+        s->after = own_kind(c, s, u.stages, k);
         return true;
     }
     for (int i = 0; i < (n->kind == YAML_LIST ? n->n_items : 1); i++) {
@@ -267,10 +276,14 @@ static bool read_asking(struct reader *r, struct cascade_stage *s, const struct 
         !yaml_number(r->y, map, "speed", 0.25, 4, &speed, r->err) || !read_words(r, map, s->task == EXPERT_SPEAK ? "say" : "prompt", names, &s->prompt) ||
         !yaml_text(r->y, map, "system", &s->system, r->err) || !read_count(r, map, "max_tokens", 1, 1 << 20, &s->max_tokens) || !yaml_bool(r->y, map, "sees", &s->sees, r->err))
         return false;
+    struct uses u = { 0 };
+    if (s->prompt)
+        expr_text_each_name(s->prompt, add_use, &u);
+    s->waits = own_kind(r->c, s, u.stages, r->c->n_stages);
     s->options.threshold = (float)threshold, s->options.speed = (float)speed;
     s->options.wants_scores = s->task == EXPERT_MOTION || s->task == EXPERT_VAD;
     if (!s->prompt && (s->task == EXPERT_CHAT || s->task == EXPERT_SPEAK))
-        return yaml_fail(r->y, map, r->err, "the stage '%s' needs `%s`", s->name, s->task == EXPERT_SPEAK ? "say" : "prompt");
+        return yaml_fail(r->y, spot(map), r->err, "the stage '%s' needs `%s`", s->name, s->task == EXPERT_SPEAK ? "say" : "prompt");
     if (s->sees && s->task != EXPERT_CHAT)
         return yaml_fail(r->y, yaml_get(map, "sees"), r->err, "sees: only `chat` has words and a picture; '%s' looks anyway", expert_task_name(s->task));
     return true;
@@ -287,11 +300,11 @@ static bool read_stage(struct reader *r, const struct yaml_node *map)
     struct expr_names names;
     int every = 0;
     if (map->kind != YAML_MAP)
-        return yaml_fail(r->y, map, r->err, "a stage is a map: {name: ..., expert: ...}");
+        return yaml_fail(r->y, spot(map), r->err, "a stage is a map: {name: ..., expert: ...}");
     if (k == CASCADE_STAGES_MAX)
-        return yaml_fail(r->y, map, r->err, "more than %d stages", CASCADE_STAGES_MAX);
+        return yaml_fail(r->y, spot(map), r->err, "more than %d stages", CASCADE_STAGES_MAX);
     struct cascade_stage *s = &c->stages[k];
-    s->at = map;
+    s->map = map, s->at = spot(map);
     s->policy = CASCADE_DROP_OLDEST;
     if (!yaml_check_keys(r->y, map, keys, NULL, r->err) || !read_name(r, s, map) || !yaml_choice(r->y, map, "each", each, &every, r->err))
         return false;
@@ -300,9 +313,9 @@ static bool read_stage(struct reader *r, const struct yaml_node *map)
         !read_after(r, s, map, k) || !read_limits(r, s, map, &names) || !read_asking(r, s, map, &names))
         return false;
     if (s->each_event && (s->task & SESSIONS))
-        return yaml_fail(r->y, map, r->err, "each: event: %s looks at a stream, not at one thing", expert_task_name(s->task));
+        return yaml_fail(r->y, spot(map), r->err, "each: event: %s looks at a stream, not at one thing", expert_task_name(s->task));
     if (!s->each_event && (s->task == EXPERT_SPEAK || s->task == EXPERT_TRANSCRIBE))
-        return yaml_fail(r->y, map, r->err, "'%s' works on whole events: `each: event` is missing", expert_task_name(s->task));
+        return yaml_fail(r->y, spot(map), r->err, "'%s' works on whole events: `each: event` is missing", expert_task_name(s->task));
     c->n_stages++;
     return true;
 }
@@ -359,7 +372,7 @@ static bool read_events(struct reader *r, const struct yaml_node *root)
             return false;
     }
     if (map && !e->when)
-        return yaml_fail(r->y, map, r->err, "event: `when` says which pieces belong to one");
+        return yaml_fail(r->y, spot(map), r->err, "event: `when` says which pieces belong to one");
     if (!map && has_event_stage)
         return yaml_fail(r->y, yaml_get(root, "stages"), r->err, "a stage says `each: event`, but there is no `event`");
     if (e->max_s <= 0 || e->max_s > (c->is_sound ? 300 : 86400))
@@ -381,15 +394,15 @@ static bool read_sink(struct reader *r, const struct yaml_node *map)
     static const char *const version_words[] = { "3.1.1", "5", NULL };
     struct cascade *c = r->c;
     if (c->n_sinks == CASCADE_SINKS_MAX)
-        return yaml_fail(r->y, map, r->err, "more than %d sinks", CASCADE_SINKS_MAX);
+        return yaml_fail(r->y, spot(map), r->err, "more than %d sinks", CASCADE_SINKS_MAX);
     struct cascade_sink_plan *s = &c->sinks[c->n_sinks];
     int kind = -1, version = 0;
     for (int i = 0; i < CASCADE_SINK_COUNT; i++)
         if (yaml_get(map, kinds[i].key))
             kind = i;
     if (kind < 0)
-        return yaml_fail(r->y, map, r->err, "a sink is one of jsonl, webhook, mqtt, pictures: {jsonl: events.jsonl}");
-    *s = (struct cascade_sink_plan){ .kind = kinds[kind].kind, .at = map, .queue = 64, .retries = 5, .max_files = 200, .max_age_s = 7 * 86400, .version = 4, .topic = "tutti/events" };
+        return yaml_fail(r->y, spot(map), r->err, "a sink is one of jsonl, webhook, mqtt, pictures: {jsonl: events.jsonl}");
+    *s = (struct cascade_sink_plan){ .kind = kinds[kind].kind, .at = spot(map), .queue = 64, .retries = 5, .max_files = 200, .max_age_s = 7 * 86400, .version = 4, .topic = "tutti/events" };
     if (!yaml_check_keys(r->y, map, kinds[kind].keys, NULL, r->err) || !yaml_text(r->y, map, kinds[kind].key, &s->to, r->err) ||
         !yaml_text(r->y, map, "topic", &s->topic, r->err) || !yaml_text(r->y, map, "user", &s->user, r->err) || !yaml_text(r->y, map, "password_file", &s->password_file, r->err) ||
         !yaml_text(r->y, map, "ca_file", &s->ca_file, r->err) || !yaml_text(r->y, map, "token_file", &s->token_file, r->err) || !read_count(r, map, "qos", 0, 1, &s->qos) ||
@@ -398,7 +411,7 @@ static bool read_sink(struct reader *r, const struct yaml_node *map)
         return false;
     s->version = versions[version];
     if (!s->to[0])
-        return yaml_fail(r->y, map, r->err, "%s: where to?", kinds[kind].key);
+        return yaml_fail(r->y, spot(map), r->err, "%s: where to?", kinds[kind].key);
     if (strlen(s->topic) == 0 || strlen(s->topic) > TOPIC_BYTES_MAX || strpbrk(s->topic, "+#"))
         return yaml_fail(r->y, yaml_get(map, "topic"), r->err, "topic: a name without + and # is wanted, at most %d bytes", TOPIC_BYTES_MAX);
     c->n_sinks++;

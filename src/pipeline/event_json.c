@@ -67,7 +67,7 @@ void event_put_json(struct buf *b, const struct cascade *c, const struct cascade
         buf_put_json(b, c->stages[k].name, strlen(c->stages[k].name));
         buf_puts(b, ":{\"expert\":");
         buf_put_json(b, r->expert, strlen(r->expert));
-        buf_printf(b, ",\"ms\":%.2f", (double)r->ms);
+        buf_printf(b, ",\"ms\":%.2f,\"score\":%.4f", (double)r->ms, (double)r->score);
         if (r->text[0])
             put_text(b, "text", r->text);
         buf_puts(b, ",\"result\":");

@@ -91,5 +91,6 @@ double expr_number(const struct expr *e, const struct expr_world *w, struct expr
 struct expr_text;
 struct expr_text *expr_text_compile(struct arena *a, const char *text, size_t n, const struct expr_names *names, const char *file, int line, int column,
                                     struct err *err);
+void expr_text_each_name(const struct expr_text *t, void (*fn)(void *ctx, const struct expr_name *name), void *ctx);
 void expr_text_put(const struct expr_text *t, const struct expr_world *w, struct buf *out);
 #endif

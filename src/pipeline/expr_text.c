@@ -85,6 +85,13 @@ struct expr_text *expr_text_compile(struct arena *a, const char *text, size_t n,
     return t;
 }
 
+void expr_text_each_name(const struct expr_text *t, void (*fn)(void *ctx, const struct expr_name *name), void *ctx)
+{
+    for (int i = 0; i < t->n; i++)
+        if (t->parts[i].e)
+            expr_each_name(t->parts[i].e, fn, ctx);
+}
+
 static void put_item(const struct expr_field *f, const void *item, struct buf *out)
 {
     struct expr_value v = { .text = "" };

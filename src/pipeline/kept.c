@@ -173,5 +173,5 @@ void kept_get_result(const struct kept *k, struct cascade_result *out)
 {
     *out = (struct cascade_result){ .text = "", .expert = "" };
     if (k && k->has)
-        *out = (struct cascade_result){ .seen = &k->r, .text = kept_text(k), .expert = k->expert, .ms = k->ms };
+        *out = (struct cascade_result){ .seen = &k->r, .text = kept_text(k), .expert = k->expert, .score = k->score, .ms = k->ms };
 }

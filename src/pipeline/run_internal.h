@@ -89,6 +89,7 @@ struct stage_run {
     int n_running;
     struct expr_state gate_state;
     double next_s, interval_s, last_open_s; /* rate */
+    double seen_s;        /* the newest that came in */
     double level_ms, level_joules, level_s; /* budget: what is left, when it was looked at */
     uint64_t n_seen;      /* for `every` */
     struct cascade_stage_figures f;

@@ -334,11 +334,11 @@ static void over(struct cascade_run *r, struct work *w)
     struct subject *s = w->subject;
     pay(r, w);
     if (w->err.code == ERR_NONE || is_of_the_piece(w->err.code)) {
-        if (seat->retry_ns && w->err.code == ERR_NONE) {
+        if (seat->retry_ns && w->err.code == ERR_NONE && w->submitted_ns >= seat->retry_ns) { /* not one that was under way when it went down */
             log_warn("%s: %s is back", g->plan->name, g->plan->ids[w->expert]);
             seat->retry_ns = 0;
         }
-        if (w->expert != g->now && w->err.code == ERR_NONE) {
+        if (w->expert != g->now && w->err.code == ERR_NONE && seat->retry_ns == 0) {
             if (w->expert > g->now)
                 g->f.fallbacks++;
             else

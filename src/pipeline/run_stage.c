@@ -115,6 +115,7 @@ static void enter(struct cascade_run *r, int k, struct subject *s)
     double rank = 0;
     enum cascade_drop why = CASCADE_DROP_COUNT;
     g->f.in++;
+    g->seen_s = fmax(g->seen_s, s->t_s);
     if (r->is_stopping)
         why = CASCADE_DROP_CANCELLED;
     else if (g->n_seen++ % (uint64_t)g->plan->every != 0)
@@ -141,8 +142,8 @@ void run_enter(struct cascade_run *r, struct subject *s)
 {
     const unsigned mine = s->is_event ? r->event_stages : r->piece_stages;
     for (int k = 0; k < r->c->n_stages; k++) {
-        const unsigned bit = 1u << k, entered = bit << CASCADE_STAGES_MAX, after = r->c->stages[k].after & mine;
-        if (!(mine & bit) || (s->done & (bit | entered)) || (s->done & after) != after)
+        const unsigned bit = 1u << k, entered = bit << CASCADE_STAGES_MAX, after = r->c->stages[k].after & mine, before = after | (r->c->stages[k].waits & mine);
+        if (!(mine & bit) || (s->done & (bit | entered)) || (s->done & before) != before)
             continue;
         s->done |= entered;
         if ((s->got & after) == after)
@@ -211,6 +212,15 @@ static bool go_on(struct cascade_run *r)
     return moved;
 }
 
+/* Nothing more will come to it. */
+static bool is_last(const struct cascade_run *r, int k)
+{
+    for (const struct piece *p = r->under_way; p; p = p->next)
+        if (!(p->s.done & (1u << k | 1u << (k + CASCADE_STAGES_MAX))))
+            return false;
+    return r->is_draining;
+}
+
 static bool start(struct cascade_run *r, int k)
 {
     struct stage_run *g = &r->stages[k];
@@ -218,7 +228,7 @@ static bool start(struct cascade_run *r, int k)
     while (g->n_queue > 0 && g->n_running < g->plan->parallel) {
         int at = 0;
         if (g->policy == CASCADE_KEEP_BEST) {
-            if (!is_in_rate(g, r->is_draining ? INFINITY : r->now_s))
+            if (!is_in_rate(g, g->seen_s) && !is_last(r, k))
                 break;
             for (int i = 1; i < g->n_queue; i++)
                 if (g->queue[i].rank > g->queue[at].rank)
@@ -227,7 +237,7 @@ static bool start(struct cascade_run *r, int k)
         struct subject *s = g->queue[at].s;
         take_out(g, at);
         if (g->policy == CASCADE_KEEP_BEST) { /* the others of its time have lost */
-            take_rate(g, fmax(s->t_s, g->plan->rate > 0 ? r->now_s : 0));
+            take_rate(g, g->seen_s);
             while (g->n_queue > 0)
                 drop_at(r, k, 0, CASCADE_DROP_QUEUE);
         }

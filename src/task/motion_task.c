@@ -109,7 +109,8 @@ static bool read_card(struct motion_task *t, const struct card *card, struct err
         !yaml_time(y, card->node, "learn", &learn_ms, err) || !yaml_time(y, card->node, "follow", &follow_ms, err) ||
         !yaml_time(y, card->node, "absorb", &absorb_ms, err) || !yaml_time(y, card->node, "join", &join_ms, err) || !read_regions(t, card, err))
         return false;
-    t->config = (struct motion_config){ (float)threshold, (float)min_area, (float)learn_ms / 1000, (float)follow_ms / 1000, (float)absorb_ms / 1000 };
+    t->config = (struct motion_config){ .threshold = (float)threshold, .min_area_frac = (float)min_area, .learn_s = (float)learn_ms / 1000, .learn_frames = 2 /* of a slow camera too */,
+                                        .follow_s = (float)follow_ms / 1000, .absorb_s = (float)absorb_ms / 1000 };
     t->join_s = (double)join_ms / 1000;
     return true;
 }
@@ -174,7 +175,7 @@ static bool see(struct motion_task *t, struct eye *e, const struct image *grey, 
     if (!e->motion) {
         struct motion_config c = t->config;
         if (e->is_short)
-            c.learn_s = fminf(c.learn_s, 0.5f / (float)t->fps);
+            c.learn_s = fminf(c.learn_s, 0.5f / (float)t->fps), c.learn_frames = 1;
         if (!(e->motion = motion_new(grey->w, grey->h, &c, err)))
             return false;
         e->w = grey->w, e->h = grey->h;
