@@ -47,7 +47,7 @@ static bool is_unjust(struct sim_engine *e, struct sim_flight *q, enum sim_failu
             continue;
         if (e->s->experts[c].bytes > e->nodes[e->world.list[c].node].memory_bytes)
             continue;
-        const double up_s = e->now_s - fmax(x->up_since_s, q->a.at_s), free_s = e->now_s - fmax(fmax(x->up_since_s, x->idle_since_s), q->a.at_s);
+        const double up_s = e->now_s - x->up_since_s, free_s = e->now_s - fmax(fmax(x->up_since_s, x->idle_since_s), q->a.at_s);
         const double needs_s = (x->is_warm ? 0 : (double)e->world.list[c].load_s * e->s->experts[c].load) +
                                (sim_first_work(e, q, c) + sim_rest_work(e, q, c)) / fmax(1e-3, sim_speed(e, c) * e->nodes[e->world.list[c].node].speed);
         if (why == SIM_FAIL_LATE ? free_s > needs_s + 2 * e->s->notice_s : x->idle_since_s < INFINITY && up_s > 2 * e->s->notice_s)
@@ -95,27 +95,24 @@ void sim_finish(struct sim_engine *e, int i, int c, bool is_right)
 
 static bool has_room(const struct sim_engine *e, int c) { return e->experts[c].n_queued + e->experts[c].n_way < SIM_QUEUE_MAX; }
 
-static int choose(struct sim_engine *e, const struct sim_flight *q, bool *is_full)
+/* As the router asks one after the other: whoever is full counts as asked, and soft rules are forgiven when nobody else is left. */
+static int choose(struct sim_engine *e, struct sim_flight *q, bool *is_full)
 {
-    const struct route_decision *d = &e->decision;
-    *is_full = false;
-    if (e->policy == SIM_OURS) {
-        for (int k = 0; k < d->n_able; k++) {
-            if (has_room(e, d->order[k]))
-                return d->order[k];
-            *is_full = true;
-        }
-        return -1;
-    }
     uint64_t tried[SIM_TRIED_WORDS];
     memcpy(tried, q->tried, sizeof(tried));
-    for (int c; (c = sim_choose_rival(e, d, tried)) >= 0;) {
-        if (has_room(e, c))
+    *is_full = false;
+    for (;;) {
+        decide(e, q, tried);
+        int c = -1;
+        if (e->policy == SIM_OURS)
+            c = e->decision.n_able ? e->decision.order[0] : -1;
+        else
+            c = sim_choose_rival(e, &e->decision, tried);
+        if (c < 0 || has_room(e, c))
             return c;
         *is_full = true;
         tried[c / 64] |= (uint64_t)1 << (c % 64);
     }
-    return -1;
 }
 
 static void park(struct sim_engine *e, int i)
@@ -157,7 +154,6 @@ void sim_dispatch(struct sim_engine *e, int i)
 {
     struct sim_flight *q = &e->flight[i];
     bool is_full = false;
-    decide(e, q, q->tried);
     const int c = q->n_asked < SIM_TRIES_MAX ? choose(e, q, &is_full) : -1;
     if (c < 0) {
         if (q->has_answer) /* the small one's, which a check did not like */

@@ -41,13 +41,8 @@ const char *sim_failure_what(enum sim_failure f)
     return f < SIM_FAIL_COUNT ? words[f] : "?";
 }
 
-/* Left to a simple policy: whom the rules exclude that come before those that weigh (ladder, quiet, deadline, budget). */
-static bool is_capable(const struct sim_engine *e, const struct route_decision *d, int c)
-{
-    const struct route_verdict *v = &d->verdicts[c];
-    const bool weighs = v->rule == ROUTE_RULE_LADDER || v->rule == ROUTE_RULE_QUIET || v->rule == ROUTE_RULE_DEADLINE || v->rule == ROUTE_RULE_BUDGET;
-    return (v->rule == ROUTE_RULE_NONE || v->is_forgiven || weighs) && e->seen[c].is_up;
-}
+/* Left to a simple policy: whom no hard rule excludes. */
+static bool is_capable(const struct sim_engine *e, const struct route_decision *d, int c) { return !route_rule_is_hard(d->verdicts[c].rule) && e->seen[c].is_up; }
 
 static double load_of(const struct candidate *c) { return (double)(c->n_running + c->n_waiting) / (c->n_parallel > 0 ? c->n_parallel : 1); }
 
