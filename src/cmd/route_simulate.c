@@ -46,6 +46,7 @@ static bool prepare(struct rehearsal *r, int argc, char **argv, struct cmd_opt *
 {
     const struct cmd_opt *random = cmd_opt_find(opts, "random");
     const char *questions = cmd_opt_find(opts, "questions")->s, *scripts = cmd_opt_find(opts, "scripts")->s, *script = cmd_opt_find(opts, "script")->s;
+    const char *policy = cmd_opt_find(opts, "policy")->s;
     if (random->given == (argc > 0))
         return err_set(err, ERR_INPUT, "route simulate: a FILE or --random SEED, one of them");
     if (random->given) {
@@ -59,7 +60,7 @@ static bool prepare(struct rehearsal *r, int argc, char **argv, struct cmd_opt *
         snprintf(r->name, sizeof(r->name), "%s", argv[0]);
         r->sim = sim_read(argv[0], err);
     }
-    if (!r->sim || (scripts && !sim_add_scripts(r->sim, scripts, err)) || 
+    if (!r->sim || (scripts && !sim_add_scripts(r->sim, scripts, err)) || (policy && !sim_set_policy(r->sim, policy, err)) ||
         (questions && !sim_set_questions(r->sim, questions, cmd_opt_find(opts, "model")->s, err)))
         return false;
     r->options = (struct sim_options){ .seed = (uint64_t)cmd_opt_find(opts, "seed")->i, .n_requests = (uint64_t)cmd_opt_find(opts, "requests")->i,
@@ -108,6 +109,7 @@ static struct cmd_opt opts[] = {
     { .name = "seed", .kind = OPT_INT, .value = "N", .min = 0, .max = 1e15, .i = 1, .help = "the same seed gives the same figures" },
     { .name = "script", .kind = OPT_TEXT, .value = "NAME", .help = "what goes wrong meanwhile: one of the file's scripts" },
     { .name = "scripts", .kind = OPT_TEXT, .value = "FILE", .help = "more scripts" },
+    { .name = "policy", .kind = OPT_TEXT, .value = "FILE", .help = "a changed policy: docs/routing.md" },
     { .name = "questions", .kind = OPT_TEXT, .value = "FILE", .help = "real texts with \"weak\" and \"strong\" instead of the shipped table" },
     { .name = "model", .kind = OPT_TEXT, .value = "MODEL", .help = "reads them: a file of `tutti route train`; the shipped one" },
     { .name = "random", .kind = OPT_INT, .value = "SEED", .min = 0, .max = 1e15, .help = "a made-up fleet instead of FILE" },

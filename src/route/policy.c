@@ -271,12 +271,15 @@ static void refuse_stand_ins(const struct candidates *world, struct route_decisi
             d->verdicts[i].rule = ROUTE_RULE_LADDER;
 }
 
-static float best_chance(const struct route_decision *d)
+/* The best chance that is to be had without waiting for long: whoever is overrun raises nobody's standard. */
+static float best_chance(const struct policy *p, const struct route_decision *d)
 {
     float best = 0;
-    for (int i = 0; i < d->n; i++)
-        if (d->verdicts[i].rule == ROUTE_RULE_NONE && d->verdicts[i].guess.p_good > best)
-            best = d->verdicts[i].guess.p_good;
+    for (int i = 0; i < d->n; i++) {
+        const struct route_guess *g = &d->verdicts[i].guess;
+        if (d->verdicts[i].rule == ROUTE_RULE_NONE && g->p_good > best && g->queue_s + g->load_s <= p->setting[POLICY_DIFFICULT_WAIT_S])
+            best = g->p_good;
+    }
     return best;
 }
 
@@ -316,7 +319,7 @@ void policy_decide(const struct policy *p, const struct predictor *predictor, co
         refuse_stand_ins(world, d);
     const float *weight = p->weight[(unsigned)rq->goal < ROUTE_GOAL_COUNT ? rq->goal : ROUTE_BALANCED];
     if (a.is_difficult && weight[POLICY_WEIGHT_STRICT] > 0) {
-        a.least_p = best_chance(d) - p->setting[POLICY_DIFFICULT_LOSS];
+        a.least_p = best_chance(p, d) - p->setting[POLICY_DIFFICULT_LOSS];
         for (int i = 0; i < d->n; i++)
             if (d->verdicts[i].rule == ROUTE_RULE_NONE && rules_is_too_weak(&a, &world->list[i], &d->verdicts[i].guess))
                 d->verdicts[i].rule = ROUTE_RULE_DIFFICULT;

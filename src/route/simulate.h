@@ -53,6 +53,7 @@ const char *sim_failure_name(enum sim_failure f), *sim_failure_what(enum sim_fai
 
 enum { SIM_CLASSES_MAX = 24, SIM_EVENTS_MAX = 256, SIM_SCRIPTS_MAX = 128, SIM_FLIGHT_MAX = 16384, SIM_BINS = 2560, SIM_QUEUE_MAX = 256 };
 
+struct policy;
 struct sim; /* simulate_yaml.c: fleet, workload, arrivals, truths, scripts */
 
 /* A file (docs/simulate.md); "-" reads stdin.  Owned by the caller; NULL with err. */
@@ -69,6 +70,9 @@ const char *sim_script_name(const struct sim *s, int i);
 /* Lines with outcomes of a weak and a strong model (corpus/difficulty), read by the router as text: instead of the shipped table.
  * model: a file of `tutti route train`; NULL: the shipped one. */
 bool sim_set_questions(struct sim *s, const char *path, const char *model, struct err *err);
+/* Another policy than the defaults or the file's map `route`. */
+bool sim_set_policy(struct sim *s, const char *path, struct err *err);
+struct policy *sim_policy(struct sim *s); /* to change it in place (policy_settings.h) before a run; the simulation's */
 /* More scripts, of a file with a map `scripts`. */
 bool sim_add_scripts(struct sim *s, const char *path, struct err *err);
 

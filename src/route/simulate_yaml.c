@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "catalog/catalog.h"
+#include "route/policy_yaml.h"
 #include "route/simulate_internal.h"
 #include "route/train.h"
 
@@ -226,7 +227,7 @@ static bool read_simulate(const struct sim_reader *r, const struct yaml_node *ma
 
 /* ---- the whole ---- */
 
-static const char *const top_keys[] = { "simulate", NULL }, *const truth_key[] = { "truth", NULL };
+static const char *const top_keys[] = { "simulate", "route", NULL }, *const truth_key[] = { "truth", NULL };
 static const struct fleet_keys more_keys = { top_keys, truth_key, truth_key };
 
 struct sim *sim_parse(const char *name, const char *text, size_t n, const char *folder, struct err *err)
@@ -240,7 +241,7 @@ struct sim *sim_parse(const char *name, const char *text, size_t n, const char *
         ok = err_set(err, ERR_LIMIT, "%s: the path is too long", folder);
     if (ok) {
         const struct sim_reader r = { s, s->fleet->yaml, err };
-        const struct yaml_node *root = yaml_root(s->fleet->yaml), *map = NULL;
+        const struct yaml_node *root = yaml_root(s->fleet->yaml), *map = NULL, *route = NULL;
         s->world = fleet_world(s->fleet);
         if (!s->world.n)
             ok = err_set(err, ERR_INPUT, "%s: no experts", name);
@@ -248,7 +249,8 @@ struct sim *sim_parse(const char *name, const char *text, size_t n, const char *
             ok = read_node(&r, i);
         for (int i = 0; ok && i < s->world.n; i++)
             ok = read_expert(&r, i);
-        ok = ok && check_devices(&r) && yaml_map(r.y, root, "simulate", &map, err) && read_simulate(&r, map);
+        ok = ok && check_devices(&r) && yaml_map(r.y, root, "simulate", &map, err) && read_simulate(&r, map) && yaml_map(r.y, root, "route", &route, err) &&
+             (!route || policy_take_yaml(s->policy, r.y, route, err));
     }
     catalog_free(catalog);
     if (ok)
@@ -328,6 +330,17 @@ bool sim_set_questions(struct sim *s, const char *path, const char *model, struc
     intent_model_free(own);
     return ok;
 }
+
+bool sim_set_policy(struct sim *s, const char *path, struct err *err)
+{
+    struct policy *p = policy_read(path, err);
+    if (!p)
+        return false;
+    policy_free(s->policy);
+    s->policy = p;
+    return true;
+}
+struct policy *sim_policy(struct sim *s) { return s->policy; }
 
 const struct candidates *sim_world(const struct sim *s) { return &s->world; }
 int sim_n_classes(const struct sim *s) { return s->n_classes; }
