@@ -18,7 +18,7 @@ static const struct {
 } kind[INTENT_COUNT] = {
     [INTENT_CHAT] = { 1, 0 },         [INTENT_CODE] = { .7f, .3f },     [INTENT_SUMMARIZE] = { .6f, 0 }, [INTENT_CLASSIFY] = { .6f, 0 },
     [INTENT_LONG_FORM] = { .7f, .3f }, [INTENT_TOOL_USE] = { .8f, .1f }, [INTENT_VISION] = { .6f, .2f },  [INTENT_STT] = { .5f, .2f },
-    [INTENT_TTS] = { .5f, .1f },      [INTENT_EMBED] = { .5f, .2f },    [INTENT_MATH] = { .7f, .3f },
+    [INTENT_TTS] = { .5f, .1f },      [INTENT_EMBED] = { .5f, .2f },    [INTENT_MATH] = { 1, 0 },
 };
 
 static float clamp(float v, float low, float high) { return v < low ? low : v > high ? high : v; }

@@ -136,10 +136,9 @@ void sim_brain_seen(struct sim_engine *e, const struct sim_flight *q, bool was_r
         in->cls[e->seen[q->c].cls].n_done++;
         in->cls[e->seen[q->c].cls].n_late += e->now_s - q->a.at_s > (double)w->deadline_s;
     }
-    if (!q->is_checked)
-        return;
+    /* an answer that nobody looked at says nothing of the expert: it is as good as was thought, and that is known better now */
     bandit_context_of(&q->a.rq, &context);
-    bandit_observe(e->brain->bandit, e->seen[q->c].slot, &context, was_rejected ? 0 : 1, q->guess.p_good);
+    bandit_observe(e->brain->bandit, e->seen[q->c].slot, &context, was_rejected ? 0 : q->guess.p_good, q->guess.p_good);
 }
 
 void sim_brain_late(struct sim_engine *e, const struct sim_flight *q)
