@@ -163,8 +163,8 @@ static void put_figures(const struct rehearsal *r, int i, FILE *to)
     fprintf(to, "{\"policy\":\"%s\",\"n_in\":%llu,\"n_done\":%llu,\"failed\":{", sim_policy_name(r->policies[i]), (unsigned long long)f->n_in, (unsigned long long)f->n_done);
     for (int k = 0; k < SIM_FAIL_COUNT; k++)
         fprintf(to, "%s\"%s\":%llu", k ? "," : "", sim_failure_name((enum sim_failure)k), (unsigned long long)f->n_failed[k]);
-    fprintf(to, "},\"n_missed\":%llu,\"n_retried\":%llu,\"n_promoted\":%llu,\"n_degraded\":%llu,\"n_loads\":%llu,\"n_unjust\":%llu", (unsigned long long)f->n_missed,
-            (unsigned long long)f->n_retried, (unsigned long long)f->n_promoted, (unsigned long long)f->n_degraded, (unsigned long long)f->n_loads, (unsigned long long)f->n_unjust);
+    fprintf(to, "},\"n_missed\":%llu,\"n_retried\":%llu,\"n_hedged\":%llu,\"n_promoted\":%llu,\"n_degraded\":%llu,\"n_loads\":%llu,\"n_unjust\":%llu", (unsigned long long)f->n_missed,
+            (unsigned long long)f->n_retried, (unsigned long long)f->n_hedged, (unsigned long long)f->n_promoted, (unsigned long long)f->n_degraded, (unsigned long long)f->n_loads, (unsigned long long)f->n_unjust);
     put_number(to, "quality", sim_quality(f)), put_number(to, "quality_noise", sim_noise(f)), put_number(to, "end_s", f->end_s);
     put_number(to, "work_joules", f->work_joules), put_number(to, "idle_joules", f->idle_joules), put_number(to, "load_joules", f->load_joules);
     put_number(to, "usd_tokens", f->usd_tokens), put_number(to, "cpu_s", f->cpu_s);

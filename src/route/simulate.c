@@ -106,6 +106,10 @@ static void wake(struct sim_engine *e, const struct sim_alarm *a)
         if (a->gen == e->flight[a->who].gen && e->flight[a->who].state == SIM_AGAIN)
             sim_dispatch(e, a->who);
         break;
+    case SIM_WAKE_HEDGE:
+        if (a->gen == e->flight[a->who].gen)
+            sim_hedge(e, a->who);
+        break;
     case SIM_WAKE_EXPIRED:
         if (a->gen == e->flight[a->who].gen) {
             struct sim_flight *q = &e->flight[a->who];

@@ -108,7 +108,7 @@ struct sim_figures {
     uint64_t n_in, n_done, n_failed[SIM_FAIL_COUNT];
     uint64_t n_right;            /* of those done; the rest counts as wrong: quality = n_right / n_in */
     uint64_t n_missed;           /* done after the time that was asked for (objective or deadline), or failed */
-    uint64_t n_retried, n_promoted, n_loads, n_degraded, n_transitions;
+    uint64_t n_retried, n_hedged, n_promoted, n_loads, n_degraded, n_transitions;
     uint64_t n_unjust;           /* failed although an able expert had a free place long enough: must be 0 */
     uint64_t n_flight_most;
     struct sim_hist ttft, total;

@@ -6,7 +6,7 @@
 
 #include "route/simulate_internal.h"
 
-static const double resend_s = 0.2;
+static const double resend_s = 0.2, hedge_least_s = 2, hedge_factor = 3; /* the last two as router.h */
 
 /* ---- a request's ends ---- */
 
@@ -150,6 +150,58 @@ void sim_unpark(struct sim_engine *e)
     }
 }
 
+static void send(struct sim_engine *e, int i, int c)
+{
+    struct sim_flight *q = &e->flight[i];
+    const struct route_node *node = &e->world.nodes[e->world.list[c].node];
+    const double link = e->nodes[e->world.list[c].node].link;
+    const struct route_verdict *v = &e->decision.verdicts[c];
+    double way_s = (double)node->rtt_s / 2 / link;
+    if (q->a.rq.n_bytes && node->link_bytes_s > 0 && !isinf(node->link_bytes_s))
+        way_s += (double)q->a.rq.n_bytes / ((double)node->link_bytes_s * link);
+    if (q->a.truth.u_link < e->s->nodes[e->world.list[c].node].loss)
+        way_s += resend_s;
+    q->c = c;
+    q->n_asked++;
+    q->sent_s = e->now_s;
+    q->guess = v->guess;
+    q->is_checked = e->policy == SIM_OURS && e->decision.is_small_first && c == e->decision.order[0];
+    q->is_degraded = v->is_forgiven || e->nodes_seen[e->world.list[c].node].step[e->world.list[c].cls] > 0;
+    q->prefix_tok = q->a.is_follow_up && e->last_at[q->a.cls][q->a.session] == c && e->experts[c].is_warm ? (float)(q->a.rq.prompt_tok - q->a.features.turn_tok) : 0;
+    q->hedge_s = e->now_s + fmax(hedge_least_s, hedge_factor * (double)v->guess.ttft_s);
+    sim_alarm(e, q->hedge_s, SIM_WAKE_HEDGE, i, q->gen);
+    q->state = SIM_WAY;
+    e->experts[c].n_way++;
+    sim_note_idle(e, c);
+    if (way_s > 0)
+        sim_alarm(e, e->now_s + way_s, SIM_WAKE_ARRIVED, i, q->gen);
+    else
+        sim_arrive(e, i);
+}
+
+/* The router asks an idle one, too, and takes the first answer; who still waits in a queue then leaves it.  Here only those in queues are
+ * hedged, so nothing is computed twice. */
+void sim_hedge(struct sim_engine *e, int i)
+{
+    struct sim_flight *q = &e->flight[i];
+    uint64_t tried[SIM_TRIED_WORDS];
+    if (q->state != SIM_QUEUED || e->now_s < q->hedge_s || q->n_asked >= SIM_TRIES_MAX)
+        return;
+    memcpy(tried, q->tried, sizeof(tried));
+    for (int c = q->c; c >= 0;) {
+        tried[c / 64] |= (uint64_t)1 << (c % 64);
+        decide(e, q, tried);
+        c = e->policy != SIM_OURS ? sim_choose_rival(e, &e->decision, tried) : e->decision.n_able ? e->decision.order[0] : -1;
+        if (c < 0 || e->experts[c].idle_since_s == INFINITY || !e->experts[c].is_warm)
+            continue;
+        sim_leave(e, i);
+        q->tried[q->c / 64] |= (uint64_t)1 << (q->c % 64);
+        e->f->n_hedged++;
+        send(e, i, c);
+        return;
+    }
+}
+
 void sim_dispatch(struct sim_engine *e, int i)
 {
     struct sim_flight *q = &e->flight[i];
@@ -168,28 +220,7 @@ void sim_dispatch(struct sim_engine *e, int i)
             sim_fail(e, i, q->n_asked ? SIM_FAIL_LOST : SIM_FAIL_NOBODY);
         return;
     }
-    const struct route_node *node = &e->world.nodes[e->world.list[c].node];
-    const double link = e->nodes[e->world.list[c].node].link;
-    const struct route_verdict *v = &e->decision.verdicts[c];
-    double way_s = (double)node->rtt_s / 2 / link;
-    if (q->a.rq.n_bytes && node->link_bytes_s > 0 && !isinf(node->link_bytes_s))
-        way_s += (double)q->a.rq.n_bytes / ((double)node->link_bytes_s * link);
-    if (q->a.truth.u_link < e->s->nodes[e->world.list[c].node].loss)
-        way_s += resend_s;
-    q->c = c;
-    q->n_asked++;
-    q->sent_s = e->now_s;
-    q->guess = v->guess;
-    q->is_checked = e->policy == SIM_OURS && e->decision.is_small_first && c == e->decision.order[0];
-    q->is_degraded = v->is_forgiven || e->nodes_seen[e->world.list[c].node].step[e->world.list[c].cls] > 0;
-    q->prefix_tok = q->a.is_follow_up && e->last_at[q->a.cls][q->a.session] == c && e->experts[c].is_warm ? (float)(q->a.rq.prompt_tok - q->a.features.turn_tok) : 0;
-    q->state = SIM_WAY;
-    e->experts[c].n_way++;
-    sim_note_idle(e, c);
-    if (way_s > 0)
-        sim_alarm(e, e->now_s + way_s, SIM_WAKE_ARRIVED, i, q->gen);
-    else
-        sim_arrive(e, i);
+    send(e, i, c);
 }
 
 void sim_take_in(struct sim_engine *e, const struct sim_arrival *a)

@@ -206,7 +206,7 @@ struct sim_expert {
 /* What waits in the heap.  ORDER SIM_WAKE: at the same moment the world moves before the requests do */
 enum sim_wake { SIM_WAKE_EVENT, SIM_WAKE_OVER, SIM_WAKE_FLAP, SIM_WAKE_NOTICE, SIM_WAKE_HEAT, SIM_WAKE_BATTERY, SIM_WAKE_TICK, SIM_WAKE_DEVICE,
                 SIM_WAKE_LOADED,
-                SIM_WAKE_ARRIVED, SIM_WAKE_AGAIN, SIM_WAKE_EXPIRED };
+                SIM_WAKE_ARRIVED, SIM_WAKE_AGAIN, SIM_WAKE_HEDGE, SIM_WAKE_EXPIRED };
 struct sim_alarm {
     double at_s;
     uint64_t serial;          /* those of the same moment in the order in which they were set */
@@ -225,6 +225,7 @@ struct sim_flight { /* a request on its way */
     int next;                 /* in the queue of an expert, the parked ones, or the free places */
     int n_asked, n_promoted;
     uint64_t tried[SIM_TRIED_WORDS];
+    double hedge_s;           /* when another one is asked unless the first word came or work began */
     double sent_s, arrived_s, begun_s, first_s; /* of the attempt at hand */
     double joules, attempt_joules, joules_from;
     float prefix_tok;
@@ -283,6 +284,7 @@ bool sim_alarm(struct sim_engine *e, double at_s, enum sim_wake kind, int who, u
 static inline const struct sim_class *sim_class_of(const struct sim_engine *e, const struct sim_flight *q) { return &e->s->classes[q->a.cls]; }
 void sim_take_in(struct sim_engine *e, const struct sim_arrival *a);
 void sim_dispatch(struct sim_engine *e, int i);          /* decides, sends; or parks, fails */
+void sim_hedge(struct sim_engine *e, int i);             /* it waits far longer than predicted: to somebody idle, if there is one */
 void sim_finish(struct sim_engine *e, int i, int c, bool is_right);
 void sim_fail(struct sim_engine *e, int i, enum sim_failure why);
 void sim_unpark(struct sim_engine *e);                   /* those who wait for anybody are decided again */

@@ -174,7 +174,9 @@ TEST(whoever_is_too_hot_is_slowed_and_cools_again)
 TEST(a_lost_machine_costs_nothing_but_time_when_another_one_can)
 {
     struct sim *s = sim_of(two, "simulate:\n  requests: 3000\n  arrivals: {per_s: 0.15}\n  workload: [{name: x, task: chat, prompt_tok: 60, gen_tok: 60}]\n"
-                                "  scripts:\n    away: [{at: 1000s, do: node-lost, node: here, for: 2000s}, {at: 5000s, do: node-lost, node: there, for: 1000s}]\n"
+                                "  scripts:\n    away: [{at: 1000s, do: node-lost, node: here, for: 2000s}, {at: 5000s, do: node-lost, node: there, for: 1000s},\n"
+                                "      {at: 7000s, do: node-lost, node: there, for: 20s}, {at: 7100s, do: node-lost, node: there, for: 20s}, {at: 7200s, do: node-lost, node: there, for: 20s},\n"
+                                "      {at: 7300s, do: node-lost, node: there, for: 20s}, {at: 7400s, do: node-lost, node: there, for: 20s}, {at: 7500s, do: node-lost, node: there, for: 20s}]\n"
                                 "    gone: [{at: 1000s, do: node-lost, node: here, for: 600s}, {at: 1100s, do: node-lost, node: there, for: 100s}]\n"
                                 "    empty: [{at: 100s, do: unplug, node: there, for: 30000s}, {at: 101s, do: battery, node: there, to: 0.01}]\n");
     REQUIRE(s);
