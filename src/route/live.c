@@ -20,10 +20,12 @@ static const float CPU_BUSY_W = 20;
 void live_init(struct live *l, const struct plan_device *device)
 {
     memset(l, 0, sizeof(*l));
-    if (device)
-        l->device = *device;
-    else
-        l->device = (struct plan_device){ .cls = PLAN_CPU, .n_devices = 1, .is_unified = true, .bw_gbps = 30, .fp32_tflops = 0.3, .cores = 4, .load_w = CPU_BUSY_W };
+    static const struct plan_device small = { .cls = PLAN_CPU, .n_devices = 1, .is_unified = true, .bw_gbps = 30, .fp32_tflops = 0.3, .cores = 4, .load_w = CPU_BUSY_W };
+    l->device = device ? *device : small;
+    if (!(l->device.bw_gbps > 0)) /* a virtual machine does not say what its memory is */
+        l->device.bw_gbps = small.bw_gbps;
+    if (!(l->device.fp32_tflops > 0))
+        l->device.fp32_tflops = small.fp32_tflops;
     l->world = (struct candidates){ .nodes = l->nodes, .n_nodes = 1, .list = l->list };
     l->nodes[0] = (struct route_node){ .distance = EXPERT_LOCAL, .is_up = true, .link_bytes_s = INFINITY, .idle_w = (float)NAN, .usd_per_kwh = (float)NAN,
                                        .temperature_c = (float)NAN, .headroom_c = (float)NAN, .power_w = (float)NAN, .battery_frac = (float)NAN,
