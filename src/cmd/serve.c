@@ -126,7 +126,7 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
     printf("listening on http%s://%s\n", config.tls_cert ? "s" : "", serve_addr(s)->text);
     fflush(stdout);
     ok = serve_run(s);
-    serve_route_keep(&route, serve_router(s));
+    serve_route_keep(&route);
     if (serve_is_hasty(s))
         _exit(ok ? 0 : 1); /* taking everything apart in order could take as long as loading does */
 out:

@@ -70,7 +70,16 @@ struct journal {
     struct journal_db *db;    /* the thread's, once it runs */
     pthread_t thread;
     pthread_mutex_t lock;     /* all below */
-    pthread_cond_t wake;
+    pthread_cond_t wake;      /* the thread: there is work */
+    pthread_cond_t rest;      /* others: a batch has ended, a call of on_written too */
+    bool is_hurried;          /* somebody waits in journal_flush() */
+    void (*on_written)(void *ctx); /* NULL: nobody wants to know */
+    void *on_written_ctx;
+    bool is_calling;
+    float interval_s;
+    uint64_t call_ns;         /* not before */
+    uint64_t given_back;      /* bytes of the ring, in all: so far has the thread come ... */
+    uint64_t taken;           /* ... and so many were ever queued */
     unsigned char *ring;      /* [size] */
     size_t size, head, tail, used; /* written at head, read at tail */
     unsigned char *scratch;   /* [WORLD_BYTES_MAX] */
@@ -102,7 +111,7 @@ static bool wrap(struct journal *j)
     const size_t gap = j->size - j->head;
     if (gap >= sizeof(struct journal_head))
         *(struct journal_head *)(void *)(j->ring + j->head) = (struct journal_head){ .n_bytes = (uint32_t)(gap - sizeof(struct journal_head)), .kind = JOURNAL_ENTRY_GAP };
-    j->used += gap;
+    j->used += gap, j->taken += gap;
     j->head = 0;
     return true;
 }
@@ -116,7 +125,7 @@ static void publish(struct journal *j, struct journal_head h, size_t n_body)
     if (j->head == j->size)
         j->head = 0;
     const bool was_idle = j->used == 0, was_low = j->used < j->size / 2;
-    j->used += sizeof(h) + padded;
+    j->used += sizeof(h) + padded, j->taken += sizeof(h) + padded;
     if (was_idle || (was_low && j->used >= j->size / 2))
         pthread_cond_signal(&j->wake);
 }
@@ -216,6 +225,33 @@ void journal_keep(struct journal *j, const char *name, const void *state, size_t
     pthread_mutex_unlock(&j->lock);
 }
 
+bool journal_flush(struct journal *j, uint32_t most_ms)
+{
+    const uint64_t until_ns = clock_ns() + (uint64_t)most_ms * 1000000;
+    const struct timespec until = { .tv_sec = (time_t)(until_ns / 1000000000), .tv_nsec = (long)(until_ns % 1000000000) };
+    pthread_mutex_lock(&j->lock);
+    const uint64_t all = j->taken;
+    while (j->given_back < all && clock_ns() < until_ns) {
+        j->is_hurried = true;
+        pthread_cond_signal(&j->wake);
+        pthread_cond_timedwait(&j->rest, &j->lock, &until);
+    }
+    j->is_hurried = false;
+    const bool is_done = j->given_back >= all;
+    pthread_mutex_unlock(&j->lock);
+    return is_done;
+}
+
+void journal_on_written(struct journal *j, float interval_s, void (*fn)(void *ctx), void *ctx)
+{
+    pthread_mutex_lock(&j->lock);
+    while (j->is_calling)
+        pthread_cond_wait(&j->rest, &j->lock);
+    j->on_written = fn, j->on_written_ctx = ctx, j->interval_s = interval_s;
+    j->call_ns = clock_ns() + (uint64_t)((double)interval_s * 1e9);
+    pthread_mutex_unlock(&j->lock);
+}
+
 void journal_get_figures(struct journal *j, struct journal_figures *out)
 {
     pthread_mutex_lock(&j->lock);
@@ -269,7 +305,7 @@ static void prune(struct journal *j, struct err *err)
 /* Lock held: until there is something to write and the last transaction is long enough ago. */
 static void wait_for_work(struct journal *j, uint64_t next_ns)
 {
-    while (!j->is_closing && (j->used == 0 || (clock_ns() < next_ns && j->used < j->size / 2))) {
+    while (!j->is_closing && (j->used == 0 || (clock_ns() < next_ns && j->used < j->size / 2 && !j->is_hurried))) {
         if (j->used == 0) {
             pthread_cond_wait(&j->wake, &j->lock);
         } else {
@@ -294,6 +330,22 @@ static void account(struct journal *j, bool ok, uint64_t n_entries, const struct
         log_warn("the router's decisions are not kept: %s", err->text);
     f->dropped_total += n_entries;
     snprintf(f->why, sizeof(f->why), "%s", err->text[0] ? err->text : "not written");
+}
+
+/* Lock held, given up for the call. */
+static void tell(struct journal *j)
+{
+    if (!j->on_written || clock_ns() < j->call_ns)
+        return;
+    void (*const fn)(void *) = j->on_written;
+    void *const ctx = j->on_written_ctx;
+    j->is_calling = true;
+    pthread_mutex_unlock(&j->lock);
+    fn(ctx);
+    pthread_mutex_lock(&j->lock);
+    j->is_calling = false;
+    j->call_ns = clock_ns() + (uint64_t)((double)j->interval_s * 1e9);
+    pthread_cond_broadcast(&j->rest);
 }
 
 static void *work(void *ctx)
@@ -323,7 +375,10 @@ static void *work(void *ctx)
             continue; /* it stays where it is */
         account(j, ok, n_entries, &err);
         j->tail = (j->tail + n) % j->size;
-        j->used -= n;
+        j->used -= n, j->given_back += n;
+        pthread_cond_broadcast(&j->rest);
+        if (ok && !j->is_closing)
+            tell(j);
     }
     pthread_mutex_unlock(&j->lock);
     return NULL;
@@ -351,6 +406,7 @@ struct journal *journal_open(const char *path, const struct journal_options *opt
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC); /* that of clock_ns() */
     pthread_cond_init(&j->wake, &attr);
+    pthread_cond_init(&j->rest, &attr);
     pthread_condattr_destroy(&attr);
     if (pthread_create(&j->thread, NULL, work, j) != 0) {
         err_set(err, ERR_IO, "%s: no thread for it", path);
@@ -359,6 +415,7 @@ struct journal *journal_open(const char *path, const struct journal_options *opt
     return j;
 close_db:
     pthread_cond_destroy(&j->wake);
+    pthread_cond_destroy(&j->rest);
     pthread_mutex_destroy(&j->lock);
     journal_db_close(j->db);
 free_memory:
@@ -378,6 +435,7 @@ void journal_close(struct journal *j)
     pthread_mutex_unlock(&j->lock);
     pthread_join(j->thread, NULL);
     pthread_cond_destroy(&j->wake);
+    pthread_cond_destroy(&j->rest);
     pthread_mutex_destroy(&j->lock);
     journal_db_close(j->db);
     free(j->scratch);
@@ -400,6 +458,8 @@ void journal_decided(struct journal *j, const char *id, int64_t time_s, const st
 }
 void journal_ended(struct journal *j, const char *id, const struct journal_outcome *o) { (void)j, (void)id, (void)o; }
 void journal_keep(struct journal *j, const char *name, const void *state, size_t n_bytes) { (void)j, (void)name, (void)state, (void)n_bytes; }
+bool journal_flush(struct journal *j, uint32_t most_ms) { return (void)j, (void)most_ms, true; }
+void journal_on_written(struct journal *j, float interval_s, void (*fn)(void *ctx), void *ctx) { (void)j, (void)interval_s, (void)fn, (void)ctx; }
 void journal_get_figures(struct journal *j, struct journal_figures *out)
 {
     (void)j;

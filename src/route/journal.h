@@ -58,6 +58,12 @@ void journal_ended(struct journal *j, const char *id, const struct journal_outco
 /* What has been learned so far, under a name ("predictor"); replaces what was there.  At most JOURNAL_STATE_BYTES_MAX. */
 void journal_keep(struct journal *j, const char *name, const void *state, size_t n_bytes);
 
+/* Waits until all that was queued before is in the file, or given up; at most so long.  false: not yet. */
+bool journal_flush(struct journal *j, uint32_t most_ms);
+/* fn is called from the journal's thread after decisions were written, at most every interval_s: the moment for journal_keep().
+ * fn NULL: no more; returns when none is under way. */
+void journal_on_written(struct journal *j, float interval_s, void (*fn)(void *ctx), void *ctx);
+
 struct journal_figures {
     uint64_t written_total, dropped_total; /* entries */
     uint64_t rows, bytes; /* of the file, when it was looked at last */

@@ -13,6 +13,8 @@
 #include "route/predict.h"
 
 static const char name_predictor[] = "predictor", name_bandit[] = "bandit";
+static const float KEEP_S = 60;
+enum { FLUSH_MS = 1000 };
 static const float EXPLORATION = 0.05f; /* bandit.h: a careful start */
 
 /* This machine's CPU: the engine's own speeds are predicted for it. */
@@ -66,10 +68,10 @@ static char *read_kept(struct journal_reader *j, const char *name)
     return journal_kept(j, name, &n, &err);
 }
 
-void serve_route_remember(struct serve_route *r, struct router *router, const char *journal_path)
+static void remember(struct router *router, const char *journal_path)
 {
     struct err err = { 0 };
-    struct journal_reader *j = r->journal && router ? journal_reader_open(journal_path, &err) : NULL;
+    struct journal_reader *j = journal_reader_open(journal_path, &err);
     if (!j)
         return; /* none yet */
     char *predictor = read_kept(j, name_predictor), *bandit = read_kept(j, name_bandit);
@@ -80,20 +82,38 @@ void serve_route_remember(struct serve_route *r, struct router *router, const ch
     journal_reader_close(j);
 }
 
-void serve_route_keep(struct serve_route *r, struct router *router)
+/* Called from the journal's thread, too. */
+static void keep(void *ctx)
 {
+    struct serve_route *r = ctx;
     struct buf predictor, bandit;
-    if (!r->journal || !router)
-        return;
     buf_init(&predictor, JOURNAL_STATE_BYTES_MAX);
     buf_init(&bandit, JOURNAL_STATE_BYTES_MAX);
-    router_put_learned(router, &predictor, &bandit);
+    router_put_learned(r->router, &predictor, &bandit);
     if (!predictor.failed && predictor.len > 0)
         journal_keep(r->journal, name_predictor, predictor.data, predictor.len);
     if (!bandit.failed && bandit.len > 0)
         journal_keep(r->journal, name_bandit, bandit.data, bandit.len);
     buf_fini(&predictor);
     buf_fini(&bandit);
+}
+
+void serve_route_remember(struct serve_route *r, struct router *router, const char *journal_path)
+{
+    if (!r->journal || !router)
+        return;
+    r->router = router;
+    remember(router, journal_path);
+    journal_on_written(r->journal, KEEP_S, keep, r);
+}
+
+void serve_route_keep(struct serve_route *r)
+{
+    if (!r->journal || !r->router)
+        return;
+    journal_on_written(r->journal, 0, NULL, NULL);
+    keep(r);
+    journal_flush(r->journal, FLUSH_MS);
 }
 
 void serve_route_fini(struct serve_route *r)

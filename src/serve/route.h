@@ -25,13 +25,15 @@ struct serve_route {
     struct journal *journal;
     struct ladders *ladders;
     struct plan_device device;
+    struct router *router; /* whose learning is kept now and then; NULL */
 };
 
 /* false with err: out of memory.  serve_route_fini() is needed in both cases. */
 bool serve_route_init(struct serve_route *r, const struct serve_route_config *config, struct err *err);
-/* What was learned in earlier lives, into the router that was made with env. */
+/* What was learned in earlier lives, into the router that was made with env; from then on it is kept every minute in which
+ * something was decided. */
 void serve_route_remember(struct serve_route *r, struct router *router, const char *journal_path);
-/* What was learned in this one, for the next. */
-void serve_route_keep(struct serve_route *r, struct router *router);
+/* What was learned in this one, for the next; in the file when it returns.  Before the router goes. */
+void serve_route_keep(struct serve_route *r);
 void serve_route_fini(struct serve_route *r); /* after serve_free(); a zeroed one is fine */
 #endif

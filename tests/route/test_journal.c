@@ -218,6 +218,44 @@ TEST(journal_keeps_what_was_learned)
     journal_reader_close(r);
 }
 
+struct telling {
+    struct journal *j;
+    _Atomic int n;
+};
+static void on_written(void *ctx)
+{
+    struct telling *t = ctx;
+    t->n++;
+    journal_keep(t->j, "predictor", "so far", 6);
+}
+
+TEST(journal_says_when_it_is_time_to_keep_and_writes_what_is_waited_for)
+{
+    const char *path = test_tmp("route.db");
+    struct err err = { 0 };
+    struct world *w = world_new(2, 3);
+    size_t n = 0;
+    struct telling t = { .j = open_or_skip(path, NULL) };
+    REQUIRE(t.j);
+    CHECK(journal_flush(t.j, 0), "nothing to wait for");
+    journal_on_written(t.j, 0, on_written, &t);
+    decide(t.j, w, 1, NOW);
+    CHECK(journal_flush(t.j, 20000));
+    CHECK(count(path, &(struct journal_query){ 0 }, NULL) == 1, "in the file while the journal is open");
+    journal_on_written(t.j, 0, NULL, NULL);
+    const int told = t.n;
+    CHECK(told >= 1);
+    decide(t.j, w, 2, NOW);
+    CHECK(journal_flush(t.j, 20000) && t.n == told);
+    journal_close(t.j);
+    struct journal_reader *r = journal_reader_open(path, &err);
+    REQUIRE(r, "%s", err.text);
+    char *kept = journal_kept(r, "predictor", &n, &err);
+    CHECK(kept && strcmp(kept, "so far") == 0, "%s", err.text);
+    free(kept), free(w);
+    journal_reader_close(r);
+}
+
 TEST(journal_stays_within_rows_and_age)
 {
     const char *path = test_tmp("route.db");
