@@ -16,12 +16,12 @@
     X(REST, "rest", .5, 1, .25, .1, .5, "a second from there to the end")                                              \
     X(QUEUE, "queue", 1, 2, .5, .25, 1, "a second behind others")                                                      \
     X(LOAD, "load", 1, 2, .5, .25, 1, "a second of loading weights")                                                   \
-    X(JOULE, "joule", .01, .0005, .0005, .1, .01, "a joule")                                                           \
-    X(USD, "usd", 500, 50, 20, 5000, 500, "a dollar")                                                                  \
+    X(JOULE, "joule", .015, .0005, .0005, .2, .015, "a joule")                                                         \
+    X(USD, "usd", 10000, 500, 100, 100000, 10000, "a dollar")                                                          \
     X(HEAT, "heat", 5, 2, 1, 10, 5, "no headroom left; a throttled node twice that")                                   \
     X(BATTERY, "battery", .05, .01, .01, .2, .05, "a joule from a full battery; twice that from an empty one")         \
-    X(WRONG, "wrong", 60, 20, 1000, 20, 60, "an answer that will not do")                                              \
-    X(CATCH, "catch", .3, 0, 0, .3, .3, "(0..1, no time) share of wrong answers that a check notices; 0: never small first") \
+    X(WRONG, "wrong", 300, 60, 3000, 60, 300, "an answer that will not do")                                            \
+    X(CATCH, "catch", .1, 0, 0, .1, .1, "(0..1, no time) share of wrong answers that a check notices; 0: never small first") \
     X(STRICT, "strict", 1, 0, 1, 0, 1, "(0 or 1) a difficult request wants one of the better candidates")
 enum policy_weight {
 #define X(id, key, balanced, fast, best, cheap, private, help) POLICY_WEIGHT_##id,
@@ -39,15 +39,15 @@ enum policy_weight {
     X(QUALITY_TARGET, "quality_target", 0, 0, 1, "instead: so many answers should do; 0: by the share")                \
     X(STRONG_TIER, "strong_tier", 9, 1, 10, "who then answers what is difficult ...")                                  \
     X(WEAK_TIER, "weak_tier", 6, 1, 10, "... and what is not")                                                         \
-    X(DIFFICULT_LOSS, "difficult_loss", .09, 0, 1, "a difficult request may lose so much chance against the best candidate") \
+    X(DIFFICULT_LOSS, "difficult_loss", .1, 0, 1, "a difficult request may lose so much chance against the best candidate") \
     X(DIFFICULT_WAIT_S, "difficult_wait_s", 10, 0, 86400, "... who begins within this")                                \
-    X(SMALL_TIER, "small_tier", 4.4, 1, 10, "models up to this tier are small (4.4: some 4 billion weights)")          \
+    X(SMALL_TIER, "small_tier", 5.6, 1, 10, "models up to this tier are small (5.6: some 4 billion weights)")          \
     X(SHORT_PROMPT_TOK, "short_prompt_tok", 100, 0, 100000, "a request below this ...")                                \
     X(SHORT_ANSWER_TOK, "short_answer_tok", 200, 0, 100000, "... with an answer below this goes to a small model")     \
     X(SMALL_FIRST_P, "small_first_p", .5, 0, 1, "small first only if its answer will do with this chance")             \
     X(PATIENCE_S, "patience_s", 60, 0, 86400, "small first and a bigger one after it must end within this; a deadline says it better") \
     X(SECRETS_TO, "secrets_to", 1, 0, 2, "where secrets may go: 0 this machine, 1 the house, 2 anywhere")              \
-    X(LEARNED_FRAC, "learned_frac", .2, 0, .5, "what was learned moves a score by at most this share")                  \
+    X(LEARNED_FRAC, "learned_frac", .1, 0, .5, "what was learned moves a score by at most this share")                  \
     X(TRIES, "tries", 4, 1, 16, "experts that are asked for one request, at most")                                     \
     X(HEDGE_FACTOR, "hedge_factor", 3, 1, 1000, "an idle one is asked, too, when the first word is so many times later than predicted") \
     X(HEDGE_S, "hedge_s", 2, 0, 86400, "... and at least so late; 0: never")                                           \

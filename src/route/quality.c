@@ -16,14 +16,14 @@ static const float TOP_P = .86f, LEAST_P = .05f, MOST_P = .98f; /* TOP_P: the st
 static const struct {
     float scale, shift;
 } kind[INTENT_COUNT] = {
-    [INTENT_CHAT] = { 1, 0 },         [INTENT_CODE] = { .7f, .3f },     [INTENT_SUMMARIZE] = { .6f, 0 }, [INTENT_CLASSIFY] = { .6f, 0 },
-    [INTENT_LONG_FORM] = { .7f, .3f }, [INTENT_TOOL_USE] = { .8f, .1f }, [INTENT_VISION] = { .6f, .2f },  [INTENT_STT] = { .5f, .2f },
-    [INTENT_TTS] = { .5f, .1f },      [INTENT_EMBED] = { .5f, .2f },    [INTENT_MATH] = { 1, 0 },
+    [INTENT_CHAT] = { 1, 0 },         [INTENT_CODE] = { .8f, .2f },     [INTENT_SUMMARIZE] = { .9f, 0 }, [INTENT_CLASSIFY] = { .9f, 0 },
+    [INTENT_LONG_FORM] = { .8f, .2f }, [INTENT_TOOL_USE] = { 1, 0 },     [INTENT_VISION] = { .8f, .1f },  [INTENT_STT] = { .8f, .1f },
+    [INTENT_TTS] = { .8f, .1f },      [INTENT_EMBED] = { .8f, .1f },    [INTENT_MATH] = { 1, 0 },
 };
 
 static float clamp(float v, float low, float high) { return v < low ? low : v > high ? high : v; }
 
-/* In units of what tier 6 loses against 9: the smaller, the steeper (Qwen2.5 of 0.5 to 72 billion weights on MMLU). */
+/* In units of what tier 6 loses against 9: the smaller, the steeper (as Qwen2.5 and Llama 3 of 0.5 to 72 billion weights on MMLU). */
 static float loss_of_tier(float tier)
 {
     const float u = (9 - tier) / 3;
@@ -58,7 +58,7 @@ struct quality quality_of(const struct quality_table *t, enum intent intent, flo
 
 float quality_p(const struct quality *q, float tier)
 {
-    const float known = tier > 0 ? clamp(tier, 0, 10) : 4;
+    const float known = tier > 0 ? clamp(tier, 0, 10) : 5;
     const int t = (int)(known * 4 + .5f);
     return q->low[t] + q->part * (q->high[t] - q->low[t]);
 }
@@ -69,7 +69,8 @@ float quality_tier(double params, double active_params, double bits)
         return 0;
     if (!(active_params > 0) || active_params > params)
         active_params = params;
-    const float tier = 5 + .68f * (float)log2(sqrt(params * active_params) / 8e9);
+    const float doublings = (float)log2(sqrt(params * active_params) / 8e9);
+    const float tier = 6.5f + (doublings < 0 ? 1 : .8f) * doublings;
     const float less = !(bits > 0) || bits >= 4.4 ? 0 : bits >= 3.3 ? .4f : 1; /* perplexity of Q3 and Q2: docs/data.md, table quant */
     return clamp(tier - less, .1f, 9);
 }

@@ -6,7 +6,7 @@
  * Rule:    p = .86 - LOSS(d') (u + .3 u (u - 1)), u = (9 - tier) / 3, times tier / 2 below tier 2, within .05 and .98; d' = d scaled and shifted by intent, 0..1.  LOSS rises
  *          with d (a table, measured on ../shared/corpus/difficulty: docs/routing.md).  A better tier never has a lower chance, an easier
  *          question neither.
- *          Tiers run from 0 to 10: 5 is a good model of 8 billion weights, 6 Mixtral-8x7B, 9 GPT-4; 0 is not known and counts as 4.
+ *          Tiers run from 0 to 10: 6 is Mixtral-8x7B, 9 GPT-4 of 2023, 6.5 a good model of 8 billion weights; 0 is not known and counts as 5.
  */
 #ifndef TUTTI_ROUTE_QUALITY_H
 #define TUTTI_ROUTE_QUALITY_H
@@ -27,8 +27,9 @@ struct quality { /* of one request: borrowed rows, so that a candidate is one lo
 struct quality quality_of(const struct quality_table *t, enum intent intent, float difficulty);
 float quality_p(const struct quality *q, float tier);
 
-/* The tier of a language model: 5 + 0.68 log2(sqrt(params active) / 8e9), less for fewer than 4.5 bits a weight; .1..9.  0: params not known.
- * Doubling the weights adds as much as the Llama, Qwen and Mixtral families gain on MMLU for it. */
+/* The tier of a language model by its size: 6.5 at 8 billion weights (sqrt(params active) of a mixture), 1 less for each halving, 0.8 more for each
+ * doubling; 0.4 less below 4.4 bits a weight, 1 less below 3.3; .1..9.  So Llama 3 and Qwen2.5 spread on MMLU between them, on a scale where
+ * Mixtral-8x7B is 6 and GPT-4 is 9.  0: params not known. */
 float quality_tier(double params, double active_params, double bits);
 
 /* The difficulty above which a question counts as difficult: so that a share of traffic does ... */

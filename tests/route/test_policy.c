@@ -139,7 +139,7 @@ TEST(hard_rules_hold_in_any_world_terms_add_up_and_the_same_question_has_the_sam
             CHECK(!v->is_forgiven || !route_rule_is_hard(v->rule));
             CHECK(v->rule == plain.verdicts[i].rule && v->is_forgiven == plain.verdicts[i].is_forgiven);
             CHECK(memcmp(v->term_us, again.verdicts[i].term_us, sizeof(v->term_us)) == 0);
-            CHECK(llabs(v->term_us[ROUTE_TERM_LEARNED]) <= (int64_t)(.2001 * (double)llabs(sum - v->term_us[ROUTE_TERM_LEARNED] - v->term_us[ROUTE_TERM_PROMOTION])) + 2);
+            CHECK(llabs(v->term_us[ROUTE_TERM_LEARNED]) <= (int64_t)(.1001 * (double)llabs(sum - v->term_us[ROUTE_TERM_LEARNED] - v->term_us[ROUTE_TERM_PROMOTION])) + 2);
             n_able += is_able;
         }
         CHECK(n_able == d.n_able);
@@ -167,7 +167,7 @@ static void house(struct world *w)
     static const struct {
         const char *name;
         float quality, decode, busy_w;
-    } of[] = { { "small", 3.4f, 40, 10 }, { "middle", 5, 20, 30 }, { "large", 6.8f, 10, 120 }, { "far", 9, 60, 0 } };
+    } of[] = { { "small", 4, 40, 10 }, { "middle", 6.5f, 20, 30 }, { "large", 8.2f, 10, 120 }, { "far", 9, 60, 0 } };
     memset(w, 0, sizeof(*w));
     for (int i = 0; i < 2; i++)
         w->nodes[i] = (struct route_node){ .distance = i ? EXPERT_CLOUD : EXPERT_LOCAL, .is_up = true, .rtt_s = i ? .1f : 0, .link_bytes_s = INFINITY, .usd_per_kwh = NAN,
@@ -241,7 +241,7 @@ TEST(each_wish_is_kept)
     CHECK(decide(&w, &a, p)->verdicts[3].rule == ROUTE_RULE_BUDGET);
     a.wish.budget_usd = 0, a.wish.budget_joules = 100;
     CHECK(decide(&w, &a, p)->verdicts[2].rule == ROUTE_RULE_BUDGET && decide(&w, &a, p)->verdicts[3].rule == ROUTE_RULE_NONE); /* not known passes */
-    a.wish.budget_joules = 0, a.wish.quality = 6;
+    a.wish.budget_joules = 0, a.wish.quality = 7;
     CHECK(decide(&w, &a, p)->verdicts[1].rule == ROUTE_RULE_TIER && decide(&w, &a, p)->n_able == 2);
     a.wish.quality = 0, a.wish.deadline_s = 5;
     CHECK(decide(&w, &a, p)->verdicts[2].rule == ROUTE_RULE_DEADLINE && decide(&w, &a, p)->verdicts[0].rule == ROUTE_RULE_NONE);
