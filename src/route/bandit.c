@@ -29,11 +29,12 @@ struct cell {
     _Atomic float spread; /* 1 / sqrt(n + 1) */
     float n;              /* outcomes, faded */
 };
+enum { EVERYBODY = ROUTE_CANDIDATES_MAX, SLOTS };
 struct bandit {
     uint64_t seed;
     _Atomic uint64_t n;
     float exploration;
-    struct cell cell[ROUTE_CANDIDATES_MAX][BANDIT_CELLS];
+    struct cell cell[SLOTS][BANDIT_CELLS]; /* EVERYBODY: how far predictions are off for all alike */
 };
 
 /* ---- contexts ---- */
@@ -95,20 +96,6 @@ float bandit_gain(const struct bandit *b, int slot, const struct bandit_context 
 
 /* ---- learning ---- */
 
-struct bandit *bandit_new(uint64_t seed, float exploration, struct err *err)
-{
-    struct bandit *b = calloc(1, sizeof(*b));
-    if (!b)
-        return err_null(err, ERR_NOMEM, "bandit: out of memory");
-    b->seed = seed;
-    b->exploration = exploration > 0 && exploration <= 1 ? exploration : 0;
-    for (int i = 0; i < ROUTE_CANDIDATES_MAX; i++)
-        bandit_forget(b, i);
-    return b;
-}
-void bandit_free(struct bandit *b) { free(b); }
-uint64_t bandit_n(const struct bandit *b) { return b->n; }
-
 static void set(struct cell *c, float mean, float n)
 {
     put(&c->mean, clamp(mean, 1));
@@ -116,27 +103,56 @@ static void set(struct cell *c, float mean, float n)
     c->n = n;
 }
 
-void bandit_forget(struct bandit *b, int slot)
+static void forget(struct bandit *b, int slot)
 {
-    for (int i = 0; slot >= 0 && slot < ROUTE_CANDIDATES_MAX && i < BANDIT_CELLS; i++)
+    for (int i = 0; i < BANDIT_CELLS; i++)
         set(&b->cell[slot][i], 0, 0);
 }
+void bandit_forget(struct bandit *b, int slot)
+{
+    if (slot >= 0 && slot < ROUTE_CANDIDATES_MAX)
+        forget(b, slot);
+}
 
-/* Each active feature takes its share of what the sum is still off (normalised least mean squares, step 1 / (n + 2)). */
+struct bandit *bandit_new(uint64_t seed, float exploration, struct err *err)
+{
+    struct bandit *b = calloc(1, sizeof(*b));
+    if (!b)
+        return err_null(err, ERR_NOMEM, "bandit: out of memory");
+    b->seed = seed;
+    b->exploration = exploration > 0 && exploration <= 1 ? exploration : 0;
+    for (int i = 0; i < SLOTS; i++)
+        forget(b, i);
+    return b;
+}
+void bandit_free(struct bandit *b) { free(b); }
+uint64_t bandit_n(const struct bandit *b) { return b->n; }
+
+static float sum_of(const struct cell *cell, const struct bandit_context *ctx)
+{
+    float sum = 0;
+    for (int i = 0, at = 0; i < BANDIT_FEATURE_COUNT; at += features[i++].n)
+        sum += get(&cell[at + ctx->value[i]].mean);
+    return clamp(sum, 1);
+}
+
+/* Each active feature takes its share of what the sum is still off (normalised least mean squares). */
+static void learn(struct cell *cell, const struct bandit_context *ctx, float truth)
+{
+    const float off = truth - sum_of(cell, ctx);
+    for (int i = 0, at = 0; i < BANDIT_FEATURE_COUNT; at += features[i++].n) {
+        struct cell *c = &cell[at + ctx->value[i]];
+        const float share = fmaxf(BANDIT_LEAST_SHARE, 1 / (c->n + BANDIT_PRIOR));
+        set(c, get(&c->mean) + share * off / BANDIT_FEATURE_COUNT, fminf(c->n + 1, 1 / BANDIT_LEAST_SHARE));
+    }
+}
+
 void bandit_observe(struct bandit *b, int slot, const struct bandit_context *ctx, float outcome, float p_good)
 {
     if (slot < 0 || slot >= ROUTE_CANDIDATES_MAX || !(outcome >= 0 && outcome <= 1) || !(p_good >= 0 && p_good <= 1))
         return;
-    struct cell *cell = b->cell[slot];
-    float mean = 0;
-    for (int i = 0, at = 0; i < BANDIT_FEATURE_COUNT; at += features[i++].n)
-        mean += get(&cell[at + ctx->value[i]].mean);
-    const float off = outcome - p_good - clamp(mean, 1);
-    for (int i = 0, at = 0; i < BANDIT_FEATURE_COUNT; at += features[i++].n) {
-        struct cell *c = &cell[at + ctx->value[i]];
-        const float share = fmaxf(BANDIT_LEAST_SHARE, 1 / (c->n + 2));
-        set(c, get(&c->mean) + share * off / BANDIT_FEATURE_COUNT, fminf(c->n + 1, 1 / BANDIT_LEAST_SHARE));
-    }
+    learn(b->cell[EVERYBODY], ctx, outcome - p_good);
+    learn(b->cell[slot], ctx, outcome - p_good - sum_of(b->cell[EVERYBODY], ctx));
     b->n++;
 }
 
@@ -149,19 +165,25 @@ void bandit_recall(struct bandit *b, int slot, float gain)
 
 /* ---- keeping ---- */
 
+/* Everybody stands under a name that no expert has. */
+static const char ALL[] = "*";
+
+static void put_slot(const struct bandit *b, int slot, const char *expert, const char *node, struct buf *out)
+{
+    for (int f = 0, at = 0; f < BANDIT_FEATURE_COUNT; at += features[f++].n)
+        for (int v = 0; v < features[f].n; v++) {
+            const struct cell *cell = &b->cell[slot][at + v];
+            if (cell->n > 0)
+                buf_printf(out, "%s\t%s\t%s\t%d\t%.6g\t%.6g\n", expert, node, features[f].word, v, (double)get(&cell->mean), (double)cell->n);
+        }
+}
+
 void bandit_put(const struct bandit *b, const struct candidates *world, struct buf *out)
 {
-    for (int i = 0; i < world->n; i++) {
-        const struct candidate *c = &world->list[i];
-        if (c->slot < 0 || c->slot >= ROUTE_CANDIDATES_MAX)
-            continue;
-        for (int f = 0, at = 0; f < BANDIT_FEATURE_COUNT; at += features[f++].n)
-            for (int v = 0; v < features[f].n; v++) {
-                const struct cell *cell = &b->cell[c->slot][at + v];
-                if (cell->n > 0)
-                    buf_printf(out, "%s\t%s\t%s\t%d\t%.6g\t%.6g\n", c->expert, world->nodes[c->node].name, features[f].word, v, (double)get(&cell->mean), (double)cell->n);
-            }
-    }
+    put_slot(b, EVERYBODY, ALL, ALL, out);
+    for (int i = 0; i < world->n; i++)
+        if (world->list[i].slot >= 0 && world->list[i].slot < ROUTE_CANDIDATES_MAX)
+            put_slot(b, world->list[i].slot, world->list[i].expert, world->nodes[world->list[i].node].name, out);
 }
 
 struct taking {
@@ -176,9 +198,12 @@ static bool take_line(void *ctx, const struct line *l)
         at += features[f++].n;
     if (f == BANDIT_FEATURE_COUNT || !(l->number[0] >= 0 && l->number[0] < features[f].n) || !(l->number[2] > 0))
         return false;
+    const float mean = (float)l->number[1], n = fminf((float)l->number[2], 1 / BANDIT_LEAST_SHARE);
+    if (l->n_expert == 1 && l->expert[0] == ALL[0])
+        set(&t->b->cell[EVERYBODY][at + (int)l->number[0]], mean, n);
     for (int i = 0; i < t->world->n; i++)
         if (line_is_of(l, t->world, i))
-            set(&t->b->cell[t->world->list[i].slot][at + (int)l->number[0]], (float)l->number[1], fminf((float)l->number[2], 1 / BANDIT_LEAST_SHARE));
+            set(&t->b->cell[t->world->list[i].slot][at + (int)l->number[0]], mean, n);
     return true;
 }
 

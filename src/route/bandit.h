@@ -5,10 +5,12 @@
  * Touches: nothing; bandit_new() allocates once.
  * Thread:  bandit_gain() any; bandit_observe() and what changes a bandit: one at a time (the caller's lock); reading goes on meanwhile.
  * Rule:    for each slot (expert x node) a linear model over one-hot features of the request: whatever it is, intent, difficulty, length,
- *          time of day.  It learns by how much the outcome (0: bad .. 1: good) differs from the predicted chance, so it begins at 0 and
- *          stays there where predictions are right.  gain = sum of means + exploration * noise / sqrt(n + 1) (Thompson sampling with
+ *          time of day.  It learns by how much the outcome (0: bad .. 1: good) differs from the predicted chance beyond what is so for
+ *          all experts alike (one more such model: else whoever is asked often would pay for predictions that are too high for everybody).  So it
+ *          begins at 0 and stays there where predictions are right.  gain = sum of means + exploration * noise / sqrt(n + 1) (Thompson sampling with
  *          diagonal covariance), within -1..1.  The noise is a hash of seed, outcomes seen, slot and request: the same request against
- *          the same bandit gives the same gain.  Old outcomes fade (the newest counts at least BANDIT_LEAST_SHARE).  policy.c bounds what
+ *          the same bandit gives the same gain.  The newest outcome counts 1 / (n + BANDIT_PRIOR), at least
+ *          BANDIT_LEAST_SHARE, so old ones fade: with .02 a gain would scatter by .045 around the truth, with .005 by .02.  policy.c bounds what
  *          a gain may move, and asks rules first: a bandit never makes a candidate able.
  */
 #ifndef TUTTI_ROUTE_BANDIT_H
@@ -16,7 +18,8 @@
 #include "base/buf.h"
 #include "route/policy.h"
 
-#define BANDIT_LEAST_SHARE .02f
+#define BANDIT_LEAST_SHARE .005f
+#define BANDIT_PRIOR 10.f /* outcomes as predicted that it begins with: a few failures prove little */
 
 /* word, how many values.  ORDER BANDIT_FEATURE: bandit_features_of() */
 #define BANDIT_FEATURES(X) X(ALWAYS, "always", 1) X(INTENT, "intent", INTENT_COUNT + 1) X(DIFFICULTY, "difficulty", 4) X(LENGTH, "length", 4) X(TIME, "time", 4)

@@ -8,7 +8,7 @@
  *     electricity_usd_kwh: 0.32        # settings: POLICY_SETTINGS of policy_settings.h
  *     difficult_share: 0.4
  *     goals:                           # weights: POLICY_WEIGHTS, in seconds of waiting
- *       balanced: {wrong: 600, joule: 0.02}
+ *       balanced: {wrong: 600, joule: 0.03}
  *     quiet:                           # a noise and heat budget by time of day
  *       - {from: "22:00", to: "07:00", max_busy_w: 40}
  *       - {from: "13:00", to: "14:00", node: desktop, max_step: {llm: 1}}

@@ -19,15 +19,27 @@ TEST(it_learns_who_is_better_or_worse_than_predicted_and_at_what)
     struct err err = { 0 };
     struct bandit *b = bandit_new(1, 0, &err);
     const struct bandit_context code = context_of(INTENT_CODE, .5f, 0), chat = context_of(INTENT_CHAT, .5f, 0);
-    for (int i = 0; i < 600; i++) { /* predicted .6; good at code, bad at chat */
-        bandit_observe(b, 3, &code, test_rand_f32() < .8f, .6f); /* 0.9 */
-        bandit_observe(b, 3, &chat, test_rand_f32() < -.4f, .6f); /* 0.3 */
-        bandit_observe(b, 4, &chat, test_rand_f32() < .2f, .6f); /* as predicted */
+    for (int i = 0; i < 1500; i++) { /* predicted .6; slot 3 is better at code and worse at chat than slot 4 */
+        bandit_observe(b, 3, &code, test_rand_f32() < .6f, .6f); /* 0.8 */
+        bandit_observe(b, 4, &code, test_rand_f32() < -.2f, .6f); /* 0.4 */
+        bandit_observe(b, 3, &chat, test_rand_f32() < -.2f, .6f);
+        bandit_observe(b, 4, &chat, test_rand_f32() < .6f, .6f);
     }
-    CHECK(fabsf(bandit_gain(b, 3, &code) - .3f) < .17f, "%g", (double)bandit_gain(b, 3, &code));
-    CHECK(fabsf(bandit_gain(b, 3, &chat) + .3f) < .17f, "%g", (double)bandit_gain(b, 3, &chat));
-    CHECK(fabsf(bandit_gain(b, 4, &chat)) < .17f && bandit_gain(b, 9, &chat) == 0);
-    CHECK(bandit_n(b) == 1800);
+    CHECK(bandit_gain(b, 3, &code) > .1f && bandit_gain(b, 4, &code) < -.1f, "%g %g", (double)bandit_gain(b, 3, &code), (double)bandit_gain(b, 4, &code));
+    CHECK(bandit_gain(b, 3, &chat) < -.1f && bandit_gain(b, 4, &chat) > .1f, "%g %g", (double)bandit_gain(b, 3, &chat), (double)bandit_gain(b, 4, &chat));
+    CHECK(bandit_gain(b, 9, &chat) == 0);
+    CHECK(bandit_n(b) == 6000);
+    bandit_free(b);
+}
+
+TEST(what_is_off_for_all_alike_is_nobodys_fault)
+{
+    struct err err = { 0 };
+    struct bandit *b = bandit_new(1, 0, &err);
+    const struct bandit_context c = context_of(INTENT_CHAT, .5f, 0);
+    for (int i = 0; i < 3000; i++) /* predictions are .2 too high; slot 0 is asked far more often */
+        bandit_observe(b, i % 10 ? 0 : 1, &c, test_rand_f32() < .2f, .8f);
+    CHECK(fabsf(bandit_gain(b, 0, &c)) < .09f && fabsf(bandit_gain(b, 1, &c)) < .15f, "%g %g", (double)bandit_gain(b, 0, &c), (double)bandit_gain(b, 1, &c));
     bandit_free(b);
 }
 
@@ -36,15 +48,16 @@ TEST(it_forgets_slowly_and_at_a_word)
     struct err err = { 0 };
     struct bandit *b = bandit_new(1, 0, &err);
     const struct bandit_context c = context_of(INTENT_CHAT, .5f, 0);
-    for (int i = 0; i < 300; i++)
-        bandit_observe(b, 0, &c, 1, .5f);
-    CHECK(bandit_gain(b, 0, &c) > .45f);
+    for (int i = 0; i < 600; i++) /* one does what is predicted, the other more */
+        bandit_observe(b, 0, &c, 1, .5f), bandit_observe(b, 1, &c, .5f, .5f);
+    const float before = bandit_gain(b, 0, &c);
+    CHECK(before > .15f, "%g", (double)before);
     for (int i = 0; i < 10; i++)
-        bandit_observe(b, 0, &c, 0, .5f);
-    CHECK(bandit_gain(b, 0, &c) > 0); /* a bad hour is not a new life */
-    for (int i = 0; i < 600; i++)
-        bandit_observe(b, 0, &c, 0, .5f);
-    CHECK(bandit_gain(b, 0, &c) < -.45f);
+        bandit_observe(b, 0, &c, 0, .5f), bandit_observe(b, 1, &c, .5f, .5f);
+    CHECK(bandit_gain(b, 0, &c) > .5f * before); /* a bad hour is not a new life */
+    for (int i = 0; i < 1500; i++)
+        bandit_observe(b, 0, &c, 0, .5f), bandit_observe(b, 1, &c, .5f, .5f);
+    CHECK(bandit_gain(b, 0, &c) < -.15f, "%g", (double)bandit_gain(b, 0, &c));
     bandit_forget(b, 0);
     CHECK(bandit_gain(b, 0, &c) == 0);
     bandit_free(b);
@@ -94,11 +107,11 @@ TEST(what_was_learned_can_be_kept_and_taken_again_by_name)
     struct buf text;
     buf_init(&text, 1 << 16);
     for (int i = 0; i < 20; i++)
-        bandit_observe(b, 1, &c, 0, .7f);
+        bandit_observe(b, 1, &c, 0, .7f), bandit_observe(b, 0, &c, 1, .7f);
     bandit_put(b, &world, &text);
     list[1].slot = 44;
     CHECK(bandit_take(q, &world, text.data, text.len, &err), "%s", err.text);
-    CHECK(fabsf(bandit_gain(q, 44, &c) - bandit_gain(b, 1, &c)) < 1e-5f && bandit_gain(b, 1, &c) < -.1f);
+    CHECK(fabsf(bandit_gain(q, 44, &c) - bandit_gain(b, 1, &c)) < 1e-5f && bandit_gain(b, 1, &c) < -.05f);
     CHECK(!bandit_take(q, &world, "x\tn\tintent\t99\t0\t1\n", 19, &err) && !bandit_take(q, &world, "x\tn\tmood\t0\t0\t1\n", 16, &err));
     buf_fini(&text);
     bandit_free(b), bandit_free(q);
