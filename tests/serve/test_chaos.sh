@@ -21,6 +21,7 @@ parallel: 8
 first_token: 2s
 stall: 1s
 starts_per_minute: 1000
+start_tries: 1000
 EOT
 done
 : >"$tmp/serve"
@@ -66,6 +67,23 @@ rc=0
 check "most are answered all the same" 0 '[ '$ok_part' -ge 30 ]'
 echo "# $n_faults faults in $seconds s at $rate requests/s: $(value requests load) requests, $(value ok load) answered ($ok_part %), $(value told load) told of an error, $(value torn load) cut, $(value mixed load) mixed; median $(sed 's/.*"e2e_ms":{[^}]*"p50":\([0-9.]*\).*/\1/' "$tmp/load") ms"
 for e in a b c; do pid=$(engine $e); [ -n "$pid" ] && kill -CONT "$pid"; done
+
+# the OpenAI client, too: what it gets is an answer or an error that it throws
+if [ -n "$TUTTI_CLIENT" ] && command -v node >/dev/null && [ -d "$TUTTI_CLIENT/node_modules/openai" ]; then
+    node tests/serve/client/chaos.mjs "$url" 60 >"$tmp/client" 2>"$tmp/err" &
+    asking=$!
+    for victim in a b c a; do
+        kill -0 $asking 2>/dev/null || break
+        pid=$(engine $victim); [ -n "$pid" ] && kill -KILL "$pid"
+        sleep 0.5
+    done
+    wait $asking; rc=$?
+    cp "$tmp/client" "$tmp/out"
+    check "the OpenAI client gets answers or throws errors, never a mixture" 0 'grep -qx ok client'
+    grep '^# openai' "$tmp/client"
+else
+    n=$((n + 1)); echo "ok $n - the OpenAI client # SKIP no npm package openai (TUTTI_CLIENT=DIR)"
+fi
 
 # one who asks for an expert by name is not touched by what happens to another
 "$load" --url "$url/v1" --model fake-b --echo --json --max-tokens 60 --rate 0 --clients 3 --requests 6 --timeout 30 >"$tmp/named" 2>"$tmp/err" &

@@ -28,6 +28,12 @@ fi
 n_routed=$(grep -c '^       \[auto: .* on local: ' "$dir/out")
 [ "$n_routed" -ge 1 ] && grep -q '^       \[auto: tutti-tiny on local: ' "$dir/out" && { [ -n "$missing" ] || [ "$n_routed" = 4 ]; }
 check $? "one endpoint: every step was routed by auto, and says why"
+if "$tutti" route why --journal "$dir/none.db" 2>&1 | grep -q STORE=0; then
+    n=$((n + 1)); echo "ok $n - a decision is explained # SKIP built without SQLite"
+else
+    grep -q '^why the story went there: tutti route why rt_' "$dir/out" && grep -q 'score is made of' "$dir/out" && grep -q 'what came of it$' "$dir/out"
+    check $? "a decision is explained"
+fi
 
 # The pipe's reader leaves at once; the marker in the name of the program is what we look for in /proc
 # ([e]: grep does not find itself).
