@@ -30,6 +30,7 @@ struct api_alias { /* another name for a model: what clients ask for that cannot
 
 struct exchange;
 struct router;
+struct steward;
 
 struct api_env {
     struct net_loop *loop;
@@ -39,6 +40,7 @@ struct api_env {
     const struct api_alias *aliases; /* borrowed */
     int n_aliases;
     struct router *router;    /* borrowed; NULL: there is no "auto" */
+    struct steward *steward;  /* borrowed; NULL: there is no governor */
     struct api_model *autos;  /* "auto", "auto:fast", ...; borrowed */
     int n_autos;
     bool allows_remote_images;

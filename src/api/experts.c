@@ -6,6 +6,7 @@
 
 #include "api/openai.h"
 #include "route/router.h"
+#include "route/steward.h"
 #include "wire/put.h"
 
 void experts_name_tasks(unsigned tasks, const char *between, char *out, size_t max)
@@ -114,6 +115,10 @@ static void get_experts(const struct api_call *call, const struct http_head *hea
         if (env->router) {
             buf_puts(&b, ",\"candidates\":");
             router_put_candidates(env->router, &b);
+        }
+        if (env->steward) {
+            buf_puts(&b, ",\"machine\":");
+            steward_put_json(env->steward, &b);
         }
         buf_putc(&b, '}');
     }

@@ -12,6 +12,7 @@
 #include "cmd/expert_env.h"
 #include "serve/bundled.h"
 #include "serve/config.h"
+#include "serve/govern.h"
 #include "serve/registry.h"
 #include "serve/route.h"
 #include "serve/serve.h"
@@ -85,6 +86,7 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
     struct cmd_expert_env env = { .machine = NULL };
     struct serve_route route = { .predictor = NULL };
     struct serve_route_config route_config = { .policy = NULL };
+    struct steward *steward = NULL;
     char journal[512];
     struct err err = { 0 };
     struct serve *s = NULL;
@@ -120,6 +122,7 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
     if (!serve_route_init(&route, &route_config, &err))
         goto out;
     config.route = &route.env;
+    config.steward = steward = serve_govern(c, registry.experts, registry.n_experts, route.ladders, &route.env.governor);
     if (!(s = serve_new(&config, &err)))
         goto out;
     serve_route_remember(&route, serve_router(s), journal);
@@ -133,6 +136,7 @@ out:
     if (err.code != ERR_NONE)
         cmd_fail(&err);
     serve_free(s);
+    steward_free(steward);
     serve_route_fini(&route);
     registry_fini(&registry);
     cmd_expert_env_fini(&env);

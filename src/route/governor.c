@@ -289,7 +289,7 @@ void governor_put_transition(const struct governor_transition *t, const struct l
     char value[48] = "";
     const struct governor_rule *r = &l->rules[t->cause];
     if (t->cause == GOVERNOR_HEAT || t->cause == GOVERNOR_GPU)
-        snprintf(value, sizeof(value), " (%.1f C below the limit soon)", (double)t->value);
+        snprintf(value, sizeof(value), " (%.1f C %s the limit soon)", fabs((double)t->value), t->value < 0 ? "above" : "below");
     else if (t->cause != GOVERNOR_FAULT && t->cause != GOVERNOR_QUIET && !isnan(t->value))
         snprintf(value, sizeof(value), " (%.0f %%)", (double)t->value * 100);
     int n = snprintf(out, max, "%s%s%s %d of %d: %s%s:", t->cls < 0 ? "" : route_class_name((enum route_class)t->cls), t->cls < 0 ? "" : " ",

@@ -9,6 +9,7 @@
  */
 #ifndef TUTTI_ROUTE_STEWARD_H
 #define TUTTI_ROUTE_STEWARD_H
+#include "base/buf.h"
 #include "route/governor.h"
 
 struct steward_config { /* texts and lists are borrowed until steward_free() */
@@ -52,6 +53,11 @@ void steward_saw_fault(struct steward *s, enum route_class cls);
 struct router_governor; /* router.h */
 /* Its hooks for the router, which must not outlive it. */
 void steward_hooks(struct steward *s, struct router_governor *out);
+
+/* steward_show.c: telemetry and limits as a JSON object (docs/json.md); lines of Prometheus, each name with the prefix.  What is not
+ * known is left out. */
+void steward_put_json(struct steward *s, struct buf *out);
+void steward_put_metrics(struct steward *s, const char *prefix, struct buf *out);
 
 /* For the joules of a request: read before and after.  NAN without a meter. */
 double steward_joules(struct steward *s);

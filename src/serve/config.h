@@ -34,6 +34,9 @@
     X(THREADS, "llm", "threads", COUNT, "0", 0, 1024, "threads for each model; 0: one per core")                       \
     X(PARALLEL, "llm", "parallel", COUNT, "0", 0, 256, "answers at a time for each model; 0: 8")                       \
     X(KV_Q8, "llm", "kv_q8", BOOL, "false", 0, 0, "keep the K/V cache in 8 bits: half the memory")                     \
+    X(GOVERNOR, "governor", "enabled", BOOL, "true", 0, 0, "do less while the machine is hot, full, on a low battery (docs/governor.md)") \
+    X(POWER, "governor", "power", COUNT, "0", 0, 100000, "watts that the machine may draw, where it has a meter; 0: no cap")       \
+    X(SENSORS, "governor", "sensors", PATH, NULL, 0, 0, "read the sensors below this folder instead of /: for rehearsals")          \
     X(BODY, "limits", "body", BYTES, "33554432", 1024, 1 << 30, "largest body of a request")                           \
     X(BODIES, "limits", "bodies", BYTES, "1073741824", 1024, 0, "largest sum of the bodies of all requests that are there")  \
     X(IMAGE_PIXELS, "limits", "image_pixels", COUNT, "64000000", 1, 1000000000, "largest picture, width times height") \

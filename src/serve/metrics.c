@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "expert/keeper.h"
 #include "route/router.h"
+#include "route/steward.h"
 
 struct snapshot {
     struct expert_card card;
@@ -188,6 +189,8 @@ void metrics_put(struct buf *out, const struct api_env *env, const struct http_s
         put_keeper(out, prefix, keeper);
     if (env->router)
         router_put_metrics(env->router, prefix, out);
+    if (env->steward)
+        steward_put_metrics(env->steward, prefix, out);
     put_http(out, prefix, server);
     put_head(out, prefix, "build_info", "gauge", "Which tutti this is.");
     buf_printf(out, "%sbuild_info{version=\"%s\"} 1\n", prefix, TUTTI_VERSION);

@@ -193,6 +193,7 @@ static bool make_router(struct serve *s, struct err *err)
     if (!(s->router = router_new(&env, s->config.experts, s->config.n_experts, err)) || !add_fanout(s, err))
         return false;
     s->env.router = s->router;
+    s->env.steward = s->config.steward;
     s->env.autos = s->autos;
     for (int g = 0; g < ROUTE_GOAL_COUNT; g++) {
         const char *id = router_expert_id((enum route_goal)g);

@@ -21,6 +21,7 @@ struct serve_alias {
 enum { SERVE_LISTENS_MAX = 8 };
 struct keeper;
 struct router_env;
+struct steward;
 
 struct serve_config {
     struct net_addr listen;    /* the first; serve_addr() tells the port that the system chose */
@@ -35,6 +36,7 @@ struct serve_config {
     const struct serve_alias *aliases; /* borrowed until serve_free() */
     int n_aliases;
     const struct router_env *route; /* how "auto" chooses; NULL: defaults; what it points to is borrowed like experts */
+    struct steward *steward;   /* whose telemetry the metrics show; NULL: none; borrowed like experts */
     bool allows_remote_images; /* addresses of pictures in chat messages go on to experts that see */
     uint64_t max_image_px;     /* zero means the default, here and below: no limit of our own */
     uint64_t max_bodies_bytes; /* of all requests together */

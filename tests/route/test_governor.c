@@ -485,7 +485,7 @@ TEST(no_telemetry_is_no_reason_to_step_down)
 
 /* ---- the picture ---- */
 
-enum { PICTURE_S = 75 * MINUTE };
+enum { PICTURE_S = 65 * MINUTE };
 
 BENCH(picture)
 {
@@ -506,8 +506,7 @@ BENCH(picture)
         if (l.last)
             printf("# %2d:%02d %.1f C %s\n", s / 60, s % 60, (double)l.c, l.last);
         if (l.last && n_notes < CHART_NOTES_MAX - 1) {
-            const struct governor_limits *k = &l.g.now[ROUTE_CLASS_LLM];
-            snprintf(words[n_notes], sizeof(words[0]), "%d/%d %d", k->depth[ROUTE_KNOB_BATCH], k->depth[ROUTE_KNOB_THREADS], k->step);
+            snprintf(words[n_notes], sizeof(words[0]), "%d", l.g.levels[GOVERNOR_HEAT][ROUTE_CLASS_COUNT].level);
             notes[n_notes] = (struct chart_note){ CHART_NOTE_POINT, s / 60.0, (double)l.c, words[n_notes] };
             n_notes++;
         }

@@ -1,0 +1,134 @@
+/* route/steward_show.c - the steward's state for people and programs: GET /v1/tutti/experts, GET /metrics. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "route/steward.h"
+
+/* ---- JSON ---- */
+
+static void put_number(struct buf *b, const char *key, float v)
+{
+    if (!isnan(v))
+        buf_printf(b, ",\"%s\":%.6g", key, (double)v);
+}
+
+static void put_text(struct buf *b, const char *key, const char *text)
+{
+    if (!text || !text[0])
+        return;
+    buf_printf(b, ",\"%s\":", key);
+    buf_put_json(b, text, strlen(text));
+}
+
+static void put_classes(struct buf *b, const struct governor *g)
+{
+    buf_puts(b, ",\"classes\":{");
+    for (int c = 0; c < ROUTE_CLASS_COUNT; c++) {
+        const struct governor_limits *n = &g->now[c];
+        buf_printf(b, "%s\"%s\":{\"step\":%d,\"steps\":%d", c ? "," : "", route_class_name((enum route_class)c), n->step, g->rules->n_steps[c]);
+        put_text(b, "what", ladder_step_what(g->rules, (enum route_class)c, n->step));
+        buf_printf(b, ",\"threads\":%.2g,\"batch\":%.2g,\"context\":%.2g,\"resolution\":%.2g", (double)n->threads, (double)n->batch, (double)n->context, (double)n->input);
+        put_text(b, "cause", n->is_limited ? governor_cause_name(n->cause) : "");
+        buf_putc(b, '}');
+    }
+    buf_putc(b, '}');
+}
+
+static void put_transitions(struct buf *b, const struct governor *g)
+{
+    int n = 0;
+    buf_puts(b, ",\"transitions\":[");
+    for (int c = 0; c < GOVERNOR_CAUSE_COUNT; c++)
+        for (int w = 0; w < GOVERNOR_LEVELS; w++) {
+            const uint64_t *t = g->transitions_total[c][w];
+            if (t[0] + t[1] > 0)
+                buf_printf(b, "%s{\"cause\":\"%s\",\"class\":\"%s\",\"down\":%llu,\"up\":%llu}", n++ ? "," : "", governor_cause_name((enum governor_cause)c),
+                           w < ROUTE_CLASS_COUNT ? route_class_name((enum route_class)w) : "all", (unsigned long long)t[1], (unsigned long long)t[0]);
+        }
+    buf_putc(b, ']');
+}
+
+void steward_put_json(struct steward *s, struct buf *b)
+{
+    struct steward_state st;
+    char slow[80];
+    steward_get_state(s, &st);
+    const struct telemetry *t = &st.now;
+    buf_printf(b, "{\"offline\":%s", st.governor.is_offline ? "true" : "false");
+    put_number(b, "temperature_c", t->temperature_c);
+    put_number(b, "limit_c", t->limit_c);
+    put_number(b, "headroom_c", t->headroom_c);
+    put_text(b, "sensor", t->sensor);
+    telemetry_put_slow(t->slow, slow, sizeof(slow));
+    put_text(b, "slowed_by", slow);
+    put_number(b, "power_w", t->power_w);
+    put_text(b, "meter", steward_meter(s));
+    put_number(b, "battery_frac", t->battery_frac);
+    if (!isnan(t->battery_frac))
+        buf_printf(b, ",\"on_battery\":%s", t->on_battery ? "true" : "false");
+    put_number(b, "memory_total_bytes", t->memory_total_bytes);
+    put_number(b, "memory_free_bytes", t->memory_free_bytes);
+    put_number(b, "memory_pressure_frac", t->pressure_frac);
+    put_number(b, "cpu_busy_frac", t->busy_frac);
+    put_number(b, "gpu_temperature_c", t->gpu_temperature_c);
+    put_number(b, "gpu_busy_frac", t->gpu_busy_frac);
+    put_classes(b, &st.governor);
+    put_transitions(b, &st.governor);
+    buf_putc(b, '}');
+}
+
+/* ---- Prometheus ---- */
+
+static void put_head(struct buf *b, const char *prefix, const char *name, const char *type, const char *help)
+{
+    buf_printf(b, "# HELP %s%s %s\n# TYPE %s%s %s\n", prefix, name, help, prefix, name, type);
+}
+
+static void put_gauge(struct buf *b, const char *prefix, const char *name, const char *help, double v)
+{
+    if (isnan(v))
+        return;
+    put_head(b, prefix, name, "gauge", help);
+    buf_printf(b, "%s%s %.9g\n", prefix, name, v);
+}
+
+void steward_put_metrics(struct steward *s, const char *prefix, struct buf *b)
+{
+    struct steward_state st;
+    steward_get_state(s, &st);
+    const struct telemetry *t = &st.now;
+    const struct governor *g = &st.governor;
+    put_gauge(b, prefix, "temperature_celsius", "Of the sensor with the least headroom.", (double)t->temperature_c);
+    put_gauge(b, prefix, "temperature_limit_celsius", "Where it slows down.", (double)t->limit_c);
+    put_gauge(b, prefix, "gpu_temperature_celsius", "Of the accelerator with the least headroom.", (double)t->gpu_temperature_c);
+    put_gauge(b, prefix, "power_watts", "Drawn, as the machine's best meter says.", (double)t->power_w);
+    put_gauge(b, prefix, "battery_ratio", "Charge, 0 to 1.", (double)t->battery_frac);
+    put_gauge(b, prefix, "memory_available_bytes", "That can be had without swapping, within our control groups.", (double)t->memory_free_bytes);
+    put_gauge(b, prefix, "memory_pressure_ratio", "Share of ten seconds in which somebody waited for memory.", (double)t->pressure_frac);
+    put_gauge(b, prefix, "cpu_busy_ratio", "Share of all cores.", (double)t->busy_frac);
+    put_gauge(b, prefix, "machine_slowed", "1 while the machine says that heat, supply or a power limit slows it down.", t->slow != 0);
+    put_gauge(b, prefix, "offline", "1 while no server elsewhere answers, though there should be some.", g->is_offline);
+    const double joules = steward_joules(s);
+    if (!isnan(joules)) {
+        put_head(b, prefix, "energy_joules_total", "counter", "Since the start, by the machine's best meter.");
+        buf_printf(b, "%senergy_joules_total %.9g\n", prefix, joules);
+    }
+    put_head(b, prefix, "governor_step", "gauge", "First step of the class's ladder that may be used; 0: all of it.");
+    for (int c = 0; c < ROUTE_CLASS_COUNT; c++)
+        buf_printf(b, "%sgovernor_step{class=\"%s\"} %d\n", prefix, route_class_name((enum route_class)c), g->now[c].step);
+    put_head(b, prefix, "governor_share_ratio", "gauge", "What is left of a knob; 1: all of it.");
+    for (int c = 0; c < ROUTE_CLASS_COUNT; c++) {
+        const float share[] = { g->now[c].threads, g->now[c].batch, g->now[c].context, g->now[c].input }; /* ORDER ROUTE_KNOB */
+        for (int k = 0; k < ROUTE_KNOB_TIER; k++)
+            buf_printf(b, "%sgovernor_share_ratio{class=\"%s\",knob=\"%s\"} %.3g\n", prefix, route_class_name((enum route_class)c), route_knob_name((enum route_knob)k), (double)share[k]);
+    }
+    put_head(b, prefix, "governor_transitions_total", "counter", "Steps that were taken.");
+    for (int c = 0; c < GOVERNOR_CAUSE_COUNT; c++)
+        for (int w = 0; w < GOVERNOR_LEVELS; w++)
+            for (int d = 0; d < 2; d++)
+                if (g->transitions_total[c][w][d] > 0)
+                    buf_printf(b, "%sgovernor_transitions_total{class=\"%s\",direction=\"%s\",reason=\"%s\"} %llu\n", prefix,
+                               w < ROUTE_CLASS_COUNT ? route_class_name((enum route_class)w) : "all", d ? "down" : "up", governor_cause_name((enum governor_cause)c),
+                               (unsigned long long)g->transitions_total[c][w][d]);
+}
