@@ -189,7 +189,7 @@ bool leg_is_hopeful(const struct leg *leg);
 uint64_t leg_hung_at(const struct trip *t, const struct leg *leg), leg_late_at(const struct trip *t, const struct leg *leg);
 /* Those that may still answer, but a small one whose answer does not do; those that run at all. */
 int trip_n_hopeful(const struct trip *t), trip_n_running(const struct trip *t);
-enum { TELL_MS = 50 };
+enum { TELL_MS = 50, LATE_MS = 20 /* experts look at deadlines themselves; this is for those that hang */ };
 void trip_set_due(struct trip *t);
 
 /* trip_end.c; all under trip.lock */

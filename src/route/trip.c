@@ -283,6 +283,11 @@ static void look(struct trip *t)
     bool wants_hedge = false, wants_next = false;
     pthread_mutex_lock(&t->lock);
     const bool has_tries = t->n_asked < t->r->care.n_tries_max;
+    if (!t->is_over && t->is_accepted && t->outer->deadline_ns && now >= t->outer->deadline_ns + LATE_MS * (uint64_t)1000000) {
+        struct err late;
+        err_set(&late, ERR_BUSY, "the deadline has passed");
+        trip_fail(t, NULL, &late, NULL, &a);
+    }
     if (!t->is_over && !t->has_passed && t->is_accepted) {
         if (!t->told && now >= t->begun_ns + TELL_MS * (uint64_t)1000000)
             for (int i = 0; i < TRIP_LEGS && !t->told; i++)

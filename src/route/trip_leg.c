@@ -84,8 +84,12 @@ static uint64_t next_due(const struct trip *t)
         const uint64_t at = (ns);                                                                                      \
         due = at < due ? at : due;                                                                                     \
     } while (0)
-    if (t->is_over || t->has_passed)
+    if (t->is_over)
         return 0;
+    if (t->outer->deadline_ns)
+        AT_LATEST(t->outer->deadline_ns + LATE_MS * (uint64_t)1000000);
+    if (t->has_passed) /* whoever speaks is watched by his own */
+        return due == UINT64_MAX ? 0 : due;
     if (!t->told)
         AT_LATEST(t->begun_ns + TELL_MS * (uint64_t)1000000);
     for (int i = 0; i < TRIP_LEGS; i++) {

@@ -428,3 +428,145 @@ TEST(nobody_waits_longer_than_he_said_for_a_better_answer)
     job_unref(j);
     house_close(&h);
 }
+
+/* ---- everything at once ---- */
+
+/* Is it what one of the experts says, from its beginning? */
+static bool is_of_one(const struct house *h, const char *text)
+{
+    char all[1024], json[] = "{\"a\": [1, 2]}";
+    if (strncmp(text, json, strlen(text)) == 0)
+        return true;
+    for (int i = 0; i < h->n; i++) {
+        size_t n = 0;
+        for (int w = 0; w < FAKE_WORDS; w++)
+            n += (size_t)snprintf(all + n, sizeof(all) - n, "%s%d ", h->fakes[i]->id, w);
+        if (strncmp(text, all, strlen(text)) == 0)
+            return true;
+    }
+    size_t n = 0;
+    while (strncmp(text + n, "again and again ", 16) == 0)
+        n += 16;
+    return text[n] == '\0';
+}
+
+TEST(whatever_dies_hangs_and_lies_each_job_ends_once_and_no_answer_is_a_mixture)
+{
+    enum { AT_A_TIME = 12, PLAN = 400 };
+    static const char letters[] = "wwwwwmmeebh0luc";
+    const int rounds = getenv("TEST_QUICK") ? 8 : 30;
+    static const char *const ids[] = { "ant", "bee", "cat", "dog" };
+    static char plans[4][PLAN + 1];
+    struct house h = { .n = 4 };
+    for (int i = 0; i < 4; i++) {
+        for (int k = 0; k < PLAN; k++)
+            plans[i][k] = letters[test_rand_u64() % (sizeof(letters) - 1)];
+        h.fakes[i] = fake_new(ids[i], plans[i], 3 + 2 * i);
+        h.fakes[i]->billions = 0.5 + i;
+        h.fakes[i]->kind = i == 0 ? "llm" : "fake";
+    }
+    h.fakes[3]->privacy = EXPERT_CLOUD;
+    house_open(&h, &(struct router_env){ .care = { .hang_s = 0.03f, .hedge_s = 0.01f, .hedge_factor = 0.001f, .n_tries_max = 8 } });
+    int n_done = 0, n_failed = 0, n_refused = 0;
+    for (int r = 0; r < rounds; r++) {
+        static struct seen seen[AT_A_TIME];
+        struct job *jobs[AT_A_TIME];
+        bool ok[AT_A_TIME];
+        for (int i = 0; i < AT_A_TIME; i++) {
+            struct err err = { 0 };
+            seen_init(&seen[i]);
+            jobs[i] = chat_job(&seen[i], i % 3 ? "Hi! How are you today?" : "Write a function that sorts a list of numbers in Python and explain how it works.");
+            jobs[i]->is_whole = i % 2 == 0;
+            jobs[i]->wish.security = i % 4 == 0 ? WISH_LOCAL : WISH_SECURITY_NONE;
+            jobs[i]->deadline_ns = clock_ns() + 400000000; /* all may hang */
+            ok[i] = expert_submit(router_expert(h.router, (enum route_goal)(test_rand_u64() % ROUTE_GOAL_COUNT)), jobs[i], &err);
+            if (i % 5 == 4 && ok[i])
+                job_cancel(jobs[i]);
+        }
+        for (int i = 0; i < AT_A_TIME; i++) {
+            if (ok[i])
+                seen_wait(&seen[i]);
+            const struct seen *s = &seen[i];
+            CHECK(s->n_finals == (ok[i] ? 1 : 0), "round %d, job %d: %d final events", r, i, s->n_finals);
+            CHECK(is_of_one(&h, s->text), "round %d, job %d: a mixture: %s (%s)", r, i, s->text, s->order);
+            CHECK(i % 4 != 0 || strcmp(s->last_expert, "dog") != 0, "round %d, job %d left this machine", r, i);
+            for (int k = 0; k < s->n_routed; k++)
+                CHECK(i % 4 != 0 || strcmp(s->experts[k], "dog") != 0, "round %d, job %d left this machine", r, i);
+            n_done += ok[i] && s->err.code == ERR_NONE;
+            n_failed += ok[i] && s->err.code != ERR_NONE;
+            n_refused += !ok[i];
+            job_unref(jobs[i]);
+        }
+        for (int i = 0; i < AT_A_TIME; i++)
+            CHECK(seen[i].n_after == 0, "events behind the end");
+    }
+    printf("# %d answered, %d failed, %d refused\n", n_done, n_failed, n_refused);
+    CHECK(n_done > n_failed, "%d answered, %d failed", n_done, n_failed);
+    house_close(&h);
+}
+
+TEST(cancelling_works_in_every_phase)
+{
+    static const struct {
+        const char *one, *two;
+        int wait_ms;
+    } cases[] = { { "h", "w", 0 }, { "h", "w", 5 }, { "e", "h", 0 }, { "e", "h", 3 }, { "0", "h", 5 }, { "u", "h", 5 }, { "l", "h", 2 }, { "h", "h", 60 } };
+    for (size_t k = 0; k < sizeof(cases) / sizeof(cases[0]); k++) {
+        struct house h = small_and_big(cases[k].one, cases[k].two);
+        struct seen s;
+        struct err err = { 0 };
+        house_open(&h, &(struct router_env){ .care = { .hang_s = 0.02f, .hedge_s = 0.01f, .hedge_factor = 0.001f } });
+        seen_init(&s);
+        struct job *j = chat_job(&s, "Hi! How are you today?");
+        if (expert_submit(router_expert(h.router, ROUTE_CHEAP), j, &err)) {
+            fake_nap(cases[k].wait_ms * 1000);
+            job_cancel(j);
+            seen_wait(&s);
+            CHECK(s.n_finals == 1, "case %zu", k);
+        }
+        job_unref(j);
+        house_close(&h);
+        CHECK(s.n_after == 0, "case %zu", k);
+    }
+}
+
+TEST(a_deadline_ends_what_hangs)
+{
+    struct house h = { .n = 1, .fakes = { fake_new("one", "h", 8) } };
+    struct seen s;
+    house_open(&h, NULL);
+    seen_init(&s);
+    struct job *j = chat_job(&s, "hello");
+    j->deadline_ns = clock_ns() + 20000000;
+    CHECK(ask(&h, ROUTE_BEST, j, &s) && s.err.code == ERR_BUSY && s.n_finals == 1, "%s", s.err.text);
+    job_unref(j);
+    house_close(&h);
+}
+
+TEST(a_composite_expert_is_asked_only_for_what_is_seen_or_heard_and_never_by_itself)
+{
+    struct house h = { .n = 1, .fakes = { fake_new("one", "w", 7) } };
+    struct fake *fan = fake_new("fan", "w", 9);
+    struct seen s;
+    struct err err = { 0 };
+    fan->sees = true;
+    house_open(&h, NULL);
+    CHECK(router_add(h.router, &fan->base, NULL, true, &err), "%s", err.text);
+    for (int k = 0; k < 3; k++) {
+        seen_init(&s);
+        struct job *j = chat_job(&s, "What is in this picture?");
+        if (k > 0) {
+            json_decref(j->vars);
+            j->vars = json_pack("{s:[{s:s,s:[{s:s,s:s},{s:s,s:{s:s}}]}]}", "messages", "role", "user", "content", "type", "text", "text", "What is in this picture?", "type", "image_url",
+                                "image_url", "url", "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ");
+        }
+        struct expert *door = k < 2 ? router_expert(h.router, ROUTE_BEST) : router_expert_for_pieces(h.router, ROUTE_BEST);
+        const bool ok = expert_submit(door, j, &err);
+        if (ok)
+            seen_wait(&s);
+        CHECK(k == 0 ? strcmp(s.last_expert, "one") == 0 : k == 1 ? strcmp(s.last_expert, "fan") == 0 : !ok && err.code == ERR_UNSUPPORTED, "%d: %s %s", k, s.last_expert, err.text);
+        job_unref(j);
+    }
+    house_close(&h);
+    expert_free(&fan->base);
+}
