@@ -14,7 +14,7 @@ static const unsigned PICTURE_TASKS = EXPERT_CLASSIFY | EXPERT_DETECT | EXPERT_F
 struct correction {
     _Atomic float factor; /* read while another thread learns; each value is right by itself */
     float mean, deviation; /* of logs */
-    uint32_t n;
+    _Atomic uint32_t n;
 };
 struct predictor {
     struct correction at[ROUTE_CANDIDATES_MAX][PREDICT_KIND_COUNT];

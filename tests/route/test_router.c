@@ -1,6 +1,7 @@
 /* tests/route/test_router.c - the expert `auto` over experts that fail in every way: tests/route/fakes.h. */
 #include "fakes.h"
 
+#include "route/bandit.h"
 #include "route/predict.h"
 #include "route/router.h"
 
@@ -10,6 +11,7 @@ struct house {
     int n;
     struct policy *policy;
     struct predictor *predictor;
+    struct bandit *bandit;
     struct router *router;
 };
 
@@ -19,6 +21,7 @@ static void house_open(struct house *h, const struct router_env *like)
     struct router_env env = like ? *like : (struct router_env){ 0 };
     env.policy = h->policy = policy_new(&err);
     env.predictor = h->predictor = predictor_new(&err);
+    env.bandit = h->bandit = bandit_new(1, 0, &err);
     for (int i = 0; i < h->n; i++)
         h->experts[i] = &h->fakes[i]->base;
     h->router = router_new(&env, h->experts, h->n, &err);
@@ -33,6 +36,7 @@ static void house_close(struct house *h)
     for (int i = 0; i < h->n; i++)
         expert_free(h->experts[i]);
     predictor_free(h->predictor);
+    bandit_free(h->bandit);
     policy_free(h->policy);
 }
 
