@@ -167,7 +167,7 @@ fit-speed: $(BUILD)/tools/fit-speed ## fit the speed estimates on ../shared/refe
 .PHONY: fit-speed
 ROUTE_DATA = $${TUTTI_SHARED:-../shared}/corpus/router/train.jsonl $${TUTTI_SHARED:-../shared}/corpus/difficulty/mmlu.jsonl
 route-model: $(BUILD)/tutti ## train the router's intent model again: docs/route-data.md (minutes)
-	$(BUILD)/tutti route train $(ROUTE_DATA) $(filter-out data/route/language.tsv,$(sort $(wildcard data/route/*.tsv))) --calibrate lead --calibrate writer \
+	$(BUILD)/tutti route train $(ROUTE_DATA) $(filter-out data/route/language.tsv,$(sort $(wildcard data/route/*.tsv))) --calibrate lead --calibrate writer --calibrate broad \
 	    $(patsubst data/route/%.tsv,--calibrate %,$(sort $(wildcard data/route/natural*.tsv))) --out data/route/intent.bin
 .PHONY: route-model
 .PHONY: print-libs

@@ -214,8 +214,6 @@ static void print(const struct tally *t, size_t n_lines, const double *quality, 
             printf("%s{\"strong_frac\":%.2f,\"quality\":%.4f}", i ? "," : "", i / 100.0, quality[i]);
         printf("]");
     }
-    if (!isnan(auc(t)))
-        printf(",\"difficult_auc\":%.4f", auc(t));
     printf("}\n");
 }
 

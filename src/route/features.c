@@ -134,39 +134,6 @@ static void end_line(struct pass *p, size_t from, size_t to)
     p->n_code_lines += weight || p->in_fence;
 }
 
-/* By a word's first letter: which second and which third make it worth a look (begin_word()).  Bit: the byte's low five, so a
- * few others come along; a third byte that is a digit always does (an account: two letters, two digits). */
-#define BIT(c) (1u << ((c) & 31))
-static const uint32_t second_of[32] = {
-    ['j' & 31] = BIT('s'), ['h' & 31] = BIT('t') | BIT('f'), ['w' & 31] = BIT('w') | BIT('a'), ['s' & 31] = BIT('c') | BIT('k') | BIT('e'),
-    ['r' & 31] = BIT('k'), ['g' & 31] = BIT('h') | BIT('i') | BIT('l'), ['a' & 31] = BIT('k') | BIT('s') | BIT('i') | BIT('p') | BIT('c'),
-    ['x' & 31] = BIT('o'), ['e' & 31] = BIT('y'), ['p' & 31] = BIT('a') | BIT('i'), ['k' & 31] = BIT('e'), ['c' & 31] = BIT('o'), ['m' & 31] = BIT('o'),
-};
-static const uint32_t third_of[32] = {
-    ['j' & 31] = BIT('o'), ['h' & 31] = BIT('t') | BIT('_'), ['w' & 31] = BIT('w') | BIT('c'), ['s' & 31] = BIT('h') | BIT('-') | BIT('_') | BIT('c') | BIT('n'),
-    ['r' & 31] = BIT('_'), ['g' & 31] = BIT('p') | BIT('o') | BIT('t'), ['a' & 31] = BIT('i') | BIT('z') | BIT('c'),
-    ['x' & 31] = BIT('x'), ['e' & 31] = BIT('j'), ['p' & 31] = BIT('s') | BIT('n'), ['k' & 31] = BIT('n'), ['c' & 31] = BIT('n'), ['m' & 31] = BIT('t'),
-};
-#undef BIT
-static inline bool may_matter(const unsigned char *s)
-{
-    return (second_of[s[0] & 31] >> (s[1] & 31) & third_of[s[0] & 31] >> (s[2] & 31) & 1) | (uint32_t)((unsigned)s[2] - '0' < 10);
-}
-static void begin_word(struct pass *p, size_t i)
-{
-    const char *s = p->s + i;
-    const size_t n = p->n - i;
-    struct features *f = p->f;
-    switch (s[0] | 32) {
-    case 'j': f->wants_json |= has_nocase(s, n, "json"); break;
-    case 'h': f->has_url |= has_nocase(s, n, "http://") || has_nocase(s, n, "https://"); break;
-    case 'w': f->has_url |= has_nocase(s, n, "www."); break;
-    case 's': f->wants_json |= has_nocase(s, n, "schema"); break;
-    default: break;
-    }
-    f->secrets |= secret_in_word(s, n);
-}
-
 /* s[i] and s[i + 1] are dashes. */
 static void dashes(struct pass *p, size_t i)
 {
@@ -201,6 +168,11 @@ static void mark(struct pass *p, size_t i, size_t *line)
         }
         break;
     case '@': f->secrets |= secret_in_address(p->s, p->n, i); break;
+    case ':':
+        f->has_url |= n > 3 && s[1] == '/' && s[2] == '/' && ((i >= 4 && has_nocase(s - 4, 4, "http")) || (i >= 5 && has_nocase(s - 5, 5, "https")));
+        f->secrets |= secret_before_value(p->s, p->n, i);
+        break;
+    case '=': f->secrets |= secret_before_value(p->s, p->n, i); break;
     case '{':
     case '[': f->has_json |= n > 3 && ((s[1] == '"' || (s[1] == '\n' && memchr(s + 2, '"', n - 2 < 16 ? n - 2 : 16) != NULL)) || (s[0] == '[' && s[1] == '{')); break;
     case '+':
@@ -210,72 +182,95 @@ static void mark(struct pass *p, size_t i, size_t *line)
 }
 
 /* Of a block that is not ASCII alone: lengths of characters by their first bytes, and the full stops of Chinese and Japanese. */
-static void high_block(struct pass *p, const uint8_t *block, size_t at)
+static void high_block(struct pass *p, size_t at, uint64_t high)
 {
-    const uint64_t three = scan_find_from(block, 0xe0);
-    p->n_cjk += scan_count(three);
-    p->n_wide += scan_count(scan_find_from(block, 0xc0) & ~three);
-    for (uint64_t bits = scan_find(block, 0xe3) | scan_find(block, 0xef); bits; bits &= bits - 1) {
-        const size_t i = at + (size_t)__builtin_ctzll(bits);
+    for (; high; high &= high - 1) {
+        const size_t i = at + (size_t)__builtin_ctzll(high);
+        const unsigned char c = (unsigned char)p->s[i];
+        p->n_cjk += c >= 0xe0;
+        p->n_wide += c >= 0xc0 && c < 0xe0;
+        if (c != 0xe3 && c != 0xef)
+            continue;
         const bool asks = has(p->s + i, p->n - i, "\xef\xbc\x9f");
         p->f->n_questions += asks;
         p->f->n_sentences += asks || has(p->s + i, p->n - i, "\xe3\x80\x82");
     }
 }
 
+/* The block of 64 bytes at s + at; what lies behind n is a space. */
+static void scan_at(const uint8_t *s, size_t n, size_t at, struct scan_masks *m)
+{
+    uint8_t last[64];
+    if (at + 64 <= n) {
+        scan_block(s + at, m);
+        return;
+    }
+    memset(last, ' ', sizeof(last));
+    memcpy(last, s + at, at < n ? n - at : 0);
+    scan_block(last, m);
+}
+
 static void walk(struct pass *p, const char *text, size_t n_bytes)
 {
     const uint8_t *s = (const uint8_t *)text;
-    uint8_t last[64];
-    struct scan_masks m;
+    struct scan_masks m, next;
+    struct features *f = p->f;
     size_t line = 0;
     /* the top bits of the block before */
-    uint64_t was_word = 0, was_dash = 0, was_stop = 0, was_ask = 0;
+    uint64_t was_word = 0, was_key = 0, was_dash = 0, was_stop = 0, was_ask = 0;
     p->s = text, p->n = n_bytes;
-    for (size_t at = 0; at <= n_bytes; at += 64) { /* what lies behind the end is a space */
-        const uint8_t *block = s + at;
-        if (n_bytes - at < 64) {
-            memset(last, ' ', sizeof(last));
-            memcpy(last, block, n_bytes - at);
-            block = last;
-        }
-        scan_block(block, &m);
-        const uint64_t word = m.letter | m.digit, begin = ~(word << 1 | was_word), after_ask = m.ask << 1 | was_ask;
+    scan_at(s, n_bytes, 0, &next);
+    for (size_t at = 0; at <= n_bytes; at += 64) {
+        m = next;
+        scan_at(s, n_bytes, at + 64 <= n_bytes ? at + 64 : n_bytes, &next);
+#define AHEAD(mask, k) (m.mask >> (k) | next.mask << (64 - (k)))
+        const uint64_t word = m.letter | m.digit, begin = ~(word << 1 | was_word);
         p->n_letters += scan_count(m.letter & ~m.high);
         p->n_signs += scan_count(m.seen & ~word);
-        p->f->n_words += (int)scan_count(m.letter & begin);
-        unsigned n_stops = scan_count((m.stop << 1 | was_stop) & m.gap);
-        if (after_ask) {
-            const unsigned n = scan_count(after_ask & (m.gap | scan_find(block, '"')));
-            p->f->n_questions += (int)n;
-            n_stops += n;
+        f->n_words += (int)scan_count(m.letter & begin);
+        f->n_sentences += (int)scan_count((m.stop << 1 | was_stop) & m.gap);
+        if (m.ask | was_ask) {
+            const int n = (int)scan_count((m.ask << 1 | was_ask) & (m.gap | m.quote));
+            f->n_questions += n, f->n_sentences += n;
         }
         if (m.high)
-            high_block(p, block, at);
-        p->f->n_sentences += (int)n_stops;
-        uint64_t bits = m.letter & begin & ~m.high;
-        uint8_t look[64];
-        int n_look = 0;
-        for (; bits; bits &= bits - 1) {
-            const int i = __builtin_ctzll(bits);
-            look[n_look] = (uint8_t)i;
-            n_look += n_bytes - at - (size_t)i >= 4 && may_matter(s + at + i);
+            high_block(p, at, m.high);
+        for (uint64_t bits = m.j & begin; bits; bits &= bits - 1) {
+            const size_t i = at + (size_t)__builtin_ctzll(bits);
+            f->wants_json |= has_nocase(text + i, n_bytes - i, "json");
         }
-        for (int i = 0; i < n_look; i++)
-            begin_word(p, at + look[i]);
+        for (uint64_t bits = m.w & AHEAD(w, 1) & AHEAD(w, 2) & begin; bits; bits &= bits - 1) {
+            const size_t i = at + (size_t)__builtin_ctzll(bits);
+            f->has_url |= has_nocase(text + i, n_bytes - i, "www.");
+        }
+        /* keys are at least 15 letters, digits, _ and - in a row */
+        const uint64_t key = word | m.dash, key_next = next.letter | next.digit | next.dash;
+        uint64_t run = key, run_next = key_next;
+        for (int k = 1; k <= 4; k *= 2) {
+            run &= run >> k | run_next << (64 - k);
+            run_next &= run_next >> k;
+        }
+        run &= run >> 7 | run_next << 57;
+        /* accounts: two letters, two digits */
+        const uint64_t account = m.letter & AHEAD(letter, 1) & AHEAD(digit, 2) & AHEAD(digit, 3) & begin;
+        for (uint64_t bits = (run & ~(key << 1 | was_key)) | account; bits; bits &= bits - 1) {
+            const size_t i = at + (size_t)__builtin_ctzll(bits);
+            f->secrets |= secret_in_word(text + i, n_bytes - i);
+        }
         if (m.digit) {
             p->n_digits += scan_count(m.digit);
-            for (bits = m.digit & begin; bits; bits &= bits - 1) {
+            for (uint64_t bits = m.digit & begin & AHEAD(digit, 1) & AHEAD(digit, 2) & (AHEAD(digit, 3) | AHEAD(dash, 3)); bits; bits &= bits - 1) {
                 const size_t i = at + (size_t)__builtin_ctzll(bits);
                 if (n_bytes - i >= 11)
-                    p->f->secrets |= secret_in_number(text + i, n_bytes - i);
+                    f->secrets |= secret_in_number(text + i, n_bytes - i);
             }
         }
-        for (bits = m.mark; bits; bits &= bits - 1)
+        for (uint64_t bits = m.mark; bits; bits &= bits - 1)
             mark(p, at + (size_t)__builtin_ctzll(bits), &line);
-        for (bits = m.dash & (m.dash << 1 | was_dash); bits; bits &= bits - 1)
+        for (uint64_t bits = m.dash & (m.dash << 1 | was_dash); bits; bits &= bits - 1)
             dashes(p, at + (size_t)__builtin_ctzll(bits) - 1);
-        was_word = word >> 63, was_dash = m.dash >> 63, was_stop = m.stop >> 63, was_ask = m.ask >> 63;
+        was_word = word >> 63, was_key = key >> 63, was_dash = m.dash >> 63, was_stop = m.stop >> 63, was_ask = m.ask >> 63;
+#undef AHEAD
     }
     if (line < n_bytes) {
         end_line(p, line, n_bytes);

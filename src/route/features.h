@@ -63,7 +63,7 @@ struct features {
     enum feature_code code; /* what the code in it is written in */
     float code_frac;      /* share of lines that look like code, 0..1 */
     bool has_json;        /* contains a JSON object or array */
-    bool wants_json;      /* stated by the request or asked for in words ("as JSON", "schema") */
+    bool wants_json;      /* stated by the request or asked for in words ("as JSON") */
     bool has_tools;       /* as given */
     bool has_url, has_digits;
     uint32_t secrets;     /* of enum feature_secret */

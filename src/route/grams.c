@@ -11,6 +11,7 @@
 
 #include "route/scan_internal.h"
 
+enum { NEAR_TOKENS = 8, HEAD_TOKENS = 16, TAIL_TOKENS = 12 };
 enum { READ_MAX = GRAMS_HEAD_BYTES + GRAMS_TAIL_BYTES, PLAIN_MAX = 2 * READ_MAX + 8, N_BLOCKS = (PLAIN_MAX + 63) / 64 + 1, TEXT_MAX = 64 * N_BLOCKS };
 _Static_assert(READ_MAX + 16 <= (int)GRAMS_MAX && PLAIN_MAX <= (int)GRAMS_MAX, "a list holds what a text makes");
 
@@ -166,6 +167,9 @@ static void find_tokens(struct tokens *t)
     t->n = n_from;
 }
 
+/* Bits 0 to n - 1. */
+static inline uint64_t below(long n) { return n <= 0 ? 0 : n >= 64 ? ~(uint64_t)0 : ((uint64_t)1 << n) - 1; }
+
 static inline uint64_t hash_token(const char *s, size_t len)
 {
     static const uint64_t mask[9] = { 0, 0xff, 0xffff, 0xffffff, 0xffffffff, 0xffffffffff, 0xffffffffffff, 0xffffffffffffff, ~(uint64_t)0 };
@@ -259,14 +263,20 @@ void grams_hash(const char *text, size_t n_bytes, const void *rows, struct grams
         letters.row[letters.n] = (uint16_t)row_of(mix(before * 41 + h));
         letters.n += is_wide & was_wide;
         before = h, was_wide = is_wide;
+        if (i < NEAR_TOKENS)
+            add(&letters, mix(h + 0x900));
+        if (i >= t.n - NEAR_TOKENS)
+            add(&letters, mix(h + 0xa00));
         if (i < 3)
             add(&words, mix(h + 0x700 + (uint64_t)i));
         if (i >= t.n - 2)
             add(&words, mix(h + 0x800 + (uint64_t)(t.n - i)));
     }
     add_form(&letters, &pairs, &form, n_bytes, is_cut ? READ_MAX : n_bytes, t.n && plain[t.from[t.n - 1]] == '?');
+    /* what is pasted into the middle would drown the request in its letters */
+    const long head_end = t.n > HEAD_TOKENS ? t.to[HEAD_TOKENS - 1] : (long)t.n_bytes, tail_begin = t.n > TAIL_TOKENS ? t.from[t.n - TAIL_TOKENS] : 0;
     for (size_t b = 0; b <= t.n_bytes / 64; b++)
-        for (uint64_t bits = t.quads[b]; bits; bits &= bits - 1)
+        for (uint64_t bits = t.quads[b] & (below(head_end - 64 * (long)b) | ~below(tail_begin - 64 * (long)b)); bits; bits &= bits - 1)
             add(&letters, mix(load32(t.words + 15 + 64 * b + (size_t)__builtin_ctzll(bits)) | (uint64_t)4 << 56));
     out->n_words = words.n, out->n_letters = letters.n, out->n_pairs = pairs.n;
 }

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 enum {
-    GRAMS_VERSION = 3,
+    GRAMS_VERSION = 4,
     GRAMS_BITS = 16,
     GRAMS_ROWS = 1 << GRAMS_BITS,
     GRAMS_HEAD_BYTES = 360, /* of a long text: how it begins says what is wanted ... */
@@ -23,7 +23,8 @@ enum {
 struct grams {
     int n_words, n_letters, n_pairs;
     uint16_t words[GRAMS_MAX];   /* each word once, and the first three and last two by place: for intent and difficulty */
-    uint16_t letters[GRAMS_MAX]; /* four letters in a row inside words, pairs of characters of CJK, facts of form: for intent */
+    uint16_t letters[GRAMS_MAX]; /* four letters in a row inside words of the beginning and the end, words as near to those,
+                                  * pairs of characters of CJK, facts of form: for intent */
     uint16_t pairs[GRAMS_MAX];   /* neighbouring words, each pair once, and measures of form: for difficulty */
 };
 /* rows: where rows of 16 bytes lie that will be asked for next (a hint to the cache); NULL: none. */

@@ -5,24 +5,32 @@
 
 #include <math.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
 #include "base/utf8.h"
 #include "route/embed_internal.h"
 
-enum { N_MAX = 48, N_HASH_BITS = 13, N_HASH = 1 << N_HASH_BITS, SAMPLE_BYTES_MAX = 8192 };
+enum { N_MAX = 32 /* of a table */, N_HASH_BITS = 13, N_HASH = 1 << N_HASH_BITS, SAMPLE_BYTES_MAX = 8192 };
 
 __asm__(".section .rodata\n"
         ".global language_samples\n.global language_samples_end\n"
         "language_samples:\n.incbin \"data/route/language.tsv\"\nlanguage_samples_end:\n.byte 0\n"
         ".previous\n");
 
-static struct {
+/* Which of the alphabets that several languages share. */
+enum alphabet { LATIN, CYRILLIC, ARABIC, N_ALPHABETS };
+static inline enum alphabet alphabet_of(uint32_t letter) { return letter < 0x400 ? LATIN : letter < 0x600 ? CYRILLIC : ARABIC; }
+
+/* One for languages in Latin letters, one for the others. */
+static struct table {
     int n;
     char code[N_MAX][4];
-    int8_t score[N_HASH][N_MAX]; /* eighths of a nat against the mean language */
-} table;
+    enum alphabet alphabet[N_MAX];
+    int8_t score[N_HASH][N_MAX]; /* sixteenths of a nat against the mean language */
+} tables[2];
+static inline struct table *table_of(enum alphabet a) { return &tables[a != LATIN]; }
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 /* Scripts that one language stands for; Han without kana is Chinese. */
@@ -36,11 +44,9 @@ static const struct {
 };
 enum { N_SCRIPTS = sizeof(scripts) / sizeof(scripts[0]) };
 
-/* Letters of Latin, Cyrillic and Arabic in lower case, ' ' for anything else; 0 for a letter of scripts[], counted there. */
+/* Of what is not ASCII: letters of Latin, Cyrillic and Arabic in lower case, ' ' for anything else; 0 for a letter of scripts[], counted there. */
 static uint32_t letter_of(uint32_t cp, int counts[N_SCRIPTS])
 {
-    if (cp < 0x80)
-        return cp >= 'A' && cp <= 'Z' ? cp + 32 : cp >= 'a' && cp <= 'z' ? cp : ' ';
     if (cp >= 0xc0 && cp <= 0x24f) {
         if (cp == 0xd7 || cp == 0xf7)
             return ' ';
@@ -60,80 +66,99 @@ static uint32_t letter_of(uint32_t cp, int counts[N_SCRIPTS])
     return ' ';
 }
 
-/* The hashes of the text's letter trigrams, n + 1 at most; returns their number.  *n_letters: how many letters there were. */
-static int find_trigrams(const char *s, size_t n, int counts[N_SCRIPTS], uint16_t *hashes, int *n_letters)
+/* The hashes of the text's letter trigrams, n + 1 at most (hashes holds one more); returns their number.  n_letters: how many letters of each alphabet
+ * there were, counts: of each script of one language. */
+static int find_trigrams(const char *s, size_t n, int counts[N_SCRIPTS], uint16_t *hashes, int n_letters[N_ALPHABETS])
 {
     uint32_t a = ' ', b = ' ';
-    int n_hashes = 0;
-    *n_letters = 0;
+    int n_hashes = 0, n_ascii = 0;
+    memset(n_letters, 0, N_ALPHABETS * sizeof(*n_letters));
     for (size_t i = 0; i <= n;) {
-        uint32_t cp = ' ';
-        size_t len = 1;
-        if (i < n && (unsigned char)s[i] < 0x80)
-            cp = (unsigned char)s[i];
-        else if (i < n)
-            len = utf8_decode(s + i, n - i, &cp);
-        i += len ? len : 1;
-        const uint32_t c = letter_of(len ? cp : ' ', counts);
-        if (c == 0 || (c == ' ' && b == ' ')) {
-            a = ' ', b = ' ';
-            continue;
+        uint32_t c = ' ', cp;
+        if (i == n || (unsigned char)s[i] < 0x80) {
+            const uint32_t small = i < n ? (unsigned char)s[i] | 32 : ' ';
+            c = small - 'a' < 26 ? small : ' ';
+            n_ascii += c != ' ';
+            i++;
+        } else {
+            const size_t len = utf8_decode(s + i, n - i, &cp);
+            c = letter_of(len ? cp : ' ', counts);
+            n_letters[alphabet_of(c)] += c != ' ' && c != 0;
+            i += len ? len : 1;
         }
-        *n_letters += c != ' ';
-        hashes[n_hashes++] = (uint16_t)(((a * 0x9e3779b1u + b) * 0x85ebca6bu + c) * 0xc2b2ae35u >> (32 - N_HASH_BITS));
-        a = b, b = c;
+        hashes[n_hashes] = (uint16_t)(((a * 0x9e3779b1u + b) * 0x85ebca6bu + c) * 0xc2b2ae35u >> (32 - N_HASH_BITS));
+        const bool breaks = c == 0 || (c == ' ' && b == ' ');
+        n_hashes += !breaks;
+        a = breaks ? ' ' : b, b = breaks ? ' ' : c;
     }
+    n_letters[LATIN] += n_ascii;
     return n_hashes;
 }
 
-static void make_table(void)
+static enum alphabet most_of(const int n_letters[N_ALPHABETS])
 {
-    static float counts[N_MAX][N_HASH];
-    static uint16_t hashes[SAMPLE_BYTES_MAX + 1];
-    int ignored[N_SCRIPTS], n_ignored;
-    for (const char *s = language_samples; s < language_samples_end && table.n < N_MAX;) {
-        const char *end = memchr(s, '\n', (size_t)(language_samples_end - s));
-        end = end ? end : language_samples_end;
-        const char *tab = memchr(s, '\t', (size_t)(end - s));
-        if (tab && tab - s < 4) {
-            int i = 0; /* lines of one language add up */
-            while (i < table.n && (strncmp(table.code[i], s, (size_t)(tab - s)) != 0 || table.code[i][tab - s]))
-                i++;
-            memcpy(table.code[i], s, (size_t)(tab - s));
-            table.n = i >= table.n ? i + 1 : table.n;
-            const size_t n_bytes = (size_t)(end - tab - 1) < SAMPLE_BYTES_MAX ? (size_t)(end - tab - 1) : SAMPLE_BYTES_MAX;
-            const int n_hashes = find_trigrams(tab + 1, n_bytes, ignored, hashes, &n_ignored);
-            for (int k = 0; k < n_hashes; k++)
-                counts[i][hashes[k]] += 1;
-        }
-        s = end + 1;
-    }
+    return n_letters[ARABIC] > n_letters[LATIN] ? ARABIC : n_letters[CYRILLIC] > n_letters[LATIN] ? CYRILLIC : LATIN;
+}
+
+static void score(struct table *t, float counts[N_MAX][N_HASH])
+{
     float total[N_MAX] = { 0 };
-    for (int i = 0; i < table.n; i++)
+    for (int i = 0; i < t->n; i++)
         for (int h = 0; h < N_HASH; h++)
             total[i] += counts[i][h];
     for (int h = 0; h < N_HASH; h++) {
         float log_p[N_MAX], mean = 0;
-        for (int i = 0; i < table.n; i++) {
+        for (int i = 0; i < t->n; i++) {
             log_p[i] = logf((counts[i][h] + 0.15f) / (total[i] + 0.15f * 2000));
-            mean += log_p[i] / (float)table.n;
+            mean += log_p[i] / (float)t->n;
         }
-        for (int i = 0; i < table.n; i++)
-            table.score[h][i] = (int8_t)fmaxf(-127, fminf(127, 16 * (log_p[i] - mean)));
+        for (int i = 0; i < t->n; i++)
+            t->score[h][i] = (int8_t)fmaxf(-127, fminf(127, 16 * (log_p[i] - mean)));
     }
+}
+
+static void make_tables(void)
+{
+    static float counts[2][N_MAX][N_HASH];
+    static uint16_t hashes[SAMPLE_BYTES_MAX + 2];
+    int ignored[N_SCRIPTS], n_letters[N_ALPHABETS];
+    for (const char *s = language_samples; s < language_samples_end;) {
+        const char *end = memchr(s, '\n', (size_t)(language_samples_end - s));
+        end = end ? end : language_samples_end;
+        const char *tab = memchr(s, '\t', (size_t)(end - s));
+        if (tab && tab - s < 4) {
+            const size_t n_bytes = (size_t)(end - tab - 1) < SAMPLE_BYTES_MAX ? (size_t)(end - tab - 1) : SAMPLE_BYTES_MAX;
+            const int n_hashes = find_trigrams(tab + 1, n_bytes, ignored, hashes, n_letters);
+            const enum alphabet alphabet = most_of(n_letters);
+            struct table *t = table_of(alphabet);
+            int i = 0; /* lines of one language add up */
+            while (i < t->n && (strncmp(t->code[i], s, (size_t)(tab - s)) != 0 || t->code[i][tab - s]))
+                i++;
+            if (i < N_MAX) {
+                memcpy(t->code[i], s, (size_t)(tab - s));
+                t->alphabet[i] = alphabet;
+                t->n = i >= t->n ? i + 1 : t->n;
+                for (int k = 0; k < n_hashes; k++)
+                    counts[t - tables][i][hashes[k]] += 1;
+            }
+        }
+        s = end + 1;
+    }
+    score(&tables[0], counts[0]);
+    score(&tables[1], counts[1]);
 }
 
 typedef int8_t bytes8 __attribute__((vector_size(8)));
 typedef int16_t shorts8 __attribute__((vector_size(16)));
 
 /* sums[i] is language i's; LANGUAGE_BYTES * 127 fits 16 bits. */
-static void add_scores(const uint16_t *hashes, int n, int16_t sums[N_MAX])
+static void add_scores(const struct table *t, const uint16_t *hashes, int n, int16_t sums[N_MAX])
 {
     shorts8 part[N_MAX / 8] = { 0 };
     for (int k = 0; k < n; k++)
         for (int i = 0; i < N_MAX / 8; i++) {
             bytes8 row;
-            memcpy(&row, table.score[hashes[k]] + 8 * i, sizeof(row));
+            memcpy(&row, t->score[hashes[k]] + 8 * i, sizeof(row));
             part[i] += __builtin_convertvector(row, shorts8);
         }
     memcpy(sums, part, sizeof(part));
@@ -141,14 +166,13 @@ static void add_scores(const uint16_t *hashes, int n, int16_t sums[N_MAX])
 
 void language_guess(const char *text, size_t n_bytes, struct language_guess *out)
 {
-    int counts[N_SCRIPTS] = { 0 }, n_script = 0, script = -1, n_letters;
-    uint16_t hashes[LANGUAGE_BYTES + 1];
+    int counts[N_SCRIPTS] = { 0 }, n_script = 0, script = -1, n_letters[N_ALPHABETS];
+    uint16_t hashes[LANGUAGE_BYTES + 2];
     int16_t sums[N_MAX];
-    pthread_once(&once, make_table);
+    pthread_once(&once, make_tables);
     memset(out, 0, sizeof(*out));
     memcpy(out->code, "und", 4);
-    const int n_hashes = find_trigrams(text, n_bytes < LANGUAGE_BYTES ? n_bytes : LANGUAGE_BYTES, counts, hashes, &n_letters);
-    add_scores(hashes, n_hashes, sums);
+    const int n_hashes = find_trigrams(text, n_bytes < LANGUAGE_BYTES ? n_bytes : LANGUAGE_BYTES, counts, hashes, n_letters);
     for (int i = 0; i < N_SCRIPTS; i++) {
         n_script += counts[i];
         if (counts[i] && (script < 0 || counts[i] > counts[script] || strcmp(scripts[i].code, "ja") == 0))
@@ -156,20 +180,28 @@ void language_guess(const char *text, size_t n_bytes, struct language_guess *out
         if (counts[i] && strcmp(scripts[i].code, "ja") == 0)
             break; /* kana: Japanese, however many Han characters come with it */
     }
-    if (n_script * 2 >= n_letters && n_script > 0) { /* one such character says as much as some Latin letters */
+    const int n_all = n_letters[LATIN] + n_letters[CYRILLIC] + n_letters[ARABIC];
+    if (n_script * 2 >= n_all && n_script > 0) { /* one such character says as much as some Latin letters */
         memcpy(out->code, scripts[script].code, 4);
         out->confidence = 1;
         return;
     }
-    if (n_letters < 6 || table.n < 2)
+    if (n_all < 6)
         return;
-    int best = 0, second = -1;
-    for (int i = 1; i < table.n; i++) {
-        if (sums[i] > sums[best])
+    const enum alphabet alphabet = most_of(n_letters);
+    const struct table *t = table_of(alphabet);
+    int best = -1, second = -1;
+    add_scores(t, hashes, n_hashes, sums);
+    for (int i = 0; i < t->n; i++) {
+        if (t->alphabet[i] != alphabet)
+            continue;
+        if (best < 0 || sums[i] > sums[best])
             second = best, best = i;
         else if (second < 0 || sums[i] > sums[second])
             second = i;
     }
-    memcpy(out->code, table.code[best], 4);
+    if (second < 0)
+        return;
+    memcpy(out->code, t->code[best], 4);
     out->confidence = 1 - expf(-(float)(sums[best] - sums[second]) / 32);
 }

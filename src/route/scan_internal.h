@@ -21,7 +21,8 @@ struct scan_masks { /* bit i: byte i is ... */
     uint64_t stop;   /* . or ! */
     uint64_t ask;    /* ? */
     uint64_t dash;
-    uint64_t mark;   /* \n ` @ { [ + ( : looked at one by one */
+    uint64_t quote, j, w; /* '"', j or J, w or W */
+    uint64_t mark;   /* \n ` @ { [ + ( : = looked at one by one */
 };
 
 /* v's bytes are 0 or 255. */
@@ -53,30 +54,11 @@ static inline __attribute__((always_inline)) void scan_block(const uint8_t bytes
         m->ask |= scan_bits16((scan_bytes)(c == '?')) << i;
         m->dash |= scan_bits16((scan_bytes)(c == '-')) << i;
         m->mark |= scan_bits16((scan_bytes)(c == '\n') | (scan_bytes)(c == '`') | (scan_bytes)(c == '@') | (scan_bytes)((c | 32) == '{') | (scan_bytes)(c == '+') |
-                               (scan_bytes)(c == '(')) << i;
+                               (scan_bytes)(c == '(') | (scan_bytes)(c == ':') | (scan_bytes)(c == '=')) << i;
+        m->quote |= scan_bits16((scan_bytes)(c == '"')) << i;
+        m->j |= scan_bits16((scan_bytes)((c | 32) == 'j')) << i;
+        m->w |= scan_bits16((scan_bytes)((c | 32) == 'w')) << i;
     }
-}
-
-/* Where the byte c is: for the few blocks that are not ASCII alone. */
-static inline uint64_t scan_find(const uint8_t bytes[static 64], uint8_t want)
-{
-    uint64_t bits = 0;
-    for (int i = 0; i < 64; i += 16) {
-        scan_bytes c;
-        memcpy(&c, bytes + i, sizeof(c));
-        bits |= scan_bits16((scan_bytes)(c == want)) << i;
-    }
-    return bits;
-}
-static inline uint64_t scan_find_from(const uint8_t bytes[static 64], uint8_t least)
-{
-    uint64_t bits = 0;
-    for (int i = 0; i < 64; i += 16) {
-        scan_bytes c;
-        memcpy(&c, bytes + i, sizeof(c));
-        bits |= scan_bits16((scan_bytes)(c >= least)) << i;
-    }
-    return bits;
 }
 
 static inline unsigned scan_count(uint64_t x) /* without the instruction that not every x86 has */

@@ -87,30 +87,27 @@ uint32_t secret_in_word(const char *s, size_t n)
         break;
     default: break;
     }
-    switch (s[0] | 32) {
-    case 'p': case 'k': case 'c': case 'm': case 'w': case 's': case 'a':
-        for (size_t i = 0; i < sizeof(pass_words) / sizeof(pass_words[0]); i++) {
-            if (pass_words[i][0] != (s[0] | 32) || pass_words[i][1] != (s[1] | 32))
-                continue;
-            const size_t len = strlen(pass_words[i]);
-            if (n <= len + 2 || strncasecmp(s, pass_words[i], len) != 0)
-                continue;
-            size_t at = len; /* "password: x", "password=x", "password is x" */
-            while (at < n && at < len + 2 && (s[at] == ' ' || s[at] == '"'))
-                at++;
-            if (at < n && (s[at] == ':' || s[at] == '=')) {
-                do
-                    at++;
-                while (at < n && at < len + 6 && (s[at] == ' ' || s[at] == '"' || s[at] == '\''));
-                if (at < n && s[at] > ' ')
-                    return SECRET_PASSWORD;
-            }
-        }
-        break;
-    default: break;
-    }
     if (n >= 15 && s[0] >= 'A' && s[0] <= 'Z' && s[1] >= 'A' && s[1] <= 'Z' && is_digit(s[2]) && is_digit(s[3]) && iban_holds(s, n))
         return SECRET_IBAN;
+    return 0;
+}
+
+uint32_t secret_before_value(const char *s, size_t n, size_t at)
+{
+    size_t end = at, value = at + 1;
+    while (end > 0 && at - end < 2 && (s[end - 1] == ' ' || s[end - 1] == '"'))
+        end--;
+    while (value < n && value < at + 4 && (s[value] == ' ' || s[value] == '"' || s[value] == '\''))
+        value++;
+    if (value >= n || s[value] <= ' ')
+        return 0;
+    for (size_t i = 0; i < sizeof(pass_words) / sizeof(pass_words[0]); i++) {
+        const size_t len = strlen(pass_words[i]);
+        if (end < len || (s[end - len] | 32) != pass_words[i][0] || (s[end - 1] | 32) != pass_words[i][len - 1])
+            continue;
+        if (strncasecmp(s + end - len, pass_words[i], len) == 0 && (end == len || !(is_letter(s[end - len - 1]) || is_digit(s[end - len - 1]))))
+            return SECRET_PASSWORD;
+    }
     return 0;
 }
 

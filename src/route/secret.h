@@ -15,6 +15,8 @@ enum { SECRET_SPAN_BYTES = 64 };
 
 /* s[0] begins a word (after no letter or digit), n bytes follow in all.  Set of enum feature_secret. */
 uint32_t secret_in_word(const char *s, size_t n);
+/* s[at] is ':' or '=': is a password or key named before it, and does a value follow? */
+uint32_t secret_before_value(const char *s, size_t n, size_t at);
 /* s[0] is the first digit of a number, or '+' or '(' before one. */
 uint32_t secret_in_number(const char *s, size_t n);
 /* s[at] is '@'. */

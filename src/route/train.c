@@ -1,8 +1,8 @@
 /* route/train.c - learning intents; start at train_model(), the step is in learn_line().
  *
  * Each line is seen n_rounds times, every other time with small damage (letters swapped, lost, doubled or of the key beside,
- * words lost, marks lost), and every other time with two of five rows hidden, so that no single word decides: both serve
- * sources that were not seen.  The model is the mean of n_runs runs.
+ * words lost, marks lost), some of these with the middle of another text pasted before or behind, and every other time with two
+ * of five rows hidden, so that no single word decides: all that serves sources that were not seen.  The model is the mean of n_runs runs.
  * AdaGrad: Duchi, Hazan, Singer 2011.  Temperature: Guo et al. 2017. */
 #include <math.h>
 #include <stdio.h>
@@ -11,7 +11,8 @@
 
 #include "route/train_internal.h"
 
-enum { DAMAGE_TEXT_BYTES = 2048, FOLDS_MAX = 16, NEVER = -2 /* in no fold */, TRUST_WEIGHT = 6 };
+enum { DAMAGE_TEXT_BYTES = 2048, FOLDS_MAX = 16, NEVER = -2 /* in no fold */, TRUST_WEIGHT = 6,
+       PASTE_PERCENT = 15, PASTE_BELOW_BYTES = 300, PASTE_FROM_BYTES = 400, PASTE_BYTES_MAX = 900 };
 
 const struct train_options train_default = { .seed = 1, .n_rounds = 10, .n_runs = 3, .n_folds = 5, .rate = .7, .l2 = 3e-4 };
 
@@ -54,6 +55,33 @@ static size_t damage(struct rng *r, const char *text, size_t n, char *out)
         out[k++] = lose_capitals && c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
     }
     return k;
+}
+
+/* n bytes of a request and, before or behind, the middle of one of the texts t->order[0..n_order): most requests that come with
+ * a text are about that text, and its words say nothing about what is asked.  Returns the new length; PASTE_BYTES_MAX + 2 more
+ * than n must fit. */
+static size_t paste(struct learner *t, size_t n_order, char *text, size_t n)
+{
+    const struct train_line *from = NULL;
+    for (int tries = 0; tries < 200 && (!from || from->n_bytes < PASTE_FROM_BYTES); tries++)
+        from = &t->set->line[t->order[train_below(&t->rng, (uint32_t)n_order)]];
+    if (!from || from->n_bytes < PASTE_FROM_BYTES)
+        return n;
+    size_t at = from->n_bytes / 4, len = from->n_bytes / 2 < PASTE_BYTES_MAX ? from->n_bytes / 2 : PASTE_BYTES_MAX;
+    while (len && ((unsigned char)from->text[at] & 0xc0) == 0x80) /* not within a character */
+        at++, len--;
+    const bool is_behind = train_below(&t->rng, 2) != 0;
+    const char *gap = train_below(&t->rng, 2) ? "\n\n" : is_behind && train_below(&t->rng, 2) ? ": " : " ";
+    const size_t n_gap = strlen(gap);
+    if (is_behind) {
+        memcpy(text + n, gap, n_gap);
+        memcpy(text + n + n_gap, from->text + at, len);
+    } else {
+        memmove(text + len + n_gap, text, n);
+        memcpy(text, from->text + at, len);
+        memcpy(text + len, gap, n_gap);
+    }
+    return n + n_gap + len;
 }
 
 static int rows_of(const struct grams *g, uint16_t *rows)
@@ -137,10 +165,14 @@ static void learn_once(struct learner *t, size_t n, uint64_t seed, const float w
         for (size_t q = 0; q < n; q++) {
             const struct train_line *l = &t->set->line[t->order[q]];
             const uint64_t chance = rng_u64(&t->rng);
-            if (chance & 1)
-                grams_hash(text, damage(&t->rng, l->text, l->n_bytes, text), NULL, &g);
-            else
+            if (chance & 1) {
+                size_t n_text = damage(&t->rng, l->text, l->n_bytes, text);
+                if (l->n_bytes < PASTE_BELOW_BYTES && n_text && train_below(&t->rng, 100) < PASTE_PERCENT)
+                    n_text = paste(t, n, text, n_text);
+                grams_hash(text, n_text, NULL, &g);
+            } else {
                 grams_hash(l->text, l->n_bytes, NULL, &g);
+            }
             int n_rows = rows_of(&g, rows);
             if (chance & 2)
                 n_rows = hide_rows(&t->rng, rows, n_rows);

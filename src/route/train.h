@@ -35,6 +35,8 @@ struct train_set { /* begin with { 0 } */
  * first character other than '{' says so; '#' begins a remark there, and [[a|b|c]] in a text is each of its choices in turn,
  * several of them in steps (train_expand()).  "-" reads stdin.  false with err set. */
 bool train_set_add(struct train_set *set, const char *path, struct err *err);
+/* The same from memory: bytes[n_bytes] must be writable too, and the bytes are spoilt; path is for errors and the source's name. */
+bool train_set_add_bytes(struct train_set *set, char *bytes, size_t n_bytes, const char *path, struct err *err);
 void train_set_fini(struct train_set *set);
 /* Appends the text with its [[a|b]] replaced by choice number `round` of each, the second group one step on for each full
  * turn of the first; returns how many rounds show each choice at least once (1: no groups); out may be NULL. */

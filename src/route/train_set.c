@@ -1,5 +1,6 @@
 /* route/train_set.c - lines of text with their labels, from JSON lines or tab-separated files. */
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +8,7 @@
 #include "base/file.h"
 #include "route/train.h"
 
-enum { FILE_BYTES_MAX = 1 << 29, ROUNDS_MAX = 64, GROUPS_MAX = 8 };
+enum { FILE_BYTES_MAX = 1 << 29, ROUNDS_MAX = 64, GROUPS_MAX = 8, TABBED_BYTES_MAX = 1 << 14 };
 
 static struct train_line *append(struct train_set *set, const char *text, size_t n_bytes, struct err *err)
 {
@@ -34,9 +35,11 @@ int train_expand(const char *text, int round, char *out, size_t n_bytes)
 {
     int n_groups = 0, most = 1, step = round;
     size_t used = 0;
+    bool may_close = true;
     for (const char *s = text; *s;) {
-        const char *end = s[0] == '[' && s[1] == '[' ? strstr(s, "]]") : NULL;
-        if (!end || n_groups >= GROUPS_MAX) {
+        const char *end = may_close && n_groups < GROUPS_MAX && s[0] == '[' && s[1] == '[' ? strstr(s, "]]") : NULL;
+        if (!end) {
+            may_close = may_close && (s[0] != '[' || s[1] != '[');
             if (out && used + 1 < n_bytes)
                 out[used++] = *s;
             s++;
@@ -98,10 +101,21 @@ static bool add_json(struct train_set *set, const char *line, size_t n, const ch
     return ok;
 }
 
+/* A line's end is written \\n. */
+static void unescape(char *text)
+{
+    char *to = text;
+    for (const char *s = text; *s; s++) {
+        const bool is_end = s[0] == '\\' && s[1] == 'n';
+        *to++ = is_end ? '\n' : *s;
+        s += is_end;
+    }
+    *to = '\0';
+}
+
 static bool add_tabbed(struct train_set *set, const char *line, const char *source, struct err *err)
 {
-    static char text[1 << 14];
-    char name[16];
+    char text[TABBED_BYTES_MAX], name[16];
     enum intent which;
     const char *tab = strchr(line, '\t');
     if (!tab || tab - line >= (int)sizeof(name))
@@ -110,11 +124,12 @@ static bool add_tabbed(struct train_set *set, const char *line, const char *sour
     name[tab - line] = '\0';
     if (!intent_by_name(name, &which))
         return err_set(err, ERR_INPUT, "intent '%s' is not known", name);
+    if (strlen(tab + 1) >= sizeof(text))
+        return err_set(err, ERR_LIMIT, "a text of %zu bytes; at most %d, longer ones as JSON", strlen(tab + 1), TABBED_BYTES_MAX - 1);
     const int n = train_expand(tab + 1, 0, NULL, 0);
     for (int i = 0; i < n; i++) {
         train_expand(tab + 1, i, text, sizeof(text));
-        for (char *p = text; (p = strstr(p, "\\n")) != NULL;) /* a line's end is written \n */
-            *p = '\n', memmove(p + 1, p + 2, strlen(p + 2) + 1);
+        unescape(text);
         struct train_line *l = append(set, text, strlen(text), err);
         if (!l)
             return false;
@@ -124,22 +139,18 @@ static bool add_tabbed(struct train_set *set, const char *line, const char *sour
     return true;
 }
 
-bool train_set_add(struct train_set *set, const char *path, struct err *err)
+bool train_set_add_bytes(struct train_set *set, char *bytes, size_t n_bytes, const char *path, struct err *err)
 {
     char source[TRAIN_SOURCE_BYTES];
-    size_t n_bytes = 0;
     const char *slash = strrchr(path, '/');
     snprintf(source, sizeof(source), "%s", slash ? slash + 1 : path);
     if (strrchr(source, '.'))
         *strrchr(source, '.') = '\0';
-    char *all = file_read(path, FILE_BYTES_MAX, &n_bytes, err);
-    if (!all)
-        return false;
     bool ok = true;
     long number = 1;
-    for (char *s = all, *next; ok && s < all + n_bytes; s = next, number++) {
-        char *end = memchr(s, '\n', (size_t)(all + n_bytes - s));
-        end = end ? end : all + n_bytes;
+    for (char *s = bytes, *next; ok && s < bytes + n_bytes; s = next, number++) {
+        char *end = memchr(s, '\n', (size_t)(bytes + n_bytes - s));
+        end = end ? end : bytes + n_bytes;
         next = end + 1;
         while (end > s && end[-1] == '\r')
             end--;
@@ -150,6 +161,14 @@ bool train_set_add(struct train_set *set, const char *path, struct err *err)
         if (!ok)
             err_prefix(err, "%s:%ld", path, number);
     }
+    return ok;
+}
+
+bool train_set_add(struct train_set *set, const char *path, struct err *err)
+{
+    size_t n_bytes = 0;
+    char *all = file_read(path, FILE_BYTES_MAX, &n_bytes, err);
+    const bool ok = all && train_set_add_bytes(set, all, n_bytes, path, err);
     free(all);
     return ok;
 }
