@@ -57,6 +57,7 @@ const struct journal_outcome *journal_last(const struct journal_entry *e)
 #if TUTTI_STORE
 
 enum {
+    SESSIONS = 256,              /* conversations that are told apart at a time */
     WORLD_BYTES_MAX = 128 << 10,
     QUEUE_BYTES = 4 << 20,
     QUEUE_BYTES_MIN = 512 << 10, /* the largest decision, and what is kept of learning, fit */
@@ -87,6 +88,10 @@ struct journal {
     uint64_t glance;          /* its row_glance() */
     bool is_closing;
     struct journal_figures figures;
+    struct {
+        uint64_t session, number;
+    } sessions[SESSIONS];     /* see number_of() */
+    uint64_t n_sessions;
     char path[1024];
 };
 
@@ -185,6 +190,18 @@ static bool push_decision(struct journal *j, const struct journal_head *h, const
     return false;
 }
 
+/* Lock held.  A hash of a conversation's begin would tell whoever guesses the begin that he is right.  So a conversation is kept as a number: they
+ * are counted as they come (one that was quiet for long gets another number). */
+static uint64_t number_of(struct journal *j, uint64_t session)
+{
+    const size_t i = session % SESSIONS;
+    if (session == 0)
+        return 0;
+    if (j->sessions[i].session != session)
+        j->sessions[i].session = session, j->sessions[i].number = ++j->n_sessions;
+    return j->sessions[i].number;
+}
+
 static void set_id(struct journal_head *h, const char *id) { snprintf(h->id, sizeof(h->id), "%s", id); }
 
 void journal_decided(struct journal *j, const char *id, int64_t time_s, const struct route_request *rq, const struct candidates *world,
@@ -192,14 +209,16 @@ void journal_decided(struct journal *j, const char *id, int64_t time_s, const st
 {
     struct journal_head h = { .kind = JOURNAL_ENTRY_DECIDED, .time_s = time_s };
     struct candidates w = *world;
+    struct route_request q = *rq;
     /* the same functions read and write: they take what they could change, and change nothing when they write */
-    const struct row_parts parts = { .request = (struct route_request *)(uintptr_t)rq, .wish = (struct expert_wish *)(uintptr_t)rq->wish,
+    const struct row_parts parts = { .request = &q, .wish = (struct expert_wish *)(uintptr_t)rq->wish,
                                      .features = (struct features *)(uintptr_t)rq->features, .intent = (struct intent_answer *)(uintptr_t)rq->intent,
                                      .world = &w, .decision = (struct route_decision *)(uintptr_t)d };
     if (world->n_nodes > ROUTE_NODES_MAX || world->n > ROUTE_CANDIDATES_MAX)
         return;
     set_id(&h, id);
     pthread_mutex_lock(&j->lock);
+    q.session = number_of(j, rq->session);
     if (!push_world(j, world, &h.world) || !push_decision(j, &h, &parts))
         j->figures.dropped_total++;
     pthread_mutex_unlock(&j->lock);
@@ -391,6 +410,7 @@ struct journal *journal_open(const char *path, const struct journal_options *opt
     if (!j)
         return err_null(err, ERR_NOMEM, "%s: out of memory", path);
     snprintf(j->path, sizeof(j->path), "%s", path);
+    j->n_sessions = (uint64_t)time(NULL) << 20; /* no other life's numbers */
     j->size = (opt && opt->queue_bytes ? opt->queue_bytes : QUEUE_BYTES) / 8 * 8;
     j->size = j->size < QUEUE_BYTES_MIN ? QUEUE_BYTES_MIN : j->size;
     j->ring = malloc(j->size);

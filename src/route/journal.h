@@ -51,7 +51,7 @@ bool journal_path(const char *xdg_state_home, const char *home, char *path, size
 struct journal *journal_open(const char *path, const struct journal_options *opt, struct err *err);
 void journal_close(struct journal *j); /* writes what waits; NULL is fine */
 
-/* Everything is copied.  id: what the client got to see. */
+/* Everything is copied, but rq->session: kept is a number that tells the conversations of this process apart, and nothing about them.  id: what the client got to see. */
 void journal_decided(struct journal *j, const char *id, int64_t time_s, const struct route_request *rq, const struct candidates *world,
                      const struct route_decision *d);
 void journal_ended(struct journal *j, const char *id, const struct journal_outcome *o);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "route/bandit.h"
+#include "route/journal.h"
 #include "route/predict.h"
 #include "route/router_internal.h"
 
@@ -99,6 +100,14 @@ void router_put_metrics(struct router *r, const char *prefix, struct buf *out)
     n += bucket[ROUTER_BUCKETS];
     buf_printf(out, "%sroute_decision_seconds_bucket{le=\"+Inf\"} %llu\n%sroute_decision_seconds_sum %.9g\n%sroute_decision_seconds_count %llu\n", prefix,
                (unsigned long long)n, prefix, sum_s, prefix, (unsigned long long)n);
+    if (r->env.journal) {
+        struct journal_figures j;
+        journal_get_figures(r->env.journal, &j);
+        put_count(out, prefix, "route_journal_written_total", "Decisions and outcomes that are in the journal.", j.written_total);
+        put_count(out, prefix, "route_journal_dropped_total", "Those that were not written: its queue was full, or its file could not be written.", j.dropped_total);
+        put_head(out, prefix, "route_journal_bytes", "gauge", "Size of the journal.");
+        buf_printf(out, "%sroute_journal_bytes %llu\n", prefix, (unsigned long long)j.bytes);
+    }
 }
 
 static void put_number(struct buf *b, const char *name, double v)

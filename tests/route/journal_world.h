@@ -135,6 +135,9 @@ static inline const char *difference(const struct world *w, const struct journal
     if (a.intent ? !b.intent || memcmp(a.intent, b.intent, sizeof(*a.intent)) != 0 : b.intent != NULL)
         return "intent";
     a.wish = b.wish = NULL, a.features = b.features = NULL, a.intent = b.intent = NULL;
+    if ((a.session != 0) != (b.session != 0) || (a.session && a.session == b.session))
+        return "session"; /* kept under another number */
+    a.session = b.session = 0;
     if (memcmp(&a, &b, sizeof(a)) != 0)
         return "request";
     if (w->all.n != e->world.n || w->all.n_nodes != e->world.n_nodes)

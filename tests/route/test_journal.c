@@ -193,6 +193,36 @@ TEST(journal_keeps_outcomes_and_finds_by_the_begin_of_an_id)
     free(w);
 }
 
+TEST(journal_knows_conversations_apart_and_does_not_tell_which_they_are)
+{
+    const char *path = test_tmp("route.db");
+    struct err err = { 0 };
+    struct world *w = world_new(1, 2);
+    uint64_t seen[2][3];
+    for (int life = 0; life < 2; life++) {
+        struct journal *j = open_or_skip(path, NULL);
+        REQUIRE(j);
+        for (int i = 0; i < 3; i++) {
+            w->request.session = i < 2 ? 1234567 : 7654321;
+            decide(j, w, life * 3 + i, NOW);
+        }
+        journal_close(j);
+    }
+    struct journal_reader *r = journal_reader_open(path, &err);
+    REQUIRE(r, "%s", err.text);
+    for (int i = 0; i < 6; i++) {
+        char id[JOURNAL_ID_MAX];
+        snprintf(id, sizeof(id), "r-%06d", i);
+        const struct journal_entry *e = journal_find(r, id, &err);
+        REQUIRE(e, "%s", err.text);
+        seen[i / 3][i % 3] = e->request.session;
+        CHECK(e->request.session != 1234567 && e->request.session != 7654321 && e->request.session != 0);
+    }
+    CHECK(seen[0][0] == seen[0][1] && seen[0][0] != seen[0][2] && seen[0][0] <= seen[1][0]);
+    journal_reader_close(r);
+    free(w);
+}
+
 TEST(journal_keeps_what_was_learned)
 {
     const char *path = test_tmp("route.db");
