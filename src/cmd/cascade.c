@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "cmd/cascade_ids.h"
+#include "cmd/cascade_voice.h"
 #include "cmd/cmd.h"
 #include "cmd/commands.h"
 #include "cmd/out.h"
@@ -56,18 +57,29 @@ struct view {
     const struct cascade *c;
     struct sinks *sinks;
     bool is_json, shows_progress;
+    const char *out;            /* --out */
+    struct cascade_voice talk;  /* .voice NULL: it does not talk */
 };
 
 static void on_event(void *ctx, const struct cascade_event *e)
 {
     struct view *v = ctx;
     sinks_put(v->sinks, e);
-    if (v->is_json)
+    if (v->talk.voice)
+        voice_on_event(v->talk.voice, e);
+    if (v->is_json || v->talk.voice)
         return;
     if (v->shows_progress)
         fprintf(stderr, "\r%-78s\r", "");
     printf("%8.2f s  %6.1f s  %s\n", e->start_s, e->end_s - e->start_s, e->text);
     fflush(stdout);
+}
+
+static void on_event_start(void *ctx, const struct cascade_event *e)
+{
+    struct view *v = ctx;
+    if (v->talk.voice)
+        voice_on_event_start(v->talk.voice, e);
 }
 
 static void on_tick(void *ctx, const struct cascade_figures *f)
@@ -131,7 +143,7 @@ static void print_sinks(struct sinks *s, FILE *to)
 
 static void print_summary(struct view *v, const struct cascade_figures *f, struct err *err)
 {
-    FILE *to = v->is_json ? stderr : stdout;
+    FILE *to = v->is_json || (v->out && strcmp(v->out, "-") == 0) ? stderr : stdout;
     struct buf b;
     if (v->shows_progress)
         fprintf(stderr, "\r%-78s\r", "");
@@ -151,25 +163,31 @@ static void print_summary(struct view *v, const struct cascade_figures *f, struc
 /* ---- run ---- */
 
 static struct cascade_run *running; /* a signal handler can reach nothing else */
+static volatile sig_atomic_t was_signalled;
 static void on_signal(int sig)
 {
     (void)sig;
+    was_signalled = 1;
     cascade_run_stop(running);
 }
 
 static bool run_it(struct session *s, const char *what, const struct source_options *o, struct view *v, struct err *err)
 {
-    const struct cascade_hooks hooks = { .ctx = v, .on_event = on_event, .on_tick = on_tick };
+    const struct cascade_hooks hooks = { .ctx = v, .on_event = on_event, .on_event_start = on_event_start, .on_tick = on_tick };
     const struct sigaction act = { .sa_handler = on_signal };
     struct source *source = NULL;
     struct cascade_figures f;
-    bool good = (v->sinks = sinks_open(s->c, v->is_json, err)) && (running = cascade_run_new(s->c, &s->world, &hooks, err)) && (source = source_open(what, o, err));
+    bool good = (v->sinks = sinks_open(s->c, v->is_json, err)) && (running = cascade_run_new(s->c, &s->world, &hooks, err)) && (source = source_open(what, o, err)) &&
+                (!s->c->voice || cascade_voice_open(&v->talk, s->c, &s->world, v->out, source_is_live(source), v->is_json, err));
     if (good) {
         sigaction(SIGINT, &act, NULL);
         sigaction(SIGTERM, &act, NULL);
         good = cascade_run_go(running, source, err);
         signal(SIGINT, SIG_DFL);
         signal(SIGTERM, SIG_DFL);
+        struct err unheard = { 0 };
+        if (!cascade_voice_close(&v->talk, was_signalled || !good, good ? err : &unheard))
+            good = false;
         sinks_close(v->sinks, DRAIN_MS);
         cascade_run_get(running, &f);
         struct err ignored = { 0 };
@@ -194,7 +212,10 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
         const double fps = cmd_opt_find(opts, "fps")->given ? cmd_opt_find(opts, "fps")->f : s.c->fps;
         const struct source_options o = { .fps = fps, .max_w = s.c->max_w, .max_h = s.c->max_h, .is_sound = s.c->is_sound, .is_paced = cmd_opt_find(opts, "paced")->given };
         v.c = s.c;
-        good = what ? run_it(&s, what, &o, &v, &err) : err_set(&err, ERR_INPUT, "%s: neither it nor --source says where the stream comes from", argv[0]);
+        v.out = cmd_opt_find(opts, "out")->s;
+        if (v.out && !s.c->voice)
+            good = err_set(&err, ERR_INPUT, "--out: %s has no `voice`, it says nothing", argv[0]);
+        good = !good ? false : what ? run_it(&s, what, &o, &v, &err) : err_set(&err, ERR_INPUT, "%s: neither it nor --source says where the stream comes from", argv[0]);
     }
     session_close(&s);
     return good ? 0 : cmd_fail(&err);
@@ -246,6 +267,8 @@ static int check(int argc, char **argv, struct cmd_opt *opts)
     (void)argc;
     buf_init(&b, JSON_BYTES_MAX);
     bool good = session_open(&s, argv[0], opts, false, &err);
+    struct voice_plan plan;
+    good = good && (!s.c->voice || voice_plan_read(s.c, &s.world, &plan, &err));
     if (good && svg) {
         cascade_graph_svg(&b, s.c);
         good = buf_ok(&b, "the picture", &err) && save(svg, &b, &err);
@@ -269,6 +292,7 @@ static struct cmd_opt run_opts[] = {
     { .name = "source", .kind = OPT_TEXT, .value = "WHAT", .help = "a video, a folder of pictures, a sound, rtsp://..., /dev/videoN, mic, - (stdin); default: the file's `source`" },
     { .name = "fps", .kind = OPT_FLOAT, .value = "N", .min = 0.001, .max = 1000, .help = "frames a second (10 of a video, 25 of MJPEG, 1 of a folder)" },
     { .name = "paced", .kind = OPT_FLAG, .help = "a file at the speed of life, as if it were live" },
+    { .name = "out", .kind = OPT_TEXT, .value = "FILE.wav", .help = "where a voice speaks: a WAV file, - (stdout), speaker[:DEVICE] (what it is for live sources)" },
     { .name = "json", .kind = OPT_FLAG, .help = "events as JSON lines, the accounting as the last line (docs/cascade.md)" },
     { .name = "config", .kind = OPT_TEXT, .value = "FILE", .help = "tutti.yaml whose experts can be named by id" },
     { .name = "models", .kind = OPT_TEXT, .value = "DIR", .help = "where cards look for their files first (TUTTI_MODELS)" },

@@ -137,6 +137,7 @@ struct cascade {
     struct cascade_events events;
     struct cascade_sink_plan sinks[CASCADE_SINKS_MAX];
     int n_sinks;
+    const struct yaml_node *voice; /* the map `voice`, for voice.h; NULL: nobody talks */
     struct expr_names names; /* of the last stage and of what comes after it */
 };
 

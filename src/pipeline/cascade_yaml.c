@@ -433,7 +433,7 @@ static bool read_sinks(struct reader *r, const struct yaml_node *root)
 
 static bool read_all(struct reader *r)
 {
-    static const char *const keys[] = { "name", "source", "fps", "size", "frames", "stages", "event", "sinks", NULL };
+    static const char *const keys[] = { "name", "source", "fps", "size", "frames", "stages", "event", "sinks", "voice", NULL };
     struct cascade *c = r->c;
     const struct yaml_node *root = yaml_root(r->y);
     double size[2] = { 0, 0 };
@@ -441,7 +441,8 @@ static bool read_all(struct reader *r)
         return yaml_fail(r->y, root, r->err, "a cascade is a map with `stages`");
     if (!yaml_check_keys(r->y, root, keys, NULL, r->err) || !yaml_text(r->y, root, "name", &c->name, r->err) || !yaml_text(r->y, root, "source", &c->source, r->err) ||
         !yaml_number(r->y, root, "fps", 0.001, 1000, &c->fps, r->err) || !yaml_numbers(r->y, root, "size", 2, size, r->err) ||
-        !read_count(r, root, "frames", 1, 4096, &c->frames) || !read_stages(r, root) || !read_events(r, root) || !read_sinks(r, root))
+        !read_count(r, root, "frames", 1, 4096, &c->frames) || !read_stages(r, root) || !read_events(r, root) || !read_sinks(r, root) ||
+        !yaml_map(r->y, root, "voice", &c->voice, r->err))
         return false;
     if (size[0] < 0 || size[1] < 0 || size[0] > 16384 || size[1] > 16384)
         return yaml_fail(r->y, yaml_get(root, "size"), r->err, "size: [width, height] up to 16384");

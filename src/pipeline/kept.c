@@ -11,7 +11,7 @@ void kept_clear(struct kept *k)
     if (k->arena)
         arena_reset(k->arena);
     buf_clear(&k->said);
-    k->has = false, k->r = (struct task_result){ 0 }, k->boxes = NULL, k->score = 0, k->label = "", k->expert[0] = '\0', k->ms = 0;
+    k->n_pieces = 0, k->has = false, k->r = (struct task_result){ 0 }, k->boxes = NULL, k->score = 0, k->label = "", k->expert[0] = '\0', k->ms = 0;
 }
 
 void kept_fini(struct kept *k)
@@ -131,7 +131,9 @@ bool kept_take(struct kept *k, enum expert_task task, const struct task_result *
     if (!begin(k, task, err))
         return false;
     k->has = true;
-    if (r->text && r->text[0]) { /* long sounds come in several results: their texts are one */
+    const bool has_come = k->n_pieces > 0; /* piece by piece, before its result */
+    k->n_pieces = 0;
+    if (r->text && r->text[0] && !has_come) { /* long sounds come in several results: their texts are one */
         if (k->said.len > 0)
             buf_putc(&k->said, ' ');
         const size_t n = strlen(r->text), room = k->said.max_bytes - k->said.len;
@@ -160,6 +162,8 @@ bool kept_say(struct kept *k, enum expert_task task, const char *text, size_t n,
     if (!begin(k, task, err))
         return false;
     k->has = true;
+    if (k->n_pieces++ == 0 && k->said.len > 0)
+        buf_putc(&k->said, ' ');
     const size_t room = k->said.max_bytes - k->said.len;
     buf_append(&k->said, text, n <= room ? n : cut(text, room));
     return !k->said.failed || err_set(err, ERR_NOMEM, "no memory");

@@ -18,6 +18,7 @@ struct kept_box {
 struct kept { /* begin with { 0 } */
     struct arena *arena;
     struct buf said;     /* text of a language model, piece by piece */
+    int n_pieces;        /* of text that came since the last result: that result has them again */
     bool has;            /* a result is there */
     enum expert_task task;
     struct task_result r; /* in the arena */
