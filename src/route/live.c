@@ -125,7 +125,9 @@ static void read_card(struct live *l, int i)
                              .privacy = card.privacy, .quality = (float)card.quality, .n_ctx = card.n_ctx, .n_parallel = card.n_seq_max > 0 ? card.n_seq_max : 1,
                              .wait_s = (float)NAN, .busy_w = (float)NAN, .is_up = true };
     snprintf(c->expert, sizeof(c->expert), "%s", card.id);
-    snprintf(c->kind, sizeof(c->kind), "%s", card.kind);
+    c->cls = route_class_of(c->tasks);
+    struct task_info info;
+    ladder_facts(&card, expert_get_info(le->expert, &info) ? &info : NULL, c);
     c->fixed_s = strcmp(card.kind, "llm") == 0 ? 0.001f : SERVER_FIXED_S;
     le->is_engine = strcmp(card.kind, "llm") == 0;
     if (c->tasks & TEXT)

@@ -131,6 +131,7 @@ static void put_candidate(struct buf *b, const struct candidate *c, const struct
         }
     buf_printf(b, "],\"privacy\":\"%s\",\"up\":%s,\"warm\":%s,\"running\":%d,\"waiting\":%d", expert_privacy_name(c->privacy), c->is_up ? "true" : "false",
                c->is_warm ? "true" : "false", c->n_running, c->n_waiting);
+    buf_printf(b, ",\"step\":%d", c->step); /* of its class's ladder */
     put_number(b, "quality", (double)c->quality);
     put_number(b, "params", c->params);
     put_number(b, "context_tok", c->n_ctx);

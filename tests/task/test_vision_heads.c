@@ -215,6 +215,24 @@ TEST(a_pictures_classes_come_with_their_share_and_a_mask)
     CHECK(l.seen.n_labels == 1 && l.seen.n_masks == 0);
     look_close(&l);
 
+    /* free sides: the picture decides, or less of it (expert_limit()), down to two multiples */
+    begin_with_input(&w, F32, DIMS(1, 3, -1, -1));
+    writer_node(&w, "Identity", "images", "planes");
+    writer_output(&w, "planes", F32, DIMS(1, 3, -1, -1));
+    writer_save(&w, test_tmp("free.onnx"));
+    REQUIRE(look_open_text(&l, "task: segment\nkind: onnx\nmodel: free.onnx\nlabels: [red, green, blue]\ninput: {multiple: 8, max_side: 64}\n", here()), "%s", l.err.text);
+    static const struct {
+        float share;
+        int w, h;
+    } shares[] = { { 0, 64, 32 }, { 1, 64, 32 }, { 0.5f, 32, 16 }, { 0.1f, 16, 8 }, { -3, 64, 32 }, { 9, 64, 32 } };
+    for (size_t i = 0; i < sizeof(shares) / sizeof(shares[0]); i++) {
+        REQUIRE(look_at_pixels(&l, EXPERT_SEGMENT, px, 80, 40, (struct task_options){ .wants_mask = true, .input_share = shares[i].share }), "%s", l.err.text);
+        CHECK(l.seen.n_masks == 1 && l.seen.masks[0].w == shares[i].w && l.seen.masks[0].h == shares[i].h, "%g: %d x %d", (double)shares[i].share, l.seen.masks[0].w,
+              l.seen.masks[0].h);
+        CHECK(near(l.seen.labels[0].score, 0.75, 0.07) && l.seen.width_px == 80);
+    }
+    look_close(&l);
+
     /* class numbers of 64 bits, one plane, found inside the graph */
     begin_with_input(&w, F32, DIMS(1, 3, 32, 32));
     writer_node(&w, "ArgMax", "images", "classes");
