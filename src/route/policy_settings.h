@@ -39,7 +39,7 @@ enum policy_weight {
     X(QUALITY_TARGET, "quality_target", 0, 0, 1, "instead: so many answers should do; 0: by the share")                \
     X(STRONG_TIER, "strong_tier", 9, 1, 10, "who then answers what is difficult ...")                                  \
     X(WEAK_TIER, "weak_tier", 6, 1, 10, "... and what is not")                                                         \
-    X(DIFFICULT_LOSS, "difficult_loss", .09, 0, 1, "a difficult request may lose so much chance against the best candidate") \
+    X(DIFFICULT_LOSS, "difficult_loss", .08, 0, 1, "a difficult request may lose so much chance against the best candidate") \
     X(DIFFICULT_WAIT_S, "difficult_wait_s", 10, 0, 86400, "... who begins within this")                                \
     X(SMALL_TIER, "small_tier", 5.6, 1, 10, "models up to this tier are small (5.6: some 4 billion weights)")          \
     X(SHORT_PROMPT_TOK, "short_prompt_tok", 100, 0, 100000, "a request below this ...")                                \

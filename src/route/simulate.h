@@ -79,6 +79,7 @@ bool sim_add_scripts(struct sim *s, const char *path, struct err *err);
 struct sim_options {
     uint64_t seed;
     uint64_t n_requests; /* 0: as the file says */
+    double until_s;      /* instead: as many as come until then; 0: n_requests */
     int script;          /* -1: none; what goes on besides the file's own events */
     float rate;          /* times the arrivals of the file; 0: 1 */
 };

@@ -39,6 +39,8 @@ static void decide(struct sim_engine *e, struct sim_flight *q, const uint64_t *t
 static bool is_unjust(struct sim_engine *e, struct sim_flight *q, enum sim_failure why)
 {
     static const uint64_t none[SIM_TRIED_WORDS];
+    if (why == SIM_FAIL_LATE && q->state == SIM_REST) /* it was being answered */
+        return false;
     decide(e, q, none);
     for (int c = 0; c < e->world.n; c++) {
         const struct sim_expert *x = &e->experts[c];
@@ -169,6 +171,8 @@ static void send(struct sim_engine *e, int i, int c)
     q->is_degraded = v->is_forgiven || e->nodes_seen[e->world.list[c].node].step[e->world.list[c].cls] > 0;
     q->prefix_tok = q->a.is_follow_up && e->last_at[q->a.cls][q->a.session] == c && e->experts[c].is_warm ? (float)(q->a.rq.prompt_tok - q->a.features.turn_tok) : 0;
     q->hedge_s = e->now_s + fmax(hedge_least_s, hedge_factor * (double)v->guess.ttft_s);
+    if (sim_class_of(e, q)->wish.deadline_s > 0) /* while there is still time for another one */
+        q->hedge_s = fmin(q->hedge_s, fmax(e->now_s + hedge_least_s, q->a.at_s + (double)sim_class_of(e, q)->wish.deadline_s / 2));
     sim_alarm(e, q->hedge_s, SIM_WAKE_HEDGE, i, q->gen);
     q->state = SIM_WAY;
     e->experts[c].n_way++;
@@ -179,13 +183,13 @@ static void send(struct sim_engine *e, int i, int c)
         sim_arrive(e, i);
 }
 
-/* The router asks an idle one, too, and takes the first answer; who still waits in a queue then leaves it.  Here only those in queues are
- * hedged, so nothing is computed twice. */
+/* No first word yet, far later than predicted: the router asks an idle one, too, and takes the first answer.  Here the request moves:
+ * what the first one did so far is lost, what it would go on doing is not reckoned. */
 void sim_hedge(struct sim_engine *e, int i)
 {
     struct sim_flight *q = &e->flight[i];
     uint64_t tried[SIM_TRIED_WORDS];
-    if (q->state != SIM_QUEUED || e->now_s < q->hedge_s || q->n_asked >= SIM_TRIES_MAX)
+    if ((q->state != SIM_QUEUED && q->state != SIM_FIRST) || e->now_s < q->hedge_s || q->n_asked >= SIM_TRIES_MAX)
         return;
     memcpy(tried, q->tried, sizeof(tried));
     for (int c = q->c; c >= 0;) {
@@ -194,12 +198,16 @@ void sim_hedge(struct sim_engine *e, int i)
         c = e->policy != SIM_OURS ? sim_choose_rival(e, &e->decision, tried) : e->decision.n_able ? e->decision.order[0] : -1;
         if (c < 0 || e->experts[c].idle_since_s == INFINITY || !e->experts[c].is_warm)
             continue;
+        const int before = q->c;
         sim_leave(e, i);
-        q->tried[q->c / 64] |= (uint64_t)1 << (q->c % 64);
+        q->tried[before / 64] |= (uint64_t)1 << (before % 64);
         e->f->n_hedged++;
         send(e, i, c);
+        sim_start_next(e, before);
         return;
     }
+    q->hedge_s = e->now_s + hedge_least_s; /* nobody was idle: once more */
+    sim_alarm(e, q->hedge_s, SIM_WAKE_HEDGE, i, q->gen);
 }
 
 void sim_dispatch(struct sim_engine *e, int i)

@@ -150,7 +150,7 @@ struct sim_arrival {
 struct sim_load { /* makes arrivals; bounded */
     const struct sim *s;
     struct rng rng;
-    double now_s, rate, most;
+    double now_s, until_s, rate, most;
     uint64_t n, n_made;
     const struct sim_event *floods[SIM_FLOODS_MAX];
     int n_floods;

@@ -83,6 +83,9 @@ void sim_load_init(struct sim_load *l, const struct sim *s, const struct sim_opt
     rng_seed(&l->rng, o->seed * 0x2545f4914f6cdd1du + 1);
     l->rate = o->rate > 0 ? (double)o->rate : 1;
     l->n = o->n_requests ? o->n_requests : s->n_requests;
+    l->until_s = o->until_s > 0 ? o->until_s : INFINITY;
+    if (o->until_s > 0)
+        l->n = UINT64_MAX;
     if (s->process == SIM_RECORDED && l->n > s->n_records)
         l->n = s->n_records;
     const struct sim_script *scripts[2] = { &s->script, o->script >= 0 && o->script < s->n_scripts ? &s->scripts[o->script] : NULL };
@@ -138,6 +141,10 @@ bool sim_load_next(struct sim_load *l, struct sim_arrival *a)
     l->n_made++;
     memset(&a->truth, 0, sizeof(a->truth));
     a->at_s = rec ? rec->at_s / l->rate : next_time(l);
+    if (a->at_s > l->until_s) {
+        l->n = 0;
+        return false;
+    }
     a->cls = rec ? rec->cls : -1;
     const double u = rng_f64(&r);
     for (int i = 0; a->cls < 0; i++)
