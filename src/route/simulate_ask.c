@@ -35,7 +35,7 @@ static void decide(struct sim_engine *e, struct sim_flight *q, const uint64_t *t
         e->seen[cached].prefix_tok = 0;
 }
 
-/* Failed although somebody able was up and free: either all the time that it would have taken, or now and not asked. */
+/* Failed although somebody able, whom no governor keeps back, was up and free: all the time that it would have taken, or now. */
 static bool is_unjust(struct sim_engine *e, struct sim_flight *q, enum sim_failure why)
 {
     static const uint64_t none[SIM_TRIED_WORDS];
@@ -45,7 +45,8 @@ static bool is_unjust(struct sim_engine *e, struct sim_flight *q, enum sim_failu
     for (int c = 0; c < e->world.n; c++) {
         const struct sim_expert *x = &e->experts[c];
         const enum route_rule rule = e->decision.verdicts[c].rule;
-        if (!sim_is_up(e, c) || (rule != ROUTE_RULE_NONE && rule != ROUTE_RULE_DOWN && route_rule_is_hard(rule)))
+        const bool is_kept_back = (rule == ROUTE_RULE_LADDER || rule == ROUTE_RULE_QUIET) && !e->decision.verdicts[c].is_forgiven;
+        if (!sim_is_up(e, c) || is_kept_back || (rule != ROUTE_RULE_NONE && rule != ROUTE_RULE_DOWN && route_rule_is_hard(rule)))
             continue;
         if (e->s->experts[c].bytes > e->nodes[e->world.list[c].node].memory_bytes)
             continue;
