@@ -60,7 +60,7 @@ struct work { /* a job under way */
     int stage, expert;
     uint64_t submitted_ns, end_ns;
     bool final, freed;       /* lock */
-    bool has_result, is_measured;
+    bool has_result, is_measured, is_again;
     float joules;
     struct err err;
 };

@@ -302,7 +302,7 @@ bool run_start(struct cascade_run *r, int k, struct subject *s)
     struct work *w = g->work;
     while (w->subject)
         w++; /* n_running < parallel <= WORK_MAX: there is one */
-    w->run = r, w->stage = k, w->subject = s;
+    w->run = r, w->stage = k, w->subject = s, w->is_again = false;
     g->n_running++;
     return give(r, w, 0);
 }
@@ -359,7 +359,14 @@ static void over(struct cascade_run *r, struct work *w)
         run_finish(r, s, w->stage, false, CASCADE_DROP_CANCELLED);
         return;
     }
-    /* it is the expert's fault: the next one, unless nobody waits for it any more */
+    if (g->plan->n_experts == 1 && !w->is_again) { /* nobody else is there; a process that died is back at once */
+        struct err err = { 0 };
+        w->is_again = true;
+        seat->has_session = false;
+        if (submit(r, w, &err))
+            return;
+    }
+    /* it is the expert's fault: the next one */
     set_down(r, w->stage, w->expert, &w->err);
     give(r, w, 1u << w->expert);
 }

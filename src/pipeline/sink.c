@@ -121,15 +121,18 @@ static bool deliver(struct sink *s, const struct record *r)
     struct err err = { 0 };
     int pause_ms = PAUSE_FIRST_MS;
     for (int attempt = 0;; attempt++) {
-        if (s->ops->send(s, r, &err))
+        if (s->ops->send(s, r, &err)) {
+            s->is_bad = false;
             return true;
+        }
         const bool again = (err.code == ERR_BUSY || err.code == ERR_IO) && attempt < s->plan->retries;
         pthread_mutex_lock(&s->lock);
         snprintf(s->f.why, sizeof(s->f.why), "%s", err.text);
         s->f.retries += again;
         pthread_mutex_unlock(&s->lock);
-        if (attempt == 0)
+        if (!s->is_bad)
             log_warn("%s %s: %s", sink_kind_name(s->plan->kind), s->plan->to, err.text);
+        s->is_bad = true;
         if (!again || !sink_pause(s, pause_ms))
             return false;
         pause_ms = pause_ms * 2 < PAUSE_MOST_MS ? pause_ms * 2 : PAUSE_MOST_MS;

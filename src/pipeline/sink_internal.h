@@ -45,6 +45,7 @@ struct sink {
     bool is_busy;            /* lock: sends one */
     bool is_closing;         /* lock: no more */
     atomic_bool must_end;    /* what is queued is dropped */
+    bool is_bad;             /* its last event failed; the thread's own: a line in the log for the first only */
     struct sink_figures f;   /* lock */
 };
 
