@@ -234,12 +234,11 @@ static bool run_turn(struct run_task *r, const char *name, int n, char **args, s
         ok = err_set(err, ERR_INPUT, "%s speaks: --out FILE.wav says where to, or --out - for stdout", r->card.id);
     if (ok && r->out)
         ok = (t.sink = run_out_new(r->out, r->task, err)) != NULL;
-    const enum run_stream stream = is_text ? RUN_STREAM_NONE : run_stream_find(args[0], r->task, r->fps);
-    t.is_stream = stream != RUN_STREAM_NONE;
+    t.is_stream = !is_text && run_stream_is(args[0], r->task, r->fps);
     if (ok && t.is_stream && t.sink)
         ok = err_set(err, ERR_INPUT, "--out: one picture is wanted, %s is a stream", args[0]);
     if (ok && t.is_stream)
-        ok = run_stream(stream, args[0], r->fps, run_frame, &t, err) || (strstr(err->text, args[0]) ? false : err_prefix(err, "%s", args[0]));
+        ok = run_stream(args[0], r->fps, run_frame, &t, err) || (strstr(err->text, args[0]) ? false : err_prefix(err, "%s", args[0]));
     else if (ok)
         ok = is_text ? run_texts(&t, n, args, err) : run_file(&t, args[0], err);
     if (t.sink && !run_out_end(t.sink, ok, err))
