@@ -55,6 +55,7 @@ enum policy_weight {
     X(PROBATION_TOK, "probation_tok", 48, 1, 100000, "of a small model's answer that are looked at before a stream shows them") \
     X(PROBATION_S, "probation_s", 1.5, 0, 3600, "... or for so long")                                                  \
     X(UNSURE, "unsure", 2.5, 0, 100, "mean surprise of a small model's tokens (-log p) above which its answer will not do") \
+    X(OFFLINE_TOK, "offline_tok", 512, 0, 1000000, "longest answer of a small model that stands in for servers that are gone; 0: as asked") \
     X(REMEMBER, "remember", 0, 0, 100000, "answers kept in memory for when nobody can answer; 0: none")                \
     X(REMEMBER_S, "remember_s", 86400, 1, 31536000, "... for so long")
 enum policy_setting {

@@ -32,6 +32,7 @@ static struct trip *trip_take(struct router *r, struct err *err)
         t->legs[i].trip = t;
     t->refs = 1;
     t->begun_ns = clock_ns();
+    buf_init(&t->said, RECALL_ANSWER_BYTES);
     return t;
 }
 
@@ -62,6 +63,7 @@ void trip_unref(struct trip *t)
         if (t->next)
             t->next->prev = t->prev;
         pthread_mutex_destroy(&t->lock);
+        buf_fini(&t->said);
         if (r->n_kept < TRIPS_KEPT) {
             t->next = r->kept;
             r->kept = t;
@@ -190,7 +192,11 @@ static bool submit(struct expert *base, struct job *j, struct err *err)
     pthread_mutex_lock(&r->lock); /* a reference of our own: the trip may be over before router_ask() returns */
     t->refs++;
     pthread_mutex_unlock(&r->lock);
-    const bool ok = router_ask(t, &any, err);
+    bool ok = router_ask(t, &any, err);
+    if (!ok && err->code == ERR_BUSY && trip_recall(t)) {
+        ok = true;
+        trip_todo(t, TODO_RECALL); /* its events come from the hand: none may before we return */
+    }
     pthread_mutex_lock(&t->lock);
     t->is_accepted = ok;
     t->is_over = t->is_over || !ok;
@@ -384,7 +390,7 @@ struct router *router_new(const struct router_env *env, struct expert *const *ex
             r->doors[p][g] = (struct door){ { &door_ops }, r, (enum route_goal)g, p == 1 };
     r->live = malloc(sizeof(*r->live));
     r->decision = calloc(1, sizeof(*r->decision));
-    bool ok = r->live && r->decision;
+    bool ok = r->live && r->decision && (r->care.n_remembered <= 0 || (r->recall = recall_new(r->care.n_remembered, (double)r->care.remembered_s, err)) != NULL);
     if (!ok)
         err_set(err, ERR_NOMEM, "the router: out of memory");
     if (ok)
@@ -415,6 +421,7 @@ void router_free(struct router *r)
         next = t->next;
         free(t);
     }
+    recall_free(r->recall);
     free(r->live);
     free(r->decision);
     pthread_cond_destroy(&r->hand_wake);

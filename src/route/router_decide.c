@@ -75,6 +75,24 @@ static bool is_on_probation(const struct trip *t, const struct route_decision *d
     return false;
 }
 
+/* A small model of this machine stands in for servers elsewhere, none of which can be reached: how long its answer may be; 0: as asked. */
+static int short_answer(const struct trip *t, const struct route_decision *d, const struct candidates *w, int i)
+{
+    const struct policy *p = t->r->env.policy;
+    bool is_gone = false;
+    if (!t->has_intent || w->list[i].privacy != EXPERT_LOCAL || w->list[i].quality > p->setting[POLICY_SMALL_TIER] || t->wish.no_degrade)
+        return 0;
+    for (int k = 0; k < d->n; k++) {
+        const enum route_rule rule = d->verdicts[k].rule;
+        if (w->list[k].privacy == EXPERT_LOCAL)
+            continue;
+        if (rule == ROUTE_RULE_NONE || !route_rule_is_hard(rule))
+            return 0;
+        is_gone = is_gone || rule == ROUTE_RULE_DOWN || rule == ROUTE_RULE_TRIED;
+    }
+    return is_gone ? (int)p->setting[POLICY_OFFLINE_TOK] : 0;
+}
+
 static void count_decision(struct router *r, double s)
 {
     int i = 0;
@@ -126,6 +144,9 @@ static bool decide(struct trip *t, const struct trip_wants *want, struct leg *li
             snprintf(like->why, sizeof(like->why), "%.100s on %.60s: %s", c->expert, w->nodes[c->node].name, want->is_hedge ? "the first one was late" : "better than the one before");
         if (r->env.governor.put_ladder && c->node == 0)
             r->env.governor.put_ladder(r->env.governor.ctx, c->cls, like->ladder, sizeof(like->ladder));
+        like->short_tok = short_answer(t, d, w, i);
+        if (like->short_tok > 0)
+            snprintf(like->ladder, sizeof(like->ladder), "llm: offline, short answers");
         *e = r->live->of[i].expert;
         ok = true;
     } else {

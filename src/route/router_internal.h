@@ -25,6 +25,7 @@
 #include "route/affinity.h"
 #include "route/answer_check.h"
 #include "route/live.h"
+#include "route/recall.h"
 #include "route/router.h"
 
 enum { TRIP_LEGS = 3, TRIPS_KEPT = 64, TURN_BYTES = 8192, SNIFF_BYTES = 512 };
@@ -49,11 +50,12 @@ struct leg {
     bool is_here;             /* on this machine */
     double joules_before;     /* router_joules() */
     struct route_guess guess;
+    int short_tok;            /* no more than that: it stands in for servers that are gone; 0: as asked */
     char why[224], ladder[64];
 };
 
 /* For the hand. */
-enum { TODO_NEXT = 1 << 0 /* ask another one, a better one when wants_better */, TODO_LOOK = 1 << 1 /* something is due */, TODO_STOP = 1 << 2 };
+enum { TODO_NEXT = 1 << 0 /* ask another one, a better one when wants_better */, TODO_LOOK = 1 << 1 /* something is due */, TODO_STOP = 1 << 2, TODO_RECALL = 1 << 3 /* the answer from memory */ };
 
 struct held; /* trip_hold.c */
 
@@ -100,6 +102,9 @@ struct trip {
     bool has_intent;
     struct route_request request;   /* points to the three above */
     uint64_t session_key, system_key;
+    struct recall_key recall;       /* of the whole request; zeros: its answer is not to be kept */
+    struct buf said;                /* the answer so far, to be kept; or the one from memory */
+    double recall_age_s;
 };
 
 struct door {
@@ -117,6 +122,7 @@ struct router {
     pthread_mutex_t decide_lock;
     struct live *live;
     struct affinity affinity;
+    struct recall *recall;         /* NULL: nothing is remembered */
     struct route_decision *decision;
     char turn[TURN_BYTES];         /* of several parts */
     uint8_t sniff[TASK_MEDIA_MAX][SNIFF_BYTES];
@@ -194,6 +200,9 @@ void trip_set_due(struct trip *t);
 
 /* trip_end.c; all under trip.lock */
 void trip_emit(struct trip *t, const struct expert_event *ev);
+/* Nobody can answer: is the answer known from before?  Then it lies in t->said. */
+bool trip_recall(struct trip *t);
+void trip_recite(struct trip *t, struct after *a); /* all of it, and the end */
 void trip_tell(struct trip *t, const struct leg *leg); /* EXPERT_ROUTED, once for each */
 /* The outer job's one final event; err NULL: done.  leg: who had the last word, NULL: nobody; it has ended. */
 void trip_finish(struct trip *t, const struct leg *leg, const struct err *err, const struct expert_usage *usage, struct after *a);
@@ -213,7 +222,7 @@ void held_free(struct held *h);
 bool held_add(struct held *h, const struct expert_event *ev); /* false: it is full */
 int held_n_tok(const struct held *h);
 enum answer_fault held_check(const struct held *h, bool is_whole, bool wants_json, double logprob_least);
-void held_show(const struct held *h, const struct job *to);
+void held_show(const struct held *h, struct trip *t);
 
 /* trip_read.c */
 /* What the job asks for.  Under decide_lock: its scratch is the router's. */

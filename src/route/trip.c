@@ -37,7 +37,7 @@ static void show_held(struct trip *t, struct leg *leg, struct after *a)
 {
     let_talk(t, leg, a);
     if (t->held)
-        held_show(t->held, t->outer);
+        held_show(t->held, t);
     held_free(t->held);
     t->held = NULL;
     leg->is_small = false;
@@ -352,6 +352,14 @@ void trip_do(struct trip *t, unsigned what)
 {
     if (what & TODO_STOP)
         stop_trip(t);
+    if (what & TODO_RECALL) {
+        struct after a = { 0 };
+        pthread_mutex_lock(&t->lock);
+        if (!t->is_over)
+            trip_recite(t, &a);
+        pthread_mutex_unlock(&t->lock);
+        trip_after(t, &a);
+    }
     if (what & TODO_NEXT) {
         pthread_mutex_lock(&t->lock);
         const bool wants_better = t->wants_better;

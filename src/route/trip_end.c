@@ -48,7 +48,14 @@ static void fill_route(const struct trip *t, const struct leg *leg, struct exper
     snprintf(out->id, sizeof(out->id), "%s", t->id);
 }
 
-void trip_emit(struct trip *t, const struct expert_event *ev) { t->outer->on_event(t->outer->ctx, ev); }
+void trip_emit(struct trip *t, const struct expert_event *ev)
+{
+    if (t->recall.a && ev->kind == EXPERT_DELTA)
+        buf_append(&t->said, ev->text, ev->n_text);
+    if (ev->kind == EXPERT_CHOICE_END && ev->reason != EXPERT_STOP)
+        t->recall = (struct recall_key){ 0 }; /* cut off: not worth keeping */
+    t->outer->on_event(t->outer->ctx, ev);
+}
 
 void trip_tell(struct trip *t, const struct leg *leg)
 {
@@ -116,7 +123,7 @@ static void report(struct trip *t, const struct leg *leg, enum err_code code, co
         r->env.governor.ended(r->env.governor.ctx, &o);
     if (t->has_small && !(leg && leg->n_asked == t->small.n_asked)) /* another one's answer was better, or nobody's was wanted */
         trip_note(t, &t->small, ERR_NONE, &t->small_usage, true, false);
-    if (t->has_failed && !leg) { /* its error is the answer */
+    if (t->has_failed && !leg && code != ERR_NONE) { /* its error is the answer */
         leg = &t->failed;
         u = &t->failed_usage;
         t->has_failed = false;
@@ -126,17 +133,36 @@ static void report(struct trip *t, const struct leg *leg, enum err_code code, co
         trip_note(t, leg, code, u, false, true);
 }
 
-void trip_finish(struct trip *t, const struct leg *leg, const struct err *err, const struct expert_usage *usage, struct after *a)
+static void close_trip(struct trip *t, struct after *a)
 {
-    static const struct expert_usage nothing;
-    struct job *o = t->outer;
-    struct expert_route route;
     t->is_over = true;
     atomic_store(&t->due_ns, 0);
     held_free(t->held);
     t->held = NULL;
     for (int i = 0; i < TRIP_LEGS; i++)
         leg_give_up(&t->legs[i], a);
+}
+
+/* The one final event. */
+static void say_end(struct trip *t, const struct expert_event *ev, struct after *a)
+{
+    struct job *o = t->outer;
+    pthread_mutex_lock(&t->r->lock);
+    t->outer = NULL;
+    pthread_mutex_unlock(&t->r->lock);
+    atomic_store(&o->priv.expert, NULL);
+    o->on_event(o->ctx, ev);
+    a->drop[a->n_drop++] = o;
+    a->n_unref++;
+}
+
+void trip_finish(struct trip *t, const struct leg *leg, const struct err *err, const struct expert_usage *usage, struct after *a)
+{
+    static const struct expert_usage nothing;
+    struct expert_route route;
+    close_trip(t, a);
+    if (!err && leg && t->recall.a && t->said.len > 0 && !t->said.failed)
+        recall_put(t->r->recall, &t->recall, t->said.data, t->said.len, (double)clock_ns() / 1e9);
     report(t, leg, err ? err->code : ERR_NONE, usage);
     if (leg) {
         fill_route(t, leg, &route);
@@ -144,13 +170,38 @@ void trip_finish(struct trip *t, const struct leg *leg, const struct err *err, c
         route.usd = (float)t->usd;
         route.is_measured = !t->is_estimated;
     }
-    pthread_mutex_lock(&t->r->lock);
-    t->outer = NULL;
-    pthread_mutex_unlock(&t->r->lock);
-    atomic_store(&o->priv.expert, NULL);
-    o->on_event(o->ctx, &(struct expert_event){ .kind = err ? EXPERT_ERROR : EXPERT_DONE, .usage = usage ? usage : &nothing, .err = err, .route = leg ? &route : NULL });
-    a->drop[a->n_drop++] = o;
-    a->n_unref++;
+    say_end(t, &(struct expert_event){ .kind = err ? EXPERT_ERROR : EXPERT_DONE, .usage = usage ? usage : &nothing, .err = err, .route = leg ? &route : NULL }, a);
+}
+
+bool trip_recall(struct trip *t)
+{
+    buf_clear(&t->said);
+    return t->r->recall && t->recall.a && recall_get(t->r->recall, &t->recall, (double)clock_ns() / 1e9, &t->said, &t->recall_age_s);
+}
+
+/* Who remembers is no expert: it says so. */
+void trip_recite(struct trip *t, struct after *a)
+{
+    char why[96];
+    const float nan = (float)NAN;
+    snprintf(why, sizeof(why), "nobody can answer now; the same was asked %.0f s ago", t->recall_age_s);
+    struct expert_route route = { .expert = "memory", .node = "local", .why = why, .intent = t->has_intent ? intent_name(t->intent.best) : "", .n_asked = t->n_asked, .is_degraded = true,
+                                  .ladder = "offline: remembered", .ttft_s = 0, .total_s = 0, .joules = nan, .usd = nan };
+    static const struct expert_usage nothing;
+    snprintf(route.id, sizeof(route.id), "%s", t->id);
+    t->recall = (struct recall_key){ 0 }; /* it is there already */
+    t->has_passed = true;
+    router_count(t->r, ROUTER_REMEMBERED);
+    trip_emit(t, &(struct expert_event){ .kind = EXPERT_ROUTED, .route = &route });
+    if (!t->was_queued)
+        trip_emit(t, &(struct expert_event){ .kind = EXPERT_QUEUED });
+    if (!t->was_started)
+        trip_emit(t, &(struct expert_event){ .kind = EXPERT_STARTED, .usage = &nothing });
+    trip_emit(t, &(struct expert_event){ .kind = EXPERT_DELTA, .text = t->said.data, .n_text = t->said.len });
+    trip_emit(t, &(struct expert_event){ .kind = EXPERT_CHOICE_END, .reason = EXPERT_STOP });
+    close_trip(t, a);
+    report(t, NULL, ERR_NONE, NULL);
+    say_end(t, &(struct expert_event){ .kind = EXPERT_DONE, .usage = &nothing, .route = &route }, a);
 }
 
 void trip_fail(struct trip *t, const struct leg *leg, const struct err *err, const struct expert_usage *u, struct after *a)
@@ -164,6 +215,8 @@ void trip_fail(struct trip *t, const struct leg *leg, const struct err *err, con
         trip_finish(t, leg, &why, u, a);
     } else if (t->held && t->has_small && !t->has_passed) {
         trip_settle(t, a);
+    } else if (!t->has_passed && err->code != ERR_INPUT && trip_recall(t)) {
+        trip_recite(t, a);
     } else {
         trip_finish(t, leg, err, u, a);
     }
@@ -179,7 +232,7 @@ void trip_settle(struct trip *t, struct after *a)
     if (!leg || !t->held)
         return;
     trip_tell(t, leg);
-    held_show(t->held, t->outer);
+    held_show(t->held, t);
     held_free(t->held);
     t->held = NULL;
     t->wants_better = leg->is_small = false;

@@ -94,8 +94,8 @@ enum answer_fault held_check(const struct held *h, bool is_whole, bool wants_jso
     return answer_check(&a);
 }
 
-void held_show(const struct held *h, const struct job *to)
+void held_show(const struct held *h, struct trip *t)
 {
     for (const struct held_event *e = h->first; e; e = e->next)
-        to->on_event(to->ctx, &e->ev);
+        trip_emit(t, &e->ev);
 }

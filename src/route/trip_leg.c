@@ -36,7 +36,7 @@ static struct job *make_job(struct trip *t, struct leg *leg, struct err *err)
     j->dry_breakers = o->dry_breakers;
     j->n_dry_breakers = o->n_dry_breakers;
     j->n_choices = o->n_choices;
-    j->max_tokens = o->max_tokens;
+    j->max_tokens = leg->short_tok > 0 && (o->max_tokens == 0 || o->max_tokens > leg->short_tok) ? leg->short_tok : o->max_tokens;
     j->stops = o->stops;
     j->n_stops = o->n_stops;
     j->n_logprobs = leg->is_small && leg->is_sure_known && o->n_logprobs < 0 ? 0 : o->n_logprobs;

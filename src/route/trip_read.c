@@ -240,6 +240,37 @@ static int minute_of_day(struct router *r)
     return r->minute_of_day = tm.tm_hour * 60 + tm.tm_min;
 }
 
+/* What a request and its answer are told by when it is asked again: all its words and settings.  Only where luck plays no part. */
+static void make_recall_key(struct trip *t)
+{
+    const struct job *j = t->outer;
+    struct recall_key *k = &t->recall;
+    if (!t->r->recall || !t->has_intent || t->features.is_private || j->n_choices != 1 || j->sampling.temperature > RECALL_TEMPERATURE || j->n_logprobs >= 0 ||
+        t->features.media || t->features.has_tools)
+        return;
+    const int settings[] = { (int)j->task, j->max_tokens, j->n_stops };
+    recall_add_raw(k, settings, sizeof(settings));
+    for (int i = 0; i < j->n_stops; i++)
+        recall_add_raw(k, j->stops[i].text, j->stops[i].n);
+    for (int i = 0; i < j->n_inputs; i++)
+        if (j->inputs[i].text)
+            recall_add_text(k, j->inputs[i].text, j->inputs[i].n_text);
+        else
+            recall_add_raw(k, j->inputs[i].ids, (size_t)j->inputs[i].n_ids * sizeof(*j->inputs[i].ids));
+    const json_t *messages = json_object_get(j->vars, "messages");
+    for (size_t i = 0; i < json_array_size(messages); i++) {
+        const json_t *m = json_array_get(messages, i), *content = json_object_get(m, "content");
+        const char *role = word_of(m, "role");
+        recall_add_raw(k, role, strlen(role));
+        if (json_is_string(content))
+            recall_add_text(k, json_string_value(content), json_string_length(content));
+        for (size_t p = 0; p < json_array_size(content); p++) {
+            const char *text = word_of(json_array_get(content, p), "text");
+            recall_add_text(k, text, strlen(text));
+        }
+    }
+}
+
 void trip_read(struct trip *t)
 {
     struct router *r = t->r;
@@ -271,6 +302,7 @@ void trip_read(struct trip *t)
     q->needs_tools = j->task == EXPERT_CHAT && a.has_tools;
     q->session = a.session;
     q->minute_of_day = minute_of_day(r);
+    make_recall_key(t);
     t->session_key = a.session;
     t->system_key = a.system;
 }

@@ -90,7 +90,7 @@ static inline void fake_work(struct fake *f, struct job *j, char what)
         const struct task_result r = { .text = f->id };
         fake_emit(j, &(struct expert_event){ .kind = EXPERT_RESULT, .result = &r });
     } else if (err.code == ERR_NONE) {
-        for (int i = 0; i < FAKE_WORDS && !job_is_cancelled(j) && what != '0' && what != 'j' && what != 'g'; i++) {
+        for (int i = 0; i < (j->max_tokens ? j->max_tokens : FAKE_WORDS) && i < FAKE_WORDS && !job_is_cancelled(j) && what != '0' && what != 'j' && what != 'g'; i++) {
             snprintf(word, sizeof(word), "%.40s%d ", f->id, i);
             fake_word(f, j, what == 'l' ? "again and again " : word, what == 'u' ? -9 : -0.1f, &u);
             if (what == 'm' && i == 1) {
@@ -244,7 +244,7 @@ struct seen {
     struct err err;
     struct expert_usage usage;
     char last_expert[64];
-    char id[32], why[256];
+    char id[32], why[256], ladder[64];
     int n_asked;
     bool is_done;
 };
@@ -264,6 +264,7 @@ static inline void seen_on_event(void *ctx, const struct expert_event *ev)
         snprintf(s->id, sizeof(s->id), "%s", ev->route->id);
         snprintf(s->why, sizeof(s->why), "%s", ev->route->why);
         s->n_asked = ev->route->n_asked;
+        snprintf(s->ladder, sizeof(s->ladder), "%s", ev->route->ladder);
     }
     if (ev->kind == EXPERT_ROUTED && s->n_routed < 8)
         snprintf(s->experts[s->n_routed++], sizeof(s->experts[0]), "%s", ev->route->expert);

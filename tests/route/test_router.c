@@ -2,6 +2,7 @@
 #include "fakes.h"
 
 #include "route/bandit.h"
+#include "route/policy_settings.h"
 #include "route/predict.h"
 #include "route/router.h"
 
@@ -573,4 +574,59 @@ TEST(a_composite_expert_is_asked_only_for_what_is_seen_or_heard_and_never_by_its
     }
     house_close(&h);
     expert_free(&fan->base);
+}
+
+/* ---- nobody is there ---- */
+
+TEST(what_was_answered_before_is_answered_from_memory_when_nobody_is_there)
+{
+    struct house h = { .n = 1, .fakes = { fake_new("one", "w", 7) } };
+    struct seen s;
+    house_open(&h, &(struct router_env){ .care = { .n_remembered = 4 } });
+    static const struct {
+        const char *text, *plan;
+        float temperature;
+        bool is_down, is_answered, from_memory;
+    } cases[] = {
+        { "What is the capital of  France?", "w", 0, false, true, false }, { "what is the capital of france? ", "w", 0, true, true, true },
+        { "What is the capital of France?", "e", 0, false, true, true },   { "What is the capital of France?", "w", 0.8f, true, false, false },
+        { "What is the capital of Spain?", "w", 0, true, false, false },   { "What is the capital of Italy?", "m", 0, false, true, false },
+        { "What is the capital of Italy?", "w", 0, true, false, false },
+    };
+    for (size_t k = 0; k < sizeof(cases) / sizeof(cases[0]); k++) {
+        h.fakes[0]->plan = cases[k].plan;
+        h.fakes[0]->state = cases[k].is_down ? EXPERT_DOWN : EXPERT_WARM;
+        seen_init(&s);
+        struct job *j = chat_job(&s, cases[k].text);
+        j->sampling.temperature = cases[k].temperature;
+        const bool ok = ask(&h, ROUTE_BALANCED, j, &s);
+        CHECK(ok == cases[k].is_answered, "case %zu: %s", k, s.err.text);
+        CHECK(!cases[k].from_memory || (strcmp(s.text, words_one) == 0 && strcmp(s.last_expert, "memory") == 0 && s.n_finals == 1 && s.err.code == ERR_NONE), "case %zu: %s %s %s", k, s.text,
+              s.last_expert, s.order);
+        CHECK(cases[k].from_memory || !ok || strcmp(s.last_expert, "one") == 0, "case %zu: %s", k, s.last_expert);
+        job_unref(j);
+    }
+    struct router_figures f;
+    router_get_figures(h.router, &f);
+    CHECK(f.remembered == 2, "%d", (int)f.remembered);
+    house_close(&h);
+}
+
+TEST(a_small_model_that_stands_in_for_servers_that_are_gone_is_brief)
+{
+    struct house h = { .n = 2, .fakes = { fake_new("tiny", "w", 3), fake_new("far", "w", 9) } };
+    struct seen s;
+    h.fakes[1]->privacy = EXPERT_CLOUD;
+    house_open(&h, NULL);
+    h.policy->setting[POLICY_OFFLINE_TOK] = 2;
+    for (int down = 0; down < 2; down++) {
+        h.fakes[1]->state = down ? EXPERT_DOWN : EXPERT_WARM;
+        seen_init(&s);
+        struct job *j = chat_job(&s, "Hi! How are you today?");
+        CHECK(ask(&h, down ? ROUTE_BALANCED : ROUTE_BEST, j, &s), "%s", s.err.text);
+        CHECK(strcmp(s.text, down ? "tiny0 tiny1 " : "far0 far1 far2 far3 far4 far5 ") == 0, "%s", s.text);
+        CHECK((strstr(s.ladder, "offline") != NULL) == down, "%s", s.ladder);
+        job_unref(j);
+    }
+    house_close(&h);
 }
