@@ -76,7 +76,8 @@ struct trip {
     int n_asked;
     bool is_over, is_stopping, was_queued, was_started;
     bool has_passed;                /* a piece of an answer is out */
-    bool was_late;                  /* a hedge was looked for */
+    bool was_late;                  /* a hedge was asked, or is being looked for */
+    uint64_t late_again_ns;         /* nobody was idle: not looked for before then */
     bool is_accepted;               /* submit() has said yes: events may come from the hand, too */
     int n_promoted, n_hung, n_failed, n_hedged;
     double joules, usd;             /* of the legs that ended */

@@ -265,7 +265,17 @@ static void ask_next(struct trip *t, const struct trip_wants *wants)
         if (router_ask(t, wants, &err))
             return;
     }
-    if (!is_needed || wants->is_hedge)
+    if (wants->is_hedge) {
+        pthread_mutex_lock(&t->lock);
+        if (is_wanted && !t->is_over && !t->has_passed) { /* nobody was idle: later, perhaps */
+            t->was_late = false;
+            t->late_again_ns = clock_ns() + ns_of((double)t->r->care.hedge_s);
+            trip_set_due(t);
+        }
+        pthread_mutex_unlock(&t->lock);
+        return;
+    }
+    if (!is_needed)
         return;
     struct after a = { 0 };
     pthread_mutex_lock(&t->lock);

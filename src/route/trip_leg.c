@@ -69,10 +69,17 @@ uint64_t leg_hung_at(const struct trip *t, const struct leg *leg)
     return leg->begun_ns + ns_of((double)fmaxf(t->r->care.hang_s, 3 * leg->guess.ttft_s));
 }
 
+/* Far later than predicted; with a deadline while there is still time for another one.  Then again and again until one was idle. */
 uint64_t leg_late_at(const struct trip *t, const struct leg *leg)
 {
     const struct router_care *care = &t->r->care;
-    return care->hedge_s < 0 ? UINT64_MAX : leg->begun_ns + ns_of((double)fmaxf(care->hedge_s, care->hedge_factor * leg->guess.ttft_s));
+    if (care->hedge_s < 0)
+        return UINT64_MAX;
+    float late_s = care->hedge_factor * leg->guess.ttft_s;
+    if (t->wish.deadline_s > 0)
+        late_s = fminf(late_s, t->wish.deadline_s / 2 - seconds(leg->begun_ns - t->begun_ns));
+    const uint64_t at = leg->begun_ns + ns_of((double)fmaxf(care->hedge_s, late_s));
+    return at > t->late_again_ns ? at : t->late_again_ns;
 }
 
 /* When somebody should look whether all is well; 0: no need. */

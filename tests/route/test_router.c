@@ -231,6 +231,43 @@ TEST(when_the_first_is_late_an_idle_one_is_asked_too_and_the_first_answer_wins)
     CHECK(h.n == 2 && s.n_after == 0, "%d", s.n_after);
 }
 
+TEST(a_deadline_does_not_wait_for_a_late_hedge)
+{
+    struct house h = { .n = 2, .fakes = { fake_new("one", "h", 8), fake_new("two", "w", 7) } };
+    const struct router_env env = { .care = { .hedge_s = 0.02f, .hedge_factor = 1e6f } };
+    struct seen s;
+    house_open(&h, &env);
+    seen_init(&s);
+    struct job *j = chat_job(&s, "What is the capital of France?");
+    j->wish.deadline_s = 0.2f;
+    CHECK(ask(&h, ROUTE_BEST, j, &s) && strcmp(s.text, words_two) == 0 && s.n_finals == 1, "%s %s", s.text, s.err.text);
+    job_unref(j);
+    house_close(&h);
+}
+
+TEST(a_late_request_goes_to_another_one_as_soon_as_that_is_idle)
+{
+    struct house h = { .n = 2, .fakes = { fake_new("one", "h", 8), fake_new("two", "hw", 7) } };
+    const struct router_env env = { .care = { .hedge_s = 0.02f, .hedge_factor = 0.001f } };
+    struct seen s, busy;
+    struct err err = { 0 };
+    house_open(&h, &env);
+    seen_init(&s), seen_init(&busy);
+    struct job *first = chat_job(&busy, "hello"), *j = chat_job(&s, "What is the capital of France?");
+    CHECK(expert_submit(&h.fakes[1]->base, first, &err), "%s", err.text);
+    while (h.fakes[1]->n_running == 0)
+        fake_nap(1000);
+    CHECK(expert_submit(router_expert(h.router, ROUTE_BEST), j, &err), "%s", err.text);
+    fake_nap(100000); /* some looks in vain */
+    CHECK(h.fakes[1]->n_asked == 1, "%d", h.fakes[1]->n_asked);
+    job_cancel(first);
+    seen_wait(&s);
+    CHECK(strcmp(s.text, words_two) == 0 && s.n_finals == 1, "%s %s", s.text, s.err.text);
+    job_unref(first);
+    job_unref(j);
+    house_close(&h);
+}
+
 TEST(what_is_private_goes_nowhere_else_whatever_fails)
 {
     static const char *const texts[] = { "hello there", "my password: hunter2secret is not accepted, why?" };
