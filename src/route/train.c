@@ -187,14 +187,13 @@ static void learn_once(struct learner *t, size_t n, uint64_t seed, const float w
 static void learn(struct learner *t, int not_fold, int held)
 {
     static float weight_of[GROUPS_MAX][INTENT_COUNT];
-    double of_intent[INTENT_COUNT] = { 0 }, total = 0, sum = 0;
+    double of_intent[INTENT_COUNT] = { 0 }, sum = 0;
     size_t n = 0;
     for (size_t i = 0; i < t->set->n; i++)
         if (t->set->line[i].intent >= 0 && t->fold[i] != not_fold && t->group[i] != held) {
             const double w = t->is_trusted[t->group[i]] ? TRUST_WEIGHT : 1;
             t->order[n++] = (uint32_t)i;
             of_intent[t->set->line[i].intent] += w;
-            total += w;
         }
     for (int k = 0; k < INTENT_COUNT; k++)
         sum += of_intent[k] > 0;
