@@ -133,18 +133,6 @@ static void learn_line(struct learner *t, const uint16_t *rows, int n, int inten
     }
 }
 
-static int hide_rows(struct rng *r, uint16_t *rows, int n)
-{
-    int kept = 0;
-    uint64_t chance = 0;
-    for (int i = 0; i < n; i++) {
-        chance = i % 8 ? chance >> 8 : rng_u64(r);
-        rows[kept] = rows[i];
-        kept += (chance & 255) >= 102;
-    }
-    return kept;
-}
-
 /* One run over n lines of t->order: leaves t->w and t->bias. */
 static void learn_once(struct learner *t, size_t n, uint64_t seed, const float weight_of[GROUPS_MAX][INTENT_COUNT])
 {
@@ -175,7 +163,7 @@ static void learn_once(struct learner *t, size_t n, uint64_t seed, const float w
             }
             int n_rows = rows_of(&g, rows);
             if (chance & 2)
-                n_rows = hide_rows(&t->rng, rows, n_rows);
+                n_rows = train_hide(&t->rng, rows, n_rows, 102 /* two of five */);
             if (n_rows)
                 learn_line(t, rows, n_rows, l->intent, weight_of[t->group[t->order[q]]][l->intent], rate);
         }

@@ -11,7 +11,7 @@
 
 #include "route/train_internal.h"
 
-enum { TOPICS_MAX = 4096, HARD_ROUNDS = 8 };
+enum { TOPICS_MAX = 4096, HARD_ROUNDS = 12, HIDE = 77 /* of 256 rows */ };
 static const float RATE = .05f, L2 = 1e-4f, OWN = .5f /* of a line's own outcome; the rest is its subject's */, PRIOR_LINES = 2, DIFFICULT_WEIGHT = .02f;
 
 struct topics {
@@ -74,7 +74,7 @@ static void learn_line(struct learner *t, struct hard *h, size_t line, bool has_
     const int from = is_measured ? GROUPS_MAX : t->group[line];
     uint16_t rows[2 * GRAMS_MAX];
     float z[OUTCOME_COUNT], slope[OUTCOME_COUNT] = { 0 };
-    const int n = rows_of(l, rows);
+    const int n = train_hide(&t->rng, rows, rows_of(l, rows), HIDE);
     const float norm = n ? 1 / sqrtf((float)n) : 0;
     add_up(t->w, h->bias[from], rows, n, z);
     if (is_measured) {
@@ -103,18 +103,30 @@ static void learn_line(struct learner *t, struct hard *h, size_t line, bool has_
     }
 }
 
+/* One run over n lines of t->order: leaves lanes of t->w and biases. */
+static void learn_once(struct learner *t, struct hard *h, size_t n, uint64_t seed)
+{
+    for (size_t i = 0; i < GRAMS_ROWS; i++)
+        for (int k = 0; k < OUTCOME_COUNT; k++)
+            t->w[i][MODEL_OUTCOME + k] = 0, t->g[i][MODEL_OUTCOME + k] = 1e-2f;
+    memset(h->bias, 0, sizeof(h->bias));
+    for (int i = 0; i <= GROUPS_MAX; i++)
+        for (int k = 0; k < OUTCOME_COUNT; k++)
+            h->bias_g[i][k] = 1;
+    rng_seed(&t->rng, seed);
+    for (int round = 0; round < HARD_ROUNDS; round++) {
+        train_shuffle(&t->rng, t->order, n);
+        for (size_t q = 0; q < n; q++)
+            learn_line(t, h, t->order[q], h->topics.total > 0, RATE * (1 - .8f * (float)round / HARD_ROUNDS));
+    }
+}
+
 bool train_learn_hard(struct learner *t, int not_fold, struct err *err)
 {
     struct hard *h = calloc(1, sizeof(*h));
     size_t n = 0;
     if (!h)
         return err_set(err, ERR_NOMEM, "training: out of memory");
-    for (size_t i = 0; i < GRAMS_ROWS; i++)
-        for (int k = 0; k < OUTCOME_COUNT; k++)
-            t->w[i][MODEL_OUTCOME + k] = 0, t->g[i][MODEL_OUTCOME + k] = 1e-2f;
-    for (int i = 0; i <= GROUPS_MAX; i++)
-        for (int k = 0; k < OUTCOME_COUNT; k++)
-            h->bias_g[i][k] = 1;
     for (size_t i = 0; i < t->set->n; i++) {
         const struct train_line *l = &t->set->line[i];
         const bool is_measured = train_is_measured(l);
@@ -127,15 +139,18 @@ bool train_learn_hard(struct learner *t, int not_fold, struct err *err)
         if (is_measured || l->difficult >= 0)
             t->order[n++] = (uint32_t)i;
     }
-    rng_seed(&t->rng, t->o->seed);
-    for (int round = 0; round < HARD_ROUNDS; round++) {
-        train_shuffle(&t->rng, t->order, n);
-        for (size_t q = 0; q < n; q++)
-            learn_line(t, h, t->order[q], h->topics.total > 0, RATE * (1 - .8f * (float)round / HARD_ROUNDS));
-    }
     for (size_t i = 0; i < GRAMS_ROWS; i++)
-        memcpy(t->mean[i] + MODEL_OUTCOME, t->w[i] + MODEL_OUTCOME, OUTCOME_COUNT * sizeof(float));
-    memcpy(t->mean_bias + MODEL_OUTCOME, h->bias[GROUPS_MAX], sizeof(h->bias[0]));
+        memset(t->mean[i] + MODEL_OUTCOME, 0, OUTCOME_COUNT * sizeof(float));
+    memset(t->mean_bias + MODEL_OUTCOME, 0, OUTCOME_COUNT * sizeof(float));
+    for (int run = 0; run < t->o->n_runs; run++) {
+        learn_once(t, h, n, t->o->seed + (uint64_t)run);
+        const float share = 1 / (float)t->o->n_runs;
+        for (int k = 0; k < OUTCOME_COUNT; k++) {
+            for (size_t i = 0; i < GRAMS_ROWS; i++)
+                t->mean[i][MODEL_OUTCOME + k] += share * t->w[i][MODEL_OUTCOME + k];
+            t->mean_bias[MODEL_OUTCOME + k] += share * h->bias[GROUPS_MAX][k];
+        }
+    }
     free(h);
     return true;
 }

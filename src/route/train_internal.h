@@ -35,6 +35,19 @@ static inline void train_shuffle(struct rng *r, uint32_t *order, size_t n)
     }
 }
 
+/* Leaves out each row with a chance of share / 256; returns how many are left. */
+static inline int train_hide(struct rng *r, uint16_t *rows, int n, unsigned share)
+{
+    int kept = 0;
+    uint64_t chance = 0;
+    for (int i = 0; i < n; i++) {
+        chance = i % 8 ? chance >> 8 : rng_u64(r);
+        rows[kept] = rows[i];
+        kept += (chance & 255) >= share;
+    }
+    return kept;
+}
+
 static inline bool train_is_measured(const struct train_line *l) { return l->weak >= 0 && l->strong >= 0; }
 uint32_t train_text_fold(const struct train_line *l); /* of HARD_FOLDS, by a hash of the text */
 /* The lanes of `mean` and `mean_bias` from MODEL_OUTCOME on, from all lines but those of that fold (-1: none). */
