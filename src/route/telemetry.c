@@ -387,7 +387,7 @@ static void read_gpus(struct telemetry_source *s, struct telemetry *t)
             s->has_lost = true;
             continue;
         }
-        t->gpu_busy_frac = worse(t->gpu_busy_frac, fminf((float)v * g->busy_scale, 1));
+        t->gpu_busy_frac = worse(t->gpu_busy_frac, fminf(fmaxf((float)v * g->busy_scale, 0), 1));
         if (hw_tap_read_i64(&g->total, &total) && total > 0 && hw_tap_read_i64(&g->used, &used) && used >= 0 && used <= total &&
             !((float)(total - used) / (float)total >= t->gpu_memory_free_bytes / t->gpu_memory_total_bytes)) {
             t->gpu_memory_total_bytes = (float)total;
@@ -421,11 +421,14 @@ void telemetry_read(struct telemetry_source *s, uint64_t now, struct telemetry *
 
 /* ---- opening ---- */
 
-struct telemetry_source *telemetry_open(const char *root, struct err *err)
+/* Takes the root over.  path: of it, where it is a folder. */
+static struct telemetry_source *open_at(struct hw_root *root, const char *path, struct err *err)
 {
     struct telemetry_source *s = calloc(1, sizeof(*s));
-    if (!s)
+    if (!s) {
+        hw_root_free(root);
         return err_null(err, ERR_NOMEM, "telemetry: out of memory");
+    }
     /* fd 0 is a descriptor: closed ones say so */
     for (size_t i = 0; i < SENSORS_MAX; i++)
         s->sensors[i].tap.fd = -1;
@@ -440,13 +443,21 @@ struct telemetry_source *telemetry_open(const char *root, struct err *err)
     s->pi_flags.fd = s->pi_volt.fd = s->stat.fd = s->meminfo.fd = s->psi_cpu.fd = s->psi_memory[0].fd = s->psi_memory[1].fd = -1;
     s->slow_events = -1;
     s->power_w = NAN;
-    if (!(s->path = strdup(root))) {
+    s->root = root;
+    if (!(s->path = strdup(path)))
         err_set(err, ERR_NOMEM, "telemetry: out of memory");
-    } else if ((s->root = hw_root_open(root, err)) && (s->meter = hw_meter_open(s->root, 0, err)) && find_all(s, err)) {
+    else if ((s->meter = hw_meter_open(s->root, 0, err)) && find_all(s, err))
         return s;
-    }
     telemetry_close(s);
     return NULL;
+}
+
+struct telemetry_source *telemetry_open_root(struct hw_root *root, struct err *err) { return open_at(root, "/nowhere", err); }
+
+struct telemetry_source *telemetry_open(const char *root, struct err *err)
+{
+    struct hw_root *r = hw_root_open(root, err);
+    return r ? open_at(r, root, err) : NULL;
 }
 
 void telemetry_close(struct telemetry_source *s)

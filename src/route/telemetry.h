@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "hw/root.h"
 #include "route/candidate.h"
 
 /* bit, word: what slows the machine down at this moment */
@@ -69,6 +70,8 @@ struct telemetry_source;
 
 /* root: as hw_root_open() takes it: "" is this machine, a folder with proc/ and sys/, a recording.  The caller owns the result; NULL with err. */
 struct telemetry_source *telemetry_open(const char *root, struct err *err);
+/* The same of a root that is open, which it takes over, also when it fails: a machine held in memory. */
+struct telemetry_source *telemetry_open_root(struct hw_root *root, struct err *err);
 void telemetry_close(struct telemetry_source *s); /* NULL is fine */
 /* now_ns: any clock that does not go back.  Always gives a snapshot, of what can be read. */
 void telemetry_read(struct telemetry_source *s, uint64_t now_ns, struct telemetry *out);

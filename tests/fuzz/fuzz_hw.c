@@ -8,6 +8,7 @@
 #include "fuzz.h"
 #include "hw/memory_internal.h"
 #include "hw/record.h"
+#include "route/telemetry.h"
 
 static void detect(struct hw_root *r)
 {
@@ -43,6 +44,20 @@ static void detect(struct hw_root *r)
     buf_fini(&b);
 }
 
+/* Takes the root over. */
+static void feel(struct hw_root *r)
+{
+    struct err err;
+    struct telemetry t;
+    struct telemetry_source *s = telemetry_open_root(r, &err);
+    for (uint64_t i = 1; s && i <= 2; i++) {
+        telemetry_read(s, i * 100000000000u, &t);
+        if (t.busy_frac < 0 || t.busy_frac > 1 || t.battery_frac < 0 || t.battery_frac > 1 || t.temperature_c > 150)
+            abort();
+    }
+    telemetry_close(s);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct err err = { 0 };
@@ -54,8 +69,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     struct hw_root *r = size > 0 && data[0] == 't' ? hw_root_untar(data + 1, size - 1, &err) : hw_root_parse((const char *)data, size, &err);
-    if (r)
+    if (r) {
         detect(r);
-    hw_root_free(r);
+        feel(r);
+    }
     return 0;
 }
