@@ -10,7 +10,8 @@
  *          found.  A branch that fails or is late is said in the provenance (EXPERT_PART) and the rest goes on; when all of them
  *          fail, that is the answer.  Without a language model the answer is made of the facts, in plain words.
  *          What is read in a picture or heard in a recording is data: it reaches the language model quoted, escaped and marked as
- *          such, with everything that could pass for a control token taken apart.
+ *          such, with everything that could pass for a control token taken apart.  Only a recording that comes without a written
+ *          word is taken for what the user says.
  *          What the request allows (privacy, deadline, cancel, hold) holds for every piece of it.
  */
 #ifndef TUTTI_PIPELINE_FANOUT_H

@@ -1,7 +1,8 @@
 /* pipeline/fanout_words.c - messages in, words out: what a request brings, what experts found, the prompt made of both.
  *
- * Rule:    what was read or heard never stands in the prompt as it came: quoted and escaped as JSON does it (so that it is one
- *          line), and taken apart where a tokenizer could take it for a control token.  It is cut to a budget.
+ * Rule:    what was read or heard never stands in the prompt as it came: escaped as JSON does it (so that it is one line), quoted
+ *          unless it is the user's own voice message, and taken apart where a tokenizer could take it for a control token.  It is
+ *          cut to a budget.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -236,14 +237,18 @@ static void put_fact(struct buf *b, const struct fanout_fact *f, size_t max)
     }
 }
 
-/* Nobody wrote anything: what was said is the question. */
+/* Nobody wrote anything: what was said is what the user says.  One line, without control tokens, but not quoted. */
 static void put_spoken(struct buf *b, const struct fanout_fact *facts, int n_facts, int medium, size_t max)
 {
-    buf_printf(b, "[Recording %d. The user spoke; a program wrote down what it heard: ", medium + 1);
-    for (int i = 0; i < n_facts; i++)
-        if (facts[i].medium == medium)
-            put_data(b, facts[i].text ? facts[i].text : "", facts[i].n, max, true);
-    buf_puts(b, "]\nAnswer what the user said.\n");
+    for (int i = 0; i < n_facts; i++) {
+        if (facts[i].medium != medium)
+            continue;
+        if (facts[i].text && facts[i].n > 0)
+            put_data(b, facts[i].text, facts[i].n, max, false);
+        else
+            buf_printf(b, "[Recording %d: nothing could be understood.]", medium + 1);
+        buf_putc(b, '\n');
+    }
 }
 
 static void put_asset(struct buf *b, const struct fanout_asset *a, const struct fanout_fact *facts, int n_facts, int medium, size_t max)
