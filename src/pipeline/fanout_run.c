@@ -115,7 +115,7 @@ static void on_answer(void *ctx, const struct expert_event *ev)
         err_set(&err, ERR_BUSY, "%s is shutting down", f->id);
     if (!is_dumb) {
         struct expert_usage u = ev->usage ? *ev->usage : (struct expert_usage){ 0 };
-        u.queue_ns += r->answer_who.start_ns - r->start_ns; /* its branches ran */
+        u.prefill_ns += r->answer_who.start_ns - r->start_ns; /* looking and listening is how this one reads a prompt */
         tell_part(r, EXPERT_CHAT, -1, &r->answer_who, "", err.code ? err.text : NULL);
         tell_end(r, &u, err.code ? &err : NULL);
     }
