@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "plan/model.h"
 #include "plan/speed.h"
 #include "route/ladder.h"
@@ -166,6 +167,7 @@ bool live_add(struct live *l, struct expert *e, const struct candidate *hint, bo
 
 void live_look(struct live *l)
 {
+    const uint64_t now_ns = clock_ns();
     for (int i = 0; i < l->world.n; i++) {
         struct live_expert *le = &l->of[i];
         struct candidate *c = &l->list[i];
@@ -176,7 +178,11 @@ void live_look(struct live *l)
         if (le->seen == EXPERT_STATE_COUNT || (is_awake && !was_awake)) /* loaded: it knows more of itself now */
             read_card(l, i);
         le->seen = m.state;
-        c->is_up = m.state != EXPERT_DOWN;
+        if (m.state != EXPERT_DOWN)
+            le->down_ns = 0;
+        else if (!le->down_ns)
+            le->down_ns = now_ns;
+        c->is_up = !le->down_ns || now_ns - le->down_ns >= LIVE_RETRY_S * (uint64_t)1000000000;
         c->is_warm = is_awake;
         c->n_running = m.n_running;
         c->n_waiting = m.n_waiting;

@@ -148,6 +148,8 @@ static bool decide(struct trip *t, const struct trip_wants *want, struct leg *li
         if (like->short_tok > 0)
             snprintf(like->ladder, sizeof(like->ladder), "llm: offline, short answers");
         *e = r->live->of[i].expert;
+        if (r->live->of[i].down_ns)
+            r->live->of[i].down_ns = clock_ns();
         ok = true;
     } else {
         explain_none(t, d, w, err);

@@ -98,6 +98,29 @@ await test('errors have their classes', async () => {
         must(false, `${code}: no error`);
     }
 });
+await test('auto: chosen, streamed, refused', async () => {
+    must((await client.models.list()).data.some(m => m.id === 'auto:private'), 'auto:private is not listed');
+    const { data, response } = await client.chat.completions.create({ model: 'auto', messages, max_tokens: 20, temperature: 0, tutti: { security_level: 'private' } }).withResponse();
+    must(data.model === model && data.tutti.expert === model && response.headers.get('tutti-expert') === model && data.choices[0].message.content.length > 0, JSON.stringify(data));
+    let text = '', said;
+    for await (const c of await client.chat.completions.create({ model: 'auto:fast', messages, max_tokens: 20, temperature: 0, stream: true }, { headers: { 'tutti-deadline-ms': '60000' } })) {
+        text += c.choices[0].delta.content || '';
+        said = c.tutti || said;
+    }
+    must(text === data.choices[0].message.content && said.expert === model && said.route.startsWith('rt_'), `'${text}' streamed`);
+    try {
+        await client.chat.completions.create({ model: 'auto', messages, tutti: { security: 'private' } });
+        must(false, 'a wish that nobody knows was passed over');
+    } catch (e) {
+        must(e instanceof OpenAI.BadRequestError && e.param === 'tutti.security', String(e));
+    }
+    try {
+        await client.chat.completions.create({ model: 'auto', messages: [{ role: 'user', content: 'word '.repeat(20000) }], stream: true });
+        must(false, 'a prompt that is too long was taken');
+    } catch (e) {
+        must(e instanceof OpenAI.BadRequestError && e.code === 'context_length_exceeded', String(e));
+    }
+});
 await test('an abort stops the work', async () => {
     const abort = new AbortController();
     const stream = await client.chat.completions.create({ model, messages, n: 64, stream: true, ignore_eos: true }, { signal: abort.signal });
