@@ -120,8 +120,11 @@ bool rehearsal_text(const struct rehearsal *r, FILE *to, struct err *err)
     for (int i = 0; ours >= 0 && i < r->n; i++)
         if (i != ours) {
             const struct sim_figures *o = r->figures[ours], *v = r->figures[i];
-            fprintf(to, "against %s: %s energy of work, %s at p95, quality %+.1f points\n", sim_policy_name(r->policies[i]), compared(o->work_joules, v->work_joules, x),
+            fprintf(to, "against %s: %s energy, %s at p95, %+.1f points right", sim_policy_name(r->policies[i]), compared(o->work_joules, v->work_joules, x),
                     compared(sim_hist_at(&o->total, .95), sim_hist_at(&v->total, .95), y), 100 * (sim_quality(o) - sim_quality(v)));
+            if (o->usd_tokens > 0 || v->usd_tokens > 0)
+                fprintf(to, ", $%.2f against $%.2f", o->usd_tokens + o->usd_power, v->usd_tokens + v->usd_power);
+            fputc('\n', to);
         }
     if (ours >= 0)
         fprintf(to, "\nwho answered for %s (%llu retried, %llu promoted, %llu degraded):\n", sim_policy_name(SIM_OURS), (unsigned long long)r->figures[ours]->n_retried,
@@ -167,7 +170,7 @@ static void put_figures(const struct rehearsal *r, int i, FILE *to)
             (unsigned long long)f->n_retried, (unsigned long long)f->n_hedged, (unsigned long long)f->n_promoted, (unsigned long long)f->n_degraded, (unsigned long long)f->n_loads, (unsigned long long)f->n_unjust);
     put_number(to, "quality", sim_quality(f)), put_number(to, "quality_noise", sim_noise(f)), put_number(to, "end_s", f->end_s);
     put_number(to, "work_joules", f->work_joules), put_number(to, "idle_joules", f->idle_joules), put_number(to, "load_joules", f->load_joules);
-    put_number(to, "usd_tokens", f->usd_tokens), put_number(to, "cpu_s", f->cpu_s);
+    put_number(to, "usd_tokens", f->usd_tokens), put_number(to, "usd_power", f->usd_power), put_number(to, "cpu_s", f->cpu_s);
     put_hist(to, "first_s", &f->ttft), put_hist(to, "total_s", &f->total);
     fputs(",\"classes\":[", to);
     for (int k = 0; k < sim_n_classes(r->sim); k++) {
@@ -294,7 +297,7 @@ static void page_experts(const struct rehearsal *r, struct page *p, int which)
         bars[n] = (struct chart_bar){ .label = expert_name(r, c, names[n]), .part = { 100 * f->experts[c].busy_s / f->end_s }, .text = texts[n] };
         n++;
     }
-    page_bars(p, &(struct chart_bars){ .title = "Who works", .value = { .label = "% of the time, by places" }, .n_parts = 1, .bars = bars, .n_bars = n });
+    page_bars(p, &(struct chart_bars){ .title = "Who works", .value = { .label = "% of the time, by places" }, .bars = bars, .n_bars = n });
 }
 
 bool rehearsal_html(const struct rehearsal *r, const char *path, struct err *err)

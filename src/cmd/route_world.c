@@ -11,6 +11,7 @@
 #include "route/fleet.h"
 #include "route/live.h"
 #include "route/telemetry.h"
+#include "route/simulate.h"
 #include "serve/bundled.h"
 #include "serve/config.h"
 #include "serve/registry.h"
@@ -89,7 +90,7 @@ struct route_world *route_world_open(struct cmd_opt *opts, struct err *err)
     bool ok = w ? true : err_set(err, ERR_NOMEM, "route: out of memory");
     ok = ok && (w->catalog = cmd_catalog_open(opts, err)) != NULL;
     if (ok && path) {
-        ok = (w->fleet = strcmp(path, "fifty") == 0 ? fleet_shipped(w->catalog, err) : fleet_read(path, w->catalog, NULL, err)) != NULL;
+        ok = (w->fleet = strcmp(path, "fifty") == 0 ? fleet_shipped(w->catalog, err) : fleet_read(path, w->catalog, &sim_keys, err)) != NULL;
         if (ok)
             w->world = fleet_world(w->fleet);
     } else if (ok) {

@@ -9,9 +9,12 @@
 #include <string.h>
 #include <time.h>
 
+#include "route/policy_settings.h"
 #include "route/simulate_internal.h"
 
-static const double tick_s = 1;
+/* Governors turn once a second; where nothing else happens for ten minutes, less and less often, at the least once a minute. */
+enum { QUIET_TICKS = 600, QUIET_STEP = 60 };
+static const double tick_s = 1, tick_most_s = 60;
 
 /* ---- alarms: a binary heap by time, then order ---- */
 
@@ -85,7 +88,11 @@ static void wake(struct sim_engine *e, const struct sim_alarm *a)
         }
         break;
     case SIM_WAKE_TICK:
-        sim_tick(e);
+        if (a->gen == e->tick_gen) {
+            sim_tick(e);
+            const int n = ++e->n_quiet_ticks - QUIET_TICKS;
+            sim_alarm(e, e->now_s + (n > 0 ? fmin(tick_most_s, tick_s + (double)n / QUIET_STEP) : tick_s), SIM_WAKE_TICK, 0, e->tick_gen);
+        }
         break;
     case SIM_WAKE_DEVICE:
         if (a->gen == e->devices[a->who].gen)
@@ -182,6 +189,14 @@ static bool engine_new(struct sim_engine *e, const struct sim_options *o, struct
     return true;
 }
 
+/* Something happens: ticks come every second again. */
+static void stir(struct sim_engine *e)
+{
+    if (e->n_quiet_ticks > QUIET_TICKS)
+        sim_alarm(e, e->now_s + tick_s, SIM_WAKE_TICK, 0, ++e->tick_gen);
+    e->n_quiet_ticks = 0;
+}
+
 static void loop(struct sim_engine *e)
 {
     struct sim_arrival next;
@@ -190,6 +205,7 @@ static void loop(struct sim_engine *e)
     while (!e->is_broken && (has_next || e->n_flight > 0)) {
         if (has_next && (!e->n_heap || next.at_s < e->heap[0].at_s)) {
             e->now_s = next.at_s;
+            stir(e);
             sim_take_in(e, &next);
             has_next = sim_load_next(&e->load, &next);
             continue;
@@ -197,8 +213,8 @@ static void loop(struct sim_engine *e)
         const struct sim_alarm a = next_alarm(e);
         e->now_s = a.at_s;
         wake(e, &a);
-        if (a.kind == SIM_WAKE_TICK)
-            sim_alarm(e, e->now_s + tick_s, SIM_WAKE_TICK, 0, 0);
+        if (a.kind != SIM_WAKE_TICK)
+            stir(e);
     }
     for (int d = 0; d < e->s->n_devices; d++)
         sim_device_advance(e, d);
@@ -225,8 +241,11 @@ bool sim_run(const struct sim *s, enum sim_policy p, const struct sim_options *o
     if (ok) {
         loop(e);
         f->end_s = e->now_s;
-        for (int n = 0; n < s->world.n_nodes; n++)
+        for (int n = 0; n < s->world.n_nodes; n++) {
+            const float own = s->world.nodes[n].usd_per_kwh;
             f->idle_joules += f->nodes[n].idle_joules, f->work_joules += f->nodes[n].work_joules;
+            f->usd_power += (f->nodes[n].idle_joules + f->nodes[n].work_joules) / 3.6e6 * (own >= 0 ? (double)own : (double)s->policy->setting[POLICY_ELECTRICITY]);
+        }
         if (e->is_broken)
             ok = err_set(err, ERR_NOMEM, "simulate: out of memory");
     }

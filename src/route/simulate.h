@@ -53,6 +53,10 @@ const char *sim_failure_name(enum sim_failure f), *sim_failure_what(enum sim_fai
 
 enum { SIM_CLASSES_MAX = 24, SIM_EVENTS_MAX = 256, SIM_SCRIPTS_MAX = 128, SIM_FLIGHT_MAX = 16384, SIM_BINS = 2560, SIM_QUEUE_MAX = 256 };
 
+/* What such a file has beyond a fleet's keys: for others who read it as a fleet. */
+struct fleet_keys;
+extern const struct fleet_keys sim_keys;
+
 struct policy;
 struct sim; /* simulate_yaml.c: fleet, workload, arrivals, truths, scripts */
 
@@ -114,7 +118,7 @@ struct sim_figures {
     uint64_t n_flight_most;
     struct sim_hist ttft, total;
     double idle_joules, work_joules, request_joules, load_joules; /* work = request + load */
-    double usd_tokens;           /* to providers */
+    double usd_tokens, usd_power; /* to providers; electricity, idle included */
     struct sim_class_figures classes[SIM_CLASSES_MAX];
     struct sim_expert_figures experts[ROUTE_CANDIDATES_MAX];
     struct sim_node_figures nodes[ROUTE_NODES_MAX];

@@ -19,6 +19,8 @@ struct sim_brain {
     struct ladders *ladders;
     struct governor governors[ROUTE_NODES_MAX];
     struct governor_input inputs[ROUTE_NODES_MAX]; /* counts since the last tick */
+    struct telemetry last[ROUTE_NODES_MAX]; /* as it was at the last step */
+    int n_same[ROUTE_NODES_MAX]; /* steps that changed nothing since then */
 };
 
 static const float exploration = .05f; /* bandit.h: a careful start */
@@ -82,6 +84,23 @@ static void read_sensors(const struct sim_engine *e, int n, struct telemetry *t)
                              .slow = seen->is_throttled ? TELEMETRY_SLOW_HEAT : 0 };
 }
 
+static bool is_same(float a, float b, float within) { return isnan(a) ? isnan(b) : fabsf(a - b) <= within; }
+
+/* Full service, and nothing that a governor reads has changed for longer than it waits for anything: a step would do nothing. */
+static bool is_settled(struct sim_brain *b, int n, const struct telemetry *t)
+{
+    enum { LONG = 65 };
+    const struct governor_input *in = &b->inputs[n];
+    const struct telemetry *was = &b->last[n];
+    const float calm_c = b->ladders->rules[GOVERNOR_HEAT].calm;
+    bool is_still = !t->on_battery && was->on_battery == t->on_battery && was->slow == t->slow && is_same(t->memory_free_bytes, was->memory_free_bytes, 0) &&
+                    (is_same(t->headroom_c, was->headroom_c, .02f) || (t->headroom_c > calm_c && was->headroom_c > calm_c));
+    for (int k = 0; k < ROUTE_CLASS_COUNT; k++)
+        is_still = is_still && !in->cls[k].n_late && !in->cls[k].n_faults && !b->governors[n].now[k].is_limited;
+    b->n_same[n] = is_still ? b->n_same[n] + 1 : 0;
+    return b->n_same[n] > LONG;
+}
+
 void sim_brain_tick(struct sim_engine *e)
 {
     struct governor_transition moved[GOVERNOR_TRANSITIONS_MAX];
@@ -93,6 +112,9 @@ void sim_brain_tick(struct sim_engine *e)
         struct governor *g = &e->brain->governors[n];
         struct governor_input *in = &e->brain->inputs[n];
         read_sensors(e, n, &t);
+        if (is_settled(e->brain, n, &t))
+            continue;
+        e->brain->last[n] = t;
         in->now = &t;
         e->f->n_transitions += (uint64_t)governor_step(g, in, now_ns, moved);
         memset(in, 0, sizeof(*in));

@@ -252,6 +252,8 @@ struct sim_engine {
     struct sim_alarm *heap;   /* owned */
     size_t n_heap, cap_heap;
     uint64_t serial;
+    uint32_t tick_gen;
+    int n_quiet_ticks;        /* since something else happened */
     struct sim_flight *flight; /* owned [SIM_FLIGHT_MAX] */
     int free_head, n_flight;
     int parked_head, parked_tail;

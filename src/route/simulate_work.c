@@ -232,7 +232,10 @@ static void answered(struct sim_engine *e, int i)
 {
     struct sim_flight *q = &e->flight[i];
     const int c = q->c, n = e->world.list[c].node;
+    const struct candidate *k = &e->world.list[c];
     sim_leave(e, i);
+    e->f->usd_tokens += ((double)k->usd_per_mtok_in * ((double)q->a.rq.prompt_tok - (double)q->prefix_tok) + (double)k->usd_per_mtok_out * q->a.truth.gen_tok) / 1e6 +
+                        (double)k->usd_per_item * q->a.rq.n_items;
     const bool is_right = sim_is_right(e->s, c, &q->a);
     const bool is_rejected = q->is_checked && !is_right && q->a.truth.u_caught < e->s->caught && q->n_asked < SIM_TRIES_MAX;
     sim_brain_seen(e, q, is_rejected);

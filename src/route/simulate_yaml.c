@@ -228,13 +228,13 @@ static bool read_simulate(const struct sim_reader *r, const struct yaml_node *ma
 /* ---- the whole ---- */
 
 static const char *const top_keys[] = { "simulate", "route", NULL }, *const truth_key[] = { "truth", NULL };
-static const struct fleet_keys more_keys = { top_keys, truth_key, truth_key };
+const struct fleet_keys sim_keys = { top_keys, truth_key, truth_key };
 
 struct sim *sim_parse(const char *name, const char *text, size_t n, const char *folder, struct err *err)
 {
     struct sim *s = calloc(1, sizeof(*s));
     struct catalog *catalog = catalog_new(NULL, err);
-    bool ok = s && catalog && (s->fleet = fleet_parse(name, text, n, catalog, &more_keys, err)) && (s->policy = policy_new(err));
+    bool ok = s && catalog && (s->fleet = fleet_parse(name, text, n, catalog, &sim_keys, err)) && (s->policy = policy_new(err));
     if (!s)
         err_set(err, ERR_NOMEM, "simulate: out of memory");
     if (ok && folder && snprintf(s->folder, sizeof(s->folder), "%s", folder) >= (int)sizeof(s->folder))
