@@ -25,7 +25,7 @@ start_tries: 1000
 EOT
 done
 : >"$tmp/serve"
-"$tutti" serve --listen 127.0.0.1:0 "$tmp/a.yaml" "$tmp/b.yaml" "$tmp/c.yaml" >"$tmp/serve" 2>"$tmp/log" &
+"$tutti" serve --listen 127.0.0.1:0 "$tmp/a.yaml" "$tmp/b.yaml" "$tmp/c.yaml" examples/cards/tesseract.yaml >"$tmp/serve" 2>"$tmp/log" &
 service=$!
 trap 'kill "$service" 2>/dev/null; wait "$service" 2>/dev/null; rm -rf "$tmp"' EXIT
 for _ in $(seq 200); do url=$(sed -n 's/^listening on //p' "$tmp/serve"); [ -n "$url" ] && break; sleep 0.05; done
@@ -97,6 +97,33 @@ check "others are untouched" 0 'grep -q "\"requests\":6,\"ok\":6,\"failed\":0" n
 ask 3 --rate 0 --clients 4 --requests 12 after; rc=$?
 cp "$tmp/after" "$tmp/out"
 check "afterwards: every answer is whole again" 0 'grep -q "\"torn\":0,\"mixed\":0,\"short\":0" after' '[ "$(sed "s/.*\"ok\":\([0-9]*\).*/\1/" after)" = 12 ]'
+# a worker process of ours that reads pictures dies again and again: the text or an error, and the language models never notice
+if "$build/tools/draw" "Small computers can do great things." >"$tmp/picture.png" 2>/dev/null &&
+    curl -sS --noproxy '*' -o "$tmp/read0" --data-binary "@$tmp/picture.png" "$url/v1/tutti/vision/ocr?model=auto" && grep -q '"text":"Small computers can do great things\."' "$tmp/read0"; then
+    : >"$tmp/stop"
+    for i in $(seq 8); do
+        curl -sS --noproxy '*' -o "$tmp/read$i" --data-binary "@$tmp/picture.png" "$url/v1/tutti/vision/ocr?model=auto" 2>>"$tmp/stop" || echo "read $i" >>"$tmp/stop"
+    done &
+    reading=$!
+    ask 4 --rate 0 --clients 3 --requests 30 beside &
+    asking=$!
+    while kill -0 $reading 2>/dev/null; do
+        for p in $(cat /proc/"$service"/task/*/children 2>/dev/null); do
+            { tr '\0' ' ' <"/proc/$p/cmdline"; } 2>/dev/null | grep -q fake-engine || kill -KILL "$p" 2>/dev/null
+        done
+        sleep 0.3
+    done
+    wait $asking; rc=$?
+    n_read=0 n_told=0
+    for i in $(seq 8); do
+        if grep -q '"text":"Small computers can do great things\.".*"tutti":{' "$tmp/read$i"; then n_read=$((n_read + 1)); elif grep -q '^{"error":{"message":' "$tmp/read$i"; then n_told=$((n_told + 1)); fi
+    done
+    cat "$tmp/beside" "$tmp/stop" "$tmp"/read[0-9]* >"$tmp/out"
+    check "a worker that is killed while it reads: the text or an error; who asks others notices nothing" 0 "[ $((n_read + n_told)) -eq 8 ]" '[ ! -s stop ]' 'grep -q "\"requests\":30,\"ok\":30," beside'
+    echo "# of 8 pictures $n_read were read, $n_told ended with of an error"
+else
+    n=$((n + 1)); echo "ok $n - a worker that is killed while it reads # SKIP $(sed -n 's/.*"message":"\([^"]*\)".*/\1/p' "$tmp/read0" 2>/dev/null | head -n 1)"
+fi
 curl -sS --noproxy '*' "$url/health" >"$tmp/out" 2>"$tmp/err"; rc=$?
 check "the service is well" 0
 echo "1..$n"
