@@ -371,8 +371,11 @@ void policy_put_why(const struct route_request *rq, const struct candidates *wor
     char first[24], total[24];
     if (!max)
         return;
-    if (!d->n_able) {
-        snprintf(out, max, d->n ? "nobody can do it: %s" : "there are no experts%s", d->n ? route_rule_why(d->verdicts[0].rule) : "");
+    if (!d->n_able) { /* why those are out who came furthest through the rules */
+        int furthest = ROUTE_RULE_NONE;
+        for (int i = 0; i < d->n; i++)
+            furthest = (int)d->verdicts[i].rule > furthest ? (int)d->verdicts[i].rule : furthest;
+        snprintf(out, max, d->n ? "nobody can do it: %s" : "there are no experts%s", route_rule_why((enum route_rule)furthest));
         return;
     }
     const int i = d->order[0];
@@ -384,7 +387,7 @@ void policy_put_why(const struct route_request *rq, const struct candidates *wor
                 ? snprintf(out, max, "%s on %s: %s to the first word, %s in all", c->expert, world->nodes[c->node].name, first, total)
                 : snprintf(out, max, "%s on %s: %s", c->expert, world->nodes[c->node].name, total);
     if (n > 0 && (size_t)n < max && v->guess.joules >= 0)
-        n += snprintf(out + n, max - (size_t)n, ", %.3g J", (double)v->guess.joules);
+        n += snprintf(out + n, max - (size_t)n, v->guess.joules < 100 ? ", %.2g J" : ", %.0f J", (double)v->guess.joules);
     if (n > 0 && (size_t)n < max && v->is_forgiven)
         n += snprintf(out + n, max - (size_t)n, "; nobody else was left (%s)", route_rule_name(v->rule));
     if (n > 0 && (size_t)n < max && d->early >= 0)

@@ -20,7 +20,7 @@
     X(USD, "usd", 10000, 500, 100, 100000, 10000, "a dollar")                                                          \
     X(HEAT, "heat", 5, 2, 1, 10, 5, "no headroom left; a throttled node twice that")                                   \
     X(BATTERY, "battery", .05, .01, .01, .2, .05, "a joule from a full battery; twice that from an empty one")         \
-    X(WRONG, "wrong", 300, 60, 3000, 60, 300, "an answer that will not do")                                            \
+    X(WRONG, "wrong", 300, 20, 3000, 60, 300, "an answer that will not do")                                            \
     X(CATCH, "catch", .1, 0, 0, .1, .1, "(0..1, no time) share of wrong answers that a check notices; 0: never small first") \
     X(STRICT, "strict", 1, 0, 1, 0, 1, "(0 or 1) a difficult request wants one of the better candidates")
 enum policy_weight {

@@ -39,12 +39,20 @@ check "quiet hours rule out what draws more" 0 'grep -q "^quiet: quiet hours" ou
 run "Hello" --fleet "$fleet" --policy "$tmp/q.yaml" --at 12:00 --explain
 check "and only then" 0 '! grep -q "^quiet: " out'
 printf 'nodes: [{name: a}]\nexperts: [{name: x, node: a, task: detect}]\n' >"$tmp/f.yaml"
+printf 'nodes: [{name: a}, {name: b}]\nexperts: [{name: x, node: a, task: detect}, {name: y, node: b, task: chat}]\n' >"$tmp/g.yaml"
 run "Hello" --fleet "$tmp/f.yaml"
 check "nobody can do it: status 1, and why" 1 'grep -q "^nobody can do it: cannot do that task" out'
+run "My password: hunter2secret99, is it good?" --fleet "$tmp/g.yaml" --private
+check "that nobody can do it is said by who came furthest through the rules" 1 'grep -q "^nobody can do it: what is asked must not leave" out'
 run </dev/null
 check "nothing to route is one line" 1 '[ $(wc -l <err) -eq 1 ]' '[ ! -s out ]'
 run "Hello" --goal bets
 check "a goal that is none" 1 'grep -q "balanced, fast, best, cheap or private" err'
+XDG_CONFIG_HOME="$tmp/none" run "Hello" --json
+check "without a fleet: the models that came with the program" 0 'grep -q "\"chosen\":{\"expert\":\"tutti-tiny\",\"node\":\"local\"}" out'
+printf 'experts: [%s/models/tutti-tiny.gguf]\nroute: {goals: {balanced: {wrnog: 1}}}\n' "$PWD" >"$tmp/t.yaml"
+run "Hello" --config "$tmp/t.yaml"
+check "a tutti.yaml with a wrong policy is refused with its place" 1 "grep -q \"t.yaml:2:29: 'wrnog' is not known here\" err"
 printf 'What is 2 + 2?' | "$tutti" route - --fleet "$fleet" --json >"$tmp/out" 2>"$tmp/err"; rc=$?
 check "the text may come from standard input" 0 'grep -q "\"text_bytes\":14" out'
 printf '{"text":"what is the time","intent":"tool-use"}\n{"text":"write a C function","intent":"code"}\n' >"$tmp/l.jsonl"
