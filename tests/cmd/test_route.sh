@@ -52,7 +52,7 @@ XDG_CONFIG_HOME="$tmp/none" run "Hello" --json
 check "without a fleet: the models that came with the program" 0 'grep -q "\"chosen\":{\"expert\":\"tutti-tiny\",\"node\":\"local\"}" out'
 printf 'experts: [%s/models/tutti-tiny.gguf]\nroute: {goals: {balanced: {wrnog: 1}}}\n' "$PWD" >"$tmp/t.yaml"
 run "Hello" --config "$tmp/t.yaml"
-check "a tutti.yaml with a wrong policy is refused with its place" 1 "grep -q \"t.yaml:2:29: 'wrnog' is not known here\" err"
+check "a tutti.yaml with a wrong policy is refused with its place" 1 "grep -q \"t.yaml:2:28: 'wrnog' is not known here\" err"
 printf 'What is 2 + 2?' | "$tutti" route - --fleet "$fleet" --json >"$tmp/out" 2>"$tmp/err"; rc=$?
 check "the text may come from standard input" 0 'grep -q "\"text_bytes\":14" out'
 printf '{"text":"what is the time","intent":"tool-use"}\n{"text":"write a C function","intent":"code"}\n' >"$tmp/l.jsonl"
