@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "route/predict.h"
+#include "route/router.h"
 #include "serve/config.h"
 
 struct cascade_known {
@@ -16,11 +18,16 @@ struct cascade_known {
     struct known {
         char id[128];
         unsigned tasks;
+        bool sees;
         const char *file;             /* a card or a GGUF file; NULL: node */
         const struct yaml_node *node;
         struct expert *e;
     } known[CONFIG_EXPERTS_MAX];
     int n;
+    /* of `auto` */
+    struct policy *policy;
+    struct predictor *predictor;
+    struct router *router;
 };
 
 static bool ends_with(const char *s, const char *end)
@@ -52,7 +59,9 @@ static void add(struct cascade_known *k, const struct config_expert *x)
         return; /* folders and cards with changes: `tutti serve` knows them */
     }
     snprintf(to->id, sizeof(to->id), "%s", card->id);
+    const struct yaml_node *sees = yaml_get(card->node, "sees");
     to->tasks = card->task;
+    to->sees = sees && sees->text && strcmp(sees->text, "true") == 0;
     k->n++;
     card_free(card);
 }
@@ -80,20 +89,26 @@ static struct known *find(struct cascade_known *k, const char *id)
     return NULL;
 }
 
-static bool look(void *ctx, const char *id, unsigned *tasks)
+static int goal_of(const char *id)
 {
-    const struct known *x = find(ctx, id);
-    if (x)
-        *tasks = x->tasks;
-    return x != NULL;
+    for (int g = 0; g < ROUTE_GOAL_COUNT; g++)
+        if (strcmp(router_expert_id((enum route_goal)g), id) == 0)
+            return g;
+    return -1;
 }
 
-static struct expert *get(void *ctx, const char *id, struct err *err)
+static bool look(void *ctx, const char *id, bool sees, unsigned *tasks)
 {
     struct cascade_known *k = ctx;
-    struct known *x = find(k, id);
-    if (!x)
-        return err_null(err, ERR_NOT_FOUND, "'%s' is no expert of tutti.yaml", id);
+    const struct known *x = find(k, id);
+    *tasks = x ? x->tasks : 0;
+    for (int i = 0; !x && goal_of(id) >= 0 && i < k->n; i++)
+        *tasks |= k->known[i].sees || !sees ? k->known[i].tasks : k->known[i].tasks & ~(unsigned)EXPERT_CHAT;
+    return *tasks != 0;
+}
+
+static struct expert *open_known(struct cascade_known *k, struct known *x, struct err *err)
+{
     if (!x->e && x->file) {
         x->e = expert_open(x->file, k->env, err);
     } else if (!x->e) {
@@ -101,6 +116,34 @@ static struct expert *get(void *ctx, const char *id, struct err *err)
         x->e = card ? expert_open_card(card, k->env, err) : NULL;
     }
     return x->e;
+}
+
+static bool make_router(struct cascade_known *k, struct err *err)
+{
+    struct expert *all[CONFIG_EXPERTS_MAX];
+    int n = 0;
+    for (int i = 0; i < k->n; i++) {
+        struct err why = { 0 };
+        if ((all[n] = open_known(k, &k->known[i], &why)))
+            n++;
+        else
+            log_warn("%s: %s", k->known[i].id, why.text);
+    }
+    if (!(k->policy = policy_new(err)) || !(k->predictor = predictor_new(err)))
+        return false;
+    const struct router_env env = { .policy = k->policy, .predictor = k->predictor };
+    return (k->router = router_new(&env, all, n, err)) != NULL;
+}
+
+static struct expert *get(void *ctx, const char *id, struct err *err)
+{
+    struct cascade_known *k = ctx;
+    struct known *x = find(k, id);
+    if (x)
+        return open_known(k, x, err);
+    if (goal_of(id) < 0)
+        return err_null(err, ERR_NOT_FOUND, "'%s' is no expert of tutti.yaml", id);
+    return k->router || make_router(k, err) ? router_expert(k->router, (enum route_goal)goal_of(id)) : NULL;
 }
 
 static const char *near(void *ctx, const char *id)
@@ -125,6 +168,11 @@ struct cascade_known *cascade_known_new(const char *path, const struct expert_en
 
 void cascade_known_free(struct cascade_known *k)
 {
+    if (k) {
+        router_free(k->router);
+        predictor_free(k->predictor);
+        policy_free(k->policy);
+    }
     for (int i = 0; k && i < k->n; i++)
         expert_free(k->known[i].e);
     if (k)

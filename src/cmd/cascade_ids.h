@@ -1,5 +1,7 @@
 /* cmd/cascade_ids.h - the experts of tutti.yaml by their ids, for cascades that name them.
  *
+ * `auto` and its kin are all of them behind the router (route/router.h).
+ *
  * For:     cascade.c.  Touches: tutti.yaml, its cards; opens an expert when it is asked for.
  */
 #ifndef TUTTI_CMD_CASCADE_IDS_H

@@ -31,6 +31,7 @@ struct cascade_ref { /* how a stage names an expert */
     const char *text;             /* "yolox.yaml" (relative to the cascade's file), "tiny.gguf", "auto", an id; "motion"; NULL: */
     const struct yaml_node *card; /* a card written in place */
     const struct yaml_node *at;   /* where it stands */
+    bool sees;                    /* CHAT: it must understand pictures */
 };
 
 struct cascade; /* the plan */

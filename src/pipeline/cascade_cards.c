@@ -56,7 +56,7 @@ static bool look(void *ctx, const struct cascade *c, const struct cascade_ref *r
     if (is_id(ref)) {
         const char *near;
         snprintf(id, max, "%s", ref->text);
-        if (k->ids && k->ids->look && k->ids->look(k->ids->ctx, ref->text, tasks))
+        if (k->ids && k->ids->look && k->ids->look(k->ids->ctx, ref->text, ref->sees, tasks))
             return true;
         near = k->ids && k->ids->near ? k->ids->near(k->ids->ctx, ref->text) : NULL;
         return err_set(err, ERR_NOT_FOUND, "'%s' is no expert of tutti.yaml%s%s%s; a card is a file (%s.yaml)", ref->text, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "", ref->text);
@@ -106,6 +106,17 @@ static struct expert *open_ref(void *ctx, const struct cascade *c, const struct 
     return e;
 }
 
+/* As the router assumes (route/live.c) of what works on this machine; servers elsewhere are not known. */
+static double watts(void *ctx, const struct cascade_ref *ref)
+{
+    static const double CPU_BUSY_W = 20;
+    const struct yaml_node *kind = yaml_get(ref->card, "kind");
+    (void)ctx;
+    if (is_id(ref) || (kind && kind->text && strcmp(kind->text, "remote") == 0))
+        return NAN;
+    return CPU_BUSY_W;
+}
+
 static void close_ref(void *ctx, struct expert *e)
 {
     (void)ctx, (void)e; /* others may use it still: cascade_cards_free() ends them */
@@ -129,5 +140,5 @@ void cascade_cards_free(struct cascade_cards *k)
 
 struct cascade_world cascade_cards_world(struct cascade_cards *k)
 {
-    return (struct cascade_world){ .ctx = k, .look = look, .open = open_ref, .close = close_ref };
+    return (struct cascade_world){ .ctx = k, .look = look, .open = open_ref, .close = close_ref, .watts = watts };
 }

@@ -13,8 +13,8 @@
 struct cascade_cards;
 struct cascade_ids { /* of tutti.yaml, of the router; NULL functions: none */
     void *ctx;
-    /* What it can do (bits); false: there is no such id. */
-    bool (*look)(void *ctx, const char *id, unsigned *tasks);
+    /* What it can do (bits); sees: chats must understand pictures.  false: there is no such id. */
+    bool (*look)(void *ctx, const char *id, bool sees, unsigned *tasks);
     struct expert *(*get)(void *ctx, const char *id, struct err *err); /* stays the other's */
     const char *(*near)(void *ctx, const char *id);                    /* a known one that it may have meant; NULL */
 };

@@ -136,7 +136,7 @@ static bool add_expert(struct reader *r, struct cascade_stage *s, const struct y
     struct cascade_ref *ref = &s->experts[s->n_experts];
     struct err why = { 0 };
     unsigned can = 0;
-    *ref = (struct cascade_ref){ .at = n };
+    *ref = (struct cascade_ref){ .at = n, .sees = s->sees };
     if (n->kind == YAML_MAP)
         ref->card = n;
     else if (!yaml_node_text(r->y, n, &ref->text, r->err))
@@ -160,7 +160,7 @@ static bool read_experts(struct reader *r, struct cascade_stage *s, const struct
     bool good = true;
     if (!n)
         return yaml_fail(r->y, spot(map), r->err, "the stage '%s' needs an `expert`: a card (file.yaml), an id of tutti.yaml, or `motion`", s->name);
-    if (!yaml_bool(r->y, map, "optional", &s->is_optional, r->err))
+    if (!yaml_bool(r->y, map, "optional", &s->is_optional, r->err) || !yaml_bool(r->y, map, "sees", &s->sees, r->err))
         return false;
     if (n->kind == YAML_LIST && n->n_items == 0)
         return yaml_fail(r->y, n, r->err, "expert: the list is empty");
@@ -274,7 +274,7 @@ static bool read_asking(struct reader *r, struct cascade_stage *s, const struct 
     if (!yaml_number(r->y, map, "threshold", 0, 1, &threshold, r->err) || !read_count(r, map, "top", 1, 1000, &s->options.n_top) ||
         !yaml_text(r->y, map, "language", &s->options.language, r->err) || !yaml_text(r->y, map, "voice", &s->options.voice, r->err) ||
         !yaml_number(r->y, map, "speed", 0.25, 4, &speed, r->err) || !read_words(r, map, s->task == EXPERT_SPEAK ? "say" : "prompt", names, &s->prompt) ||
-        !yaml_text(r->y, map, "system", &s->system, r->err) || !read_count(r, map, "max_tokens", 1, 1 << 20, &s->max_tokens) || !yaml_bool(r->y, map, "sees", &s->sees, r->err))
+        !yaml_text(r->y, map, "system", &s->system, r->err) || !read_count(r, map, "max_tokens", 1, 1 << 20, &s->max_tokens))
         return false;
     struct uses u = { 0 };
     if (s->prompt)

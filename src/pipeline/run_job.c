@@ -360,11 +360,12 @@ static void over(struct cascade_run *r, struct work *w)
         return;
     }
     if (g->plan->n_experts == 1 && !w->is_again) { /* nobody else is there; a process that died is back at once */
-        struct err err = { 0 };
+        struct err err = w->err;
         w->is_again = true;
         seat->has_session = false;
         if (submit(r, w, &err))
             return;
+        w->err = err;
     }
     /* it is the expert's fault: the next one */
     set_down(r, w->stage, w->expert, &w->err);
