@@ -168,6 +168,7 @@ double hw_meter_joules(struct hw_meter *m, uint64_t now)
 }
 
 const char *hw_meter_what(const struct hw_meter *m) { return m->kind == METER_NONE ? NULL : m->what; }
+bool hw_meter_is_quick(const struct hw_meter *m) { return m->kind == METER_COUNTER; }
 const char *hw_meter_why_none(const struct hw_meter *m) { return m->kind == METER_NONE ? m->why_none : ""; }
 
 struct hw_meter *hw_meter_open(const struct hw_root *r, uint64_t now, struct err *err)

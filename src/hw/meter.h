@@ -16,6 +16,8 @@ struct hw_meter *hw_meter_open(const struct hw_root *r, uint64_t now_ns, struct 
 void hw_meter_close(struct hw_meter *m); /* NULL is fine */
 /* What the joules are of: "RAPL, CPU packages", "hwmon power of ina3221", "battery, whole machine: BAT0"; NULL: no meter. */
 const char *hw_meter_what(const struct hw_meter *m);
+/* Reads counters of the processor: microseconds, no driver of a bus in between. */
+bool hw_meter_is_quick(const struct hw_meter *m);
 /* Why there is none, for people: "RAPL is readable by root only"; "" when there is one or nothing is known. */
 const char *hw_meter_why_none(const struct hw_meter *m);
 void hw_meter_tick(struct hw_meter *m, uint64_t now_ns);

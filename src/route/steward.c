@@ -15,7 +15,7 @@
 #include "hw/meter.h"
 
 enum pace { PACE_BUSY, PACE_WARM, PACE_IDLE }; /* what there is to do */
-enum { OLD_MS = 3000 };
+enum { OLD_MS = 3000, END_S = 2 };
 static const int wait_s[] = { [PACE_BUSY] = 1, [PACE_WARM] = 5, [PACE_IDLE] = 30 };
 
 struct ward { /* an expert, as the thread knows it */
@@ -40,9 +40,10 @@ struct steward {
 
     pthread_mutex_t lock;            /* what follows */
     pthread_cond_t wake;
-    bool quit, is_wanted;
+    bool quit, is_wanted, has_ended;
     struct steward_state state;
     uint64_t read_ns;                /* clock_ns() of the state */
+    double joules, joules_told;      /* at that moment; what was said last */
     struct {
         int n_done, n_late, n_faults;
     } seen[ROUTE_CLASS_COUNT];
@@ -123,6 +124,11 @@ static enum pace turn(struct steward *s, uint64_t now)
     struct telemetry t;
     const uint64_t start = clock_ns();
     telemetry_read(s->source, now, &t);
+    pthread_mutex_lock(&s->lock);
+    const bool is_over = s->quit; /* perhaps long ago, while a sensor hung: the experts may be gone */
+    pthread_mutex_unlock(&s->lock);
+    if (is_over)
+        return PACE_IDLE;
     in.now = &t;
     in.is_quiet = s->config.is_quiet && s->config.is_quiet(s->config.ctx);
     enum pace pace = look_at_experts(s, &in);
@@ -136,12 +142,14 @@ static enum pace turn(struct steward *s, uint64_t now)
     s->is_wanted = false;
     pthread_mutex_unlock(&s->lock);
     const int n = governor_step(&s->governor, &in, now, done);
+    const double joules = telemetry_joules(s->source, now);
     pthread_mutex_lock(&s->lock);
     s->state.now = t;
     s->state.governor = s->governor;
     s->state.n_ticks++;
     s->state.tick_us = (double)(clock_ns() - start) / 1e3;
     s->read_ns = clock_ns();
+    s->joules = joules;
     pthread_mutex_unlock(&s->lock);
     for (int i = 0; i < n; i++)
         say(s, &done[i]);
@@ -168,6 +176,8 @@ static void *steward_main(void *arg)
         while (!s->quit && !s->is_wanted && pthread_cond_timedwait(&s->wake, &s->lock, &until) != ETIMEDOUT)
             ;
     }
+    s->has_ended = true;
+    pthread_cond_signal(&s->wake);
     pthread_mutex_unlock(&s->lock);
     return NULL;
 }
@@ -225,12 +235,23 @@ void steward_saw_fault(struct steward *s, enum route_class cls)
     pthread_mutex_unlock(&s->lock);
 }
 
+/* A counter is read at once.  A meter of power may sit behind a slow bus: the thread integrates it, and the time since its last look
+ * counts with the power of then. */
 double steward_joules(struct steward *s)
 {
-    if (pthread_mutex_trylock(&s->meter_lock) != 0)
-        return NAN; /* another one reads at this moment, perhaps a sensor that hangs */
-    const double j = hw_meter_joules(s->meter, clock_ns());
-    pthread_mutex_unlock(&s->meter_lock);
+    double j = NAN;
+    if (hw_meter_is_quick(s->meter)) {
+        if (pthread_mutex_trylock(&s->meter_lock) != 0)
+            return NAN; /* another one reads at this moment */
+        j = hw_meter_joules(s->meter, clock_ns());
+        pthread_mutex_unlock(&s->meter_lock);
+    } else if (hw_meter_what(s->meter)) {
+        pthread_mutex_lock(&s->lock);
+        const double w = (double)s->state.now.power_w;
+        j = s->joules + (w > 0 ? w * (double)(clock_ns() - s->read_ns) * 1e-9 : 0);
+        s->joules_told = j = j > s->joules_told ? j : s->joules_told;
+        pthread_mutex_unlock(&s->lock);
+    }
     return j;
 }
 
@@ -287,9 +308,20 @@ void steward_free(struct steward *s)
         return;
     if (s->has_thread) {
         pthread_mutex_lock(&s->lock);
+        struct timespec until;
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_sec += END_S;
         s->quit = true;
-        pthread_cond_signal(&s->wake);
+        pthread_cond_broadcast(&s->wake);
+        while (!s->has_ended && pthread_cond_timedwait(&s->wake, &s->lock, &until) != ETIMEDOUT)
+            ;
+        const bool has_ended = s->has_ended;
         pthread_mutex_unlock(&s->lock);
+        if (!has_ended) { /* it keeps what it holds, and touches nothing more when the sensor answers at last */
+            log_warn("governor: a sensor does not answer: left behind");
+            pthread_detach(s->thread);
+            return;
+        }
         pthread_join(s->thread, NULL);
     }
     telemetry_close(s->source);

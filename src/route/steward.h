@@ -34,7 +34,8 @@ struct steward;
 /* The caller owns the result; NULL with err.  Reads once. */
 struct steward *steward_new(const struct steward_config *config, struct err *err);
 bool steward_start(struct steward *s, struct err *err); /* its thread */
-void steward_free(struct steward *s); /* NULL is fine; the experts are still there.  Their limits stay as they are */
+/* NULL is fine; the experts are still there, and their limits stay as they are.  Waits two seconds at most for a sensor that hangs. */
+void steward_free(struct steward *s);
 /* One turn, now.  Tests; not while the thread runs. */
 void steward_tick(struct steward *s, uint64_t now_ns);
 

@@ -51,7 +51,7 @@ TEST(some_of_the_threads_can_be_sent_to_sleep_and_called_back)
     struct err err = { 0 };
     struct pool *p = pool_new(4, &err);
     REQUIRE(p, "%s", err.text);
-    for (int round = 0; round < 200; round++)
+    for (int round = 0; round < 60; round++)
         for (size_t i = 0; i < sizeof(many) / sizeof(many[0]); i++) {
             const int n = many[i] < 1 ? 1 : many[i] > 4 ? 4 : many[i];
             pool_use(p, many[i]);
