@@ -2,7 +2,8 @@
  *
  * Each line is seen n_rounds times, every other time with small damage (letters swapped, lost, doubled or of the key beside,
  * words lost, marks lost), some of these with the middle of another text pasted before or behind, and every other time with two
- * of five rows hidden, so that no single word decides: all that serves sources that were not seen.  The model is the mean of n_runs runs.
+ * of five rows hidden, so that no single word decides: all that serves sources that were not seen.  Now and then comes nonsense,
+ * which is chat.  The model is the mean of n_runs runs.
  * AdaGrad: Duchi, Hazan, Singer 2011.  Temperature: Guo et al. 2017. */
 #include <math.h>
 #include <stdio.h>
@@ -12,7 +13,7 @@
 #include "route/train_internal.h"
 
 enum { DAMAGE_TEXT_BYTES = 2048, FOLDS_MAX = 16, NEVER = -2 /* in no fold */, TRUST_WEIGHT = 6,
-       PASTE_PERCENT = 15, PASTE_BELOW_BYTES = 300, PASTE_FROM_BYTES = 400, PASTE_BYTES_MAX = 900 };
+       PASTE_PERCENT = 15, PASTE_BELOW_BYTES = 300, PASTE_FROM_BYTES = 400, PASTE_BYTES_MAX = 900, NONSENSE_EVERY = 50 /* lines */ };
 
 const struct train_options train_default = { .seed = 1, .n_rounds = 10, .n_runs = 3, .n_folds = 5, .rate = .7, .l2 = 3e-4 };
 
@@ -82,6 +83,32 @@ static size_t paste(struct learner *t, size_t n_order, char *text, size_t n)
         memcpy(text + len, gap, n_gap);
     }
     return n + n_gap + len;
+}
+
+/* Words that nobody has: letters of t->order[0..n_order)'s texts in pieces of two or three, or any letters.  Returns the length,
+ * at most 80. */
+static size_t talk_nonsense(struct learner *t, size_t n_order, char *out)
+{
+    const int n_words = 1 + (int)train_below(&t->rng, 5);
+    const bool any_letter = train_below(&t->rng, 3) == 0;
+    size_t k = 0;
+    for (int i = 0; i < n_words; i++) {
+        const size_t end = k + 2 + train_below(&t->rng, 9);
+        while (k < end) {
+            const struct train_line *l = &t->set->line[t->order[train_below(&t->rng, (uint32_t)n_order)]];
+            const size_t len = 2 + train_below(&t->rng, 2), at = l->n_bytes > len ? train_below(&t->rng, (uint32_t)(l->n_bytes - len)) : 0, before = k;
+            for (size_t q = 0; q < len; q++) {
+                const char c = any_letter || at + q >= l->n_bytes ? (char)('a' + train_below(&t->rng, 26)) : (char)(l->text[at + q] | 32);
+                if (c >= 'a' && c <= 'z')
+                    out[k++] = c;
+            }
+            if (k == before)
+                out[k++] = (char)('a' + train_below(&t->rng, 26));
+        }
+        if (i + 1 < n_words)
+            out[k++] = ' ';
+    }
+    return k;
 }
 
 static int rows_of(const struct grams *g, uint16_t *rows)
@@ -166,6 +193,10 @@ static void learn_once(struct learner *t, size_t n, uint64_t seed, const float w
                 n_rows = train_hide(&t->rng, rows, n_rows, 102 /* two of five */);
             if (n_rows)
                 learn_line(t, rows, n_rows, l->intent, weight_of[t->group[t->order[q]]][l->intent], rate);
+            if ((chance >> 8) % NONSENSE_EVERY == 0) { /* what fits nothing is chat */
+                grams_hash(text, talk_nonsense(t, n, text), NULL, &g);
+                learn_line(t, rows, rows_of(&g, rows), INTENT_CHAT, 1, rate);
+            }
         }
     }
 }

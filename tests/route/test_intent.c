@@ -1,5 +1,6 @@
 /* Intents: the shipped model on plain requests, media before words, what is odd, and a training that can be repeated. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "route/intent.h"
@@ -31,6 +32,42 @@ TEST(plain_requests_find_their_intent)
     };
     for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
         const struct intent_answer a = decide(intent_model_shipped(), t[i].text, NULL, 0);
+        CHECK(a.best == t[i].want, "%s: %s", t[i].text, intent_name(a.best));
+    }
+}
+
+TEST(what_fits_nothing_is_chat)
+{
+    static const char *const t[] = { "", "?!", "....", "snorgle bimfa tuwek", "\xf0\x9f\x98\x80", "xqj" };
+    for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+        const struct intent_answer a = decide(intent_model_shipped(), t[i], NULL, 0);
+        CHECK(a.best == INTENT_CHAT, "%s: %s", t[i], intent_name(a.best));
+    }
+    int n_chat = 0;
+    for (int i = 0; i < 300; i++) {
+        char text[64];
+        const size_t n = 8 + test_rand_u64() % 40;
+        for (size_t k = 0; k < n; k++)
+            text[k] = k % 7 == 6 ? ' ' : (char)('a' + test_rand_u64() % 26);
+        text[n] = '\0';
+        n_chat += decide(intent_model_shipped(), text, NULL, 0).best == INTENT_CHAT;
+    }
+    CHECK(n_chat > 240, "%d of 300", n_chat);
+    printf("# random letters: %d of 300 are chat\n", n_chat);
+}
+
+TEST(a_passage_that_is_pasted_does_not_hide_what_is_asked)
+{
+    static const char passage[] = "The old ferry left the pier a little after nine. Three women with baskets sat under the roof and talked about the price of "
+                                  "fish, while a boy counted gulls. Nobody noticed that the captain had forgotten his hat on a post near the ticket booth. ";
+    static const struct {
+        const char *text;
+        enum intent want;
+    } t[] = { { "Please read this aloud: ", INTENT_TTS }, { "Summarize the text in two sentences: ", INTENT_SUMMARIZE }, { "Compute an embedding vector of this paragraph: ", INTENT_EMBED } };
+    for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+        char text[4096];
+        snprintf(text, sizeof(text), "%s%s%s%s%s", t[i].text, passage, passage, passage, passage);
+        const struct intent_answer a = decide(intent_model_shipped(), text, NULL, 0);
         CHECK(a.best == t[i].want, "%s: %s", t[i].text, intent_name(a.best));
     }
 }
@@ -70,8 +107,6 @@ TEST(probabilities_sum_to_one_whatever_the_bytes)
             sum += a.p[k];
         CHECK(fabsf(sum - 1) < 1e-3f && a.difficulty >= 0 && a.difficulty <= 1 && a.best != a.second, "%f", (double)sum);
     }
-    CHECK(decide(intent_model_shipped(), "", NULL, 0).best == INTENT_CHAT);
-    CHECK(decide(intent_model_shipped(), "?!", NULL, 0).best == INTENT_CHAT);
 }
 
 static bool write_lines(const char *path, const char *const *lines, size_t n)
