@@ -81,7 +81,7 @@ struct route_guess {
     X(CONTEXT, "context", HARD, "its context is too short")                       \
     X(DOWN, "down", HARD, "is down")                                              \
     X(TIER, "tier", HARD, "is below the quality that was asked for")              \
-    X(TRIED, "tried", HARD, "was asked already")                                  \
+    X(TRIED, "tried", HARD, "was asked already, or is for other requests")                                \
     X(BUDGET, "budget", HARD, "would cost more than the budget")                  \
     X(LADDER, "ladder", SOFT, "the governor has stepped down below it")           \
     X(QUIET, "quiet", SOFT, "quiet hours")                                        \
