@@ -158,6 +158,64 @@ static inline void puppet_end(struct puppet *p, struct job *j, enum err_code cod
     job_unref(j);
 }
 
+/* ---- a puppet that answers by itself, on a thread of its own ---- */
+
+struct actor {
+    struct puppet *p;
+    void (*act)(struct puppet *p, struct job *j, void *ctx); /* ends the job */
+    void *ctx;
+    pthread_t thread;
+    bool quit;       /* under the puppet's lock */
+    int n_answered;  /* the same */
+};
+
+static inline void *actor_main(void *arg)
+{
+    struct actor *a = arg;
+    pthread_mutex_lock(&a->p->lock);
+    for (;;) {
+        struct job *j = NULL;
+        for (int i = 0; i < PUPPET_JOBS_MAX && !j; i++)
+            j = a->p->jobs[i];
+        if (!j && a->quit)
+            break;
+        if (!j) {
+            pthread_cond_wait(&a->p->news, &a->p->lock);
+            continue;
+        }
+        pthread_mutex_unlock(&a->p->lock);
+        a->act(a->p, j, a->ctx);
+        pthread_mutex_lock(&a->p->lock);
+        a->n_answered++;
+        pthread_cond_broadcast(&a->p->news);
+    }
+    pthread_mutex_unlock(&a->p->lock);
+    return NULL;
+}
+
+static inline void actor_start(struct actor *a, struct puppet *p, void (*act)(struct puppet *p, struct job *j, void *ctx), void *ctx)
+{
+    *a = (struct actor){ .p = p, .act = act, .ctx = ctx };
+    pthread_create(&a->thread, NULL, actor_main, a);
+}
+
+static inline void actor_await(struct actor *a, int n)
+{
+    pthread_mutex_lock(&a->p->lock);
+    while (a->n_answered < n)
+        pthread_cond_wait(&a->p->news, &a->p->lock);
+    pthread_mutex_unlock(&a->p->lock);
+}
+
+static inline void actor_stop(struct actor *a)
+{
+    pthread_mutex_lock(&a->p->lock);
+    a->quit = true;
+    pthread_cond_broadcast(&a->p->news);
+    pthread_mutex_unlock(&a->p->lock);
+    pthread_join(a->thread, NULL);
+}
+
 /* ---- who asks ---- */
 
 struct client {

@@ -406,6 +406,125 @@ TEST(it_remembers_so_many_turns_and_no_more)
     theatre_close(&t);
 }
 
+/* ---- with the cascade's engine, and synthetic sound ---- */
+
+enum { PIECE = 1600 }; /* 0.1 s */
+struct tape {
+    struct theatre *t;
+    struct actor *vad;
+    const char *loud;    /* a letter for each piece: 'x' speech, '.' silence, '!' silence, after the answer has begun */
+    int at;
+    float samples[PIECE];
+};
+
+static bool tape_next(void *ctx, struct source_piece *p, struct err *err)
+{
+    struct tape *k = ctx;
+    (void)err;
+    actor_await(k->vad, k->at); /* live: nothing shall find its place taken */
+    if (!k->loud[k->at])
+        return false;
+    if (k->loud[k->at] == '!')
+        puppet_job(k->t->talker, EXPERT_CHAT);
+    for (int i = 0; i < PIECE; i++)
+        k->samples[i] = k->loud[k->at] == 'x' ? (float)(i % 20 - 10) / 20 : 0;
+    *p = (struct source_piece){ .media = { .form = MEDIA_F32, .bytes = k->samples, .n_bytes = sizeof(k->samples), .rate_hz = 16000 }, .t_s = 0.1 * k->at++ };
+    return true;
+}
+
+static void hear_loudness(struct puppet *p, struct job *j, void *ctx)
+{
+    const float *samples = j->request.media[0].bytes;
+    const float score = samples[0] != 0;
+    (void)ctx;
+    puppet_result(p, j, &(struct task_result){ .scores = &score, .n_scores = 1, .score_step_s = 0.1 });
+    puppet_end(p, j, ERR_NONE, NULL);
+}
+
+static void write_down(struct puppet *p, struct job *j, void *ctx)
+{
+    char text[64];
+    (void)ctx;
+    snprintf(text, sizeof(text), "%.1f seconds", (double)j->request.media[0].n_bytes / sizeof(float) / 16000);
+    puppet_say(p, j, text); /* in pieces and as a result, as PocketSphinx does */
+    puppet_result(p, j, &(struct task_result){ .text = text });
+    puppet_end(p, j, ERR_NONE, NULL);
+}
+
+static void agree(struct puppet *p, struct job *j, void *ctx)
+{
+    (void)ctx;
+    puppet_say(p, j, "Yes. Indeed.");
+    puppet_end(p, j, ERR_NONE, NULL);
+}
+
+static void make_sound(struct puppet *p, struct job *j, void *ctx)
+{
+    static const float samples[1600];
+    (void)ctx;
+    j->on_event(j->ctx, &(struct expert_event){ .kind = EXPERT_AUDIO, .samples = samples, .n_samples = 1600, .rate_hz = 16000 });
+    puppet_end(p, j, ERR_NONE, NULL);
+}
+
+static void on_start(void *ctx, const struct cascade_event *e) { voice_on_event_start(((struct theatre *)ctx)->v, e); }
+static void on_over(void *ctx, const struct cascade_event *e) { voice_on_event(((struct theatre *)ctx)->v, e); }
+
+static void run_tape(struct theatre *t, const char *loud, bool is_live, struct actor *vad)
+{
+    struct err err = { 0 };
+    struct tape tape = { .t = t, .vad = vad, .loud = loud };
+    const struct cascade_hooks hooks = { .ctx = t, .on_event_start = on_start, .on_event = on_over };
+    struct cascade_run *r = cascade_run_new(t->c, &t->world, &hooks, &err);
+    struct source *s = source_open_fn(tape_next, NULL, &tape, is_live, true, &err);
+    CHECK(r && s && cascade_run_go(r, s, &err), "%s", err.text);
+    source_close(s);
+    cascade_run_free(r);
+}
+
+TEST(what_a_cascade_hears_is_answered_turn_by_turn)
+{
+    struct theatre t;
+    struct actor vad, ear, talker, mouth;
+    const char *path = test_tmp("answers.wav");
+    theatre_open(&t, VOICE, path, false);
+    actor_start(&vad, t.vad, hear_loudness, NULL);
+    actor_start(&ear, t.ear, write_down, NULL);
+    actor_start(&talker, t.talker, agree, NULL);
+    actor_start(&mouth, t.mouth, make_sound, NULL);
+    run_tape(&t, "...xxxxx........xxx", false, &vad);
+    voice_wait(t.v);
+    struct actor *const all[] = { &vad, &ear, &talker, &mouth };
+    for (int i = 0; i < 4; i++)
+        actor_stop(all[i]);
+    CHECK(t.n_told == 2 && t.mouth->n_seen == 4, "%d %d", t.n_told, t.mouth->n_seen);
+    CHECK(strstr(t.told.data, " seconds>Yes. Indeed.>Yes. Indeed.;"), "%s", t.told.data);
+    CHECK(!strstr(t.told.data, "seconds 0") && !strstr(t.told.data, "seconds 1"), "said twice: %s", t.told.data);
+    theatre_close(&t);
+}
+
+TEST(speech_in_a_live_cascade_stops_the_answer)
+{
+    struct theatre t;
+    struct actor vad, ear;
+    theatre_open(&t, VOICE, NULL, true);
+    actor_start(&vad, t.vad, hear_loudness, NULL);
+    actor_start(&ear, t.ear, write_down, NULL);
+    run_tape(&t, "..xxxxx.......!.xxxxx........", true, &vad);
+    struct job *j = puppet_job(t.talker, EXPERT_CHAT); /* that of the first turn: it was cancelled */
+    puppet_await_cancel(t.talker, j);
+    puppet_end(t.talker, j, ERR_CANCELLED, "cancelled");
+    await_turns(&t, 1);
+    CHECK(t.last.was_interrupted && t.last.err.code == ERR_NONE);
+    j = puppet_job(t.talker, EXPERT_CHAT); /* both together: nothing was heard of the first answer */
+    CHECK(n_messages(j) == 2 && strstr(message(j, 1), "seconds ") && !job_is_cancelled(j), "%s", message(j, 1));
+    puppet_end(t.talker, j, ERR_NONE, NULL);
+    voice_wait(t.v);
+    actor_stop(&vad);
+    actor_stop(&ear);
+    CHECK(t.n_told == 2);
+    theatre_close(&t);
+}
+
 /* ---- the player ---- */
 
 TEST(the_player_accounts_for_every_sample)
