@@ -149,7 +149,7 @@ struct answer {
 };
 
 static void decide(const struct question *q, enum expert_task task, enum route_goal goal, const struct expert_wish *wish, uint64_t max_tok, int minute,
-                   const struct policy *p, const struct candidates *world, struct answer *a)
+                   const struct policy *p, const struct predictor *predictor, const struct candidates *world, struct answer *a)
 {
     const struct features_in in = { .text = q->text, .n_bytes = q->n_text, .n_context_bytes = q->n_context, .media = q->media, .n_media = q->n_media };
     features_read(&in, &a->features);
@@ -159,7 +159,7 @@ static void decide(const struct question *q, enum expert_task task, enum route_g
     a->rq.sound_s = task == EXPERT_SPEAK ? (float)q->n_text / 15 : q->sound_s; /* some 15 letters a second are spoken */
     a->rq.n_bytes = q->n_bytes;
     a->rq.minute_of_day = minute;
-    policy_decide(p, NULL, NULL, &a->rq, world, NULL, &a->decision);
+    policy_decide(p, predictor, NULL, &a->rq, world, NULL, &a->decision);
 }
 
 static bool parse_minute(const char *text, int *out, struct err *err)
@@ -252,7 +252,7 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
         const bool has_fanout = ok && task == EXPERT_CHAT && add_fanout(&q, &all, list, &plan);
         for (int i = 0; ok && i < 3; i++) { /* the first time pages are read in */
             const uint64_t begin_ns = clock_ns();
-            decide(&q, task, goal, &wish, max_tok, minute, p, &all, &a);
+            decide(&q, task, goal, &wish, max_tok, minute, p, route_world_predictor(world), &all, &a);
             best_us = fmin(best_us, (double)(clock_ns() - begin_ns) / 1e3);
         }
         ok = ok && show(&a, &all, has_fanout ? &plan : NULL, best_us, opts, &err);

@@ -9,7 +9,9 @@
 #include "cmd/catalog_open.h"
 #include "cmd/expert_env.h"
 #include "route/fleet.h"
+#include "route/journal.h"
 #include "route/live.h"
+#include "route/predict.h"
 #include "route/telemetry.h"
 #include "route/simulate.h"
 #include "serve/bundled.h"
@@ -25,12 +27,14 @@ struct route_world {
     struct registry registry;
     struct live live;
     struct candidates world;
+    struct predictor *predictor; /* NULL: nothing was learned here */
 };
 
 void route_world_free(struct route_world *w)
 {
     if (!w)
         return;
+    predictor_free(w->predictor);
     registry_fini(&w->registry);
     cmd_expert_env_fini(&w->env);
     bundled_fini(&w->bundled);
@@ -53,6 +57,20 @@ static void look_at_machine(struct route_node *node)
     telemetry_close(s);
 }
 
+/* What a service of this user has learned about its experts; a journal that is not there or cannot be read has taught nothing. */
+static void recall(struct route_world *w)
+{
+    char path[1024];
+    struct err ignored = { 0 };
+    size_t n = 0;
+    struct journal_reader *j = journal_path(getenv("XDG_STATE_HOME"), getenv("HOME"), path, sizeof(path)) ? journal_reader_open(path, &ignored) : NULL;
+    char *text = j ? journal_kept(j, "predictor", &n, &ignored) : NULL;
+    if (text && (w->predictor = predictor_new(&ignored)) != NULL)
+        predictor_take(w->predictor, &w->world, text, n, &ignored);
+    free(text);
+    journal_reader_close(j);
+}
+
 /* Experts are opened, not loaded: what a service of this tutti.yaml would have, all of it warm and idle. */
 static bool open_experts(struct route_world *w, const char *path, struct err *err)
 {
@@ -70,8 +88,7 @@ static bool open_experts(struct route_world *w, const char *path, struct err *er
         !registry_open(&w->registry, w->config, &w->env.env, err))
         return false;
     const int n = devices_of_machine(devices, DEVICES, w->catalog, w->env.machine);
-    /* the last is the CPU, on which our engine runs; its memory's bandwidth is not always known */
-    live_init(&w->live, n > 0 && devices[n - 1].plan.bw_gbps > 0 ? &devices[n - 1].plan : NULL);
+    live_init(&w->live, n > 0 ? &devices[n - 1].plan : NULL); /* the last is the CPU, on which our engine runs */
     for (int i = 0; i < w->registry.n_experts; i++)
         if (!live_add(&w->live, w->registry.experts[i], NULL, false, err))
             return false;
@@ -80,6 +97,7 @@ static bool open_experts(struct route_world *w, const char *path, struct err *er
     for (int i = 0; i < w->world.n; i++)
         w->world.list[i].is_warm = true;
     look_at_machine(&w->world.nodes[0]);
+    recall(w);
     return true;
 }
 
@@ -102,5 +120,6 @@ struct route_world *route_world_open(struct cmd_opt *opts, struct err *err)
     return NULL;
 }
 
+const struct predictor *route_world_predictor(const struct route_world *w) { return w->predictor; }
 struct candidates route_world_of(struct route_world *w) { return w->world; }
 const struct policy *route_world_policy(const struct route_world *w) { return w->config ? w->config->policy : NULL; }
