@@ -1,38 +1,13 @@
-/* pipeline/expr.c - from text to a checked tree; see expr.h.  Start at expr_compile(); each rule of the grammar is one function,
- * loosest first: or_, and_, not_, compare_, sum_, product_, unary_, atom_. */
-#include "pipeline/expr_internal.h"
-
+/* pipeline/expr.c - from tokens to a checked tree; see expr.h.  Start at expr_compile(); each rule of the grammar is one function,
+ * loosest first: or_, and_, not_, compare_, sum_, product_, unary_, atom_.  The tokens are expr_lex.c's. */
 #include <ctype.h>
-#include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/yaml.h"
+#include "pipeline/expr_internal.h"
 
-enum token { T_END, T_NAME, T_NUMBER, T_TEXT, T_SIGN /* one or two signs, in .sign */ };
-enum { NAME_BYTES_MAX = 64, NEAR_MAX = 192 };
-
-struct parse {
-    const char *text, *at, *end; /* at: behind the current token */
-    const char *file;
-    int line, column;
-    const struct expr_names *names;
-    const struct expr_field *scopes[SCOPES_MAX];
-    int n_scopes, n_nodes, depth;
-    bool in_since;
-    struct arena *arena;
-    struct err *err;
-    struct expr *out;
-    /* the current token */
-    enum token token;
-    const char *begin;
-    char name[NAME_BYTES_MAX], sign[3];
-    double number;
-    enum expr_type number_type;
-    const char *word; /* T_TEXT, in the arena */
-};
+enum { NEAR_MAX = 192 };
 
 const char *expr_type_name(enum expr_type t)
 {
@@ -40,152 +15,13 @@ const char *expr_type_name(enum expr_type t)
     return names[t];
 }
 
-static void *fail_at(struct parse *p, const char *at, const char *fmt, ...) ERR_PRINTF(3, 4);
-static void *fail_at(struct parse *p, const char *at, const char *fmt, ...)
-{
-    int line = p->line, column = p->column;
-    char why[200];
-    va_list ap;
-    for (const char *s = p->text; s < at && s < p->end; s++)
-        if (*s == '\n')
-            line++, column = 1;
-        else
-            column++;
-    va_start(ap, fmt);
-    vsnprintf(why, sizeof(why), fmt, ap);
-    va_end(ap);
-    return err_null(p->err, ERR_INPUT, "%s:%d:%d: %s", p->file, line, column, why);
-}
-
-/* ---- tokens ---- */
-
-static bool is_name_char(char c) { return isalnum((unsigned char)c) || c == '_'; }
-
-static const struct unit { const char *name; double factor; enum expr_type type; } units[] = {
-    { "ms", 0.001, EXPR_SECONDS }, { "s", 1, EXPR_SECONDS }, { "min", 60, EXPR_SECONDS }, { "h", 3600, EXPR_SECONDS },
-};
-
-static bool read_number(struct parse *p)
-{
-    char digits[40];
-    size_t n = 0;
-    const char *s = p->at;
-    while (s < p->end && n < sizeof(digits) - 1 && (isdigit((unsigned char)*s) || *s == '.'))
-        digits[n++] = *s++;
-    if (s + 1 < p->end && (*s == 'e' || *s == 'E') && (isdigit((unsigned char)s[1]) || ((s[1] == '-' || s[1] == '+') && s + 2 < p->end && isdigit((unsigned char)s[2])))) {
-        for (digits[n++] = *s++; s < p->end && n < sizeof(digits) - 1 && (isdigit((unsigned char)*s) || *s == '-' || *s == '+');)
-            digits[n++] = *s++;
-    }
-    digits[n] = '\0';
-    char *end;
-    p->number = strtod(digits, &end);
-    if (*end || !isfinite(p->number) || n == sizeof(digits) - 1)
-        return fail_at(p, p->begin, "'%s' is no number", digits) != NULL;
-    p->number_type = EXPR_NUMBER;
-    if (s < p->end && *s == ':') { /* 22:30 */
-        int minute = 0, k = 0;
-        for (s++; s < p->end && isdigit((unsigned char)*s) && k < 3; s++, k++)
-            minute = minute * 10 + (*s - '0');
-        if (k != 2 || minute > 59 || p->number > 24 || p->number != floor(p->number) || strchr(digits, '.'))
-            return fail_at(p, p->begin, "no time of day: 22:30 is one") != NULL;
-        p->number = p->number * 3600 + minute * 60, p->number_type = EXPR_CLOCK;
-        p->at = s;
-        return true;
-    }
-    const char *u = s;
-    while (u < p->end && *u == ' ')
-        u++;
-    if (u < p->end && *u == '%') {
-        p->number /= 100;
-        s = u + 1;
-    } else {
-        size_t len = 0;
-        while (u + len < p->end && is_name_char(u[len]))
-            len++;
-        for (size_t i = 0; len > 0 && i < sizeof(units) / sizeof(units[0]); i++)
-            if (strlen(units[i].name) == len && strncmp(units[i].name, u, len) == 0) {
-                p->number *= units[i].factor, p->number_type = units[i].type;
-                s = u + len;
-                break;
-            }
-    }
-    p->at = s;
-    return true;
-}
-
-static bool read_text(struct parse *p)
-{
-    const char quote = *p->at++;
-    char *to = arena_alloc(p->arena, (size_t)(p->end - p->at) + 1, 1, p->err), *w = to;
-    if (!to)
-        return false;
-    for (; p->at < p->end && *p->at != quote; p->at++) {
-        if (*p->at == '\\' && p->at + 1 < p->end)
-            p->at++;
-        *w++ = *p->at;
-    }
-    if (p->at == p->end)
-        return fail_at(p, p->begin, "the text has no end: %c is missing", quote) != NULL;
-    p->at++;
-    *w = '\0';
-    p->word = to;
-    return true;
-}
-
-static bool next(struct parse *p)
-{
-    while (p->at < p->end && isspace((unsigned char)*p->at))
-        p->at++;
-    p->begin = p->at;
-    p->sign[0] = '\0';
-    if (p->at == p->end) {
-        p->token = T_END;
-        return true;
-    }
-    const char c = *p->at;
-    if (isalpha((unsigned char)c) || c == '_') {
-        size_t n = 0;
-        while (p->at < p->end && is_name_char(*p->at)) {
-            if (n == sizeof(p->name) - 1)
-                return fail_at(p, p->begin, "a name of more than %d letters", NAME_BYTES_MAX - 1) != NULL;
-            p->name[n++] = *p->at++;
-        }
-        p->name[n] = '\0';
-        p->token = T_NAME;
-        return true;
-    }
-    if (isdigit((unsigned char)c)) {
-        p->token = T_NUMBER;
-        return read_number(p);
-    }
-    if (c == '"' || c == '\'') {
-        p->token = T_TEXT;
-        return read_text(p);
-    }
-    static const char *const signs[] = { "==", "!=", "<=", ">=", "<", ">", "+", "-", "*", "/", "(", ")", "[", "]", ",", "." };
-    for (size_t i = 0; i < sizeof(signs) / sizeof(signs[0]); i++) {
-        const size_t n = strlen(signs[i]);
-        if ((size_t)(p->end - p->at) >= n && strncmp(p->at, signs[i], n) == 0) {
-            memcpy(p->sign, signs[i], n + 1);
-            p->at += n;
-            p->token = T_SIGN;
-            return true;
-        }
-    }
-    if (c == '=')
-        return fail_at(p, p->begin, "'=': equal is written ==") != NULL;
-    if (c == '&' || c == '|' || c == '!')
-        return fail_at(p, p->begin, "'%c': the words are `and`, `or`, `not`", c) != NULL;
-    return fail_at(p, p->begin, isprint((unsigned char)c) ? "'%c' means nothing here" : "a byte %02x, which means nothing", isprint((unsigned char)c) ? c : (unsigned char)c) != NULL;
-}
-
 static bool is_sign(const struct parse *p, const char *s) { return p->token == T_SIGN && strcmp(p->sign, s) == 0; }
 static bool is_word(const struct parse *p, const char *s) { return p->token == T_NAME && strcmp(p->name, s) == 0; }
 static bool want(struct parse *p, const char *s)
 {
     if (is_sign(p, s))
-        return next(p);
-    return fail_at(p, p->begin, p->token == T_END ? "'%s' is missing at the end" : "'%s' is wanted here", s) != NULL;
+        return expr_next(p);
+    return expr_fail_at(p, p->begin, p->token == T_END ? "'%s' is missing at the end" : "'%s' is wanted here", s) != NULL;
 }
 
 /* ---- nodes ---- */
@@ -193,7 +29,7 @@ static bool want(struct parse *p, const char *s)
 static struct node *make(struct parse *p, enum node_kind kind, enum expr_type type, const struct node *a, const struct node *b)
 {
     if (++p->n_nodes > EXPR_NODES_MAX)
-        return fail_at(p, p->begin, "too long: more than %d parts", EXPR_NODES_MAX);
+        return expr_fail_at(p, p->begin, "too long: more than %d parts", EXPR_NODES_MAX);
     struct node *n = arena_alloc(p->arena, 1, sizeof(*n), p->err);
     if (n)
         *n = (struct node){ .kind = kind, .type = type, .a = a, .b = b, .value = { .text = "" } };
@@ -205,7 +41,7 @@ static const struct node *or_(struct parse *p);
 static bool is_ordered(enum expr_type t) { return t == EXPR_NUMBER || t == EXPR_SECONDS || t == EXPR_CLOCK; }
 static bool needs(struct parse *p, const struct node *n, enum expr_type t, const char *at, const char *what)
 {
-    return n->type == t || fail_at(p, at, "%s: %s is wanted, this is %s", what, expr_type_name(t), expr_type_name(n->type)) != NULL;
+    return n->type == t || expr_fail_at(p, at, "%s: %s is wanted, this is %s", what, expr_type_name(t), expr_type_name(n->type)) != NULL;
 }
 
 /* ---- names ---- */
@@ -232,9 +68,9 @@ static void *unknown(struct parse *p, const char *at, const char *object, const 
     known[n] = NULL;
     const char *near = yaml_nearest(object && !has_object ? object : name, known);
     if (object && !has_object)
-        return fail_at(p, at, "'%s': there is no earlier stage of that name%s%s%s", object, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+        return expr_fail_at(p, at, "'%s': there is no earlier stage of that name%s%s%s", object, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
     if (near)
-        return fail_at(p, at, "'%s%s%s' is not known; did you mean '%s'?", object ? object : "", object ? "." : "", name, near);
+        return expr_fail_at(p, at, "'%s%s%s' is not known; did you mean '%s'?", object ? object : "", object ? "." : "", name, near);
     char all[120] = "";
     for (int i = 0; i < n && strlen(all) + strlen(known[i]) + 3 < sizeof(all); i++) {
         bool again = false;
@@ -243,7 +79,7 @@ static void *unknown(struct parse *p, const char *at, const char *object, const 
         if (!again)
             strcat(strcat(all, all[0] ? ", " : ""), known[i]);
     }
-    return fail_at(p, at, "'%s%s%s' is not known; there are: %s", object ? object : "", object ? "." : "", name, all);
+    return expr_fail_at(p, at, "'%s%s%s' is not known; there are: %s", object ? object : "", object ? "." : "", name, all);
 }
 
 static const struct expr_name *find(const struct parse *p, const char *object, const char *name)
@@ -284,15 +120,15 @@ static const struct node *named(struct parse *p)
     const char *at = p->begin;
     char first[NAME_BYTES_MAX];
     memcpy(first, p->name, sizeof(first));
-    if (!next(p))
+    if (!expr_next(p))
         return NULL;
     if (is_sign(p, ".")) {
-        if (!next(p))
+        if (!expr_next(p))
             return NULL;
         if (p->token != T_NAME)
-            return fail_at(p, p->begin, "a name is wanted behind '%s.'", first);
+            return expr_fail_at(p, p->begin, "a name is wanted behind '%s.'", first);
         const struct expr_name *k = find(p, first, p->name);
-        return !k ? unknown(p, at, first, p->name) : next(p) ? name_node(p, k) : NULL;
+        return !k ? unknown(p, at, first, p->name) : expr_next(p) ? name_node(p, k) : NULL;
     }
     for (int i = p->n_scopes - 1; i >= 0; i--)
         for (const struct expr_field *f = p->scopes[i]; f->name; f++)
@@ -306,7 +142,7 @@ static const struct node *named(struct parse *p)
     if (!k && p->names->near)
         k = find(p, p->names->near, first);
     if (!k && is_object(p, first))
-        return fail_at(p, at, "'%s' is a stage: %s.score, %s.boxes, ... are what it says", first, first, first);
+        return expr_fail_at(p, at, "'%s' is a stage: %s.score, %s.boxes, ... are what it says", first, first, first);
     return k ? name_node(p, k) : unknown(p, at, NULL, first);
 }
 
@@ -323,9 +159,9 @@ static const struct node *over_list(struct parse *p, const struct over *o, const
 {
     const struct node *body = NULL;
     if (p->n_scopes == SCOPES_MAX)
-        return fail_at(p, at, "more than %d lists inside each other", SCOPES_MAX);
+        return expr_fail_at(p, at, "more than %d lists inside each other", SCOPES_MAX);
     if (is_sign(p, ",")) {
-        if (!next(p))
+        if (!expr_next(p))
             return NULL;
         const char *body_at = p->begin;
         p->scopes[p->n_scopes++] = list->name->fields;
@@ -334,7 +170,7 @@ static const struct node *over_list(struct parse *p, const struct over *o, const
         if (!body || (!(o->body == EXPR_NUMBER && body->type == EXPR_SECONDS) && !needs(p, body, o->body, body_at, o->name)))
             return NULL;
     } else if (!o->may_lack) {
-        return fail_at(p, p->begin, "%s(list, %s): what of each item?", o->name, o->body == EXPR_BOOL ? "condition" : "number");
+        return expr_fail_at(p, p->begin, "%s(list, %s): what of each item?", o->name, o->body == EXPR_BOOL ? "condition" : "number");
     }
     if (!want(p, ")"))
         return NULL;
@@ -348,9 +184,9 @@ static const struct node *since(struct parse *p)
 {
     const char *at = p->begin;
     if (p->n_scopes > 0 || p->in_since)
-        return fail_at(p, at, "since() cannot stand inside %s", p->in_since ? "another" : "a list");
+        return expr_fail_at(p, at, "since() cannot stand inside %s", p->in_since ? "another" : "a list");
     if (p->out->n_since == EXPR_SINCE_MAX)
-        return fail_at(p, at, "more than %d since()", EXPR_SINCE_MAX);
+        return expr_fail_at(p, at, "more than %d since()", EXPR_SINCE_MAX);
     p->in_since = true;
     const struct node *a = or_(p);
     p->in_since = false;
@@ -374,7 +210,7 @@ static const struct node *call(struct parse *p, const char *name, const char *at
         known |= strcmp(functions[i], name) == 0;
     if (!known) {
         const char *near = yaml_nearest(name, functions);
-        return fail_at(p, at, "there is no function %s()%s%s%s", name, near ? "; did you mean " : "", near ? near : "", near ? "()?" : "");
+        return expr_fail_at(p, at, "there is no function %s()%s%s%s", name, near ? "; did you mean " : "", near ? near : "", near ? "()?" : "");
     }
     if (strcmp(name, "since") == 0)
         return since(p);
@@ -383,25 +219,25 @@ static const struct node *call(struct parse *p, const char *name, const char *at
     int n = 0;
     do {
         if (n == 3)
-            return fail_at(p, p->begin, "%s() has no %dth part", name, n + 1);
-        if (n > 0 && !next(p))
+            return expr_fail_at(p, p->begin, "%s() has no %dth part", name, n + 1);
+        if (n > 0 && !expr_next(p))
             return NULL;
         where[n] = p->begin;
         if (!(arg[n++] = or_(p)))
             return NULL;
         if (n == 1 && arg[0]->type == EXPR_LIST) {
             if (!o)
-                return fail_at(p, where[0], "%s() of a list means nothing", name);
+                return expr_fail_at(p, where[0], "%s() of a list means nothing", name);
             return over_list(p, o, arg[0], at);
         }
     } while (is_sign(p, ","));
     if (!want(p, ")"))
         return NULL;
     if (o && o->kind != NODE_MAX_OF && o->kind != NODE_MIN_OF)
-        return fail_at(p, where[0], "%s(): a list is wanted, this is %s", name, expr_type_name(arg[0]->type));
+        return expr_fail_at(p, where[0], "%s(): a list is wanted, this is %s", name, expr_type_name(arg[0]->type));
     if (o && n == 2) {
         if (!is_ordered(arg[0]->type))
-            return fail_at(p, where[0], "%s(): a number is wanted, this is %s", name, expr_type_name(arg[0]->type));
+            return expr_fail_at(p, where[0], "%s(): a number is wanted, this is %s", name, expr_type_name(arg[0]->type));
         return needs(p, arg[1], arg[0]->type, where[1], name) ? make(p, o->kind == NODE_MAX_OF ? NODE_MAX : NODE_MIN, arg[0]->type, arg[0], arg[1]) : NULL;
     }
     if (strcmp(name, "abs") == 0 && n == 1 && (arg[0]->type == EXPR_NUMBER || arg[0]->type == EXPR_SECONDS))
@@ -414,7 +250,7 @@ static const struct node *call(struct parse *p, const char *name, const char *at
             r->c = arg[2];
         return r;
     }
-    return fail_at(p, at, strcmp(name, "between") == 0 ? "between(x, from, to) is wanted" : strcmp(name, "length") == 0 ? "length(text) is wanted" : o ? "%s(a, b) or %s(list, number) is wanted" : "abs(number) is wanted", name, name);
+    return expr_fail_at(p, at, strcmp(name, "between") == 0 ? "between(x, from, to) is wanted" : strcmp(name, "length") == 0 ? "length(text) is wanted" : o ? "%s(a, b) or %s(list, number) is wanted" : "abs(number) is wanted", name, name);
 }
 
 /* ---- the grammar ---- */
@@ -430,7 +266,7 @@ static const struct node *constant(struct parse *p, enum expr_type type)
         n->value.b = strcmp(p->name, "true") == 0;
     else
         n->value.x = p->number;
-    return next(p) ? n : NULL;
+    return expr_next(p) ? n : NULL;
 }
 
 static const struct node *atom_(struct parse *p)
@@ -443,18 +279,18 @@ static const struct node *atom_(struct parse *p)
     if (is_word(p, "true") || is_word(p, "false"))
         return constant(p, EXPR_BOOL);
     if (is_sign(p, "(")) {
-        const struct node *n = next(p) ? or_(p) : NULL;
+        const struct node *n = expr_next(p) ? or_(p) : NULL;
         return n && want(p, ")") ? n : NULL;
     }
     if (p->token != T_NAME || is_word(p, "and") || is_word(p, "or") || is_word(p, "in") || is_word(p, "contains"))
-        return fail_at(p, at, p->token == T_END ? "something is missing at the end" : "a name, a number or a text is wanted here");
+        return expr_fail_at(p, at, p->token == T_END ? "something is missing at the end" : "a name, a number or a text is wanted here");
     const char *s = p->at;
     while (s < p->end && isspace((unsigned char)*s))
         s++;
     if (s < p->end && *s == '(') {
         char name[NAME_BYTES_MAX];
         memcpy(name, p->name, sizeof(name));
-        return next(p) && next(p) ? call(p, name, at) : NULL;
+        return expr_next(p) && expr_next(p) ? call(p, name, at) : NULL;
     }
     return named(p);
 }
@@ -464,16 +300,16 @@ static const struct node *unary_(struct parse *p)
     if (!is_sign(p, "-"))
         return atom_(p);
     const char *at = p->begin;
-    if (!next(p))
+    if (!expr_next(p))
         return NULL;
     if (++p->depth > EXPR_DEPTH_MAX)
-        return fail_at(p, at, "more than %d parts inside each other", EXPR_DEPTH_MAX);
+        return expr_fail_at(p, at, "more than %d parts inside each other", EXPR_DEPTH_MAX);
     const struct node *a = unary_(p);
     p->depth--;
     if (!a)
         return NULL;
     if (a->type != EXPR_NUMBER && a->type != EXPR_SECONDS)
-        return fail_at(p, at, "minus %s means nothing", expr_type_name(a->type));
+        return expr_fail_at(p, at, "minus %s means nothing", expr_type_name(a->type));
     return make(p, NODE_NEG, a->type, a, NULL);
 }
 
@@ -503,12 +339,12 @@ static const struct node *binary(struct parse *p, const struct node *(*part)(str
         if (!signs[i])
             break;
         const char *at = p->begin;
-        const struct node *b = next(p) ? part(p) : NULL;
+        const struct node *b = expr_next(p) ? part(p) : NULL;
         if (!b)
             return NULL;
         const enum expr_type t = arithmetic(kinds[i], a->type, b->type);
         if (t == EXPR_TYPE_COUNT)
-            return fail_at(p, at, "%s %s %s means nothing", expr_type_name(a->type), signs[i], expr_type_name(b->type));
+            return expr_fail_at(p, at, "%s %s %s means nothing", expr_type_name(a->type), signs[i], expr_type_name(b->type));
         a = make(p, kinds[i], t, a, b);
     }
     return a;
@@ -534,16 +370,16 @@ static const struct node *among(struct parse *p, const struct node *a)
     struct node *first = NULL, *last = NULL;
     const char *open = p->begin;
     do {
-        if (!next(p))
+        if (!expr_next(p))
             return NULL;
         const char *at = p->begin;
         struct node *n = (struct node *)unary_(p);
         if (!n)
             return NULL;
         if (n->type != a->type)
-            return fail_at(p, at, "in: %s is wanted, this is %s", expr_type_name(a->type), expr_type_name(n->type));
+            return expr_fail_at(p, at, "in: %s is wanted, this is %s", expr_type_name(a->type), expr_type_name(n->type));
         if (n->kind != NODE_CONST && n->kind != NODE_NEG)
-            return fail_at(p, at, "in [...]: numbers and texts are wanted");
+            return expr_fail_at(p, at, "in [...]: numbers and texts are wanted");
         if (last)
             last->next = n;
         else
@@ -552,7 +388,7 @@ static const struct node *among(struct parse *p, const struct node *a)
     } while (is_sign(p, ","));
     if (!want(p, "]"))
         return NULL;
-    return a->type == EXPR_LIST || a->type == EXPR_BOOL ? fail_at(p, open, "in: %s cannot be looked for", expr_type_name(a->type)) : make(p, NODE_IN, EXPR_BOOL, a, first);
+    return a->type == EXPR_LIST || a->type == EXPR_BOOL ? expr_fail_at(p, open, "in: %s cannot be looked for", expr_type_name(a->type)) : make(p, NODE_IN, EXPR_BOOL, a, first);
 }
 
 static const struct node *compare_(struct parse *p)
@@ -564,12 +400,12 @@ static const struct node *compare_(struct parse *p)
         return NULL;
     const char *at = p->begin;
     if (is_word(p, "in")) {
-        if (!next(p))
+        if (!expr_next(p))
             return NULL;
-        return is_sign(p, "[") ? among(p, a) : fail_at(p, p->begin, "in [...]: a list in brackets is wanted");
+        return is_sign(p, "[") ? among(p, a) : expr_fail_at(p, p->begin, "in [...]: a list in brackets is wanted");
     }
     if (is_word(p, "contains")) {
-        const struct node *b = next(p) ? sum_(p) : NULL;
+        const struct node *b = expr_next(p) ? sum_(p) : NULL;
         return b && needs(p, a, EXPR_TEXT, at, "contains") && needs(p, b, EXPR_TEXT, at, "contains") ? make(p, NODE_CONTAINS, EXPR_BOOL, a, b) : NULL;
     }
     int i = 0;
@@ -577,14 +413,14 @@ static const struct node *compare_(struct parse *p)
         i++;
     if (!signs[i])
         return a;
-    const struct node *b = next(p) ? sum_(p) : NULL;
+    const struct node *b = expr_next(p) ? sum_(p) : NULL;
     if (!b)
         return NULL;
     if (a->type != b->type || a->type == EXPR_LIST)
-        return fail_at(p, at, a->type == EXPR_LIST ? "%s cannot be compared; count(...) and any(...) look into it" : "%s cannot be compared with %s%s", expr_type_name(a->type),
+        return expr_fail_at(p, at, a->type == EXPR_LIST ? "%s cannot be compared; count(...) and any(...) look into it" : "%s cannot be compared with %s%s", expr_type_name(a->type),
                        expr_type_name(b->type), a->type == EXPR_SECONDS || b->type == EXPR_SECONDS ? " (write 10 s)" : "");
     if (i >= 2 && !is_ordered(a->type))
-        return fail_at(p, at, "%s has no order: == and != are there", expr_type_name(a->type));
+        return expr_fail_at(p, at, "%s has no order: == and != are there", expr_type_name(a->type));
     return make(p, kinds[i], EXPR_BOOL, a, b);
 }
 
@@ -594,8 +430,8 @@ static const struct node *not_(struct parse *p)
         return compare_(p);
     const char *at = p->begin;
     if (++p->depth > EXPR_DEPTH_MAX)
-        return fail_at(p, at, "more than %d parts inside each other", EXPR_DEPTH_MAX);
-    const struct node *a = next(p) ? not_(p) : NULL;
+        return expr_fail_at(p, at, "more than %d parts inside each other", EXPR_DEPTH_MAX);
+    const struct node *a = expr_next(p) ? not_(p) : NULL;
     p->depth--;
     return a && needs(p, a, EXPR_BOOL, at, "not") ? make(p, NODE_NOT, EXPR_BOOL, a, NULL) : NULL;
 }
@@ -606,7 +442,7 @@ static const struct node *and_(struct parse *p)
     const struct node *a = not_(p);
     while (a && is_word(p, "and")) {
         const char *at_b = p->at;
-        const struct node *b = next(p) ? not_(p) : NULL;
+        const struct node *b = expr_next(p) ? not_(p) : NULL;
         a = b && needs(p, a, EXPR_BOOL, at, "and") && needs(p, b, EXPR_BOOL, at_b, "and") ? make(p, NODE_AND, EXPR_BOOL, a, b) : NULL;
     }
     return a;
@@ -616,11 +452,11 @@ static const struct node *or_(struct parse *p)
 {
     const char *at = p->begin;
     if (++p->depth > EXPR_DEPTH_MAX)
-        return fail_at(p, at, "more than %d parts inside each other", EXPR_DEPTH_MAX);
+        return expr_fail_at(p, at, "more than %d parts inside each other", EXPR_DEPTH_MAX);
     const struct node *a = and_(p);
     while (a && is_word(p, "or")) {
         const char *at_b = p->at;
-        const struct node *b = next(p) ? and_(p) : NULL;
+        const struct node *b = expr_next(p) ? and_(p) : NULL;
         a = b && needs(p, a, EXPR_BOOL, at, "or") && needs(p, b, EXPR_BOOL, at_b, "or") ? make(p, NODE_OR, EXPR_BOOL, a, b) : NULL;
     }
     p->depth--;
@@ -634,11 +470,11 @@ struct expr *expr_compile(struct arena *arena, const char *text, size_t n, const
     if (!e)
         return NULL;
     if (n > EXPR_BYTES_MAX)
-        return fail_at(&p, text, "longer than %d bytes", EXPR_BYTES_MAX);
-    if (!next(&p) || !(e->root = or_(&p)))
+        return expr_fail_at(&p, text, "longer than %d bytes", EXPR_BYTES_MAX);
+    if (!expr_next(&p) || !(e->root = or_(&p)))
         return NULL;
     if (p.token != T_END)
-        return fail_at(&p, p.begin, "nothing is wanted any more here");
+        return expr_fail_at(&p, p.begin, "nothing is wanted any more here");
     return e;
 }
 

@@ -1,4 +1,4 @@
-/* pipeline/expr_internal.h - the tree that expr.c makes and expr_eval.c walks. */
+/* pipeline/expr_internal.h - the tokens that expr_lex.c cuts, the tree that expr.c makes of them and expr_eval.c walks. */
 #ifndef TUTTI_PIPELINE_EXPR_INTERNAL_H
 #define TUTTI_PIPELINE_EXPR_INTERNAL_H
 #include "pipeline/expr.h"
@@ -37,4 +37,32 @@ struct expr {
     const struct expr_name *used[64]; /* names, each once; more are not told */
     int n_used;
 };
+/* ---- while it is read ---- */
+
+enum token { T_END, T_NAME, T_NUMBER, T_TEXT, T_SIGN /* one or two signs, in .sign */ };
+enum { NAME_BYTES_MAX = 64 };
+
+struct parse {
+    const char *text, *at, *end; /* at: behind the current token */
+    const char *file;
+    int line, column;
+    const struct expr_names *names;
+    const struct expr_field *scopes[SCOPES_MAX];
+    int n_scopes, n_nodes, depth;
+    bool in_since;
+    struct arena *arena;
+    struct err *err;
+    struct expr *out;
+    /* the current token */
+    enum token token;
+    const char *begin;
+    char name[NAME_BYTES_MAX], sign[3];
+    double number;
+    enum expr_type number_type;
+    const char *word; /* T_TEXT, in the arena */
+};
+
+/* "FILE:LINE:COLUMN: ..." of the byte at `at`; NULL. */
+void *expr_fail_at(struct parse *p, const char *at, const char *fmt, ...) ERR_PRINTF(3, 4);
+bool expr_next(struct parse *p); /* the next token; false with err */
 #endif
