@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "bench/sense.h"
 #include "cmd/cascade_ids.h"
 #include "cmd/cascade_voice.h"
 #include "cmd/cmd.h"
@@ -27,7 +28,14 @@ struct session { /* what both subcommands open */
     struct cascade_cards *cards;
     struct cascade_world world;
     struct cascade *c;
+    struct sense *sense; /* a meter of energy; NULL: none */
 };
+
+static double meter(void *sense)
+{
+    sense_tick(sense);
+    return sense_joules(sense);
+}
 
 static bool session_open(struct session *s, const char *file, struct cmd_opt *opts, bool needs_machine, struct err *err)
 {
@@ -40,6 +48,9 @@ static bool session_open(struct session *s, const char *file, struct cmd_opt *op
     if (!(s->cards = cascade_cards_new(&s->env.env, &s->ids, err)))
         return false;
     s->world = cascade_cards_world(s->cards);
+    struct err none = { 0 };
+    if (needs_machine && (s->sense = sense_open("", &none)) && sense_meter(s->sense))
+        s->world.joules = meter, s->world.meter = s->sense;
     return (s->c = cascade_read(file, &s->world, err)) != NULL;
 }
 
@@ -48,6 +59,7 @@ static void session_close(struct session *s)
     cascade_cards_free(s->cards);
     cascade_known_free(s->known);
     cascade_free(s->c);
+    sense_close(s->sense);
     cmd_expert_env_fini(&s->env);
 }
 

@@ -43,6 +43,8 @@ struct cascade_world {
     struct expert *(*open)(void *ctx, const struct cascade *c, const struct cascade_ref *ref, struct err *err);
     void (*close)(void *ctx, struct expert *e);
     double (*watts)(void *ctx, const struct cascade_ref *ref); /* drawn above idle while it works, for estimates; NULL or NAN: not known */
+    double (*joules)(void *meter); /* a meter of this machine, never going back; NULL: none.  What it counts while jobs run is theirs, in equal parts */
+    void *meter;
 };
 
 /* ---- the plan ---- */

@@ -316,6 +316,7 @@ struct cascade_run *cascade_run_new(const struct cascade *c, const struct cascad
     pthread_mutex_init(&r->figures_lock, NULL);
     pthread_cond_init(&r->has_free, NULL);
     r->quiet_until_s = -INFINITY;
+    r->meter_j = NAN;
     expr_state_init(&r->when_state);
     r->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (r->bell < 0)

@@ -62,6 +62,7 @@ struct work { /* a job under way */
     bool final, freed;       /* lock */
     bool has_result, is_measured, is_again;
     float joules;
+    double metered_j;     /* its part of what the meter counted */
     struct err err;
 };
 
@@ -139,6 +140,7 @@ struct cascade_run {
     struct cascade_figures figures; /* published */
     uint64_t n_events_over, n_events_dropped, n_given;
     double end_s;
+    double meter_j;           /* when it was read last; NAN: never, or there is none */
 };
 
 /* run_stage.c */

@@ -296,13 +296,30 @@ static bool give(struct cascade_run *r, struct work *w, unsigned failed)
     return false;
 }
 
+/* What the meter counted since it was read last goes to the jobs that ran meanwhile: before one begins, when one ended. */
+static void read_meter(struct cascade_run *r)
+{
+    const double now = r->world->joules ? r->world->joules(r->world->meter) : NAN, since = now - r->meter_j;
+    int n = 0;
+    if (isnan(now))
+        return;
+    for (int k = 0; k < r->c->n_stages; k++)
+        n += r->stages[k].n_running;
+    for (int k = 0; k < r->c->n_stages; k++)
+        for (int i = 0; i < r->c->stages[k].parallel; i++)
+            if (r->stages[k].work[i].subject && isfinite(since))
+                r->stages[k].work[i].metered_j += since / n;
+    r->meter_j = now;
+}
+
 bool run_start(struct cascade_run *r, int k, struct subject *s)
 {
     struct stage_run *g = &r->stages[k];
     struct work *w = g->work;
     while (w->subject)
         w++; /* n_running < parallel <= WORK_MAX: there is one */
-    w->run = r, w->stage = k, w->subject = s, w->is_again = false;
+    read_meter(r);
+    w->run = r, w->stage = k, w->subject = s, w->is_again = false, w->metered_j = 0;
     g->n_running++;
     return give(r, w, 0);
 }
@@ -316,11 +333,12 @@ static void pay(struct cascade_run *r, struct work *w)
     double watts = g->plan->watts, joules = w->joules;
     if (isnan(watts) && r->world->watts)
         watts = r->world->watts(r->world->ctx, &g->plan->experts[w->expert]);
+    const bool is_metered = isnan(joules) && isfinite(r->meter_j);
     if (isnan(joules))
-        joules = watts * ms / 1000;
+        joules = is_metered ? w->metered_j : watts * ms / 1000;
     g->f.ms += ms;
     g->f.joules += joules; /* one that is not known: nor is the sum */
-    g->f.is_measured = w->is_measured;
+    g->f.is_measured = w->is_measured || is_metered;
     g->level_ms -= ms;
     if (isfinite(joules))
         g->level_joules -= joules;
@@ -332,6 +350,7 @@ static void over(struct cascade_run *r, struct work *w)
     struct stage_run *g = &r->stages[w->stage];
     struct expert_seat *seat = &g->seats[w->expert];
     struct subject *s = w->subject;
+    read_meter(r);
     pay(r, w);
     if (w->err.code == ERR_NONE || is_of_the_piece(w->err.code)) {
         if (seat->retry_ns && w->err.code == ERR_NONE && w->submitted_ns >= seat->retry_ns) { /* not one that was under way when it went down */
