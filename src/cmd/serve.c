@@ -167,10 +167,11 @@ const struct cmd cmd_serve = {
     .max_args = CONFIG_EXPERTS_MAX,
     .help = "serve experts over HTTP (OpenAI API)",
     .more = "\nEach EXPERT is a GGUF file, a card (.yaml) or a folder of them; clients call a\n"
-            "model by its file's name without .gguf. Without EXPERT those of tutti.yaml are\n"
-            "served, else the bundled models. HTTP/1.1 and HTTP/2 share the port. Beyond\n"
-            "loopback a key file is needed. SIGTERM lets running answers finish; a second one\n"
-            "does not.\n",
+            "model by its file's name without .gguf, or leave the choice to the router with\n"
+            "`auto` (auto:fast, auto:best, auto:cheap, auto:private). Without EXPERT those of\n"
+            "tutti.yaml are served, else the bundled models. HTTP/1.1 and HTTP/2 share the\n"
+            "port. Beyond loopback a key file is needed. SIGTERM lets running answers finish;\n"
+            "a second one does not.\n",
     .opts = opts,
     .run = run,
 };

@@ -177,6 +177,7 @@ void live_look(struct live *l)
         const bool was_awake = le->seen == EXPERT_WARM || le->seen == EXPERT_BUSY;
         if (le->seen == EXPERT_STATE_COUNT || (is_awake && !was_awake)) /* loaded: it knows more of itself now */
             read_card(l, i);
+        le->was_unloaded = le->was_unloaded || (was_awake && !is_awake);
         le->seen = m.state;
         if (m.state != EXPERT_DOWN)
             le->down_ns = 0;

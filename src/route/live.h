@@ -21,6 +21,7 @@ struct live_expert {
     enum expert_state seen;  /* when its card was read; EXPERT_STATE_COUNT: never */
     bool is_engine;          /* our own: can say how sure it is */
     int64_t created_s;
+    bool was_unloaded;       /* since somebody looked last */
     uint64_t down_ns;        /* down: since when, or when it was tried again last; 0: it is not */
 };
 /* Who is down is tried again by one job after so long: many come back only when they are asked. */

@@ -11,6 +11,19 @@
 
 const double router_bucket_s[ROUTER_BUCKETS] = { 2e-6, 5e-6, 10e-6, 20e-6, 50e-6, 100e-6, 250e-6, 1e-3, 10e-3 };
 
+/* Caches that are gone with the models that had them. */
+static void forget_unloaded(struct router *r)
+{
+    for (int i = 0; i < r->live->world.n; i++) {
+        if (!r->live->of[i].was_unloaded)
+            continue;
+        r->live->of[i].was_unloaded = false;
+        pthread_mutex_lock(&r->figures_lock);
+        affinity_forget(&r->affinity, (uint32_t)i);
+        pthread_mutex_unlock(&r->figures_lock);
+    }
+}
+
 /* Who has the beginning of this conversation in its cache. */
 static void fill_prefixes(struct trip *t)
 {
@@ -102,6 +115,11 @@ static void count_decision(struct router *r, double s)
     r->decided_s += s;
 }
 
+static float electricity(const struct router *r, const struct route_node *n)
+{
+    return n->usd_per_kwh >= 0 ? n->usd_per_kwh : r->env.policy->setting[POLICY_ELECTRICITY];
+}
+
 /* Fills in what a leg needs to know of the one that is chosen; *e: who it is. */
 static bool decide(struct trip *t, const struct trip_wants *want, struct leg *like, struct expert **e, struct err *err)
 {
@@ -111,6 +129,7 @@ static bool decide(struct trip *t, const struct trip_wants *want, struct leg *li
     bool ok = false;
     pthread_mutex_lock(&r->decide_lock);
     live_look(r->live);
+    forget_unloaded(r);
     const uint64_t begun_ns = clock_ns();
     const bool is_first = !t->is_read;
     if (is_first)
@@ -136,7 +155,7 @@ static bool decide(struct trip *t, const struct trip_wants *want, struct leg *li
         const struct candidate *c = &w->list[i];
         set_tried(t, i);
         *like = (struct leg){ .slot = i, .is_small = is_first && at == 0 && is_on_probation(t, d, w, i), .is_sure_known = r->live->of[i].is_engine, .is_forgiven = d->verdicts[i].is_forgiven, .is_hedge = want->is_hedge, .is_better = want->quality_above > 0,
-                              .quality = c->quality, .busy_w = c->busy_w, .usd_in = c->usd_per_mtok_in, .usd_out = c->usd_per_mtok_out, .usd_item = c->usd_per_item,
+                              .quality = c->quality, .busy_w = c->busy_w, .usd_in = c->usd_per_mtok_in, .usd_out = c->usd_per_mtok_out, .usd_item = c->usd_per_item, .usd_kwh = electricity(r, &w->nodes[c->node]),
                               .is_here = c->node == 0, .guess = d->verdicts[i].guess };
         if (at == 0)
             policy_put_why(&t->request, w, d, like->why, sizeof(like->why));

@@ -44,7 +44,7 @@ struct leg {
     bool is_forgiven;         /* a soft rule was forgiven for it */
     int n_asked;              /* it is the n-th */
     uint64_t begun_ns, first_ns, ended_ns; /* asked; first piece of an answer; 0: not yet */
-    float quality, busy_w, usd_in, usd_out, usd_item; /* of the candidate, then */
+    float quality, busy_w, usd_in, usd_out, usd_item, usd_kwh; /* of the candidate and its node, then */
     float joules, usd;        /* when it has ended */
     bool is_measured;         /* joules */
     bool is_here;             /* on this machine */
@@ -81,7 +81,7 @@ struct trip {
     bool is_accepted;               /* submit() has said yes: events may come from the hand, too */
     int n_promoted, n_hung, n_failed, n_hedged;
     double joules, usd;             /* of the legs that ended */
-    bool is_estimated;              /* at least one's joules */
+    bool is_estimated, is_unknown;  /* at least one's joules */
     uint64_t begun_ns;
     struct held *held;              /* a small expert's words; NULL: nothing is held back */
     bool wants_better;              /* they do not do */

@@ -124,6 +124,7 @@ static void on_done(struct trip *t, const struct leg *leg, const struct expert_u
     a->n_prompt_tok = (uint32_t)(u->n_prompt_tok > 0 ? u->n_prompt_tok : 0);
     a->n_prefix_tok = a->n_prompt_tok ? a->n_prompt_tok + (uint32_t)u->n_gen_tok : 0;
     if (!leg->is_small || t->talks) {
+        trip_learn(t, leg, 1);
         trip_tell(t, leg);
         trip_finish(t, leg, NULL, u, a);
         return;

@@ -166,7 +166,7 @@ void trip_finish(struct trip *t, const struct leg *leg, const struct err *err, c
     report(t, leg, err ? err->code : ERR_NONE, usage);
     if (leg) {
         fill_route(t, leg, &route);
-        route.joules = (float)t->joules;
+        route.joules = t->is_unknown ? (float)NAN : (float)t->joules;
         route.usd = (float)t->usd;
         route.is_measured = !t->is_estimated;
     }

@@ -181,9 +181,13 @@ void leg_end(struct leg *leg, const struct expert_usage *u, struct after *a)
     leg->joules = (float)joules;
     if (joules >= 0)
         t->joules += joules;
+    else
+        t->is_unknown = true;
     leg->usd = 0;
     if (u)
         leg->usd = (float)(((double)leg->usd_in * u->n_prompt_tok + (double)leg->usd_out * u->n_gen_tok) / 1e6 + (double)leg->usd_item * t->request.n_items);
+    if (joules >= 0)
+        leg->usd += (float)(joules / 3.6e6 * (double)leg->usd_kwh);
     t->usd += (double)leg->usd;
     a->drop[a->n_drop++] = leg->job;
     a->n_unref++;

@@ -246,7 +246,8 @@ struct seen {
     char last_expert[64];
     char id[32], why[256], ladder[64];
     int n_asked;
-    bool is_done;
+    float joules, usd;
+    bool is_measured, is_done;
 };
 
 static inline void seen_on_event(void *ctx, const struct expert_event *ev)
@@ -264,6 +265,9 @@ static inline void seen_on_event(void *ctx, const struct expert_event *ev)
         snprintf(s->id, sizeof(s->id), "%s", ev->route->id);
         snprintf(s->why, sizeof(s->why), "%s", ev->route->why);
         s->n_asked = ev->route->n_asked;
+        s->joules = ev->route->joules;
+        s->usd = ev->route->usd;
+        s->is_measured = ev->route->is_measured;
         snprintf(s->ladder, sizeof(s->ladder), "%s", ev->route->ladder);
     }
     if (ev->kind == EXPERT_ROUTED && s->n_routed < 8)

@@ -1,6 +1,8 @@
 /* tests/route/test_router.c - the expert `auto` over experts that fail in every way: tests/route/fakes.h. */
 #include "fakes.h"
 
+#include <math.h>
+
 #include "route/bandit.h"
 #include "route/policy_settings.h"
 #include "route/predict.h"
@@ -666,4 +668,46 @@ TEST(a_small_model_that_stands_in_for_servers_that_are_gone_is_brief)
         job_unref(j);
     }
     house_close(&h);
+}
+
+/* ---- what it took ---- */
+
+static double meter(void *ctx) { return 10 * (*(atomic_int *)ctx)++; } /* ten joules between any two looks */
+
+TEST(joules_are_measured_where_there_is_a_meter_and_shared_out)
+{
+    struct house h = { .n = 1, .fakes = { fake_new("one", "w", 7) } };
+    atomic_int n_looks = 0;
+    struct seen s[2];
+    struct err err = { 0 };
+    house_open(&h, &(struct router_env){ .governor = { .ctx = &n_looks, .joules = meter } });
+    seen_init(&s[0]);
+    struct job *j = chat_job(&s[0], "hello");
+    CHECK(ask(&h, ROUTE_FAST, j, &s[0]) && s[0].is_measured && fabsf(s[0].joules - 10) < 1e-3f, "%g J", (double)s[0].joules);
+    CHECK(fabsf(s[0].usd - 10 / 3.6e6f * h.policy->setting[POLICY_ELECTRICITY]) < 1e-9f, "%g USD", (double)s[0].usd);
+    job_unref(j);
+    h.fakes[0]->plan = "h";
+    h.fakes[0]->n_asked = 0;
+    struct job *two[2];
+    for (int i = 0; i < 2; i++) {
+        seen_init(&s[i]);
+        two[i] = chat_job(&s[i], "hello");
+        CHECK(expert_submit(router_expert(h.router, ROUTE_FAST), two[i], &err), "%s", err.text);
+    }
+    h.fakes[0]->is_open = true; /* both go on: 10 J for the first alone, 10 for both, 10 for who is last */
+    for (int i = 0; i < 2; i++)
+        seen_wait(&s[i]);
+    CHECK(fabsf(s[0].joules + s[1].joules - 30) < 1e-3f, "%g + %g J", (double)s[0].joules, (double)s[1].joules);
+    job_unref(two[0]);
+    job_unref(two[1]);
+    house_close(&h);
+
+    struct house k = { .n = 1, .fakes = { fake_new("far", "w", 7) } };
+    k.fakes[0]->privacy = EXPERT_CLOUD;
+    house_open(&k, &(struct router_env){ .governor = { .ctx = &n_looks, .joules = meter } });
+    seen_init(&s[0]);
+    j = chat_job(&s[0], "hello");
+    CHECK(ask(&k, ROUTE_FAST, j, &s[0]) && !s[0].is_measured && isnan(s[0].joules), "what others take nobody here can measure: %g", (double)s[0].joules);
+    job_unref(j);
+    house_close(&k);
 }
