@@ -48,8 +48,9 @@ run </dev/null
 check "nothing to route is one line" 1 '[ $(wc -l <err) -eq 1 ]' '[ ! -s out ]'
 run "Hello" --goal bets
 check "a goal that is none" 1 'grep -q "balanced, fast, best, cheap or private" err'
-XDG_CONFIG_HOME="$tmp/none" run "Hello" --json
-check "without a fleet: the models that came with the program" 0 'grep -q "\"chosen\":{\"expert\":\"tutti-tiny\",\"node\":\"local\"}" out'
+printf 'experts: [%s/models/tutti-tiny.gguf]\n' "$PWD" >"$tmp/t.yaml"
+XDG_STATE_HOME="$tmp/none" run "Hello" --config "$tmp/t.yaml" --json
+check "without a fleet: the experts of tutti.yaml" 0 'grep -q "\"chosen\":{\"expert\":\"tutti-tiny\",\"node\":\"local\"}" out'
 printf 'experts: [%s/models/tutti-tiny.gguf]\nroute: {goals: {balanced: {wrnog: 1}}}\n' "$PWD" >"$tmp/t.yaml"
 run "Hello" --config "$tmp/t.yaml"
 check "a tutti.yaml with a wrong policy is refused with its place" 1 "grep -q \"t.yaml:2:28: 'wrnog' is not known here\" err"
