@@ -25,7 +25,7 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
     ok = ok && train_model(&set, &o, out, &f, say, &err);
     if (ok) {
         printf("%zu lines, %zu with an intent, %zu with a difficulty -> %s\n", f.n_lines, f.n_intent, f.n_difficulty, out);
-        printf("sources not seen: %.1f %% right, %.1f %% among two, calibration error %.1f %% at temperature %.2f\n", 100 * f.fold_accuracy,
+        printf("lines held out: %.1f %% right, %.1f %% among two, calibration error %.1f %% at temperature %.2f\n", 100 * f.fold_accuracy,
                100 * f.fold_top2, 100 * f.fold_ece, f.temperature);
         if (!isnan(f.fold_apgr))
             printf("questions not seen: APGR %.3f (random 0.5)\n", f.fold_apgr);

@@ -280,7 +280,7 @@ static void judge(const struct seen *s, size_t n, bool held, double temperature,
 static bool is_mixed(const struct learner *t, int group) { return __builtin_popcount(t->group_intents[group]) * 3 >= INTENT_COUNT * 2; }
 
 /* Sources that begin alike are one.  Each mixed one is a fold of its own, the others are always learned from; where there are
- * not two of them, all sources are spread over n_folds. */
+ * not two of them, all sources are spread over n_folds.  Of one source lines are held out, as there is nothing better. */
 static bool find_groups(struct learner *t, struct err *err)
 {
     size_t load[FOLDS_MAX] = { 0 };
@@ -313,6 +313,8 @@ static bool find_groups(struct learner *t, struct err *err)
     }
     if (t->o->hold && t->held < 0)
         return err_set(err, ERR_INPUT, "--hold: no line is of source '%s'", t->o->hold);
+    if (t->o->hold && t->n_groups == 1)
+        return err_set(err, ERR_INPUT, "--hold: all lines are of source '%s': nothing is left to learn from", t->o->hold);
     if (!t->o->n_calibrate && t->n_folds - (t->held >= 0 && fold_of[t->held] != NEVER) < 2) {
         t->n_folds = t->o->n_folds;
         for (int g = 0; g < t->n_groups; g++)
@@ -329,7 +331,8 @@ static bool find_groups(struct learner *t, struct err *err)
         }
     }
     for (size_t i = 0; i < t->set->n; i++)
-        t->fold[i] = fold_of[t->group[i]];
+        t->fold[i] = t->n_groups > 1 ? fold_of[t->group[i]] : (int)train_text_fold(&t->set->line[i]);
+    t->n_folds = t->n_groups > 1 ? t->n_folds : HARD_FOLDS;
     return true;
 }
 
@@ -426,8 +429,9 @@ static bool run(struct learner *t, struct seen *seen, float *score, const char *
     for (int f = 0; say && f < t->n_folds; f++) {
         const size_t from = f ? end_of[f - 1] : 0, n = end_of[f] - from;
         judge(seen + from, n, false, find_temperature(seen, from, end_of[f], n_seen), &a, &b, &c, &loss);
-        snprintf(text, sizeof(text), "fold %d of %d (%s): %zu lines, none of their sources seen: %.1f %% right, %.1f %% among two, calibration error %.1f %%", f + 1, t->n_folds,
-                 name_of_fold(t, f), n, 100 * a, 100 * b, 100 * c);
+        snprintf(text, sizeof(text), "fold %d of %d (%s): %zu lines, %s: %.1f %% right, %.1f %% among two, calibration error %.1f %%", f + 1, t->n_folds,
+                 name_of_fold(t, f), n,
+                 t->n_groups > 1 ? "none of their sources seen" : "others of their source seen, which flatters", 100 * a, 100 * b, 100 * c);
         if (n)
             say(text);
     }

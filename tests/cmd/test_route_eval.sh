@@ -17,6 +17,8 @@ run eval "$tmp/bad.jsonl"
 check "a wrong line is told with its place" 1 '[ ! -s out ]' 'grep -q "^tutti: .*bad.jsonl:1: intent .nothing. is not known" err'
 run train "$tmp/intents.jsonl" --rounds 2 --out "$tmp/m.bin"
 check "two lines train a model" 0 '[ -s m.bin ]'
+run train "$tmp/intents.jsonl" --hold intents --out "$tmp/none.bin"
+check "the only source cannot be held out" 1 'grep -q "nothing is left to learn from" err' '[ ! -e none.bin ]'
 run eval "$tmp/intents.jsonl" --model "$tmp/m.bin"
 check "it can be judged" 0 'grep -q "100.0 % right" out'
 run eval "$tmp/intents.jsonl" --model "$tmp/bad.jsonl"
