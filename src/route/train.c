@@ -13,7 +13,7 @@
 #include "route/train_internal.h"
 
 enum { DAMAGE_TEXT_BYTES = 2048, FOLDS_MAX = 16, NEVER = -2 /* in no fold */, TRUST_WEIGHT = 6,
-       PASTE_PERCENT = 15, PASTE_BELOW_BYTES = 300, PASTE_FROM_BYTES = 400, PASTE_BYTES_MAX = 900, NONSENSE_EVERY = 50 /* lines */ };
+       PASTE_PERCENT = 15, PASTE_BELOW_BYTES = 300, PASTE_FROM_BYTES = 400, PASTE_BYTES_MAX = 900, NONSENSE_EVERY = 50 /* lines */, CALIBRATE_LINES_MIN = 50 };
 
 const struct train_options train_default = { .seed = 1, .n_rounds = 10, .n_runs = 3, .n_folds = 5, .rate = .7, .l2 = 3e-4 };
 
@@ -399,11 +399,11 @@ static const char *name_of_fold(const struct learner *t, int fold)
     return "";
 }
 
-/* The temperature at which lines [0, from) and [to, n) lose least. */
+/* The temperature at which lines [0, from) and [to, n) lose least; 1 where they are too few to say. */
 static double find_temperature(const struct seen *s, size_t from, size_t to, size_t n)
 {
     double best = 1, least = INFINITY, a, b, c, before, behind;
-    for (double x = .3; n > to - from && x < 4; x *= 1.04) {
+    for (double x = .3; n >= to - from + CALIBRATE_LINES_MIN && x < 4; x *= 1.04) {
         judge(s, from, false, x, &a, &b, &c, &before);
         judge(s + to, n - to, false, x, &a, &b, &c, &behind);
         if (before + behind < least)
