@@ -222,7 +222,8 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
     if (good) {
         const char *what = cmd_opt_find(opts, "source")->given ? cmd_opt_find(opts, "source")->s : s.c->source;
         const double fps = cmd_opt_find(opts, "fps")->given ? cmd_opt_find(opts, "fps")->f : s.c->fps;
-        const struct source_options o = { .fps = fps, .max_w = s.c->max_w, .max_h = s.c->max_h, .is_sound = s.c->is_sound, .is_paced = cmd_opt_find(opts, "paced")->given };
+        const struct source_options o = { .fps = fps, .max_w = s.c->max_w, .max_h = s.c->max_h, .is_sound = s.c->is_sound, .is_paced = cmd_opt_find(opts, "paced")->given,
+                                          .is_live = cmd_opt_find(opts, "live")->given };
         v.c = s.c;
         v.out = cmd_opt_find(opts, "out")->s;
         if (v.out && !s.c->voice)
@@ -302,7 +303,8 @@ static int check(int argc, char **argv, struct cmd_opt *opts)
 
 static struct cmd_opt run_opts[] = {
     { .name = "source", .kind = OPT_TEXT, .value = "WHAT", .help = "a video, a folder of pictures, a sound, rtsp://..., /dev/videoN, mic, - (stdin); default: the file's `source`" },
-    { .name = "fps", .kind = OPT_FLOAT, .value = "N", .min = 0.001, .max = 1000, .help = "frames a second (10 of a video, 25 of MJPEG, 1 of a folder)" },
+    { .name = "fps", .kind = OPT_FLOAT, .value = "N", .min = 0.001, .max = 1000, .help = "frames a second (10 of a video, 2 of JPEG pictures one after another, 1 of a folder)" },
+    { .name = "live", .kind = OPT_FLAG, .help = "what comes from stdin is live: times by the clock, what is too much is dropped" },
     { .name = "paced", .kind = OPT_FLAG, .help = "a file at the speed of life, as if it were live" },
     { .name = "out", .kind = OPT_TEXT, .value = "FILE.wav", .help = "where a voice speaks: a WAV file, - (stdout), speaker[:DEVICE] (what it is for live sources)" },
     { .name = "json", .kind = OPT_FLAG, .help = "events as JSON lines, the accounting as the last line (docs/cascade.md)" },

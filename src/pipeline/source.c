@@ -17,7 +17,7 @@
 #include "media/video.h"
 #include "pipeline/source_internal.h"
 
-enum { PICTURES_MAX = 100000, PICTURE_BYTES_MAX = 64 << 20, PIECE_MS = 100, MICROPHONE_HZ = 16000, PIECE_MS_MAX = 2000 };
+enum { HEAD_BYTES = 64, PICTURES_MAX = 100000, PICTURE_BYTES_MAX = 64 << 20, PIECE_MS = 100, MICROPHONE_HZ = 16000, PIECE_MS_MAX = 2000 };
 
 struct source *source_wrap(const struct source_ops *ops, void *self, bool is_live, bool is_sound, struct err *err)
 {
@@ -87,13 +87,19 @@ static bool folder_piece(void *self, const atomic_bool *stop, struct source_piec
 
 static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
-static bool is_picture(const char *path)
+static size_t read_head(const char *path, unsigned char head[HEAD_BYTES])
 {
-    unsigned char head[64];
     FILE *f = fopen(path, "rb");
-    const size_t n = f ? fread(head, 1, sizeof(head), f) : 0;
+    const size_t n = f ? fread(head, 1, HEAD_BYTES, f) : 0;
     if (f)
         fclose(f);
+    return n;
+}
+
+static bool is_picture(const char *path)
+{
+    unsigned char head[HEAD_BYTES];
+    const size_t n = read_head(path, head);
     return n > 0 && image_sniff(head, n) != IMAGE_UNKNOWN;
 }
 
@@ -196,17 +202,21 @@ static struct source *open_sound(const char *path, const char *microphone, int p
 
 static bool is_sound_file(const char *path)
 {
-    unsigned char head[64];
-    FILE *f = fopen(path, "rb");
-    const size_t n = f ? fread(head, 1, sizeof(head), f) : 0;
-    if (f)
-        fclose(f);
+    unsigned char head[HEAD_BYTES];
+    const size_t n = read_head(path, head);
     return n > 0 && sound_sniff(head, n) != SOUND_UNKNOWN;
+}
+
+static bool is_jpeg_file(const char *path)
+{
+    unsigned char head[HEAD_BYTES];
+    const size_t n = read_head(path, head);
+    return n > 0 && image_sniff(head, n) == IMAGE_JPEG;
 }
 
 static struct source *open_any(const char *what, const struct source_options *o, struct err *err)
 {
-    const struct video_options v = { .fps = o->fps, .max_w = o->max_w, .max_h = o->max_h };
+    struct video_options v = { .fps = o->fps, .max_w = o->max_w, .max_h = o->max_h };
     struct stat st;
     if (strcmp(what, "-") == 0)
         return source_open_pipe(0, o, err);
@@ -222,6 +232,8 @@ static struct source *open_any(const char *what, const struct source_options *o,
         return open_folder(what, o->fps, err);
     if (is_sound_file(what))
         return open_sound(what, NULL, o->piece_ms, err);
+    if (v.fps == 0 && is_jpeg_file(what))
+        v.fps = SOURCE_PICTURES_FPS;
     return open_video(video_open_file(what, &v, err), false, err);
 }
 

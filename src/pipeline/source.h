@@ -12,11 +12,13 @@
 #include "base/err.h"
 #include "task/task.h"
 
+enum { SOURCE_PICTURES_FPS = 2 }; /* of pictures one after another, which say no times: slow, so that what needs time has enough frames */
 struct source_options { /* 0: the default */
-    double fps;         /* media/video.h; a folder of pictures: 1 */
+    double fps;         /* media/video.h; JPEG pictures in a file, "-": SOURCE_PICTURES_FPS; a folder of pictures: 1 */
     int max_w, max_h;
     bool is_sound;      /* "-", a file: sound is expected */
     int piece_ms;       /* of sound: 100 */
+    bool is_live;       /* "-": by the clock, does not wait */
     bool is_paced;      /* a file gives its pieces at the speed of life, as if it were live */
 };
 

@@ -259,11 +259,11 @@ struct source *source_open_pipe(int fd, const struct source_options *o, struct e
     struct stream *s = calloc(1, sizeof(*s));
     if (!s)
         return err_null(err, ERR_NOMEM, "no memory");
-    s->fd = fd, s->fps = o->fps;
+    s->fd = fd, s->fps = o->is_live ? 0 : o->fps > 0 ? o->fps : SOURCE_PICTURES_FPS;
     buf_init(&s->bytes, PICTURE_MAX + 2 * READ_BYTES);
     mjpeg_init(&s->mjpeg, PICTURE_MAX);
     if (begin(s, o, err))
-        return source_wrap(&ops, s, o->fps == 0 && s->form != PIPE_WAV, s->form == PIPE_WAV, err);
+        return source_wrap(&ops, s, o->is_live, s->form == PIPE_WAV, err);
     stream_done(s);
     return NULL;
 }

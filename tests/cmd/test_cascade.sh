@@ -79,7 +79,7 @@ fi
 
 # live and told to stop
 if mkfifo "$tmp/live" 2>/dev/null && [ -r /proc/self/stat ] && [ -z "$TEST_RUN" ]; then
-    "$tutti" cascade run "$tmp/walk.yaml" --source - --json <"$tmp/live" >"$tmp/out" 2>"$tmp/err" & pid=$!
+    "$tutti" cascade run "$tmp/walk.yaml" --source - --live --json <"$tmp/live" >"$tmp/out" 2>"$tmp/err" & pid=$!
     exec 3>"$tmp/live"
     cat "$tmp/walk.pgm" >&3
     find_worker
@@ -108,8 +108,8 @@ else
     }
     clip person_walk.mp4 200 5.5 16.5
     clip car_pass.mp4 80 2.5 5.5
-    clip person_walk_2fps.mjpeg 40 5.5 16.5 --fps 2
-    clip car_pass_2fps.mjpeg 16 2.5 5.5 --fps 2
+    clip person_walk_2fps.mjpeg 40 5.5 16.5
+    clip car_pass_2fps.mjpeg 16 2.5 5.5
     clip person_walk_frames 20 5.5 16.5
 fi
 echo "1..$n"
