@@ -240,10 +240,16 @@ void fanout_run_answer_plainly(struct fanout_run *r, const struct err *why)
     buf_init(&text, 1 << 20);
     make_facts(r, facts);
     fanout_put_plain(&text, &r->rq, facts, r->plan.n_steps);
+    if (text.failed || !text.data) {
+        const struct err none_left = { ERR_NOMEM, "no memory for the answer" };
+        buf_fini(&text);
+        fanout_run_finish(r, &none_left);
+        return;
+    }
     if (why)
         tell_part(r, EXPERT_CHAT, -1, &r->answer_who, "", why->text);
     r->job->on_event(r->job->ctx, &(struct expert_event){ .kind = EXPERT_STARTED, .usage = &none });
-    for (int c = 0; c < r->job->n_choices && text.data; c++) {
+    for (int c = 0; c < r->job->n_choices; c++) {
         r->job->on_event(r->job->ctx, &(struct expert_event){ .kind = EXPERT_DELTA, .choice = c, .text = text.data, .n_text = text.len });
         r->job->on_event(r->job->ctx, &(struct expert_event){ .kind = EXPERT_CHOICE_END, .choice = c, .reason = EXPERT_STOP });
     }
