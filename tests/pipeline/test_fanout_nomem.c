@@ -11,7 +11,17 @@ struct asked {
     struct err err;
     struct expert *list[2];
     json_t *vars;
+    struct actor actors[2];
 };
+
+/* Who answered drops its reference behind the final event. */
+static void settle(struct actor *a)
+{
+    pthread_mutex_lock(&a->p->lock);
+    while (a->n_answered < a->p->n_seen)
+        pthread_cond_wait(&a->p->news, &a->p->lock);
+    pthread_mutex_unlock(&a->p->lock);
+}
 
 static void on_event(void *ctx, const struct expert_event *ev)
 {
@@ -49,6 +59,8 @@ static bool answer_once(void *arg, struct err *err)
     }
     job_unref(j);
     expert_free(f);
+    settle(&a->actors[0]);
+    settle(&a->actors[1]);
     CHECK(a->n_finals <= 1);
     return ok;
 }
@@ -70,18 +82,17 @@ static void say_yes(struct puppet *p, struct job *j, void *ctx)
 TEST(an_answer_survives_every_failing_allocation)
 {
     struct asked a = { .n_finals = 0 };
-    struct actor reader, talker;
     pthread_mutex_init(&a.lock, NULL);
     pthread_cond_init(&a.news, NULL);
     a.vars = json_loads("{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"read it\"},"
                         "{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/png;base64,aGk=\"}}]}]}", 0, NULL);
     struct puppet *eye = puppet_new("eye", EXPERT_OCR), *mouth = puppet_new("mouth", EXPERT_CHAT);
     a.list[0] = &eye->base, a.list[1] = &mouth->base;
-    actor_start(&reader, eye, read_stop, NULL);
-    actor_start(&talker, mouth, say_yes, NULL);
+    actor_start(&a.actors[0], eye, read_stop, NULL);
+    actor_start(&a.actors[1], mouth, say_yes, NULL);
     fail_alloc_each(answer_once, &a, 300);
-    actor_stop(&reader);
-    actor_stop(&talker);
+    actor_stop(&a.actors[0]);
+    actor_stop(&a.actors[1]);
     expert_free(&eye->base);
     expert_free(&mouth->base);
     json_decref(a.vars);
