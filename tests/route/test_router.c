@@ -15,6 +15,7 @@ struct house {
     struct policy *policy;
     struct predictor *predictor;
     struct bandit *bandit;
+    bool is_unteachable; /* what a busy machine does to times must not change who is chosen */
     struct router *router;
 };
 
@@ -25,6 +26,10 @@ static void house_open(struct house *h, const struct router_env *like)
     env.policy = h->policy = policy_new(&err);
     env.predictor = h->predictor = predictor_new(&err);
     env.bandit = h->bandit = bandit_new(1, 0, &err);
+    if (h->is_unteachable) {
+        env.predictor = NULL;
+        env.bandit = NULL;
+    }
     for (int i = 0; i < h->n; i++)
         h->experts[i] = &h->fakes[i]->base;
     h->router = router_new(&env, h->experts, h->n, &err);
@@ -293,7 +298,7 @@ TEST(what_is_private_goes_nowhere_else_whatever_fails)
 
 TEST(a_conversation_goes_on_where_its_beginning_is_in_the_cache)
 {
-    struct house h = { .n = 3, .fakes = { fake_new("one", "w", 7), fake_new("two", "w", 7), fake_new("three", "w", 7) } };
+    struct house h = { .n = 3, .fakes = { fake_new("one", "w", 7), fake_new("two", "w", 7), fake_new("three", "w", 7) }, .is_unteachable = true };
     struct seen s;
     char first[64] = "";
     house_open(&h, NULL);
@@ -444,7 +449,7 @@ TEST(a_stream_is_held_back_no_longer_than_its_probation)
 {
     struct house h = small_and_big("w", "w");
     struct seen s;
-    house_open(&h, &(struct router_env){ .care = { .probation_tok = 3 } });
+    house_open(&h, &(struct router_env){ .care = { .probation_tok = 3, .probation_s = 30 } });
     seen_init(&s);
     struct job *j = chat_job(&s, "Hi! How are you today?");
     j->is_whole = false;
@@ -522,7 +527,7 @@ TEST(whatever_dies_hangs_and_lies_each_job_ends_once_and_no_answer_is_a_mixture)
             jobs[i] = chat_job(&seen[i], i % 3 ? "Hi! How are you today?" : "Write a function that sorts a list of numbers in Python and explain how it works.");
             jobs[i]->is_whole = i % 2 == 0;
             jobs[i]->wish.security = i % 4 == 0 ? WISH_LOCAL : WISH_SECURITY_NONE;
-            jobs[i]->deadline_ns = clock_ns() + 400000000; /* all may hang */
+            jobs[i]->deadline_ns = clock_ns() + 3000000000u; /* all may hang */
             ok[i] = expert_submit(router_expert(h.router, (enum route_goal)(test_rand_u64() % ROUTE_GOAL_COUNT)), jobs[i], &err);
             if (i % 5 == 4 && ok[i])
                 job_cancel(jobs[i]);
