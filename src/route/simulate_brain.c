@@ -146,21 +146,34 @@ static void correct(struct sim_engine *e, const struct sim_flight *q)
         predictor_observe(p, slot, PREDICT_JOULES, g->joules * (g->busy_s - g->load_s) / g->busy_s, (float)(q->attempt_joules * (first_s + rest_s * share) / (first_s + rest_s)));
 }
 
+/* As trip_learn() does: what was shown did, what broke or was rejected did not. */
+static void learn(struct sim_engine *e, const struct sim_flight *q, float outcome)
+{
+    struct bandit_context context;
+    if (!e->s->classes[q->a.cls].is_text)
+        return;
+    bandit_context_of(&q->a.rq, &context);
+    bandit_observe(e->brain->bandit, e->seen[q->c].slot, &context, outcome, q->guess.p_good);
+}
+
+void sim_brain_broke(struct sim_engine *e, const struct sim_flight *q)
+{
+    if (e->brain)
+        learn(e, q, 0);
+}
+
 void sim_brain_seen(struct sim_engine *e, const struct sim_flight *q, bool was_rejected)
 {
     if (!e->brain)
         return;
     const struct expert_wish *w = &e->s->classes[q->a.cls].wish;
     struct governor_input *in = &e->brain->inputs[e->seen[q->c].node];
-    struct bandit_context context;
     correct(e, q);
     if (w->deadline_s > 0) {
         in->cls[e->seen[q->c].cls].n_done++;
         in->cls[e->seen[q->c].cls].n_late += e->now_s - q->a.at_s > (double)w->deadline_s;
     }
-    /* an answer that nobody looked at says nothing of the expert: it is as good as was thought, and that is known better now */
-    bandit_context_of(&q->a.rq, &context);
-    bandit_observe(e->brain->bandit, e->seen[q->c].slot, &context, was_rejected ? 0 : q->guess.p_good, q->guess.p_good);
+    learn(e, q, was_rejected ? 0 : 1);
 }
 
 void sim_brain_late(struct sim_engine *e, const struct sim_flight *q)

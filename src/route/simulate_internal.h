@@ -327,6 +327,7 @@ const struct bandit *sim_brain_bandit(const struct sim_brain *b);
 void sim_brain_tick(struct sim_engine *e);  /* once a second */
 void sim_brain_seen(struct sim_engine *e, const struct sim_flight *q, bool was_rejected); /* an answer came: what is learned from it */
 void sim_brain_late(struct sim_engine *e, const struct sim_flight *q); /* its deadline passed in a queue or in work */
+void sim_brain_broke(struct sim_engine *e, const struct sim_flight *q); /* an expert broke under it */
 void sim_brain_place(struct sim_engine *e); /* rungs of the ladders */
 float sim_brain_share(const struct sim_engine *e, int c, bool of_batch); /* what the governor leaves: threads, or requests at a time */
 

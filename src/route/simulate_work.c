@@ -105,6 +105,7 @@ static void try_again(struct sim_engine *e, int i, double in_s)
 void sim_broke(struct sim_engine *e, int i)
 {
     sim_leave(e, i);
+    sim_brain_broke(e, &e->flight[i]);
     try_again(e, i, e->s->notice_s);
 }
 
