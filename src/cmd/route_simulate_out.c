@@ -40,7 +40,7 @@ static const char *duration(double s, char out[24])
 }
 static const char *energy(double j, char out[24])
 {
-    snprintf(out, 24, j < 1e3 ? "%.0f J" : j < 1e6 ? "%.1f kJ" : j < 1e9 ? "%.2f MJ" : "%.2f GJ", j < 1e3 ? j : j < 1e6 ? j / 1e3 : j < 1e9 ? j / 1e6 : j / 1e9);
+    snprintf(out, 24, j < 1e3 ? "%.3g J" : j < 1e6 ? "%.3g kJ" : j < 1e9 ? "%.3g MJ" : "%.3g GJ", j < 1e3 ? j : j < 1e6 ? j / 1e3 : j < 1e9 ? j / 1e6 : j / 1e9);
     return out;
 }
 
@@ -48,7 +48,7 @@ static bool put_policies(const struct rehearsal *r, FILE *to, struct err *err)
 {
     struct out_table t;
     char a[24];
-    out_table_init(&t, (const struct out_column[]){ { "policy", OUT_SHRINK }, { "right", OUT_RIGHT }, { "first", OUT_RIGHT }, { "all", OUT_RIGHT }, { "all p95", OUT_RIGHT },
+    out_table_init(&t, (const struct out_column[]){ { "policy", OUT_SHRINK }, { "right", OUT_RIGHT }, { "first", OUT_RIGHT }, { "all", OUT_RIGHT }, { "p95", OUT_RIGHT },
                                                     { "work", OUT_RIGHT }, { "+ idle", OUT_RIGHT }, { "missed", OUT_RIGHT }, { "failed", OUT_RIGHT } }, 9);
     for (int i = 0; i < r->n; i++) {
         const struct sim_figures *f = r->figures[i];

@@ -45,7 +45,7 @@ static bool is_unjust(struct sim_engine *e, struct sim_flight *q, enum sim_failu
     for (int c = 0; c < e->world.n; c++) {
         const struct sim_expert *x = &e->experts[c];
         const enum route_rule rule = e->decision.verdicts[c].rule;
-        const bool is_kept_back = (rule == ROUTE_RULE_LADDER || rule == ROUTE_RULE_QUIET) && !e->decision.verdicts[c].is_forgiven;
+        const bool is_kept_back = (rule == ROUTE_RULE_LADDER || rule == ROUTE_RULE_QUIET) && (why == SIM_FAIL_LATE || !e->decision.verdicts[c].is_forgiven);
         if (!sim_is_up(e, c) || is_kept_back || (rule != ROUTE_RULE_NONE && rule != ROUTE_RULE_DOWN && route_rule_is_hard(rule)))
             continue;
         if (e->s->experts[c].bytes > e->nodes[e->world.list[c].node].memory_bytes)
