@@ -213,7 +213,7 @@ static void set_down(struct cascade_run *r, int k, int i, const struct err *why)
     seat->retry_ns = clock_ns() + seat->pause_ns;
     seat->has_session = false;
     if (was_up)
-        log_warn("%s: %s is down: %s", r->c->stages[k].name, r->c->stages[k].ids[i], why->text);
+        log_warn("%s: %s cannot answer: %s", r->c->stages[k].name, r->c->stages[k].ids[i], why->text);
 }
 
 static bool open_seat(struct cascade_run *r, int k, int i, struct err *err)
