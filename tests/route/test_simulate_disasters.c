@@ -44,14 +44,15 @@ TEST(fifty_disasters_fail_nobody_who_could_have_been_served_and_service_returns)
 
 TEST(least_energy_or_latency_than_always_the_big_model_at_two_per_cent_of_quality)
 {
+    const bool is_quick = getenv("TEST_QUICK") != NULL; /* fewer requests, more noise */
     static struct sim_figures ours, big;
     struct err err = { 0 };
     struct sim *s = sim_read("examples/fleets/seeds.yaml", &err);
     REQUIRE(s, "%s", err.text);
-    const struct sim_options o = { .seed = 1, .script = -1, .n_requests = getenv("SIM_WHOLE") ? 50000 : 6000 };
+    const struct sim_options o = { .seed = 1, .script = -1, .n_requests = is_quick ? 8000 : 50000 };
     REQUIRE(sim_run(s, SIM_OURS, &o, &ours, &err) && sim_run(s, SIM_ALWAYS_BIG, &o, &big, &err), "%s", err.text);
     const double energy = ours.work_joules / big.work_joules, p95 = sim_hist_at(&ours.total, .95) / sim_hist_at(&big.total, .95), loss = 1 - sim_quality(&ours) / sim_quality(&big);
-    CHECK((energy <= .6 || p95 <= .5) && loss <= .02, "energy x%.2f, p95 x%.2f, quality %.1f %% less", energy, p95, 100 * loss);
+    CHECK((energy <= .6 || p95 <= .5) && loss <= (is_quick ? .03 : .02), "energy x%.2f, p95 x%.2f, quality %.1f %% less", energy, p95, 100 * loss);
     printf("# energy x%.2f, p95 x%.2f, quality %.1f %% less\n", energy, p95, 100 * loss);
     sim_free(s);
 }
