@@ -37,6 +37,7 @@ struct expert_card { /* plain facts, copied out; what is not known yet (cold, lo
     /* of cards (expert_open_card); "" and 0 otherwise */
     char description[256], languages[64], runs_on[64], note[160];
     int quality;
+    struct card_price price;
     bool sees, hears;       /* CHAT: pictures, sounds inside messages are understood */
     int rate_hz;            /* SPEAK */
 };

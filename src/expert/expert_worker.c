@@ -291,6 +291,7 @@ static void fill_facts(struct expert_worker *e)
     f->tasks = c->task;
     f->privacy = c->privacy;
     f->quality = c->quality;
+    f->price = c->price;
     if (c->model[0] && stat(c->model, &st) == 0 && S_ISREG(st.st_mode)) {
         f->created_s = (int64_t)st.st_mtime;
         f->file_bytes = (uint64_t)st.st_size;

@@ -290,6 +290,7 @@ bool server_read_card(struct expert_server *e, const struct card *card, struct e
     k->n_seq_max = c->n_parallel;
     k->file_bytes = c->memory_bytes;
     k->quality = card->quality;
+    k->price = card->price;
     k->has_chat_template = true; /* the server's */
     k->knows_tools = (c->tasks & EXPERT_CHAT) != 0;
     if (c->is_child)

@@ -125,6 +125,9 @@ static void read_card(struct live *l, int i)
     *c = (struct candidate){ .node = node, .slot = i, .tasks = card.tasks ? card.tasks : TEXT, .sees = card.sees, .hears = card.hears, .knows_tools = card.knows_tools || !card.tasks,
                              .privacy = card.privacy, .quality = (float)card.quality, .n_ctx = card.n_ctx, .n_parallel = card.n_seq_max > 0 ? card.n_seq_max : 1,
                              .wait_s = (float)NAN, .busy_w = (float)NAN, .is_up = true };
+    c->usd_per_mtok_in = card.price.per_mtok_in;
+    c->usd_per_mtok_out = card.price.per_mtok_out;
+    c->usd_per_item = card.price.per_item;
     snprintf(c->expert, sizeof(c->expert), "%s", card.id);
     c->cls = route_class_of(c->tasks);
     struct task_info info;

@@ -48,7 +48,7 @@ bool card_fail(const struct card *c, const struct yaml_node *at, struct err *err
 }
 
 static const char *const common_keys[] = { "name", "task", "kind", "model", "description", "licence", "precision", "languages", "privacy", "threads",
-                                           "batch", "batch_delay", "timeout", "keep", "memory", "quality", "source", NULL };
+                                           "batch", "batch_delay", "timeout", "keep", "memory", "quality", "price", "source", NULL };
 
 bool card_check_keys(const struct card *c, const char *const *known, struct err *err)
 {
@@ -141,6 +141,20 @@ static bool read_keep(struct card *c, struct err *err)
     return !n || c->keep_ms > 0 || card_fail(c, n, err, "keep: a time above 0, or always");
 }
 
+static bool read_price(struct card *c, struct err *err)
+{
+    static const char *const keys[] = { "prompt", "answer", "item", NULL };
+    const struct yaml_node *map = NULL;
+    double prompt = 0, answer = 0, item = 0;
+    if (!yaml_map(c->yaml, c->node, "price", &map, err))
+        return false;
+    if (map && (!yaml_check_keys(c->yaml, map, keys, NULL, err) || !yaml_number(c->yaml, map, "prompt", 0, 1e5, &prompt, err) ||
+                !yaml_number(c->yaml, map, "answer", 0, 1e5, &answer, err) || !yaml_number(c->yaml, map, "item", 0, 1e5, &item, err)))
+        return false;
+    c->price = (struct card_price){ (float)prompt, (float)answer, (float)item };
+    return true;
+}
+
 static bool read_common(struct card *c, struct err *err)
 {
     const char *task = NULL;
@@ -154,7 +168,7 @@ static bool read_common(struct card *c, struct err *err)
         !yaml_int(c->yaml, c->node, "threads", 1, 1024, &threads, err) || !yaml_int(c->yaml, c->node, "batch", 1, 256, &batch, err) ||
         !yaml_time(c->yaml, c->node, "batch_delay", &c->batch_delay_ms, err) || !yaml_time(c->yaml, c->node, "timeout", &c->timeout_ms, err) ||
         !read_keep(c, err) || !yaml_bytes(c->yaml, c->node, "memory", &c->memory_bytes, err) ||
-        !yaml_int(c->yaml, c->node, "quality", 0, 10, &quality, err))
+        !yaml_int(c->yaml, c->node, "quality", 0, 10, &quality, err) || !read_price(c, err))
         return false;
     c->privacy = (enum expert_privacy)privacy;
     c->threads = (int)threads;

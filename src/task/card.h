@@ -40,6 +40,11 @@ bool expert_task_find(const char *word, enum expert_task *out);
 enum expert_privacy { EXPERT_LOCAL, EXPERT_LAN, EXPERT_CLOUD, EXPERT_PRIVACY_COUNT };
 const char *expert_privacy_name(enum expert_privacy p); /* "local", "lan", "cloud" */
 
+struct card_price { /* what a provider charges, USD; 0: nothing, or not said */
+    float per_mtok_in, per_mtok_out; /* a million tokens of prompt, of answer */
+    float per_item;                  /* a picture, an input, a request of sound */
+};
+
 struct card {
     struct yaml *yaml; /* the document; borrowed when node is a part of tutti.yaml */
     const struct yaml_node *node; /* the card's map */
@@ -61,6 +66,7 @@ struct card {
     uint64_t keep_ms;     /* idle before it may be unloaded by itself; 0: 10 min; UINT64_MAX (`keep: always`) */
     uint64_t memory_bytes;/* what it needs; 0: not said */
     int quality;          /* tier 0..10; 0: not said */
+    struct card_price price;
 };
 
 /* models_dir NULL: $TUTTI_MODELS, or none.  The caller owns the result; NULL with err. */

@@ -28,6 +28,7 @@ struct fake {
     enum expert_privacy privacy;
     int quality;
     bool sees;
+    struct card_price price;
     const char *kind;
     double billions;       /* of weights: how slow it is predicted to be */
     int pause_us;          /* between words */
@@ -174,7 +175,7 @@ static inline void fake_card(struct expert *e, struct expert_card *out)
 {
     const struct fake *f = (const struct fake *)e;
     *out = (struct expert_card){ .tasks = f->tasks, .privacy = f->privacy, .quality = f->quality, .sees = f->sees, .n_ctx = 8192, .n_seq_max = 4, .n_params = (uint64_t)(f->billions * 1e9),
-                                 .file_bytes = (uint64_t)(f->billions * 6e8), .knows_tools = true };
+                                 .file_bytes = (uint64_t)(f->billions * 6e8), .knows_tools = true, .price = f->price };
     snprintf(out->id, sizeof(out->id), "%s", f->id);
     snprintf(out->kind, sizeof(out->kind), "%s", f->kind);
 }

@@ -296,6 +296,24 @@ TEST(what_is_private_goes_nowhere_else_whatever_fails)
     }
 }
 
+TEST(a_budget_keeps_a_provider_out_whose_card_says_its_price)
+{
+    for (int k = 0; k < 2; k++) {
+        struct house h = { .n = 2, .fakes = { fake_new("here", "w", 3), fake_new("provider", "w", 9) } };
+        h.fakes[1]->privacy = EXPERT_CLOUD;
+        h.fakes[1]->price = (struct card_price){ .per_mtok_in = 10, .per_mtok_out = 30 };
+        struct seen s;
+        house_open(&h, NULL);
+        seen_init(&s);
+        struct job *j = chat_job(&s, "prove that there are infinitely many primes, step by step");
+        j->wish.budget_usd = k == 0 ? 1e-6f : 10;
+        ask(&h, ROUTE_BEST, j, &s);
+        CHECK(h.fakes[1]->n_asked == k, "with %g USD the provider was asked %d times", (double)j->wish.budget_usd, (int)h.fakes[1]->n_asked);
+        job_unref(j);
+        house_close(&h);
+    }
+}
+
 TEST(a_conversation_goes_on_where_its_beginning_is_in_the_cache)
 {
     struct house h = { .n = 3, .fakes = { fake_new("one", "w", 7), fake_new("two", "w", 7), fake_new("three", "w", 7) }, .is_unteachable = true };

@@ -20,6 +20,11 @@ TEST(common_keys_have_defaults_and_ranges)
     CHECK(strcmp(c->id, "cat") == 0 && c->task == EXPERT_DETECT && strcmp(c->kind, "onnx") == 0);
     CHECK(c->keep_ms == 300000 && c->memory_bytes == 20000000 && c->threads == 2 && c->privacy == EXPERT_LOCAL);
     CHECK(strcmp(c->model, "m.onnx") == 0);
+    CHECK(c->price.per_mtok_in == 0 && c->price.per_item == 0);
+    card_free(c);
+    c = parse("task: chat\nkind: remote\nprice: {prompt: 0.15, answer: 0.6, item: 0.002}\n", "cards", NULL, &err);
+    REQUIRE(c, "%s", err.text);
+    CHECK(c->price.per_mtok_in == .15f && c->price.per_mtok_out == .6f && c->price.per_item == .002f);
     card_free(c);
 }
 
@@ -33,6 +38,9 @@ TEST(what_is_wrong_is_told_with_its_place)
         { "task: detekt\nkind: onnx\n", "cards/cat.yaml:1:7: task: 'detekt' is not known; did you mean 'detect'?" },
         { "task: detect\nkind: onnx\nthreads: 0\n", "cards/cat.yaml:3:10: threads: 1 to 1024" },
         { "task: detect\nkind: onnx\nname: a b\n", "name" },
+        { "task: chat\nkind: remote\nprice: {promt: 1}\n", "prompt" },
+        { "task: chat\nkind: remote\nprice: {prompt: -1}\n", "prompt" },
+        { "task: chat\nkind: remote\nprice: 3\n", "price" },
         { "[1]\n", "a card is a map" },
         { "", "a card is a map" },
     };
