@@ -39,7 +39,7 @@ TEST(what_is_wrong_is_told_with_its_place)
         { "task: detect\nkind: onnx\nthreads: 0\n", "cards/cat.yaml:3:10: threads: 1 to 1024" },
         { "task: detect\nkind: onnx\nname: a b\n", "name" },
         { "task: chat\nkind: remote\nprice: {promt: 1}\n", "prompt" },
-        { "task: chat\nkind: remote\nprice: {prompt: -1}\n", "prompt" },
+        { "task: chat\nkind: remote\nprice: {prompt: -1}\n", "cards/cat.yaml:3:17: -1" },
         { "task: chat\nkind: remote\nprice: 3\n", "price" },
         { "[1]\n", "a card is a map" },
         { "", "a card is a map" },
