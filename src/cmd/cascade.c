@@ -263,6 +263,21 @@ static bool print_plan(const struct cascade *c, struct err *err)
     return good;
 }
 
+/* What a run would do without: said, and no mistake of the file. */
+static void print_missing(const struct session *s)
+{
+    for (int k = 0; k < s->c->n_stages; k++) {
+        const struct cascade_stage *p = &s->c->stages[k];
+        if (p->n_experts == 0)
+            printf("missing: %s: nobody who can is here; the stage is passed over\n", p->name);
+        for (int i = 0; i < p->n_experts; i++) {
+            struct err why = { 0 };
+            if (!cascade_cards_have(s->cards, s->c, k, i, &why))
+                printf("missing: %s: %s\n", p->name, why.text);
+        }
+    }
+}
+
 static bool save(const char *path, const struct buf *b, struct err *err)
 {
     FILE *f = fopen(path, "w");
@@ -281,7 +296,7 @@ static int check(int argc, char **argv, struct cmd_opt *opts)
     buf_init(&b, JSON_BYTES_MAX);
     bool good = session_open(&s, argv[0], opts, false, &err);
     struct voice_plan plan;
-    good = good && (!s.c->voice || voice_plan_read(s.c, &s.world, &plan, &err));
+    good = good && sinks_check(s.c, &err) && (!s.c->voice || voice_plan_read(s.c, &s.world, &plan, &err));
     if (good && svg) {
         cascade_graph_svg(&b, s.c);
         good = buf_ok(&b, "the picture", &err) && save(svg, &b, &err);
@@ -295,6 +310,7 @@ static int check(int argc, char **argv, struct cmd_opt *opts)
     } else if (good && (good = print_plan(s.c, &err))) {
         printf("%s: %d stage%s, %s, %d sink%s: good\n", argv[0], s.c->n_stages, s.c->n_stages == 1 ? "" : "s", s.c->events.when ? "events" : "no events", s.c->n_sinks,
                s.c->n_sinks == 1 ? "" : "s");
+        print_missing(&s);
     }
     buf_fini(&b);
     session_close(&s);

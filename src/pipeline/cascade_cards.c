@@ -1,10 +1,12 @@
 /* pipeline/cascade_cards.c - see cascade_cards.h. */
 #include "pipeline/cascade_cards.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 
@@ -74,6 +76,24 @@ static bool look(void *ctx, const struct cascade *c, const struct cascade_ref *r
     *tasks = card->task;
     card_free(card);
     return true;
+}
+
+bool cascade_cards_have(struct cascade_cards *cards, const struct cascade *c, int k, int i, struct err *err)
+{
+    const struct cascade_ref *ref = &c->stages[k].experts[i];
+    char path[PATH_BYTES];
+    if (is_id(ref))
+        return true;
+    if (ref->text && ends_with(ref->text, ".gguf"))
+        return path_of(c, ref->text, path, err) && (access(path, R_OK) == 0 || err_set(err, ERR_NOT_FOUND, "%s: %s", path, strerror(errno)));
+    struct card *card = card_of(cards, c, ref, err);
+    if (!card)
+        return false;
+    const struct yaml_node *model = yaml_get(card->node, "model"), *kind = yaml_get(card->node, "kind");
+    const bool is_file_here = model && model->text && !(kind && kind->text && strcmp(kind->text, "remote") == 0) && is_file(model->text);
+    const bool good = !is_file_here || card_resolve(card, model, path, sizeof(path), err);
+    card_free(card);
+    return good;
 }
 
 static struct expert *open_one(struct cascade_cards *k, const struct cascade *c, const struct cascade_ref *ref, const char *path, struct err *err)

@@ -22,4 +22,6 @@ struct cascade_ids { /* of tutti.yaml, of the router; NULL functions: none */
 struct cascade_cards *cascade_cards_new(const struct expert_env *env, const struct cascade_ids *ids, struct err *err);
 void cascade_cards_free(struct cascade_cards *k); /* after the run; NULL is fine */
 struct cascade_world cascade_cards_world(struct cascade_cards *k);
+/* The model's file of the i-th expert of stage k: false with err when it is not on this machine.  Opens nothing. */
+bool cascade_cards_have(struct cascade_cards *cards, const struct cascade *c, int k, int i, struct err *err);
 #endif

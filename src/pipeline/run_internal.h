@@ -93,6 +93,7 @@ struct stage_run {
     double seen_s;        /* the newest that came in */
     double level_ms, level_joules, level_s; /* budget: what is left, when it was looked at */
     uint64_t n_seen;      /* for `every` */
+    bool has_said;        /* why a piece of its own fault gave nothing */
     struct cascade_stage_figures f;
 };
 

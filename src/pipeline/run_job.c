@@ -345,6 +345,18 @@ static void pay(struct cascade_run *r, struct work *w)
     w->subject->kept[w->stage].ms = (float)ms;
 }
 
+/* Why a piece gave nothing: once for each stage, that a run in which nothing works does not end without a word. */
+static void say(struct stage_run *g, const struct err *why)
+{
+    if (why->code == ERR_NONE)
+        return;
+    if (g->has_said)
+        log_debug("%s: %s", g->plan->name, why->text);
+    else
+        log_warn("%s: %s", g->plan->name, why->text);
+    g->has_said = true;
+}
+
 static void over(struct cascade_run *r, struct work *w)
 {
     struct stage_run *g = &r->stages[w->stage];
@@ -364,8 +376,7 @@ static void over(struct cascade_run *r, struct work *w)
                 g->f.returns++;
             g->now = w->expert;
         }
-        if (w->err.code != ERR_NONE)
-            log_debug("%s: %s", g->plan->name, w->err.text);
+        say(g, &w->err);
         w->subject = NULL;
         g->n_running--;
         s->kept[w->stage].has |= w->err.code == ERR_NONE;

@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -207,22 +209,73 @@ void sinks_put(struct sinks *s, const struct cascade_event *e)
 
 /* ---- life ---- */
 
-static bool open_one(struct sinks *all, const struct cascade_sink_plan *plan, struct err *err)
+static const struct sink_ops *ops_of(enum cascade_sink_kind kind)
 {
     static const struct sink_ops *const ops[CASCADE_SINK_COUNT] = { &sink_jsonl, &sink_webhook, &sink_mqtt, &sink_pictures };
+    return ops[kind];
+}
+
+static bool fail_at(const struct cascade *c, const struct cascade_sink_plan *plan, struct err *err)
+{
+    if (plan->at && !strstr(err->text, yaml_name(c->yaml)))
+        err_prefix(err, "%s:%d:%d", yaml_name(c->yaml), plan->at->line, plan->at->column);
+    return false;
+}
+
+/* May it be written, or, when it is not there, made? */
+static bool check_path(const struct sink *s, struct err *err)
+{
+    char path[1024], *slash;
+    const bool is_folder = s->plan->kind == CASCADE_SINK_PICTURES;
+    struct stat st;
+    if (strcmp(s->plan->to, "-") == 0)
+        return true;
+    if (!sink_path(s, s->plan->to, path, sizeof(path), err))
+        return false;
+    if (stat(path, &st) == 0) {
+        if (S_ISDIR(st.st_mode) != is_folder)
+            return err_set(err, ERR_INPUT, "%s: %s folder", path, is_folder ? "no" : "a");
+        return access(path, W_OK) == 0 || err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
+    }
+    for (size_t n = strlen(path); n > 1 && path[n - 1] == '/';)
+        path[--n] = '\0';
+    slash = strrchr(path, '/');
+    if (slash)
+        *(slash == path ? slash + 1 : slash) = '\0';
+    const char *dir = slash ? path : ".";
+    return access(dir, W_OK | X_OK) == 0 || err_set(err, ERR_IO, "%s: %s", dir, strerror(errno));
+}
+
+bool sinks_check(const struct cascade *c, struct err *err)
+{
+    bool good = true;
+    for (int i = 0; good && i < c->n_sinks; i++) {
+        const struct cascade_sink_plan *plan = &c->sinks[i];
+        struct sink s = { .ops = ops_of(plan->kind), .c = c, .plan = plan };
+        if (plan->kind == CASCADE_SINK_JSONL || plan->kind == CASCADE_SINK_PICTURES) {
+            good = check_path(&s, err);
+        } else {
+            good = s.ops->open(&s, err); /* reads the address and the secrets; asks nobody */
+            s.ops->close(&s);
+        }
+        if (!good)
+            fail_at(c, plan, err);
+    }
+    return good;
+}
+
+static bool open_one(struct sinks *all, const struct cascade_sink_plan *plan, struct err *err)
+{
     struct sink *s = &all->sinks[all->n];
-    s->ops = ops[plan->kind], s->c = all->c, s->plan = plan;
+    s->ops = ops_of(plan->kind), s->c = all->c, s->plan = plan;
     s->f.kind = plan->kind, s->f.to = plan->to;
     if (!(s->queue = calloc((size_t)plan->queue, sizeof(*s->queue))))
         return err_set(err, ERR_NOMEM, "no memory");
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->changed, NULL);
     all->n++;
-    if (!s->ops->open(s, err)) {
-        if (plan->at && !strstr(err->text, yaml_name(all->c->yaml)))
-            err_prefix(err, "%s:%d:%d", yaml_name(all->c->yaml), plan->at->line, plan->at->column);
-        return false;
-    }
+    if (!s->ops->open(s, err))
+        return fail_at(all->c, plan, err);
     s->has_thread = pthread_create(&s->thread, NULL, sink_main, s) == 0;
     return s->has_thread || err_set(err, ERR_NOMEM, "no thread for a sink");
 }

@@ -22,6 +22,8 @@ struct sinks;
 /* Those of the plan; with_stdout: one more that writes lines to stdout.  NULL with err: a file that cannot be opened, an address that is
  * none.  A server that is not there is no error here. */
 struct sinks *sinks_open(const struct cascade *c, bool with_stdout, struct err *err);
+/* What sinks_open() would say, without a thread, a file or a folder made. */
+bool sinks_check(const struct cascade *c, struct err *err);
 /* The event is copied. */
 void sinks_put(struct sinks *s, const struct cascade_event *e);
 /* Waits up to drain_ms for what is queued, drops the rest, ends the threads. */

@@ -41,7 +41,10 @@ static bool album_open(struct sink *s, struct err *err)
     buf_init(&a->bytes, 64 << 20);
     if (!sink_path(s, s->plan->to, a->dir, sizeof(a->dir), err))
         return false;
-    return mkdir(a->dir, 0777) == 0 || errno == EEXIST || err_set(err, ERR_NOT_FOUND, "%s: %s", a->dir, strerror(errno));
+    struct stat st;
+    if (stat(a->dir, &st) == 0)
+        return S_ISDIR(st.st_mode) || err_set(err, ERR_INPUT, "%s: no folder", a->dir);
+    return mkdir(a->dir, 0777) == 0 || err_set(err, ERR_NOT_FOUND, "%s: %s", a->dir, strerror(errno));
 }
 
 /* "2026-11-21T19-33-00-125Z-7.jpg" */

@@ -16,7 +16,7 @@
 #include "media/video.h"
 #include "pipeline/source_internal.h"
 
-enum { READ_BYTES = 1 << 16, PICTURE_MAX = 64 << 20, HEAD_MAX = 4096, LOOK_MS = 200, PIECE_MS = 100, CHANNELS_MAX = 8 };
+enum { READ_BYTES = 1 << 16, PICTURE_MAX = 64 << 20, VAIN_MAX = PICTURE_MAX, HEAD_MAX = 4096, LOOK_MS = 200, PIECE_MS = 100, CHANNELS_MAX = 8 };
 
 enum pipe_form { PIPE_JPEG, PIPE_PNM, PIPE_WAV };
 struct stream {
@@ -86,9 +86,13 @@ static double time_of(struct stream *s)
 
 static bool next_jpeg(struct stream *s, const atomic_bool *stop, struct source_piece *p, struct err *err)
 {
+    uint64_t n_vain = 0;
     while (!mjpeg_next(&s->mjpeg, &p->media.bytes, &p->media.n_bytes)) {
+        if (n_vain > VAIN_MAX)
+            return err_set(err, ERR_INPUT, "stdin: no picture in %d MiB", VAIN_MAX >> 20);
         if (s->bytes.len == 0 && !more(s, stop, err))
             return false;
+        n_vain += s->bytes.len;
         const bool good = mjpeg_put(&s->mjpeg, s->bytes.data, s->bytes.len, err);
         buf_clear(&s->bytes);
         if (!good)

@@ -42,7 +42,7 @@ struct router_outcome {
     enum err_code code;    /* as the client got it; ERR_NONE: done */
     enum route_class cls;
     int n_hung, n_failed;  /* of those asked: gave no answer in time, failed */
-    bool had_deadline, missed_deadline;
+    bool had_deadline, missed_deadline; /* had: one that could be met */
 };
 
 /* The governor, as the router sees it; functions may be NULL.  Called from any thread, must be quick and must not call the router or

@@ -120,6 +120,14 @@ static float electricity(const struct router *r, const struct route_node *n)
     return n->usd_per_kwh >= 0 ? n->usd_per_kwh : r->env.policy->setting[POLICY_ELECTRICITY];
 }
 
+/* Not by the queue or by loading, and by so much that no other setting of this machine would help. */
+static bool is_hopeless(const struct trip *t, const struct route_guess *g)
+{
+    static const float FAR = 2;
+    const float alone_s = g->total_s - g->queue_s - g->load_s;
+    return t->wish.deadline_s > 0 && alone_s > FAR * t->wish.deadline_s;
+}
+
 /* Fills in what a leg needs to know of the one that is chosen; *e: who it is. */
 static bool decide(struct trip *t, const struct trip_wants *want, struct leg *like, struct expert **e, struct err *err)
 {
@@ -157,6 +165,8 @@ static bool decide(struct trip *t, const struct trip_wants *want, struct leg *li
         *like = (struct leg){ .slot = i, .is_small = is_first && at == 0 && is_on_probation(t, d, w, i), .is_sure_known = r->live->of[i].is_engine, .is_forgiven = d->verdicts[i].is_forgiven, .is_hedge = want->is_hedge, .is_better = want->quality_above > 0,
                               .quality = c->quality, .busy_w = c->busy_w, .usd_in = c->usd_per_mtok_in, .usd_out = c->usd_per_mtok_out, .usd_item = c->usd_per_item, .usd_kwh = electricity(r, &w->nodes[c->node]),
                               .is_here = c->node == 0, .guess = d->verdicts[i].guess };
+        if (is_first)
+            t->is_hopeless = is_hopeless(t, &like->guess);
         if (at == 0)
             policy_put_why(&t->request, w, d, like->why, sizeof(like->why));
         else

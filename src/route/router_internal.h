@@ -87,6 +87,7 @@ struct trip {
     bool wants_better;              /* they do not do */
     struct leg small, failed;       /* whose they are, when it ended; the last that failed, not written down yet */
     bool has_small, has_failed;
+    bool is_hopeless;               /* its deadline is far too short even for the chosen one, idle: that it is missed says nothing of this machine */
     struct expert_usage small_usage, failed_usage;
     enum err_code failed_code;
     struct err last;                /* why the last leg failed */

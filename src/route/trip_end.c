@@ -118,7 +118,7 @@ static void report(struct trip *t, const struct leg *leg, enum err_code code, co
 {
     struct router *r = t->r;
     const struct router_outcome o = { .code = code, .cls = route_class_of((unsigned)t->request.task), .n_hung = t->n_hung, .n_failed = t->n_failed,
-                                      .had_deadline = t->outer->deadline_ns != 0 || t->wish.deadline_s > 0, .missed_deadline = missed_deadline(t, clock_ns()) };
+                                      .had_deadline = !t->is_hopeless && (t->outer->deadline_ns != 0 || t->wish.deadline_s > 0), .missed_deadline = missed_deadline(t, clock_ns()) };
     if (r->env.governor.ended)
         r->env.governor.ended(r->env.governor.ctx, &o);
     if (t->has_small && !(leg && leg->n_asked == t->small.n_asked)) /* another one's answer was better, or nobody's was wanted */

@@ -29,8 +29,24 @@ check "a plan is drawn and shown" 0 'grep -q "^<svg" walk.svg' 'grep -q "motion.
 sed 's/gate: motion.score/gate: motion.scroe/' "$tmp/walk.yaml" >"$tmp/bad.yaml"
 run check "$tmp/bad.yaml"
 check "what is misspelt is one line with its place" 1 '[ ! -s out ]' '[ $(wc -l <err) -eq 1 ]' "grep -q \"bad.yaml:4:41: 'motion.scroe' is not known; did you mean 'score'\" err"
+TUTTI_MODELS='' run check examples/cascades/smart-camera.yaml
+check "what a run would do without is said" 0 'grep -q "^missing: objects: .*yolox_nano_416.onnx: no such file" out' 'grep -q "^missing: faces: " out'
+sink() { sed "s|^sinks:.*|sinks: [{$1}]|" "$tmp/walk.yaml" >"$tmp/sink.yaml"; run check "$tmp/sink.yaml"; }
+sink 'jsonl: no/where/events.jsonl'
+check "a sink that could not be written is found before the start" 1 'grep -q "sink.yaml:6:[0-9]*: .*no/where: No such file" err' '[ $(wc -l <err) -eq 1 ]'
+sink 'pictures: /dev/null'
+check "a file is no folder of pictures" 1 'grep -q "/dev/null: no folder" err'
+sink "webhook: 'ftp://hub.lan/x'"
+check "nor is any address one of a web server" 1 'grep -q "http://... or https://... is wanted" err'
+sink 'jsonl: later.jsonl'
+check "a check makes no file" 0 '[ ! -e later.jsonl ]'
 run run "$tmp/walk.yaml"
 check "without a source it says so" 1 '[ $(wc -l <err) -eq 1 ]' 'grep -q -- "--source" err'
+
+yes 2>"$tmp/yes" | "$tutti" cascade run "$tmp/walk.yaml" --source - >"$tmp/out" 2>"$tmp/err"; rc=$?
+check "an endless stream without a picture comes to an end" 1 'grep -q "no picture in 64 MiB" err'
+{ printf 'P5\n2 2\n255\n1234P5\n2 2\n255\n1234'; } | "$tutti" cascade run "$tmp/walk.yaml" --source - --fps 5 >"$tmp/out" 2>"$tmp/err"; rc=$?
+check "why frames give nothing is said, once" 0 '[ $(grep -c "frames of 2 x 2 pixels" err) -eq 1 ]' 'grep -q "^motion *motion *2 *0 *2" out'
 
 draw 60 20 40 >"$tmp/walk.pgm"
 "$tutti" cascade run "$tmp/walk.yaml" --source - --fps 10 --json <"$tmp/walk.pgm" >"$tmp/out" 2>"$tmp/err"; rc=$?

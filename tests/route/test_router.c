@@ -252,6 +252,31 @@ TEST(a_deadline_does_not_wait_for_a_late_hedge)
     house_close(&h);
 }
 
+static void note_outcome(void *ctx, const struct router_outcome *o) { *(struct router_outcome *)ctx = *o; }
+
+/* A client that wants everything within a microsecond must not turn the machine down for all others. */
+TEST(a_deadline_that_nobody_could_meet_is_no_miss_of_this_machine)
+{
+    static const struct {
+        float deadline_s;
+        bool counts;
+    } cases[] = { { 1e-6f, false }, { 1000, true } };
+    for (int i = 0; i < 2; i++) {
+        struct house h = { .n = 1, .fakes = { fake_new("one", "w", 5) } };
+        struct router_outcome o = { .n_hung = -1 };
+        const struct router_env env = { .governor = { .ctx = &o, .ended = note_outcome } };
+        struct seen s;
+        house_open(&h, &env);
+        seen_init(&s);
+        struct job *j = chat_job(&s, "What is the capital of France?");
+        j->wish.deadline_s = cases[i].deadline_s;
+        ask(&h, ROUTE_BALANCED, j, &s);
+        job_unref(j);
+        house_close(&h);
+        CHECK(o.n_hung == 0 && o.had_deadline == cases[i].counts, "%d: %d %d", i, o.n_hung, o.had_deadline);
+    }
+}
+
 TEST(a_late_request_goes_to_another_one_as_soon_as_that_is_idle)
 {
     struct house h = { .n = 2, .fakes = { fake_new("one", "h", 8), fake_new("two", "hw", 7) } };
