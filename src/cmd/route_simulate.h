@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #include "base/buf.h"
-#include "route/simulate.h"
+#include "rehearse/simulate.h"
 
 struct rehearsal {
     char name[256];

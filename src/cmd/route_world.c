@@ -13,7 +13,7 @@
 #include "route/live.h"
 #include "route/predict.h"
 #include "route/telemetry.h"
-#include "route/simulate.h"
+#include "rehearse/simulate.h"
 #include "serve/bundled.h"
 #include "serve/config.h"
 #include "serve/registry.h"

@@ -16,7 +16,7 @@ check "one JSON object" 0 '[ $(wc -l <out) -eq 1 ]' 'grep -q "\"seed\":2,\"scrip
     'grep -q "\"work_joules\":[0-9.e+]*,\"idle_joules\":" out'
 run $seeds --requests 200 --svg "$tmp/a.svg" --html "$tmp/a.html"
 check "a picture and a page" 0 'grep -q "<svg" a.svg' 'grep -q "<table" a.html' 'grep -q "least-loaded" a.html'
-run $seeds --requests 300 --scripts tests/route/disasters.yaml --script worst-day
+run $seeds --requests 300 --scripts tests/rehearse/disasters.yaml --script worst-day
 check "a disaster" 0 'grep -q "worst-day" out'
 run $seeds --script nothing
 check "a script that is not there" 1 'grep -q "there is no script" err' '[ $(wc -l <err) -eq 1 ]'

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "route/simulate.h"
+#include "rehearse/simulate.h"
 
 /* libfyaml 0.7.12 forgets a token's text after some errors: bounded by the document, not ours. */
 const char *__lsan_default_suppressions(void);

@@ -1,4 +1,4 @@
-/* tools/difficulty-bins/main.c - how often a weak and a strong model are right, by the router's difficulty: src/route/simulate_difficulty.def.
+/* tools/difficulty-bins/main.c - how often a weak and a strong model are right, by the router's difficulty: src/rehearse/simulate_difficulty.def.
  *
  *     difficulty-bins MODEL FILE.jsonl [MODEL FILE.jsonl]...
  *

@@ -1,4 +1,4 @@
-/* route/simulate_script.c - what happens to the world: scripts of events, recorded telemetry, recorded arrivals.
+/* rehearse/simulate_script.c - what happens to the world: scripts of events, recorded telemetry, recorded arrivals.
  *
  * For:     simulate_yaml.c.
  * Rule:    input like any other: bounded, every name and number checked, errors say file and line.
@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "route/simulate_internal.h"
+#include "rehearse/simulate_internal.h"
 
 enum { FILE_BYTES_MAX = 256 << 20, RECORDS_MAX = 2000000, TELEMETRY_MAX = 200000 };
 

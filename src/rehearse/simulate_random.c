@@ -1,4 +1,4 @@
-/* route/simulate_random.c - made-up fleets: to see whether a policy is good anywhere but where it was made.
+/* rehearse/simulate_random.c - made-up fleets: to see whether a policy is good anywhere but where it was made.
  *
  * For:     `tutti route simulate --random SEED`, tests.
  * Rule:    the same seed gives the same text.
@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 #include "base/buf.h"
-#include "route/simulate_internal.h"
+#include "rehearse/simulate_internal.h"
 
 static double between(struct rng *r, double a, double b) { return a + (b - a) * rng_f64(r); }
 static int pick(struct rng *r, int n) { return (int)(rng_f64(r) * n); }

@@ -1,10 +1,10 @@
-/* route/simulate_ask.c - a request that wants an expert: decided, sent, parked, failed or done.
+/* rehearse/simulate_ask.c - a request that wants an expert: decided, sent, parked, failed or done.
  *
  * For:     simulate.c (arrivals), simulate_work.c (answers), simulate_trouble.c (experts that broke).
  */
 #include <string.h>
 
-#include "route/simulate_internal.h"
+#include "rehearse/simulate_internal.h"
 
 static const double resend_s = 0.2, hedge_least_s = 2, hedge_factor = 3; /* the last two as router.h */
 

@@ -1,10 +1,10 @@
-/* route/simulate_trouble.c - what happens to the world: machines and experts that go and come back, heat, memory, links.
+/* rehearse/simulate_trouble.c - what happens to the world: machines and experts that go and come back, heat, memory, links.
  *
  * For:     simulate.c.
  */
 #include <string.h>
 
-#include "route/simulate_internal.h"
+#include "rehearse/simulate_internal.h"
 
 /* ---- trouble ---- */
 

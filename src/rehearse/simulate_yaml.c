@@ -1,4 +1,4 @@
-/* route/simulate_yaml.c - the description of a rehearsal: a fleet file (fleet.h) with `truth` in nodes and experts and a map `simulate`.
+/* rehearse/simulate_yaml.c - the description of a rehearsal: a fleet file (fleet.h) with `truth` in nodes and experts and a map `simulate`.
  *
  * For:     sim_read(), sim_parse().
  * Rule:    input like any other: what is misspelt or impossible is an error with file, line and column.  docs/simulate.md lists the keys.
@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "catalog/catalog.h"
 #include "route/policy_yaml.h"
-#include "route/simulate_internal.h"
+#include "rehearse/simulate_internal.h"
 #include "route/train.h"
 
 /* Of corpus/difficulty/mmlu.jsonl: what the weak and the strong model answered. */

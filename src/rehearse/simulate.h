@@ -1,4 +1,4 @@
-/* route/simulate.h - a rehearsal: a described fleet and workload in virtual time, decided by the production policy or by simple ones.
+/* rehearse/simulate.h - a rehearsal: a described fleet and workload in virtual time, decided by the production policy or by simple ones.
  *
  * For:     `tutti route simulate`: what would a policy, a machine more, a hot summer do?  Before buying anything.
  * Callers: cmd/, tests.
@@ -9,8 +9,8 @@
  *          Every request ends exactly once: done, or failed for one of SIM_FAILURES.  Memory is bounded by SIM_FLIGHT_MAX
  *          requests at a time, however long the run.  What is true of an expert (`truth`) the policy learns only by outcomes.
  */
-#ifndef TUTTI_ROUTE_SIMULATE_H
-#define TUTTI_ROUTE_SIMULATE_H
+#ifndef TUTTI_REHEARSE_SIMULATE_H
+#define TUTTI_REHEARSE_SIMULATE_H
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

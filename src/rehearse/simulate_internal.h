@@ -1,18 +1,18 @@
-/* route/simulate_internal.h - what the files of the simulation share: the description, requests in flight, the engine's state.
+/* rehearse/simulate_internal.h - what the files of the simulation share: the description, requests in flight, the engine's state.
  *
  * For:     simulate*.c alone.
  *          simulate_yaml.c reads a description, simulate_load.c makes requests of it, simulate_world.c is heat, power, batteries,
  *          memory and shared devices, simulate_rival.c chooses for the simple policies, simulate.c is the loop.
  */
-#ifndef TUTTI_ROUTE_SIMULATE_INTERNAL_H
-#define TUTTI_ROUTE_SIMULATE_INTERNAL_H
+#ifndef TUTTI_REHEARSE_SIMULATE_INTERNAL_H
+#define TUTTI_REHEARSE_SIMULATE_INTERNAL_H
 #include <math.h>
 
 #include "base/rng.h"
 #include "base/yaml.h"
 #include "route/fleet.h"
 #include "route/policy.h"
-#include "route/simulate.h"
+#include "rehearse/simulate.h"
 
 enum { SIM_TRIES_MAX = 4 /* as router.h */, SIM_DEVICES_MAX = 128, SIM_ACTIVE_MAX = 64, SIM_SESSIONS = 64, SIM_FLOODS_MAX = 64, SIM_TRIED_WORDS = ROUTE_CANDIDATES_MAX / 64 };
 

@@ -1,4 +1,4 @@
-/* route/simulate.c - the loop: arrivals, decisions, queues, work, trouble; start at sim_run().  See simulate.h.
+/* rehearse/simulate.c - the loop: arrivals, decisions, queues, work, trouble; start at sim_run().  See simulate.h.
  *
  * A request:   arrives -> is decided -> WAY (link) -> QUEUED -> FIRST (to the first word) -> REST -> done
  *                            ^                |         |           |
@@ -10,7 +10,7 @@
 #include <time.h>
 
 #include "route/policy_settings.h"
-#include "route/simulate_internal.h"
+#include "rehearse/simulate_internal.h"
 
 /* Governors turn once a second; where nothing else happens for ten minutes, less and less often, at the least once a minute. */
 enum { QUIET_TICKS = 600, QUIET_STEP = 60 };

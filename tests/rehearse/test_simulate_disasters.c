@@ -1,9 +1,9 @@
-/* tests/route/test_simulate_disasters.c - fifty things that go wrong (disasters.yaml) in the cluster of the seeds: nobody fails who could have been
+/* tests/rehearse/test_simulate_disasters.c - fifty things that go wrong (disasters.yaml) in the cluster of the seeds: nobody fails who could have been
  * served, and service returns.
  *
  * Seventy minutes each, four requests a minute.  SIM_WHOLE=1: sixteen a minute, and two seeds.
  */
-#include "route/simulate.h"
+#include "rehearse/simulate.h"
 #include "test.h"
 
 #include <math.h>
@@ -19,7 +19,7 @@ TEST(fifty_disasters_fail_nobody_who_could_have_been_served_and_service_returns)
     uint64_t n_failed_all = 0;
     struct sim *s = sim_read("examples/fleets/seeds.yaml", &err);
     REQUIRE(s, "%s", err.text);
-    REQUIRE(sim_add_scripts(s, "tests/route/disasters.yaml", &err), "%s", err.text);
+    REQUIRE(sim_add_scripts(s, "tests/rehearse/disasters.yaml", &err), "%s", err.text);
     CHECK(sim_n_scripts(s) == DISASTERS, "%d", sim_n_scripts(s));
     for (int i = 0; i < sim_n_scripts(s); i++)
         for (uint64_t seed = 1; seed <= (is_whole ? 2 : 1); seed++) {

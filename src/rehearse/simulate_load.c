@@ -1,4 +1,4 @@
-/* route/simulate_load.c - what is asked, when, and what would be right: the same for every policy.
+/* rehearse/simulate_load.c - what is asked, when, and what would be right: the same for every policy.
  *
  * For:     simulate.c.
  * Rule:    one stream of random numbers per arrival, seeded by the run's seed and the arrival's number, so that what one request is
@@ -7,14 +7,14 @@
 #include <string.h>
 
 #include "route/predict.h"
-#include "route/simulate_internal.h"
+#include "rehearse/simulate_internal.h"
 
 /* ---- difficulty and outcomes ---- */
 
 enum { NEITHER, WEAK, STRONG, BOTH, OUTCOMES };
 static const uint32_t measured[][OUTCOMES] = {
 #define BIN(neither, weak, strong, both) { neither, weak, strong, both },
-#include "route/simulate_difficulty.def"
+#include "rehearse/simulate_difficulty.def"
 #undef BIN
 };
 enum { N_BINS = sizeof(measured) / sizeof(measured[0]) };

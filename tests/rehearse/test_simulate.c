@@ -1,8 +1,8 @@
-/* tests/route/test_simulate.c - the rehearsal: every request ends once, joules add up, the same seed gives the same.
+/* tests/rehearse/test_simulate.c - the rehearsal: every request ends once, joules add up, the same seed gives the same.
  *
  * SIM_WHOLE=1: the random fleets and the disasters in full length (some minutes); else short ones.
  */
-#include "route/simulate.h"
+#include "rehearse/simulate.h"
 #include "test.h"
 
 #include <math.h>

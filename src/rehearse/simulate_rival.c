@@ -1,7 +1,7 @@
-/* route/simulate_rival.c - the simple policies, and figures of a run. */
+/* rehearse/simulate_rival.c - the simple policies, and figures of a run. */
 #include <string.h>
 
-#include "route/simulate_internal.h"
+#include "rehearse/simulate_internal.h"
 
 static const char *const names[] = {
 #define X(id, word, what) word,

@@ -1,4 +1,4 @@
-/* route/simulate_world.c - heat, power, batteries and shared devices of a simulation; exact between events, no time steps.
+/* rehearse/simulate_world.c - heat, power, batteries and shared devices of a simulation; exact between events, no time steps.
  *
  * For:     simulate.c.
  * Rule:    what is computed holds from the last change to the next: constant watts give an exponential temperature and a linear
@@ -11,7 +11,7 @@
  */
 #include <string.h>
 
-#include "route/simulate_internal.h"
+#include "rehearse/simulate_internal.h"
 
 enum { RELEASE_C = 5, TRIP_C = 15, RESTART_C = 20 };
 static const double battery_full_s = 7200; /* charged from empty in two hours */

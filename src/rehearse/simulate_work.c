@@ -1,9 +1,9 @@
-/* route/simulate_work.c - what experts do: queues, loading, the first word, the rest; and leaving before the end.
+/* rehearse/simulate_work.c - what experts do: queues, loading, the first word, the rest; and leaving before the end.
  *
  * For:     simulate_ask.c (brings requests), simulate_trouble.c (takes them away), simulate.c (wakes).
  */
 #include "route/predict.h"
-#include "route/simulate_internal.h"
+#include "rehearse/simulate_internal.h"
 
 /* ---- what the router sees ---- */
 

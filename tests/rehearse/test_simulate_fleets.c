@@ -1,4 +1,4 @@
-/* tests/route/test_simulate_fleets.c - the production policy against round-robin and least-loaded over 20 made-up fleets.
+/* tests/rehearse/test_simulate_fleets.c - the production policy against round-robin and least-loaded over 20 made-up fleets.
  *
  * "Never worse at equal quality" is: at one setting of the user's dial (how many requests count as difficult, what a wrong answer costs)
  * the answers are at least as often right as the rival's, failures counting as wrong, and joules of work x 95th percentile of the
@@ -8,7 +8,7 @@
  * SIM_WHOLE=1: 10,000 requests for each instead of 2,500; prints a line for each fleet.
  */
 #include "route/policy_settings.h"
-#include "route/simulate.h"
+#include "rehearse/simulate.h"
 #include "test.h"
 
 #include <math.h>

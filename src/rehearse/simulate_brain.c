@@ -1,4 +1,4 @@
-/* route/simulate_brain.c - what the production router has beyond the policy, in a simulation: corrections, bandit, governors.
+/* rehearse/simulate_brain.c - what the production router has beyond the policy, in a simulation: corrections, bandit, governors.
  *
  * For:     simulate.c; rivals have none of it.
  * Rule:    learns from what a router sees (times, tokens, failures, checks), never from the hidden truth.  Every machine of the house
@@ -11,7 +11,7 @@
 #include "route/bandit.h"
 #include "route/governor.h"
 #include "route/predict.h"
-#include "route/simulate_internal.h"
+#include "rehearse/simulate_internal.h"
 
 struct sim_brain {
     struct predictor *predictor;
