@@ -121,17 +121,13 @@ static bool is_done_by_some(const struct candidates *world, enum expert_task t)
 }
 
 /* As the endpoints would have it: words are a chat; sound alone is transcribed, a picture alone described, else searched for objects. */
-static bool task_of(const struct question *q, uint32_t media, const struct candidates *world, struct cmd_opt *opts, enum expert_task *out, struct err *err)
+static enum expert_task task_of(const struct question *q, uint32_t media, const struct candidates *world)
 {
-    const char *word = cmd_opt_find(opts, "task")->s;
-    if (word)
-        return expert_task_find(word, out) || err_set(err, ERR_INPUT, "--task %.40s: chat, detect, ocr, transcribe, speak, embed, ... is wanted", word);
-    *out = EXPERT_CHAT;
     if (!q->n_text && (media & MEDIUM_SOUND))
-        *out = EXPERT_TRANSCRIBE;
-    else if (!q->n_text && (media & (MEDIUM_PICTURE | MEDIUM_VIDEO)))
-        *out = is_done_by_some(world, EXPERT_DESCRIBE) ? EXPERT_DESCRIBE : EXPERT_DETECT;
-    return true;
+        return EXPERT_TRANSCRIBE;
+    if (!q->n_text && (media & (MEDIUM_PICTURE | MEDIUM_VIDEO)))
+        return is_done_by_some(world, EXPERT_DESCRIBE) ? EXPERT_DESCRIBE : EXPERT_DETECT;
+    return EXPERT_CHAT;
 }
 
 static int minute_of_day(void)
@@ -215,6 +211,18 @@ static bool show(struct answer *a, const struct candidates *world, const struct 
     return ok;
 }
 
+static bool is_good_use(int argc, struct cmd_opt *opts, enum route_goal *goal, enum expert_task *task, int *minute, struct err *err)
+{
+    const char *goal_word = cmd_opt_find(opts, "goal")->s, *task_word = cmd_opt_find(opts, "task")->s;
+    if (argc == 0 && cmd_opt_find(opts, "file")->n == 0)
+        return err_set(err, ERR_INPUT, "route: a text or --file FILE is wanted");
+    if (goal_word && !route_goal_by_name(goal_word, goal))
+        return err_set(err, ERR_INPUT, "--goal %.40s: balanced, fast, best, cheap or private is wanted", goal_word);
+    if (task_word && !expert_task_find(task_word, task))
+        return err_set(err, ERR_INPUT, "--task %.40s: chat, detect, ocr, transcribe, speak, embed, ... is wanted", task_word);
+    return parse_minute(cmd_opt_find(opts, "at")->s, minute, err);
+}
+
 static int run(int argc, char **argv, struct cmd_opt *opts)
 {
     static struct answer a;
@@ -225,10 +233,12 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
     enum expert_task task = EXPERT_CHAT;
     struct policy *own = NULL;
     int minute = 0;
-    const char *goal_word = cmd_opt_find(opts, "goal")->s, *policy_path = cmd_opt_find(opts, "policy")->s;
-    bool ok = read_question(&q, argc, argv, opts, &err) && parse_minute(cmd_opt_find(opts, "at")->s, &minute, &err);
-    if (ok && goal_word && !route_goal_by_name(goal_word, &goal))
-        ok = err_set(&err, ERR_INPUT, "--goal %.40s: balanced, fast, best, cheap or private is wanted", goal_word);
+    const char *policy_path = cmd_opt_find(opts, "policy")->s;
+    if (!is_good_use(argc, opts, &goal, &task, &minute, &err)) {
+        cmd_fail(&err);
+        return 2;
+    }
+    bool ok = read_question(&q, argc, argv, opts, &err);
     wish.security = cmd_opt_find(opts, "private")->given ? WISH_LOCAL : WISH_SECURITY_NONE;
     wish.deadline_s = (float)cmd_opt_find(opts, "deadline")->f;
     wish.ttft_s = (float)cmd_opt_find(opts, "first")->f;
@@ -248,14 +258,15 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
         const uint64_t max_tok = (uint64_t)cmd_opt_find(opts, "max-tokens")->i;
         for (int i = 0; i < q.n_media; i++)
             media |= features_sniff(q.media[i].bytes, q.media[i].n_bytes);
-        ok = task_of(&q, media, &all, opts, &task, &err);
-        const bool has_fanout = ok && task == EXPERT_CHAT && add_fanout(&q, &all, list, &plan);
-        for (int i = 0; ok && i < 3; i++) { /* the first time pages are read in */
+        if (!cmd_opt_find(opts, "task")->s)
+            task = task_of(&q, media, &all);
+        const bool has_fanout = task == EXPERT_CHAT && add_fanout(&q, &all, list, &plan);
+        for (int i = 0; i < 3; i++) { /* the first time pages are read in */
             const uint64_t begin_ns = clock_ns();
             decide(&q, task, goal, &wish, max_tok, minute, p, route_world_predictor(world), &all, &a);
             best_us = fmin(best_us, (double)(clock_ns() - begin_ns) / 1e3);
         }
-        ok = ok && show(&a, &all, has_fanout ? &plan : NULL, best_us, opts, &err);
+        ok = show(&a, &all, has_fanout ? &plan : NULL, best_us, opts, &err);
     }
     const int rc = !ok ? cmd_fail(&err) : a.decision.n_able ? 0 : 1;
     policy_free(own);

@@ -389,8 +389,10 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
     const char *journal = cmd_opt_find(opts, "journal")->s, *until = cmd_opt_find(opts, "until")->s, *since = cmd_opt_find(opts, "since")->s;
     const int64_t now_s = (int64_t)time(NULL);
     (void)argc, (void)argv;
-    if (!read_moment("--since", since ? since : "7d", now_s, &q.since_s, &err) || (until && !read_moment("--until", until, now_s, &q.until_s, &err)))
-        return cmd_fail(&err);
+    if (!read_moment("--since", since ? since : "7d", now_s, &q.since_s, &err) || (until && !read_moment("--until", until, now_s, &q.until_s, &err))) {
+        cmd_fail(&err);
+        return 2;
+    }
     if (!journal && !journal_path(getenv("XDG_STATE_HOME"), getenv("HOME"), path, sizeof(path))) {
         err_set(&err, ERR_INPUT, "route replay: neither XDG_STATE_HOME nor HOME is set, and no --journal is given");
         return cmd_fail(&err);

@@ -42,13 +42,16 @@ static int find_script(const struct sim *s, const char *name)
     return -1;
 }
 
-static bool prepare(struct rehearsal *r, int argc, char **argv, struct cmd_opt *opts, struct err *err)
+static bool is_one_fleet(int argc, struct cmd_opt *opts, struct err *err)
+{
+    return cmd_opt_find(opts, "random")->given != (argc > 0) || err_set(err, ERR_INPUT, "route simulate: a FILE or --random SEED, one of them");
+}
+
+static bool prepare(struct rehearsal *r, char **argv, struct cmd_opt *opts, struct err *err)
 {
     const struct cmd_opt *random = cmd_opt_find(opts, "random");
     const char *questions = cmd_opt_find(opts, "questions")->s, *scripts = cmd_opt_find(opts, "scripts")->s, *script = cmd_opt_find(opts, "script")->s;
     const char *policy = cmd_opt_find(opts, "policy")->s;
-    if (random->given == (argc > 0))
-        return err_set(err, ERR_INPUT, "route simulate: a FILE or --random SEED, one of them");
     if (random->given) {
         struct buf b;
         buf_init(&b, RANDOM_BYTES_MAX);
@@ -83,7 +86,11 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
         buf_fini(&b);
         return is_fine ? 0 : cmd_fail(&err);
     }
-    bool ok = pick_policies(cmd_opt_find(opts, "compare"), &r, &err) && prepare(&r, argc, argv, opts, &err);
+    if (!pick_policies(cmd_opt_find(opts, "compare"), &r, &err) || !is_one_fleet(argc, opts, &err)) {
+        cmd_fail(&err);
+        return 2;
+    }
+    bool ok = prepare(&r, argv, opts, &err);
     for (int i = 0; ok && i < r.n; i++) {
         r.figures[i] = malloc(sizeof(*r.figures[i]));
         ok = r.figures[i] ? sim_run(r.sim, r.policies[i], &r.options, r.figures[i], &err) : err_set(&err, ERR_NOMEM, "route simulate: out of memory");
@@ -125,8 +132,8 @@ const struct cmd cmd_route_simulate = {
     .min_args = 0,
     .max_args = 1,
     .help = "rehearse: a fleet in virtual time, policies compared",
-    .more = "\nThe file is a fleet (nodes, experts) with a map `simulate`: workload, arrivals, what goes wrong.\n"
-            "examples/fleets/seeds.yaml is one; docs/simulate.md says all.\n",
+    .more = "\nThe file is a fleet (nodes, experts) with a map `simulate`: workload, arrivals,\n"
+            "what goes wrong. examples/fleets/seeds.yaml is one; docs/simulate.md says all.\n",
     .opts = opts,
     .run = run,
 };

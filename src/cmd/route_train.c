@@ -51,8 +51,9 @@ const struct cmd cmd_route_train = {
     .min_args = 1,
     .max_args = 256,
     .help = "learn what requests ask for, from labelled lines",
-    .more = "\nLines are {\"text\":.., \"intent\":.., \"source\":..} with \"difficult\" or \"weak\" and \"strong\" where\n"
-            "known, or intent<TAB>text.  Sources, never lines, are held out to judge.  docs/route-data.md\n",
+    .more = "\nLines are {\"text\":.., \"intent\":.., \"source\":..} with \"difficult\" or \"weak\" and\n"
+            "\"strong\" where known, or intent<TAB>text. Sources, never lines, are held out to\n"
+            "judge. docs/route-data.md\n",
     .opts = opts,
     .run = run,
 };

@@ -265,7 +265,7 @@ const struct cmd cmd_route_why = {
     .args = "[ID]",
     .max_args = 1,
     .help = "why a request went where it went",
-    .more = "ID is what the answer's header `tutti-route` and its field `tutti.route` say, or the\nbegin of it.  Without one: the last 20 decisions.\n",
+    .more = "ID is what the answer's header `tutti-route` and its field `tutti.route` say, or\nthe begin of it. Without one: the last 20 decisions.\n",
     .opts = opts,
     .run = run,
 };

@@ -45,9 +45,13 @@ check "nobody can do it: status 1, and why" 1 'grep -q "^nobody can do it: canno
 run "My password: hunter2secret99, is it good?" --fleet "$tmp/g.yaml" --private
 check "that nobody can do it is said by who came furthest through the rules" 1 'grep -q "^nobody can do it: what is asked must not leave" out'
 run </dev/null
-check "nothing to route is one line" 1 '[ $(wc -l <err) -eq 1 ]' '[ ! -s out ]'
+check "nothing to route is one line" 2 '[ $(wc -l <err) -eq 1 ]' '[ ! -s out ]'
 run "Hello" --goal bets
-check "a goal that is none" 1 'grep -q "balanced, fast, best, cheap or private" err'
+check "a goal that is none" 2 'grep -q "balanced, fast, best, cheap or private" err'
+run "Hello" --task juggle
+check "a task that is none" 2 'grep -q "^tutti: --task juggle: chat, detect" err' '[ $(wc -l <err) -eq 1 ]'
+run "Hello" --at 25:00
+check "a time of day that is none" 2 'grep -q "^tutti: --at 25:00: a time of day" err' '[ $(wc -l <err) -eq 1 ]'
 printf 'experts: [%s/models/tutti-tiny.gguf]\n' "$PWD" >"$tmp/t.yaml"
 XDG_STATE_HOME="$tmp/none" run "Hello" --config "$tmp/t.yaml" --json
 check "without a fleet: the experts of tutti.yaml" 0 'grep -q "\"chosen\":{\"expert\":\"tutti-tiny\",\"node\":\"local\"}" out'

@@ -22,7 +22,7 @@ check "and before that hour" 0 'grep -qE "\"n\":(59|60|61)," out'
 run --since 2001-02-03 --until 2001-02-04
 check "a time without decisions" 0 'grep -q "no decisions are kept of that time" out'
 run --since yesterday
-check "a moment that is none" 1 'grep -q "^tutti: --since yesterday: neither" err' '[ $(wc -l <err) -eq 1 ]'
+check "a moment that is none" 2 'grep -q "^tutti: --since yesterday: neither" err' '[ $(wc -l <err) -eq 1 ]'
 printf 'goals:\n  balanced: {jule: 0.1}\n' >"$tmp/bad.yaml"
 run --policy "$tmp/bad.yaml"
 check "a misspelt weight is told with its place" 1 'grep -q "bad.yaml" err' 'grep -q "joule" err' '[ $(wc -l <err) -eq 1 ]'

@@ -28,9 +28,9 @@ check "and read, by all policies" 0 'grep -q "^random " out' 'grep -q "^fastest 
 run --random 7 --requests 200 --compare least-loaded
 check "a rival alone" 0 'grep -q "who answered for least-loaded" out'
 run
-check "no file" 1 'grep -q "FILE or --random" err'
+check "no file" 2 'grep -q "FILE or --random" err'
 run $seeds --compare best
-check "a policy that is not there" 1 'grep -q "is no policy" err'
+check "a policy that is not there" 2 'grep -q "is no policy" err'
 printf 'difficult_share: 2\n' >"$tmp/policy.yaml"
 run $seeds --policy "$tmp/policy.yaml"
 check "a wrong policy is told with its place" 1 'grep -q "policy.yaml:1:" err'
