@@ -1,12 +1,29 @@
 /* cmd/route_train.c - `tutti route train`: the intent model from lines of text. */
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "cmd/cmd.h"
 #include "cmd/commands.h"
 #include "route/train.h"
 
 static void say(const char *text) { fprintf(stderr, "%s\n", text); }
+
+/* Found out before the minutes of learning, not after them. */
+static bool may_write(const char *path, struct err *err)
+{
+    char dir[1024];
+    if (access(path, F_OK) == 0)
+        return access(path, W_OK) == 0 || err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
+    if (snprintf(dir, sizeof(dir), "%s", path) >= (int)sizeof(dir))
+        return err_set(err, ERR_INPUT, "--out: a path that is too long");
+    char *slash = strrchr(dir, '/');
+    if (slash)
+        slash[slash == dir] = '\0';
+    return access(slash ? dir : ".", W_OK | X_OK) == 0 || err_set(err, ERR_IO, "%s: %s", slash ? dir : ".", strerror(errno));
+}
 
 static int run(int argc, char **argv, struct cmd_opt *opts)
 {
@@ -15,7 +32,12 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
     struct train_options o = train_default;
     struct err err = { 0 };
     const char *out = cmd_opt_find(opts, "out")->s;
-    bool ok = out ? true : err_set(&err, ERR_INPUT, "route train: --out MODEL says where the model goes");
+    if (!out) {
+        err_set(&err, ERR_INPUT, "route train: --out MODEL says where the model goes");
+        cmd_fail(&err);
+        return 2;
+    }
+    bool ok = may_write(out, &err);
     o.seed = (uint64_t)cmd_opt_find(opts, "seed")->i;
     o.n_rounds = (int)cmd_opt_find(opts, "rounds")->i;
     o.calibrate = cmd_opt_find(opts, "calibrate")->list, o.n_calibrate = cmd_opt_find(opts, "calibrate")->n;

@@ -311,6 +311,13 @@ static bool find_groups(struct learner *t, struct err *err)
         if (is_fold && t->n_folds < FOLDS_MAX)
             fold_of[g] = t->n_folds++;
     }
+    for (int i = 0; i < t->o->n_calibrate; i++) {
+        bool is_there = false;
+        for (int g = 0; g < t->n_groups; g++)
+            is_there |= strcmp(t->name[g], t->o->calibrate[i]) == 0;
+        if (!is_there)
+            return err_set(err, ERR_INPUT, "--calibrate: no line is of source '%s'", t->o->calibrate[i]);
+    }
     if (t->o->hold && t->held < 0)
         return err_set(err, ERR_INPUT, "--hold: no line is of source '%s'", t->o->hold);
     if (t->o->hold && t->n_groups == 1)

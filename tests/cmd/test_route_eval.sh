@@ -19,6 +19,12 @@ run train "$tmp/intents.jsonl" --rounds 2 --out "$tmp/m.bin"
 check "two lines train a model" 0 '[ -s m.bin ]'
 run train "$tmp/intents.jsonl" --hold intents --out "$tmp/none.bin"
 check "the only source cannot be held out" 1 'grep -q "nothing is left to learn from" err' '[ ! -e none.bin ]'
+run train "$tmp/intents.jsonl" --calibrate mine --out "$tmp/none.bin"
+check "a source to calibrate by that is none" 1 'grep -q "no line is of source .mine." err' '[ ! -e none.bin ]'
+run train "$tmp/intents.jsonl" --out "$tmp/no/where.bin"
+check "where nothing can be written, nothing is learned" 1 'grep -q "no/*: No such file\|no: No such file" err' '[ $(wc -l <err) -eq 1 ]'
+run train "$tmp/intents.jsonl"
+check "without --out it says so" 2 'grep -q -- "--out MODEL" err' '[ $(wc -l <err) -eq 1 ]'
 run eval "$tmp/intents.jsonl" --model "$tmp/m.bin"
 check "it can be judged" 0 'grep -q "100.0 % right" out'
 run eval "$tmp/intents.jsonl" --model "$tmp/bad.jsonl"
