@@ -127,6 +127,7 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/tests/test.o $(BUILD)/libtutti.a
 TEST_LIBS_test_pretok := -lpcre2-8
 TEST_LIBS_test_h1_parse := -lhttp_parser
 TEST_LIBS_test_gpu_nvml := -rdynamic # it plays libnvidia-ml
+TEST_LIBS_test_nvidia := -rdynamic # the same
 TEST_LIBS_test_edgetpu := -rdynamic # it plays TensorFlow Lite and libedgetpu
 # Tests that make the nth allocation fail (tests/fail_alloc.h) see these calls first; libc's own calls are not seen.
 comma := ,

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "expert/worker.h"
+#include "hw/gpu_watch.h"
 
 struct cmd_opt *cmd_opt_find(struct cmd_opt *opts, const char *name)
 {
@@ -227,6 +228,8 @@ int cmd_main(int argc, char **argv)
     }
     if (strcmp(argv[1], "worker") == 0) /* a process for an expert; tutti starts it itself (expert/worker.h) */
         return worker_main(NULL);
+    if (strcmp(argv[1], "gpu-watch") == 0 && argc == 3) /* a process that asks NVIDIA's library; the same (hw/gpu_watch.h) */
+        return gpu_watch_main(argv[2]);
     static char version[] = "version";
     if (strcmp(argv[1], "--version") == 0)
         argv[1] = version;

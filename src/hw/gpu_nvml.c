@@ -2,27 +2,33 @@
  *
  * Its functions and structs are declared here after NVML's API reference (docs.nvidia.com/deploy/nvml-api); the _v2 entry
  * points are the ones that the library keeps stable.  A driver without one of them tells a little less.
+ * Start reading at nvml_ask() (once, for detect) or gpu_watch_main() (again and again, for telemetry).
  * Touches: libnvidia-ml.so.1, in a child process: a wedged driver hangs nvmlInit() for ever.
  */
 #include <dlfcn.h>
+#include <errno.h>
+#include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "hw/gpu_internal.h"
+#include "hw/gpu_watch.h"
 #include "hw/pci.h"
 #include "proc/ask.h"
 
 typedef struct nvml_device_opaque *nvml_device;
 struct nvml_memory { unsigned long long total, free, used; };
+struct nvml_utilization { unsigned gpu, memory; }; /* percent */
 struct nvml_pci {
     char legacy_id[16];
     unsigned domain, bus, device, device_id /* device << 16 | vendor */, subsystem_id;
     char id[32];
 };
-enum { NVML_OK = 0, NVML_NOT_SUPPORTED = 3, NVML_CLOCK_SM = 1, NVML_CLOCK_MEM = 2, NVML_TEMPERATURE_GPU = 0 };
+enum { NVML_OK = 0, NVML_NOT_SUPPORTED = 3, NVML_GPU_IS_LOST = 15, NVML_CLOCK_SM = 1, NVML_CLOCK_MEM = 2, NVML_TEMPERATURE_GPU = 0, NVML_THRESHOLD_SLOWDOWN = 1 };
 enum { /* nvmlClocksThrottleReasons */
     NVML_SLOW_POWER_CAP = 0x4, NVML_SLOW_HW = 0x8, NVML_SLOW_HEAT = 0x20, NVML_SLOW_HW_HEAT = 0x40, NVML_SLOW_BRAKE = 0x80,
 };
@@ -44,6 +50,8 @@ enum { /* nvmlClocksThrottleReasons */
     X("nvmlDeviceGetPowerManagementLimitConstraints", power_range, (nvml_device, unsigned *, unsigned *)) \
     X("nvmlDeviceGetPowerUsage", power_draw, (nvml_device, unsigned *))                            \
     X("nvmlDeviceGetTemperature", temperature, (nvml_device, int, unsigned *))                     \
+    X("nvmlDeviceGetTemperatureThreshold", threshold, (nvml_device, int, unsigned *))              \
+    X("nvmlDeviceGetUtilizationRates", utilization, (nvml_device, struct nvml_utilization *))      \
     X("nvmlDeviceGetCurrPcieLinkGeneration", link_gen, (nvml_device, unsigned *))                  \
     X("nvmlDeviceGetMaxPcieLinkGeneration", link_gen_max, (nvml_device, unsigned *))               \
     X("nvmlDeviceGetCurrPcieLinkWidth", link_width, (nvml_device, unsigned *))                     \
@@ -92,20 +100,64 @@ static int ask_clock(int (*call)(nvml_device, int, unsigned *), nvml_device d, i
     return call && call(d, which, &mhz) == NVML_OK && mhz < 100000 ? (int)mhz : 0;
 }
 
-static void ask_throttle(const struct nvml *nv, nvml_device d, struct hw_gpu *g)
+/* What changes from moment to moment.  clears *now first. */
+static void ask_now(const struct nvml *nv, nvml_device d, struct gpu_now *now)
 {
+    *now = (struct gpu_now){ .temperature_c = NAN, .slowdown_c = NAN, .power_w = NAN, .power_limit_w = NAN, .busy_frac = NAN,
+                             .memory_total_bytes = NAN, .memory_used_bytes = NAN };
+    unsigned celsius = 0;
+    const int how_hot = nv->temperature ? nv->temperature(d, NVML_TEMPERATURE_GPU, &celsius) : -1;
+    if (how_hot == NVML_OK && celsius < 200)
+        now->temperature_c = (float)celsius;
+    now->is_lost = how_hot == NVML_GPU_IS_LOST;
+    if (nv->threshold && nv->threshold(d, NVML_THRESHOLD_SLOWDOWN, &celsius) == NVML_OK && celsius > 0 && celsius < 200)
+        now->slowdown_c = (float)celsius;
+    unsigned mw = 0;
+    if (nv->power_draw && nv->power_draw(d, &mw) == NVML_OK)
+        now->power_w = (float)mw / 1000;
+    if (nv->power_limit && nv->power_limit(d, &mw) == NVML_OK && mw > 0)
+        now->power_limit_w = (float)mw / 1000;
+    struct nvml_utilization use = { 0 };
+    if (nv->utilization && nv->utilization(d, &use) == NVML_OK && use.gpu <= 100)
+        now->busy_frac = (float)use.gpu / 100;
+    struct nvml_memory memory = { 0 };
+    const int how = nv->memory ? nv->memory(d, &memory) : -1;
+    if (how == NVML_OK && memory.total > 0 && memory.total < 1ull << 50) {
+        now->memory_total_bytes = (double)memory.total;
+        now->memory_used_bytes = memory.used <= memory.total ? (double)memory.used : 0;
+    }
+    now->is_unified = how == NVML_NOT_SUPPORTED; /* GB10, Tegra: the GPU has no memory of its own */
     unsigned long long why = 0;
-    if (!nv->throttle || nv->throttle(d, &why) != NVML_OK)
-        return;
-    g->throttled = HW_NO;
-    if (why & (NVML_SLOW_HEAT | NVML_SLOW_HW_HEAT))
-        g->throttled = HW_YES, hw_copy(g->throttle_reason, sizeof(g->throttle_reason), "heat");
-    else if (why & NVML_SLOW_BRAKE)
-        g->throttled = HW_YES, hw_copy(g->throttle_reason, sizeof(g->throttle_reason), "power brake");
-    else if (why & NVML_SLOW_HW)
-        g->throttled = HW_YES, hw_copy(g->throttle_reason, sizeof(g->throttle_reason), "hardware slowdown");
-    else if (why & NVML_SLOW_POWER_CAP)
-        g->throttled = HW_YES, hw_copy(g->throttle_reason, sizeof(g->throttle_reason), "power limit");
+    now->knows_slow = nv->throttle && nv->throttle(d, &why) == NVML_OK;
+    now->slow = (why & (NVML_SLOW_HEAT | NVML_SLOW_HW_HEAT) ? GPU_SLOW_HEAT : 0u) | (why & NVML_SLOW_BRAKE ? GPU_SLOW_BRAKE : 0u) |
+                (why & NVML_SLOW_HW ? GPU_SLOW_HARDWARE : 0u) | (why & NVML_SLOW_POWER_CAP ? GPU_SLOW_POWER : 0u);
+}
+
+static double or_0(double v) { return isnan(v) ? 0 : v; }
+
+/* The same for detect, where 0 means not known. */
+static void fill_now(const struct nvml *nv, nvml_device d, struct hw_gpu *g)
+{
+    static const char *const words[] = {
+#define X(id, word) word,
+        GPU_SLOW(X)
+#undef X
+    };
+    struct gpu_now now;
+    ask_now(nv, d, &now);
+    g->vram_bytes = (int64_t)or_0(now.memory_total_bytes);
+    g->vram_used_bytes = (int64_t)or_0(now.memory_used_bytes);
+    if (now.is_unified) {
+        g->is_unified = HW_YES;
+        g->kind = HW_GPU_INTEGRATED;
+    }
+    g->power_limit_w = or_0((double)now.power_limit_w);
+    g->power_draw_w = or_0((double)now.power_w);
+    g->temperature_c = or_0((double)now.temperature_c);
+    g->throttled = !now.knows_slow ? HW_UNKNOWN : now.slow ? HW_YES : HW_NO;
+    for (int i = GPU_SLOW_COUNT - 1; i >= 0; i--)
+        if (now.slow >> i & 1)
+            hw_copy(g->throttle_reason, sizeof(g->throttle_reason), words[i]);
 }
 
 static void ask_mig(const struct nvml *nv, nvml_device d, struct hw_gpu *g)
@@ -131,29 +183,16 @@ static void ask_device(const struct nvml *nv, nvml_device d, struct hw_gpu *g)
         hw_pci_address(g->pci_address, sizeof(g->pci_address), pci.id);
         g->pci_vendor = pci.device_id & 0xffff, g->pci_device = pci.device_id >> 16;
     }
-    struct nvml_memory memory = { 0 };
-    const int how = nv->memory ? nv->memory(d, &memory) : -1;
-    if (how == NVML_OK && memory.total > 0 && memory.total < 1ull << 50) {
-        g->vram_bytes = (int64_t)memory.total;
-        g->vram_used_bytes = memory.used < memory.total ? (int64_t)memory.used : 0;
-    } else if (how == NVML_NOT_SUPPORTED) { /* GB10, Tegra: the GPU has no memory of its own */
-        g->is_unified = HW_YES;
-        g->kind = HW_GPU_INTEGRATED;
-    }
+    fill_now(nv, d, g);
     int major = 0, minor = 0;
     if (nv->capability && nv->capability(d, &major, &minor) == NVML_OK && major > 0 && major < 100 && minor >= 0 && minor < 10)
         g->compute_major = major, g->compute_minor = minor;
     if (nv->vbios && nv->vbios(d, text, sizeof(text)) == NVML_OK)
         hw_copy(g->vbios, sizeof(g->vbios), text);
-    g->power_limit_w = ask_w(nv->power_limit, d);
     g->power_default_w = ask_w(nv->power_default, d);
-    g->power_draw_w = ask_w(nv->power_draw, d);
     unsigned low = 0, high = 0;
     if (nv->power_range && nv->power_range(d, &low, &high) == NVML_OK)
         g->power_max_w = high / 1000.0;
-    unsigned celsius = 0;
-    if (nv->temperature && nv->temperature(d, NVML_TEMPERATURE_GPU, &celsius) == NVML_OK && celsius < 200)
-        g->temperature_c = celsius;
     g->link_gen = ask_small(nv->link_gen, d), g->link_gen_max = ask_small(nv->link_gen_max, d);
     g->link_width = ask_small(nv->link_width, d), g->link_width_max = ask_small(nv->link_width_max, d);
     g->clock_mhz = ask_clock(nv->clock, d, NVML_CLOCK_SM), g->clock_max_mhz = ask_clock(nv->clock_max, d, NVML_CLOCK_SM);
@@ -163,7 +202,6 @@ static void ask_device(const struct nvml *nv, nvml_device d, struct hw_gpu *g)
         g->persistence = on ? HW_YES : HW_NO;
     if (nv->ecc && nv->ecc(d, &on, &pending) == NVML_OK)
         g->ecc = on ? HW_YES : HW_NO;
-    ask_throttle(nv, d, g);
     ask_mig(nv, d, g);
 }
 
@@ -227,4 +265,30 @@ bool nvml_ask(const char *library, int deadline_ms, struct nvidia_answer *a)
     else
         snprintf(a->why_not, sizeof(a->why_not), "NVML crashed");
     return false;
+}
+
+int gpu_watch_main(const char *library)
+{
+    static struct gpu_watch_answer a;
+    static nvml_device devices[GPU_WATCH_MAX];
+    struct nvml nv;
+    unsigned n = 0;
+    uint32_t question;
+    ssize_t got;
+    if (!load(library, &nv) || nv.init() != NVML_OK || nv.count(&n) != NVML_OK)
+        return 1;
+    for (unsigned i = 0; i < n && a.n < GPU_WATCH_MAX; i++)
+        a.n += nv.handle(i, &devices[a.n]) == NVML_OK;
+    while ((got = recv(0, &question, sizeof(question), 0)) != 0) { /* 0: who asks is gone */
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got != (ssize_t)sizeof(question))
+            return 1;
+        for (int i = 0; i < a.n; i++)
+            ask_now(&nv, devices[i], &a.gpus[i]);
+        a.question = question;
+        if (send(0, &a, sizeof(a), MSG_NOSIGNAL) != (ssize_t)sizeof(a))
+            return 1;
+    }
+    return 0; /* without nvmlShutdown(), as above */
 }

@@ -33,6 +33,7 @@ struct steward {
     struct governor governor;        /* the turn's */
     struct ward *wards;              /* [config.n_experts]; the turn's */
     bool was_offline;
+    enum pace pace;                  /* the turn's: after the last one */
 
     pthread_mutex_t meter_lock;
     struct hw_root *meter_root;
@@ -123,6 +124,7 @@ static enum pace turn(struct steward *s, uint64_t now)
     struct governor_input in = { .power_cap_w = s->config.power_cap_w };
     struct telemetry t;
     const uint64_t start = clock_ns();
+    telemetry_ask_gpus(s->source, s->pace != PACE_IDLE); /* a card that nobody uses may sleep */
     telemetry_read(s->source, now, &t);
     pthread_mutex_lock(&s->lock);
     const bool is_over = s->quit; /* perhaps long ago, while a sensor hung: the experts may be gone */
@@ -159,7 +161,7 @@ static enum pace turn(struct steward *s, uint64_t now)
     turn_experts(s);
     for (int c = 0; c < ROUTE_CLASS_COUNT; c++)
         pace = s->governor.now[c].is_limited ? PACE_BUSY : pace;
-    return pace;
+    return s->pace = pace;
 }
 
 static void *steward_main(void *arg)
@@ -266,6 +268,7 @@ struct steward *steward_new(const struct steward_config *config, struct err *err
     if (!s)
         return err_null(err, ERR_NOMEM, "governor: out of memory");
     s->config = *config;
+    s->pace = PACE_IDLE;
     if (!s->config.root)
         s->config.root = "";
     pthread_mutex_init(&s->lock, NULL);

@@ -72,7 +72,11 @@ void steward_put_json(struct steward *s, struct buf *b)
     put_number(b, "memory_pressure_frac", t->pressure_frac);
     put_number(b, "cpu_busy_frac", t->busy_frac);
     put_number(b, "gpu_temperature_c", t->gpu_temperature_c);
+    put_number(b, "gpu_headroom_c", t->gpu_headroom_c);
     put_number(b, "gpu_busy_frac", t->gpu_busy_frac);
+    put_number(b, "gpu_memory_free_bytes", t->gpu_memory_free_bytes);
+    put_number(b, "gpu_power_w", t->gpu_power_w);
+    put_number(b, "gpu_power_limit_w", t->gpu_power_limit_w);
     put_classes(b, &st.governor);
     put_transitions(b, &st.governor);
     buf_putc(b, '}');
@@ -102,6 +106,8 @@ void steward_put_metrics(struct steward *s, const char *prefix, struct buf *b)
     put_gauge(b, prefix, "temperature_celsius", "Of the sensor with the least headroom.", (double)t->temperature_c);
     put_gauge(b, prefix, "temperature_limit_celsius", "Where it slows down.", (double)t->limit_c);
     put_gauge(b, prefix, "gpu_temperature_celsius", "Of the accelerator with the least headroom.", (double)t->gpu_temperature_c);
+    put_gauge(b, prefix, "gpu_memory_available_bytes", "Of the GPU with the least free share.", (double)t->gpu_memory_free_bytes);
+    put_gauge(b, prefix, "gpu_power_watts", "Drawn by all NVIDIA cards.", (double)t->gpu_power_w);
     put_gauge(b, prefix, "power_watts", "Drawn, as the machine's best meter says.", (double)t->power_w);
     put_gauge(b, prefix, "battery_ratio", "Charge, 0 to 1.", (double)t->battery_frac);
     put_gauge(b, prefix, "memory_available_bytes", "That can be had without swapping, within our control groups.", (double)t->memory_free_bytes);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "hw/cgroup.h"
+#include "hw/gpu_watch.h"
 #include "hw/machine.h"
 #include "hw/meter.h"
 #include "hw/tap.h"
@@ -51,6 +52,8 @@ struct telemetry_source {
     int n_mains;
     struct gpu gpus[GPUS_MAX];
     int n_gpus;
+    struct gpu_watch *watch;  /* NVIDIA's; NULL: none */
+    bool asks_gpus;
     struct hw_tap stat, meminfo, psi_memory[PSI_MAX], psi_cpu;
     float power_limit_w;
     /* between two snapshots */
@@ -127,7 +130,7 @@ static void find_supplies(struct telemetry_source *s, const struct hw_machine *m
     }
 }
 
-/* Cards whose driver says how they are in files: amdgpu, and Jetson's GPU.  NVIDIA's cards say it to their library alone. */
+/* Cards whose driver says how they are in files: amdgpu, and Jetson's GPU.  NVIDIA's cards: read_nvidia(). */
 static void find_gpus(struct telemetry_source *s)
 {
     struct hw_names names;
@@ -232,6 +235,12 @@ static bool find_all(struct telemetry_source *s, struct err *err)
 
 static float kelvin_free(int64_t mc) { return mc > 0 && mc < 150000 ? (float)mc / 1000 : NAN; } /* -274, 0 of an absent diode do not count */
 
+static void gpu_heat(struct telemetry *t, float c, float limit_c)
+{
+    if (!(t->gpu_headroom_c <= limit_c - c))
+        t->gpu_headroom_c = limit_c - c, t->gpu_temperature_c = c;
+}
+
 static void read_heat(struct telemetry_source *s, struct telemetry *t)
 {
     for (int i = 0; i < s->n_sensors; i++) {
@@ -243,8 +252,7 @@ static void read_heat(struct telemetry_source *s, struct telemetry *t)
             continue;
         const float left = x->limit_c - c;
         if (x->is_accelerator) {
-            if (!(t->gpu_headroom_c <= left))
-                t->gpu_headroom_c = left, t->gpu_temperature_c = c;
+            gpu_heat(t, c, x->limit_c);
         } else if (!(t->headroom_c <= left)) {
             t->headroom_c = left;
             t->temperature_c = c;
@@ -377,6 +385,12 @@ static void read_load(struct telemetry_source *s, struct telemetry *t)
     s->busy = busy, s->idle = idle;
 }
 
+static void gpu_memory(struct telemetry *t, float total, float left)
+{
+    if (!(left / total >= t->gpu_memory_free_bytes / t->gpu_memory_total_bytes))
+        t->gpu_memory_total_bytes = total, t->gpu_memory_free_bytes = left;
+}
+
 static void read_gpus(struct telemetry_source *s, struct telemetry *t)
 {
     int64_t v, total, used;
@@ -388,12 +402,47 @@ static void read_gpus(struct telemetry_source *s, struct telemetry *t)
             continue;
         }
         t->gpu_busy_frac = worse(t->gpu_busy_frac, fminf(fmaxf((float)v * g->busy_scale, 0), 1));
-        if (hw_tap_read_i64(&g->total, &total) && total > 0 && hw_tap_read_i64(&g->used, &used) && used >= 0 && used <= total &&
-            !((float)(total - used) / (float)total >= t->gpu_memory_free_bytes / t->gpu_memory_total_bytes)) {
-            t->gpu_memory_total_bytes = (float)total;
-            t->gpu_memory_free_bytes = (float)(total - used);
-        }
+        if (hw_tap_read_i64(&g->total, &total) && total > 0 && hw_tap_read_i64(&g->used, &used) && used >= 0 && used <= total)
+            gpu_memory(t, (float)total, (float)(total - used));
     }
+}
+
+static float sum(float a, float b) { return isnan(a) ? b : isnan(b) ? a : a + b; }
+
+/* A card at its power limit works as it is meant to, so that does not count as slowed; heat and the supply's brake do. */
+static void read_nvidia(struct telemetry_source *s, uint64_t now, struct telemetry *t)
+{
+    struct gpu_now gpus[GPU_WATCH_MAX];
+    if (!s->watch)
+        return;
+    if (!s->asks_gpus) {
+        gpu_watch_rest(s->watch, now);
+        return;
+    }
+    if (gpu_watch_pid(s->watch) == 0 && !hw_exists(s->root, "proc/driver/nvidia") && !hw_exists(s->root, "dev/nvidiactl"))
+        return;
+    const int n = gpu_watch_read(s->watch, now, gpus);
+    for (int i = 0; i < n; i++) {
+        const struct gpu_now *g = &gpus[i];
+        t->n_gpus_lost += g->is_lost;
+        if (!isnan(g->temperature_c))
+            gpu_heat(t, g->temperature_c, isnan(g->slowdown_c) ? ANY_LIMIT_C : g->slowdown_c);
+        if (g->slow & (GPU_SLOW_HEAT | GPU_SLOW_BRAKE | GPU_SLOW_HARDWARE))
+            t->slow |= TELEMETRY_SLOW_GPU;
+        t->gpu_busy_frac = worse(t->gpu_busy_frac, g->busy_frac);
+        t->gpu_power_w = sum(t->gpu_power_w, g->power_w);
+        t->gpu_power_limit_w = sum(t->gpu_power_limit_w, g->power_limit_w);
+        if (!isnan(g->memory_total_bytes))
+            gpu_memory(t, (float)g->memory_total_bytes, (float)(g->memory_total_bytes - g->memory_used_bytes));
+    }
+}
+
+void telemetry_ask_gpus(struct telemetry_source *s, bool shall) { s->asks_gpus = shall; }
+
+void telemetry_set_watch(struct telemetry_source *s, struct gpu_watch *w)
+{
+    gpu_watch_free(s->watch);
+    s->watch = w;
 }
 
 void telemetry_read(struct telemetry_source *s, uint64_t now, struct telemetry *t)
@@ -401,7 +450,7 @@ void telemetry_read(struct telemetry_source *s, uint64_t now, struct telemetry *
     *t = (struct telemetry){ .at_ns = now, .temperature_c = NAN, .limit_c = NAN, .critical_c = NAN, .headroom_c = NAN, .power_w = NAN, .power_limit_w = NAN,
                              .battery_frac = NAN, .battery_w = NAN, .memory_total_bytes = NAN, .memory_free_bytes = NAN, .pressure_frac = NAN, .stall_frac = NAN,
                              .busy_frac = NAN, .cpu_pressure_frac = NAN, .gpu_temperature_c = NAN, .gpu_headroom_c = NAN, .gpu_busy_frac = NAN,
-                             .gpu_memory_total_bytes = NAN, .gpu_memory_free_bytes = NAN };
+                             .gpu_memory_total_bytes = NAN, .gpu_memory_free_bytes = NAN, .gpu_power_w = NAN, .gpu_power_limit_w = NAN };
     if (s->has_lost && now - s->looked_ns >= LOOK_AGAIN_NS) {
         struct err err;
         close_all(s);
@@ -417,6 +466,7 @@ void telemetry_read(struct telemetry_source *s, uint64_t now, struct telemetry *
     read_memory(s, t);
     read_load(s, t);
     read_gpus(s, t);
+    read_nvidia(s, now, t);
 }
 
 /* ---- opening ---- */
@@ -446,7 +496,8 @@ static struct telemetry_source *open_at(struct hw_root *root, const char *path, 
     s->root = root;
     if (!(s->path = strdup(path)))
         err_set(err, ERR_NOMEM, "telemetry: out of memory");
-    else if ((s->meter = hw_meter_open(s->root, 0, err)) && find_all(s, err))
+    else if ((s->meter = hw_meter_open(s->root, 0, err)) && find_all(s, err) &&
+             (!hw_root_is_live(root) || (s->watch = gpu_watch_new(&(struct gpu_watch_spec){ 0 }, err))))
         return s;
     telemetry_close(s);
     return NULL;
@@ -465,6 +516,7 @@ void telemetry_close(struct telemetry_source *s)
     if (!s)
         return;
     close_all(s);
+    gpu_watch_free(s->watch);
     hw_meter_close(s->meter);
     hw_root_free(s->root);
     free(s->path);

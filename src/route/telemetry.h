@@ -2,7 +2,7 @@
  *
  * For:     governor.h (steps down by it), router.c and `tutti route` (struct route_node), metrics.
  * Callers: route/, serve/, cmd/, tests.
- * Touches: files of /sys and /proc below a root, found once by hw/'s detectors and kept open: a snapshot takes some 20 us for each
+ * Touches: NVIDIA's library through a process, when wanted; files of /sys and /proc below a root, found once by hw/'s detectors and kept open: a snapshot takes some 20 us for each
  *          sensor, no allocation, at most 1 ms on any machine seen.  What vanished is looked for again once a minute (that allocates).
  * Thread:  one at a time; a sick driver can make a read hang, so the service reads on a thread of its own (steward.h).
  * Rule:    what is not there is NAN, and nothing is estimated.  The root may change while it is being read: rehearsals do that
@@ -63,16 +63,23 @@ struct telemetry {
     float gpu_temperature_c, gpu_headroom_c; /* of the one with the least */
     float gpu_busy_frac;
     float gpu_memory_total_bytes, gpu_memory_free_bytes; /* of the one with the least free share */
+    float gpu_power_w, gpu_power_limit_w; /* of all NVIDIA cards together */
     int n_gpus_lost;          /* that were there at the start, or the last time they were looked for */
 };
 
 struct telemetry_source;
+struct gpu_watch;
 
 /* root: as hw_root_open() takes it: "" is this machine, a folder with proc/ and sys/, a recording.  The caller owns the result; NULL with err. */
 struct telemetry_source *telemetry_open(const char *root, struct err *err);
 /* The same of a root that is open, which it takes over, also when it fails: a machine held in memory. */
 struct telemetry_source *telemetry_open_root(struct hw_root *root, struct err *err);
 void telemetry_close(struct telemetry_source *s); /* NULL is fine */
+/* NVIDIA's cards tell their library alone.  shall: a process reads it from now on (hw/gpu_watch.h; a snapshot takes 0.1 s more at most),
+ * on this machine, while it has NVIDIA's driver.  false, as at first: nobody asks, and after a minute the process goes. */
+void telemetry_ask_gpus(struct telemetry_source *s, bool shall);
+/* Instead of this machine's, while the root has a driver: rehearsals.  Takes it over. */
+void telemetry_set_watch(struct telemetry_source *s, struct gpu_watch *w);
 /* now_ns: any clock that does not go back.  Always gives a snapshot, of what can be read. */
 void telemetry_read(struct telemetry_source *s, uint64_t now_ns, struct telemetry *out);
 int telemetry_n_sensors(const struct telemetry_source *s); /* files that are read */

@@ -29,7 +29,7 @@ static struct telemetry calm(void)
     return (struct telemetry){ .temperature_c = 40, .limit_c = 85, .critical_c = 100, .headroom_c = 45, .power_w = 3, .power_limit_w = NAN, .battery_frac = NAN,
                                .battery_w = NAN, .memory_total_bytes = 8e9f, .memory_free_bytes = 6e9f, .pressure_frac = 0, .stall_frac = 0, .busy_frac = 0,
                                .cpu_pressure_frac = 0, .gpu_temperature_c = NAN, .gpu_headroom_c = NAN, .gpu_busy_frac = NAN,
-                               .gpu_memory_total_bytes = NAN, .gpu_memory_free_bytes = NAN };
+                               .gpu_memory_total_bytes = NAN, .gpu_memory_free_bytes = NAN, .gpu_power_w = NAN, .gpu_power_limit_w = NAN };
 }
 
 static bool is_full_service(const struct governor *g)
