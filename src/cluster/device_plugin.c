@@ -563,5 +563,3 @@ void device_plugin_free(struct device_plugin *p)
     free(p->devices);
     free(p);
 }
-
-const struct devices *device_plugin_devices(const struct device_plugin *p) { return p->devices; }

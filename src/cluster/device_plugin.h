@@ -33,5 +33,4 @@ struct device_plugin;
 struct device_plugin *device_plugin_new(struct net_loop *l, const struct device_rules *rules, const struct device_plugin_options *opt, struct err *err);
 /* Takes the sockets away; runs the loop until all is closed.  NULL is fine. */
 void device_plugin_free(struct device_plugin *p);
-const struct devices *device_plugin_devices(const struct device_plugin *p);
 #endif

@@ -8,20 +8,20 @@
 #include "catalog/catalog.h"
 #include "cmd/cmd.h"
 #include "cmd/commands.h"
-#include "page/chart.h"
+#include "cmd/save_chart.h"
 #include "route/features.h"
 #include "route/fleet.h"
 #include "route/intent.h"
 #include "route/predict.h"
 #include "route/train.h"
 
-enum { N_BINS = 15, CURVE_POINTS = 101, SVG_BYTES_MAX = 1 << 20 };
+enum { N_BINS = 15, CURVE_POINTS = 101 };
 
 struct tally {
     size_t n, n_right, n_near, n_measured, n_difficult;
     size_t confusion[INTENT_COUNT][INTENT_COUNT]; /* [stated][found] */
     double bin_p[N_BINS];
-    size_t bin_n[N_BINS], bin_right[N_BINS];
+    size_t bin_right[N_BINS];
     float *score, *score_difficult; /* [set.n]; owned */
     int8_t *gain, *difficult;       /* [set.n]; owned */
     double *us;                     /* [set.n]; owned */
@@ -56,7 +56,6 @@ static void add(struct tally *t, const struct train_line *l, const struct intent
         t->n_near += right || (int)a->second == l->intent;
         t->confusion[l->intent][a->best]++;
         t->bin_p[bin] += (double)a->p[a->best];
-        t->bin_n[bin]++;
         t->bin_right[bin] += right;
         t->n++;
     }
@@ -136,22 +135,13 @@ static bool draw(const double quality[CURVE_POINTS], const char *path, struct er
 {
     struct chart_point ours[CURVE_POINTS];
     const struct chart_point random[2] = { { .x = 0, .y = 100 * quality[0] }, { .x = 100, .y = 100 * quality[CURVE_POINTS - 1] } };
-    struct buf b;
     for (int i = 0; i < CURVE_POINTS; i++)
         ours[i] = (struct chart_point){ .x = i, .y = 100 * quality[i] };
     const struct chart_series series[] = { { .name = "hardest first", .points = ours, .n = CURVE_POINTS, .has_line = true },
                                            { .name = "at random", .points = random, .n = 2, .has_line = true, .is_dashed = true } };
     const struct chart c = { .title = "Quality against the share sent to the strong model", .x = { .label = "sent to the strong model, %" },
                              .y = { .label = "answered, %" }, .series = series, .n_series = 2 };
-    buf_init(&b, SVG_BYTES_MAX);
-    bool ok = chart_write(&b, &c, CHART_FILE, err) && buf_ok(&b, path, err);
-    FILE *f = ok ? fopen(path, "wb") : NULL;
-    if (ok && (!f || fwrite(b.data, 1, b.len, f) != b.len))
-        ok = err_set(err, ERR_IO, "%s: cannot be written", path);
-    if (f && fclose(f) != 0 && ok)
-        ok = err_set(err, ERR_IO, "%s: cannot be written", path);
-    buf_fini(&b);
-    return ok;
+    return save_chart(&c, path, err);
 }
 
 static void print(const struct tally *t, size_t n_lines, const double *quality, bool is_json)

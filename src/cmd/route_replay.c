@@ -14,13 +14,13 @@
 #include "cmd/cmd.h"
 #include "cmd/commands.h"
 #include "cmd/out.h"
-#include "page/chart.h"
+#include "cmd/save_chart.h"
 #include "route/bandit.h"
 #include "route/journal.h"
 #include "route/policy_yaml.h"
 #include "route/predict.h"
 
-enum { SVG_BYTES_MAX = 4 << 20, JSON_BYTES_MAX = 4 << 20, MOVES_MAX = 4096, MOVES_SHOWN = 15, CURVE_POINTS = 200, NAME_MAX_BYTES = ROUTE_NAME_MAX + 64 + 4 };
+enum { JSON_BYTES_MAX = 4 << 20, MOVES_MAX = 4096, MOVES_SHOWN = 15, CURVE_POINTS = 200, NAME_MAX_BYTES = ROUTE_NAME_MAX + 64 + 4 };
 
 struct move { /* from one expert to another; "": nobody */
     char from[NAME_MAX_BYTES], to[NAME_MAX_BYTES];
@@ -42,7 +42,7 @@ struct replay {
     struct side before, after;
     struct move *moves;  /* [MOVES_MAX] */
     int n_moves;
-    uint64_t n, n_changed, n_other_moves, n_joules, n_usd, n_both;
+    uint64_t n, n_changed, n_joules, n_usd, n_both;
     int64_t first_s, last_s;
     bool is_out_of_memory;
 };
@@ -66,10 +66,8 @@ static void add_move(struct replay *r, const struct journal_entry *e, int was, i
             r->moves[i].n++;
             return;
         }
-    if (r->n_moves == MOVES_MAX) {
-        r->n_other_moves++;
+    if (r->n_moves == MOVES_MAX)
         return;
-    }
     struct move *m = &r->moves[r->n_moves++];
     memcpy(m->from, from, sizeof(from)), memcpy(m->to, to, sizeof(to));
     m->n = 1;
@@ -298,7 +296,6 @@ static bool draw(const struct replay *r, const char *path, struct err *err)
 {
     struct chart_point points[2][CURVE_POINTS];
     const struct side *sides[] = { &r->before, &r->after };
-    struct buf b;
     memset(points, 0, sizeof(points));
     for (int k = 0; k < 2; k++)
         for (int i = 0; i < CURVE_POINTS; i++) {
@@ -308,15 +305,7 @@ static bool draw(const struct replay *r, const char *path, struct err *err)
     const struct chart_series series[] = { { .name = "as it was", .points = points[0], .n = CURVE_POINTS, .has_line = true },
                                            { .name = "by the other policy (estimate)", .points = points[1], .n = CURVE_POINTS, .has_line = true, .is_dashed = true } };
     const struct chart c = { .title = "Requests done within a time", .x = { .label = "seconds", .is_log = true }, .y = { .label = "done, %" }, .series = series, .n_series = 2 };
-    buf_init(&b, SVG_BYTES_MAX);
-    bool ok = chart_write(&b, &c, CHART_FILE, err) && buf_ok(&b, path, err);
-    FILE *f = ok ? fopen(path, "wb") : NULL;
-    if (ok && (!f || fwrite(b.data, 1, b.len, f) != b.len))
-        ok = err_set(err, ERR_IO, "%s: cannot be written", path);
-    if (f && fclose(f) != 0 && ok)
-        ok = err_set(err, ERR_IO, "%s: cannot be written", path);
-    buf_fini(&b);
-    return ok;
+    return save_chart(&c, path, err);
 }
 
 /* ---- the command ---- */

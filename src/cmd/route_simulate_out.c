@@ -5,9 +5,10 @@
 
 #include "cmd/out.h"
 #include "cmd/route_simulate.h"
+#include "cmd/save_chart.h"
 #include "page/page.h"
 
-enum { SVG_BYTES_MAX = 1 << 20, NAME = 200 };
+enum { NAME = 200 };
 
 static uint64_t n_failed(const struct sim_figures *f)
 {
@@ -243,18 +244,10 @@ static void draw(const struct rehearsal *r, struct picture *p)
 bool rehearsal_svg(const struct rehearsal *r, const char *path, struct err *err)
 {
     struct picture *p = malloc(sizeof(*p));
-    struct buf b;
     if (!p)
         return err_set(err, ERR_NOMEM, "route simulate: out of memory");
     draw(r, p);
-    buf_init(&b, SVG_BYTES_MAX);
-    bool ok = chart_write(&b, &p->chart, CHART_FILE, err) && buf_ok(&b, path, err);
-    FILE *f = ok ? fopen(path, "wb") : NULL;
-    if (ok && (!f || fwrite(b.data, 1, b.len, f) != b.len))
-        ok = err_set(err, ERR_IO, "%s: cannot be written", path);
-    if (f && fclose(f) != 0 && ok)
-        ok = err_set(err, ERR_IO, "%s: cannot be written", path);
-    buf_fini(&b);
+    const bool ok = save_chart(&p->chart, path, err);
     free(p);
     return ok;
 }

@@ -403,14 +403,6 @@ void keeper_gave(struct keeper_seat *s)
     pthread_mutex_unlock(&s->keeper->lock);
 }
 
-uint64_t keeper_charged_bytes(const struct keeper_seat *s)
-{
-    pthread_mutex_lock(&s->keeper->lock);
-    const uint64_t n = s->charged_bytes;
-    pthread_mutex_unlock(&s->keeper->lock);
-    return n;
-}
-
 uint64_t keeper_cap_bytes(const struct keeper_seat *s)
 {
     pthread_mutex_lock(&s->keeper->lock);

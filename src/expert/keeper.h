@@ -68,7 +68,6 @@ void keeper_end(struct keeper_seat *s); /* nothing runs or waits */
 /* May it be asked to unload between two jobs?  Not while a session is open.  Default: yes. */
 void keeper_pin(struct keeper_seat *s, bool is_pinned);
 void keeper_gave(struct keeper_seat *s);
-uint64_t keeper_charged_bytes(const struct keeper_seat *s);
 uint64_t keeper_cap_bytes(const struct keeper_seat *s); /* of its device; 0: none */
 
 struct keeper_figures {

@@ -8,7 +8,7 @@
  *          Arrays are bounded: what does not fit is dropped and `is_cut` set.
  *
  * One detector is one file: hw/<thing>.c, bool hw_detect_<thing>(const struct hw_root *, struct hw_machine *);
- * it returns whether it found anything and is called by hw_detect() in the order of hw/detect.c.
+ * it returns whether it found anything and is called by hw_detect() in the order of hw/machine.c.
  */
 #ifndef TUTTI_HW_MACHINE_H
 #define TUTTI_HW_MACHINE_H

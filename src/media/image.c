@@ -23,8 +23,6 @@ static const struct image_format {
     [IMAGE_PNM] = { "PPM", image_head_pnm, image_decode_pnm },
 };
 
-const char *image_kind_name(enum image_kind kind) { return formats[kind < IMAGE_KIND_COUNT ? kind : IMAGE_UNKNOWN].name; }
-
 bool image_reserve(struct image *im, int w, int h, int bytes_per_px, struct err *err)
 {
     if (w < 1 || h < 1 || w > IMAGE_SIDE_MAX || h > IMAGE_SIDE_MAX)

@@ -36,7 +36,6 @@ struct image image_view(const struct image *of, int x, int y, int w, int h);
 enum image_kind { IMAGE_UNKNOWN, IMAGE_JPEG, IMAGE_PNG, IMAGE_WEBP, IMAGE_BMP, IMAGE_PNM, IMAGE_KIND_COUNT };
 /* By the first bytes. */
 enum image_kind image_sniff(const void *bytes, size_t n_bytes);
-const char *image_kind_name(enum image_kind kind); /* "JPEG" */
 
 struct image_info {
     enum image_kind kind;

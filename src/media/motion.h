@@ -1,6 +1,6 @@
 /* media/motion.h - what moves before a camera that stands still: a background model, no neural network.
  *
- * For:     task/motion.c.
+ * For:     task/motion_task.c.
  * Touches: its own memory.  Thread: its owner's.  Cost: 640 x 360 in less than 0.1 ms on one core (tests/media/test_motion.c --bench).
  * Rule:    the picture is cut into square cells; each keeps the mean and the usual deviation of its brightness.  A cell that differs
  *          by more than the threshold, and does not stand alone, moves.  The background follows slow changes (sun, clouds); a jump of

@@ -13,16 +13,12 @@ enum { PIECE = 4096, OUT_RATE_MIN = 1000, OUT_RATE_MAX = 384000 };
 const struct sound_limits sound_default_limits = { .max_bytes = (size_t)512 << 20, .max_s = 4 * 3600.0 };
 
 /* ORDER SOUND_KIND */
-static const struct { const char *name, *mime; } kinds[SOUND_KIND_COUNT] = {
-    { "unknown", "application/octet-stream" }, { "wav", "audio/wav" }, { "flac", "audio/flac" }, { "mp3", "audio/mpeg" },
-    { "ogg", "audio/ogg" }, { "opus", "audio/ogg" }, { "pcm", "audio/pcm" },
-};
-const char *sound_kind_name(enum sound_kind kind) { return kinds[kind < SOUND_KIND_COUNT ? kind : SOUND_UNKNOWN].name; }
-const char *sound_kind_mime(enum sound_kind kind) { return kinds[kind < SOUND_KIND_COUNT ? kind : SOUND_UNKNOWN].mime; }
+static const char *const kinds[SOUND_KIND_COUNT] = { "unknown", "wav", "flac", "mp3", "ogg", "opus", "pcm" };
+const char *sound_kind_name(enum sound_kind kind) { return kinds[kind < SOUND_KIND_COUNT ? kind : SOUND_UNKNOWN]; }
 enum sound_kind sound_kind_by_name(const char *name)
 {
     for (int k = SOUND_UNKNOWN + 1; k < SOUND_KIND_COUNT; k++)
-        if (strcmp(kinds[k].name, name) == 0)
+        if (strcmp(kinds[k], name) == 0)
             return (enum sound_kind)k;
     return SOUND_UNKNOWN;
 }
@@ -110,7 +106,6 @@ void sound_reader_free(struct sound_reader *r)
     free(r);
 }
 
-int sound_reader_rate_hz(const struct sound_reader *r) { return r->rate_hz; }
 int sound_reader_source_rate_hz(const struct sound_reader *r) { return r->source_hz; }
 double sound_reader_s(const struct sound_reader *r)
 {

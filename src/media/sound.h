@@ -19,7 +19,6 @@ enum sound_kind { SOUND_UNKNOWN, SOUND_WAV, SOUND_FLAC, SOUND_MP3, SOUND_OGG, SO
 /* By the first bytes; SOUND_PCM (bare s16le) cannot be told by content and never comes out. */
 enum sound_kind sound_sniff(const void *bytes, size_t n_bytes);
 const char *sound_kind_name(enum sound_kind kind);          /* "wav" */
-const char *sound_kind_mime(enum sound_kind kind);          /* "audio/wav" */
 enum sound_kind sound_kind_by_name(const char *name);       /* "wav", "flac", "mp3", "ogg", "opus", "pcm"; else SOUND_UNKNOWN */
 
 /* What a caller lets a stranger's sound cost.  NULL where one is asked: sound_default_limits. */
@@ -34,7 +33,6 @@ struct sound_reader;
 /* rate_hz: what comes out, 1000..384000, 0 = as it is stored.  bytes are borrowed until _free. */
 struct sound_reader *sound_reader_new(const void *bytes, size_t n_bytes, int rate_hz, const struct sound_limits *limits, struct err *err);
 void sound_reader_free(struct sound_reader *r); /* NULL is fine */
-int sound_reader_rate_hz(const struct sound_reader *r);     /* of what comes out */
 int sound_reader_source_rate_hz(const struct sound_reader *r);
 double sound_reader_s(const struct sound_reader *r);        /* length as the head says; 0 when it does not know */
 /* Up to n mono samples into out; *n_got < n only at the end (then 0 from there on).  A broken end is an error. */
@@ -66,7 +64,6 @@ struct sound_writer;
  * knows), MP3 (where libsndfile can), OGG (Vorbis), PCM (s16le without a head).  rate_hz 8000..48000. */
 struct sound_writer *sound_writer_new(enum sound_kind kind, int rate_hz, sound_emit_fn *emit, void *ctx, struct err *err);
 bool sound_writer_put(struct sound_writer *w, const float *samples, size_t n, struct err *err);
-bool sound_writer_put_s16(struct sound_writer *w, const int16_t *samples, size_t n, struct err *err);
 bool sound_writer_finish(struct sound_writer *w, struct err *err); /* the last bytes; then free it */
 void sound_writer_free(struct sound_writer *w);
 

@@ -114,20 +114,6 @@ bool sound_writer_put(struct sound_writer *w, const float *samples, size_t n, st
     return true;
 }
 
-bool sound_writer_put_s16(struct sound_writer *w, const int16_t *samples, size_t n, struct err *err)
-{
-    if (!w->file)
-        return n == 0 || emit(w, samples, n * sizeof(*samples), err);
-    float f32[PIECE];
-    for (size_t at = 0, m; at < n; at += m) {
-        m = n - at < PIECE ? n - at : PIECE;
-        sound_s16_to_f32(samples + at, f32, m);
-        if (!sound_writer_put(w, f32, m, err))
-            return false;
-    }
-    return true;
-}
-
 bool sound_writer_finish(struct sound_writer *w, struct err *err)
 {
     if (w->resampler && !put_resampled(w, NULL, 0, err))

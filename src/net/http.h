@@ -74,7 +74,6 @@ enum { HTTP_QUEUE_HIGH_BYTES = 256 << 10, HTTP_QUEUE_LOW_BYTES = 64 << 10 };
 
 /* In on_request: who gets the calls. */
 void http_stream_take(struct http_stream *s, const struct http_stream_fns *fns, void *ctx);
-bool http_stream_peer(const struct http_stream *s, struct net_addr *out, struct err *err);
 bool http_stream_is_h2(const struct http_stream *s);
 /* In on_request: the body may come as slowly as it likes (a conversation, not an upload).  HTTP/2 only. */
 void http_stream_be_patient(struct http_stream *s);

@@ -7,14 +7,6 @@ void http_stream_take(struct http_stream *s, const struct http_stream_fns *fns, 
     s->ctx = ctx;
 }
 
-bool http_stream_peer(const struct http_stream *s, struct net_addr *out, struct err *err)
-{
-    struct sockaddr_storage sa;
-    int n = sizeof(sa);
-    const int rc = uv_tcp_getpeername(&s->conn->tcp, (struct sockaddr *)&sa, &n);
-    return rc == 0 ? net_addr_from(out, (const struct sockaddr *)&sa, err) : err_set(err, ERR_IO, "peer: %s", uv_strerror(rc));
-}
-
 bool http_stream_is_h2(const struct http_stream *s) { return s->conn->h2 != NULL; }
 
 void http_stream_be_patient(struct http_stream *s) { s->is_patient = true; }

@@ -83,7 +83,6 @@ int onnx_find_output(const struct onnx_session *s, const char *name);
 /* From the file's metadata map; NULL: no such key.  Borrowed. */
 const char *onnx_metadata(const struct onnx_session *s, const char *key);
 int onnx_n_metadata(const struct onnx_session *s);
-const char *onnx_metadata_key(const struct onnx_session *s, int i);
 
 /* ---- inputs ---- */
 

@@ -384,4 +384,3 @@ const char *onnx_metadata(const struct onnx_session *s, const char *key)
     return NULL;
 }
 int onnx_n_metadata(const struct onnx_session *s) { return s->n_metadata; }
-const char *onnx_metadata_key(const struct onnx_session *s, int i) { return s->metadata[i].key; }

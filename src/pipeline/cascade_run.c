@@ -276,12 +276,6 @@ void cascade_run_stop(struct cascade_run *r)
     run_ring(r);
 }
 
-void cascade_run_cancel_events(struct cascade_run *r)
-{
-    atomic_store(&r->cancels_events, true);
-    run_ring(r);
-}
-
 void cascade_run_get(struct cascade_run *r, struct cascade_figures *out)
 {
     pthread_mutex_lock(&r->figures_lock);

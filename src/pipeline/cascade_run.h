@@ -78,7 +78,6 @@ struct cascade_run *cascade_run_new(const struct cascade *c, const struct cascad
  * are closed, sinks drained.  false with err: the source broke, or no expert of a stage could be had at all. */
 bool cascade_run_go(struct cascade_run *r, struct source *source, struct err *err);
 void cascade_run_stop(struct cascade_run *r);                              /* any thread, also a signal's handler */
-void cascade_run_cancel_events(struct cascade_run *r);                     /* any thread: event stages that are at work end (barge-in) */
 void cascade_run_get(struct cascade_run *r, struct cascade_figures *out);  /* any thread */
 void cascade_run_free(struct cascade_run *r);                              /* NULL is fine */
 #endif

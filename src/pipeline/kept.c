@@ -171,8 +171,6 @@ bool kept_say(struct kept *k, enum expert_task task, const char *text, size_t n,
 
 const char *kept_text(const struct kept *k) { return k->said.len > 0 && !k->said.failed ? k->said.data : ""; }
 
-size_t kept_bytes(const struct kept *k) { return (k->arena ? arena_used_bytes(k->arena) : 0) + k->said.cap; }
-
 void kept_get_result(const struct kept *k, struct cascade_result *out)
 {
     *out = (struct cascade_result){ .text = "", .expert = "" };

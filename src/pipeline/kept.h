@@ -34,7 +34,6 @@ void kept_fini(struct kept *k);
 bool kept_take(struct kept *k, enum expert_task task, const struct task_result *r, struct err *err);
 bool kept_say(struct kept *k, enum expert_task task, const char *text, size_t n, struct err *err);
 const char *kept_text(const struct kept *k); /* "" */
-size_t kept_bytes(const struct kept *k);
 void kept_get_result(const struct kept *k, struct cascade_result *out);
 
 /* ---- names ---- */

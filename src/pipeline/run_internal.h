@@ -123,7 +123,7 @@ struct cascade_run {
 
     /* the engine's */
     struct piece *under_way, *under_way_last; /* in order of time, until all stages are through */
-    struct piece *hits, *hits_last;           /* that wait for older ones; in order of time */
+    struct piece *hits;           /* that wait for older ones; in order of time */
     bool is_stopping, is_draining;
     double now_s;            /* the newest piece */
     int64_t begin_unix_ms;

@@ -22,7 +22,7 @@ struct player {
     bool has_thread;
     bool at_life_speed, is_closing, has_failed;
     char device[96];
-    bool is_card, is_nowhere;
+    bool is_card;
     FILE *file;
     uint64_t begin_ns;
     void (*on_change)(void *ctx);
@@ -158,14 +158,12 @@ static void *play(void *arg)
 static bool start(struct player *p, const char *to, struct err *err)
 {
     sigset_t all, old;
-    if (!to) {
-        p->is_nowhere = true;
-    } else if (strncmp(to, "speaker", 7) == 0 && (!to[7] || to[7] == ':')) {
+    if (to && strncmp(to, "speaker", 7) == 0 && (!to[7] || to[7] == ':')) {
         p->is_card = true;
         snprintf(p->device, sizeof(p->device), "%s", to[7] ? to + 8 : "");
-    } else if (strcmp(to, "-") == 0) {
+    } else if (to && strcmp(to, "-") == 0) {
         p->file = stdout;
-    } else if (!(p->file = fopen(to, "wb"))) {
+    } else if (to && !(p->file = fopen(to, "wb"))) {
         return err_set(err, ERR_IO, "%s: %s", to, strerror(errno));
     }
     sigfillset(&all); /* signals belong to the program's own threads */

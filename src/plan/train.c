@@ -11,7 +11,6 @@ static const struct {
     PLAN_TRAIN_KINDS(X)
 #undef X
 };
-const char *plan_train_name(enum plan_train_kind k) { return KIND[k].name; }
 const char *plan_train_people(enum plan_train_kind k) { return KIND[k].people; }
 bool plan_train_parse(const char *name, enum plan_train_kind *out)
 {

@@ -28,7 +28,6 @@ enum plan_train_kind {
 #undef X
         PLAN_TRAIN_COUNT
 };
-const char *plan_train_name(enum plan_train_kind k);
 const char *plan_train_people(enum plan_train_kind k);
 bool plan_train_parse(const char *name, enum plan_train_kind *out);
 

@@ -34,7 +34,7 @@ enum sim_policy {
 #undef X
         SIM_POLICY_COUNT
 };
-const char *sim_policy_name(enum sim_policy p), *sim_policy_what(enum sim_policy p);
+const char *sim_policy_name(enum sim_policy p);
 bool sim_policy_by_name(const char *word, enum sim_policy *out);
 
 /* id, word, what it means.  ORDER SIM_FAILURE */

@@ -8,13 +8,7 @@ static const char *const names[] = {
     SIM_POLICIES(X)
 #undef X
 };
-static const char *const whats[] = {
-#define X(id, word, what) what,
-    SIM_POLICIES(X)
-#undef X
-};
 const char *sim_policy_name(enum sim_policy p) { return p < SIM_POLICY_COUNT ? names[p] : "?"; }
-const char *sim_policy_what(enum sim_policy p) { return p < SIM_POLICY_COUNT ? whats[p] : "?"; }
 bool sim_policy_by_name(const char *word, enum sim_policy *out)
 {
     for (int i = 0; i < SIM_POLICY_COUNT; i++)

@@ -16,15 +16,12 @@ const char *route_knob_name(enum route_knob k)
     return k < ROUTE_KNOB_COUNT ? names[k] : "";
 }
 
-static const struct {
-    const char *name, *what;
-} causes[] = {
-#define X(id, word, what, unit) { word, what },
+static const char *const causes[] = {
+#define X(id, word, what, unit) word,
     GOVERNOR_CAUSES(X)
 #undef X
 };
-const char *governor_cause_name(enum governor_cause c) { return c < GOVERNOR_CAUSE_COUNT ? causes[c].name : ""; }
-const char *governor_cause_what(enum governor_cause c) { return c < GOVERNOR_CAUSE_COUNT ? causes[c].what : ""; }
+const char *governor_cause_name(enum governor_cause c) { return c < GOVERNOR_CAUSE_COUNT ? causes[c] : ""; }
 
 /* ---- reading ---- */
 
@@ -152,7 +149,7 @@ static bool read_rules(struct ladders *l, const struct catalog_table *t, struct 
         const bool is_cause = strcmp(catalog_text(row, "what"), "cause") == 0;
         int k = 0;
         if (is_cause) {
-            while (k < GOVERNOR_CAUSE_COUNT && strcmp(causes[k].name, name) != 0)
+            while (k < GOVERNOR_CAUSE_COUNT && strcmp(causes[k], name) != 0)
                 k++;
             if (k == GOVERNOR_CAUSE_COUNT)
                 return fail(row, err, "no such cause");
@@ -174,7 +171,7 @@ static bool read_rules(struct ladders *l, const struct catalog_table *t, struct 
             for (int i = 0; i < l->rules[c].n_path; i++)
                 n += l->rules[c].path[i] == k;
             if (n > 0 && n >= l->n_depths[k])
-                return err_set(err, ERR_INPUT, "governor.csv: row '%s' turns %s %d times: there is no such depth", causes[c].name,
+                return err_set(err, ERR_INPUT, "governor.csv: row '%s' turns %s %d times: there is no such depth", causes[c],
                                route_knob_name((enum route_knob)k), n);
         }
     return true;

@@ -47,7 +47,7 @@ enum governor_cause {
 #undef X
         GOVERNOR_CAUSE_COUNT
 };
-const char *governor_cause_name(enum governor_cause c), *governor_cause_what(enum governor_cause c);
+const char *governor_cause_name(enum governor_cause c);
 
 enum { LADDER_STEPS_MAX = 8, LADDER_PATH_MAX = 24, KNOB_DEPTHS_MAX = 6 };
 

@@ -25,7 +25,6 @@ static const char *const kinds[PREDICT_KIND_COUNT] = {
     PREDICT_KINDS(X)
 #undef X
 };
-const char *predict_kind_name(enum predict_kind k) { return (unsigned)k < PREDICT_KIND_COUNT ? kinds[k] : "?"; }
 
 _Static_assert((int)PREDICT_KIND_COUNT == (int)ROUTE_FACTORS, "a guess holds all its corrections");
 

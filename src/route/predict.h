@@ -48,7 +48,6 @@ enum predict_kind {
 #undef X
         PREDICT_KIND_COUNT
 };
-const char *predict_kind_name(enum predict_kind k);
 
 /* The caller owns the result; NULL with err: out of memory.  ROUTE_CANDIDATES_MAX slots, all without corrections. */
 struct predictor *predictor_new(struct err *err);

@@ -123,7 +123,6 @@ static enum pace turn(struct steward *s, uint64_t now)
     struct governor_transition done[GOVERNOR_TRANSITIONS_MAX];
     struct governor_input in = { .power_cap_w = s->config.power_cap_w };
     struct telemetry t;
-    const uint64_t start = clock_ns();
     telemetry_ask_gpus(s->source, s->pace != PACE_IDLE); /* a card that nobody uses may sleep */
     telemetry_read(s->source, now, &t);
     pthread_mutex_lock(&s->lock);
@@ -149,7 +148,6 @@ static enum pace turn(struct steward *s, uint64_t now)
     s->state.now = t;
     s->state.governor = s->governor;
     s->state.n_ticks++;
-    s->state.tick_us = (double)(clock_ns() - start) / 1e3;
     s->read_ns = clock_ns();
     s->joules = joules;
     pthread_mutex_unlock(&s->lock);

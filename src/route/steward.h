@@ -27,7 +27,6 @@ struct steward_state { /* one moment, copied out */
     struct telemetry now;
     struct governor governor;
     uint64_t n_ticks;
-    double tick_us;               /* how long the last one took */
 };
 
 struct steward;

@@ -1,6 +1,6 @@
 /* task/mel.h - sound as pictures: power by mel bands and frames, as the trainers of models make them.
  *
- * For:     task/whisper.c (log-mel of 80 or 128 bands), task/keyword.c (MFCC).
+ * For:     task/whisper_task.c (log-mel of 80 or 128 bands), task/keyword_task.c (MFCC).
  * Touches: memory at mel_new() only.  Thread: one at a time for each struct mel.
  * Rule:    frame t is centred on sample t * hop: the signal goes on by reflection at both ends, as in
  *          torch.stft(center=True).  Bands are rows of triangles over the FFT's bins.

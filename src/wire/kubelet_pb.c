@@ -44,7 +44,6 @@ static void put_pair(struct buf *out, unsigned field, const char *name, const ch
     pb_put_inner(out, field, &pair);
 }
 void kubelet_pb_put_env(struct buf *container, const char *name, const char *value) { put_pair(container, 1, name, value); }
-void kubelet_pb_put_annotation(struct buf *container, const char *name, const char *value) { put_pair(container, 4, name, value); }
 
 void kubelet_pb_put_mount(struct buf *container, const char *container_path, const char *host_path, bool is_read_only)
 {

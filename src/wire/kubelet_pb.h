@@ -27,7 +27,6 @@ void kubelet_pb_put_device(struct buf *out, const char *id, bool is_healthy, int
 void kubelet_pb_put_env(struct buf *container, const char *name, const char *value);
 void kubelet_pb_put_mount(struct buf *container, const char *container_path, const char *host_path, bool is_read_only);
 void kubelet_pb_put_node(struct buf *container, const char *container_path, const char *host_path, const char *permissions);
-void kubelet_pb_put_annotation(struct buf *container, const char *name, const char *value);
 void kubelet_pb_put_container(struct buf *out, struct buf *container); /* AllocateResponse, PreferredAllocationResponse */
 void kubelet_pb_put_id(struct buf *container, const char *id);         /* of ContainerPreferredAllocationResponse */
 

@@ -1,6 +1,6 @@
 /* wire/multipart.h - a body of multipart/form-data (RFC 7578) as parts: which bytes belong to which field.
  *
- * For:     api/audio.c, api/vision.c: forms with a file in them.
+ * For:     api/transcribe.c, api/vision.c: forms with a file in them.
  * Callers: api/.
  * Touches: memory that it is given.  Thread: any; nothing is kept.
  * Rule:    the body stays where it is, parts point into it.  Strict: a boundary that is missing, a part without

@@ -1,6 +1,6 @@
 /* wire/openai_audio.h - the audio half of the OpenAI API: what is asked for, and transcripts in five forms.
  *
- * For:     api/audio.c.  Callers: api/.
+ * For:     api/speech.c, api/transcribe.c.  Callers: api/.
  * Touches: memory.  Thread: any; nothing is kept.
  * Rule:    as wire/openai.h: a request is read in full or refused with one precise error; formats that we cannot make
  *          are refused with a line that names those that we can.  Times are seconds from the begin of the sound.
