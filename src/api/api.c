@@ -76,6 +76,17 @@ struct api_model *api_next_model(struct api_env *env, const struct api_model *be
     return NULL;
 }
 
+bool api_no_model(const struct api_env *env, const char *id, struct openai_error *e)
+{
+    char goals[200] = "";
+    size_t n = 0;
+    for (int i = 0; i < env->n_autos && strncmp(id, "auto:", 5) == 0 && n < sizeof(goals); i++)
+        n += (size_t)snprintf(goals + n, sizeof(goals) - n, "%s%s", n ? ", " : "", env->autos[i].id);
+    if (n > 0)
+        return openai_fail(e, 404, "model_not_found", "model", "the model '%.200s' does not exist here; goals that there are: %s", id, goals);
+    return openai_fail(e, 404, "model_not_found", "model", "the model '%.200s' does not exist here; GET /v1/models lists those that do", id);
+}
+
 /* "a, b, c": who can. */
 static void name_able(const struct api_env *env, enum expert_task task, char *out, size_t max)
 {
@@ -111,7 +122,7 @@ struct api_model *api_pick_model(struct api_env *env, const char *id, enum exper
     if (is_any)
         openai_fail(e, 404, "model_not_found", "model", "no model here can do '%s'; GET /v1/models lists what there is", expert_task_name(task));
     else if (!m)
-        openai_fail(e, 404, "model_not_found", "model", "the model '%.200s' does not exist here; GET /v1/models lists those that do", id);
+        api_no_model(env, id, e);
     else
         openai_fail(e, 400, "unsupported_value", "model", "the model '%.100s' cannot do '%s'; %s%s", m->id, expert_task_name(task), *able ? "those that can: " : "none here can", able);
     return NULL;

@@ -151,8 +151,23 @@ static bool hand_over(struct exchange *x, struct err *err)
     return true;
 }
 
+/* Nothing goes where it must not go; "auto" sees to it itself. */
+static bool may_have(const struct exchange *x, const struct api_model *m)
+{
+    static const enum expert_privacy furthest[] = { EXPERT_CLOUD, EXPERT_LOCAL, EXPERT_LAN }; /* ORDER wish_security */
+    const struct api_env *env = x->call.env;
+    struct expert_card card;
+    for (int i = 0; i < env->n_autos; i++)
+        if (m == &env->autos[i])
+            return true;
+    expert_get_card(m->expert, &card);
+    return card.privacy <= furthest[x->wish.security];
+}
+
 bool exchange_ask(struct exchange *x, struct api_model *model, enum expert_task task, struct err *err)
 {
+    if (!may_have(x, model))
+        return err_set(err, ERR_UNSUPPORTED, "'%.100s' is a server elsewhere, and the request is private", model->id);
     struct job *j = job_new(ASK_MAX_BYTES, err);
     if (!j)
         return false;
@@ -178,8 +193,10 @@ static bool ask_another(struct exchange *x, const struct err *why)
     const bool is_ours = why->code == ERR_NOT_FOUND || why->code == ERR_BUSY || why->code == ERR_UNSUPPORTED || why->code == ERR_IO || why->code == ERR_INTERNAL;
     if (!x->is_any || x->has_answered || !is_ours || env->is_draining || (x->task & text))
         return false;
-    for (struct api_model *m; (m = api_next_model(env, x->model, x->task)) != NULL;) {
+    for (struct api_model *m = x->model; (m = api_next_model(env, m, x->task)) != NULL;) {
         struct err err;
+        if (!may_have(x, m))
+            continue;
         log_info("%s: %s; %s is asked instead", x->model->id, why->text, m->id);
         if (exchange_ask(x, m, x->task, &err))
             return true;
@@ -196,17 +213,20 @@ static bool deal_with(struct exchange *x, const struct err *why)
     return ask_another(x, &err) || (x->ops->on_error && x->ops->on_error(x, &err));
 }
 
-/* Who was named gets nothing that must not go where he is; "auto" sees to it itself. */
-static bool may_have(const struct exchange *x, struct openai_error *e)
+/* Of a private request: who was named may have it, or it is refused; when none was named, the first that may. */
+static void choose_private(struct exchange *x)
 {
-    static const enum expert_privacy furthest[] = { EXPERT_CLOUD, EXPERT_LOCAL, EXPERT_LAN }; /* ORDER wish_security */
     struct expert_card card;
-    if (x->wish.security == WISH_SECURITY_NONE || (x->model >= x->call.env->autos && x->model < x->call.env->autos + x->call.env->n_autos))
-        return true;
+    struct api_model *m = x->model;
+    while (m && !may_have(x, m))
+        m = x->is_any ? api_next_model(x->call.env, m, x->task) : NULL;
+    if (m) {
+        x->model = m;
+        return;
+    }
     expert_get_card(x->model->expert, &card);
-    return card.privacy <= furthest[x->wish.security] ||
-           openai_fail(e, 400, "privacy", "tutti.security_level", "tutti.security_level: the model '%.100s' is a server elsewhere (%s)", x->model->id,
-                       expert_privacy_name(card.privacy));
+    openai_fail(&x->error, 400, "privacy", "tutti.security_level", "tutti.security_level: the model '%.100s' is a server elsewhere (%s)", x->model->id,
+                expert_privacy_name(card.privacy));
 }
 
 /* From the moment when all of the request was there. */
@@ -227,14 +247,14 @@ static void submit(struct exchange *x)
         openai_fail(&x->error, 503, "shutting_down", NULL, "the server is shutting down");
     if (x->error.status == 0)
         x->model = api_pick_model(env, x->model_id, x->task, &x->error);
+    x->is_any = !x->model_id || !*x->model_id;
     if (x->error.status == 0)
-        may_have(x, &x->error);
+        choose_private(x);
     if (x->error.status != 0) {
         exchange_fail(x, &x->error);
         return;
     }
     x->headers_at_ms = net_loop_now_ms(env->loop) + HEADERS_MS;
-    x->is_any = !x->model_id || !*x->model_id;
     set_deadline(x);
     if (!x->ops->begin(x, &err)) {
         if (x->error.status == 0)

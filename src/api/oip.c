@@ -67,7 +67,8 @@ static void write_json(void *ctx)
 {
     struct oip_exchange *o = ctx;
     struct buf *out = &o->x.out;
-    oip_put_reply_begin(out, o->model_name, o->request->id);
+    struct oip_param params[OIP_ROUTE_PARAMS];
+    oip_put_reply_begin(out, o->model_name, o->request->id, params, oip_route_params(o, params));
     for (int i = 0; i < o->n_outputs && o->err.code == ERR_NONE; i++) {
         const struct tensor t = oip_output(o, i);
         if (i > 0)

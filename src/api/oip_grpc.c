@@ -86,7 +86,8 @@ static void write_reply(void *ctx)
 {
     struct oip_exchange *o = ctx;
     struct buf *out = &o->x.out;
-    oip_pb_put_reply(out, o->model_name, o->request->id);
+    struct oip_param params[OIP_ROUTE_PARAMS];
+    oip_pb_put_reply(out, o->model_name, o->request->id, params, oip_route_params(o, params));
     for (int i = 0; i < o->n_outputs && o->err.code == ERR_NONE; i++) {
         const struct tensor t = oip_output(o, i);
         oip_pb_put_output(out, &t, o->is_raw, &o->err);

@@ -35,6 +35,9 @@ bool oip_begin(struct exchange *x, struct err *err);
 void oip_on_event(struct exchange *x, const struct expert_event *ev, uint64_t ns);
 /* All outputs are there (texts became a tensor); writes them on another thread if that takes long, then calls done. */
 void oip_write_outputs(struct oip_exchange *o, net_fn *write, net_fn *done);
+/* Who answered, when "auto" was asked: parameters tutti_route, tutti_expert, tutti_node; returns their number, else 0. */
+enum { OIP_ROUTE_PARAMS = 3 };
+int oip_route_params(const struct oip_exchange *o, struct oip_param out[OIP_ROUTE_PARAMS]);
 struct tensor oip_output(const struct oip_exchange *o, int i); /* with its data */
 void oip_fini(struct exchange *x);
 void oip_set_deadline(struct exchange *x, uint64_t ns);

@@ -17,10 +17,13 @@ static const char text_input[] = "text_input", text_output[] = "text_output";
 
 static bool is_text_task(enum expert_task t) { return t == EXPERT_COMPLETE || t == EXPERT_CHAT; }
 
-/* How this expert is asked: as it is if it takes tensors, else as one of text. */
-static enum expert_task pick_task(const struct expert_card *card)
+/* How this expert is asked: as it is if it takes tensors, else as one of text.  "auto" does what any expert here does: what the
+ * request brings says which; of itself (NULL) it says that it reads text. */
+static enum expert_task pick_task(const struct expert_card *card, const struct oip_request *r)
 {
-    if (card->tasks & EXPERT_INFER)
+    const bool is_text = !r || (r->n_inputs == 1 && strcmp(r->inputs[0].name, text_input) == 0 && r->inputs[0].type == TENSOR_STRING);
+    const bool is_auto_of_text = strcmp(card->kind, "router") == 0 && (card->tasks & (EXPERT_COMPLETE | EXPERT_CHAT)) && is_text;
+    if ((card->tasks & EXPERT_INFER) && !is_auto_of_text)
         return EXPERT_INFER;
     if (card->tasks & EXPERT_COMPLETE)
         return EXPERT_COMPLETE;
@@ -132,9 +135,11 @@ bool oip_fill_job(struct oip_exchange *o, struct err *err)
     x->model_id = o->model_name;
     if (!*o->model_name)
         return err_set(err, ERR_INPUT, "a model's name is wanted");
+    if (!wish_read_text(&x->wish, r->tutti, &x->error))
+        return false;
     if (m)
         expert_get_card(m->expert, &card);
-    x->task = pick_task(&card);
+    x->task = pick_task(&card, r);
     if (is_text_task(x->task))
         return fill_texts(o, err);
     const char **outputs = arena_alloc(j->arena, (size_t)r->n_outputs, sizeof(*outputs), err);
@@ -213,6 +218,17 @@ void oip_on_event(struct exchange *x, const struct expert_event *ev, uint64_t ns
         exchange_fail_with(x, &err);
 }
 
+int oip_route_params(const struct oip_exchange *o, struct oip_param out[OIP_ROUTE_PARAMS])
+{
+    const struct expert_route *t = &o->x.routed.route;
+    if (!o->x.routed.is_there)
+        return 0;
+    out[0] = (struct oip_param){ .name = "tutti_route", .kind = OIP_TEXT, .text = t->id };
+    out[1] = (struct oip_param){ .name = "tutti_expert", .kind = OIP_TEXT, .text = t->expert };
+    out[2] = (struct oip_param){ .name = "tutti_node", .kind = OIP_TEXT, .text = t->node };
+    return OIP_ROUTE_PARAMS;
+}
+
 /* The texts as one tensor of the input's shape. */
 static bool keep_texts(struct oip_exchange *o, struct err *err)
 {
@@ -286,7 +302,7 @@ bool oip_get_facts(struct api_env *env, const char *name, struct oip_facts *f, s
     struct expert_card card;
     memset(f, 0, sizeof(*f));
     if (!m)
-        return openai_fail(e, 404, "model_not_found", "model", "the model '%.200s' does not exist here; GET /v1/models lists those that do", name);
+        return api_no_model(env, name, e);
     expert_get_card(m->expert, &card);
     const enum expert_state st = expert_get_state(m->expert);
     f->model = (struct oip_model){ .name = m->id, .platform = f->platform, .is_ready = st != EXPERT_DOWN && st != EXPERT_LOADING && !env->is_draining,
@@ -295,7 +311,7 @@ bool oip_get_facts(struct api_env *env, const char *name, struct oip_facts *f, s
         snprintf(f->platform, sizeof(f->platform), "onnxruntime_onnx");
     else
         snprintf(f->platform, sizeof(f->platform), "tutti_%s", card.kind[0] ? card.kind : "llm");
-    if (pick_task(&card) != EXPERT_INFER) {
+    if (pick_task(&card, NULL) != EXPERT_INFER) {
         describe_text(f);
     } else if (expert_get_info(m->expert, &f->info)) {
         f->model.n_inputs = describe(f->inputs, f->info.inputs, f->info.n_inputs);
@@ -352,7 +368,7 @@ struct oip_probe *oip_probe_begin(struct api_env *env, const char *name, struct 
     if (!m || !m->expert->ops->info || env->is_draining || expert_get_info(m->expert, &info))
         return NULL;
     expert_get_card(m->expert, &card);
-    if (pick_task(&card) != EXPERT_INFER)
+    if (pick_task(&card, NULL) != EXPERT_INFER)
         return NULL;
     struct oip_probe *p = calloc(1, sizeof(*p));
     struct job *j = p ? job_new(1 << 16, err) : NULL;

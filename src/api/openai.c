@@ -205,7 +205,7 @@ static void get_models(const struct api_call *call, const struct http_head *head
         const struct api_model *m = api_find_model(env, id);
         struct openai_error e;
         if (!m) {
-            openai_fail(&e, 404, "model_not_found", "model", "the model '%.200s' does not exist here", id);
+            api_no_model(env, id, &e);
             openai_refuse(call, &e, NULL, 0);
             return;
         }

@@ -8,7 +8,7 @@
 #include "media/sound.h"
 #include "wire/openai_audio.h"
 
-enum { HEARD_MAX_BYTES = 64 << 20 };
+enum { HEARD_MAX_BYTES = 64 << 20, MORE_MAX_BYTES = 1 << 20 };
 
 struct hearing {
     struct exchange x; /* first */
@@ -16,6 +16,7 @@ struct hearing {
     struct openai_transcription asked;
     struct arena *arena;         /* texts of segments and words */
     struct buf text;             /* all of it */
+    struct buf more;             /* ,"tutti":{...}, when it was routed */
     struct openai_segment *segments;
     struct openai_word *words;
     size_t n_segments, n_words, cap_segments, cap_words;
@@ -73,6 +74,7 @@ static bool begin(struct exchange *x, struct err *err)
 {
     struct hearing *h = (struct hearing *)x;
     buf_init(&h->text, HEARD_MAX_BYTES);
+    buf_init(&h->more, MORE_MAX_BYTES);
     return (h->arena = arena_new(HEARD_MAX_BYTES, err)) != NULL;
 }
 
@@ -167,6 +169,16 @@ static void on_event(struct exchange *x, const struct expert_event *ev, uint64_t
     h->n_delta = 0;
 }
 
+/* NULL: nobody had to choose. */
+static const char *say_route(struct hearing *h)
+{
+    if (!h->x.routed.is_there)
+        return NULL;
+    buf_puts(&h->more, ",\"tutti\":");
+    routed_put(&h->more, &h->x.routed);
+    return h->more.failed ? NULL : h->more.data;
+}
+
 static void on_done(struct exchange *x, const struct expert_usage *usage, uint64_t ns)
 {
     struct hearing *h = (struct hearing *)x;
@@ -176,14 +188,14 @@ static void on_done(struct exchange *x, const struct expert_usage *usage, uint64
     if (h->asked.stream) {
         if (x->state != EXCHANGE_STREAM)
             exchange_start(x, NULL);
-        openai_put_transcript_done(&x->out, exchange_text(&h->text), h->text.len, h->duration_s);
+        openai_put_transcript_done(&x->out, exchange_text(&h->text), h->text.len, h->duration_s, say_route(h));
         openai_put_chunk_end(&x->out);
         x->out.failed = x->out.failed || h->text.failed;
         exchange_end(x);
         return;
     }
     const struct openai_transcript r = { .text = exchange_text(&h->text), .language = h->language[0] ? h->language : NULL, .duration_s = h->duration_s,
-                                         .segments = h->segments, .n_segments = (int)h->n_segments, .words = h->words, .n_words = (int)h->n_words };
+                                         .segments = h->segments, .n_segments = (int)h->n_segments, .words = h->words, .n_words = (int)h->n_words, .more = say_route(h) };
     openai_put_transcript(&x->out, h->asked.format, &h->asked, false, &r);
     x->out.failed = x->out.failed || h->text.failed;
     exchange_reply(x, openai_transcript_type(h->asked.format));
@@ -194,6 +206,7 @@ static void fini(struct exchange *x)
     struct hearing *h = (struct hearing *)x;
     arena_free(h->arena);
     buf_fini(&h->text);
+    buf_fini(&h->more);
     free(h->segments);
     free(h->words);
 }

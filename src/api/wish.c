@@ -141,7 +141,7 @@ bool wish_read_text(struct expert_wish *w, const char *json, struct openai_error
 {
     if (!json || !*json)
         return true;
-    json_t *t = json_loads(json, JSON_REJECT_DUPLICATES, NULL);
+    json_t *t = json_loads(json, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, NULL);
     if (!t)
         return bad(e, "tutti", "a JSON object");
     const bool ok = wish_read_json(w, t, e);

@@ -233,6 +233,11 @@ static bool read_message(struct oip_request *r, bool is_reply, const char *body,
                 if (!read_output(&s, &r->outputs[r->n_outputs], &asked[r->n_outputs]))
                     return false;
             }
+        } else if (strcmp(key, "tutti") == 0 && !is_reply) {
+            scan_peek(&s);
+            const char *from = s.at;
+            if (scan_skip(&s) && !(r->tutti = arena_strndup(a, from, (size_t)(s.at - from), err)))
+                return false;
         } else {
             scan_skip(&s);
         }
@@ -370,7 +375,7 @@ void oip_put_model(struct buf *out, const struct oip_model *m)
     buf_puts(out, "]}");
 }
 
-void oip_put_reply_begin(struct buf *out, const char *model, const char *id)
+void oip_put_reply_begin(struct buf *out, const char *model, const char *id, const struct oip_param *params, int n_params)
 {
     buf_puts(out, "{\"model_name\":");
     put_text(out, model);
@@ -379,6 +384,14 @@ void oip_put_reply_begin(struct buf *out, const char *model, const char *id)
         buf_puts(out, "\"id\":");
         put_text(out, id);
         buf_putc(out, ',');
+    }
+    for (int i = 0; i < n_params; i++) {
+        buf_puts(out, i ? "," : "\"parameters\":{");
+        put_text(out, params[i].name);
+        buf_putc(out, ':');
+        put_text(out, params[i].text);
+        if (i == n_params - 1)
+            buf_puts(out, "},");
     }
     buf_puts(out, "\"outputs\":[");
 }

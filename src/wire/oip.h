@@ -42,6 +42,7 @@ struct oip_request {
     uint64_t session;
     bool session_start, session_end;
     uint64_t timeout_us; /* 0: none */
+    const char *tutti;   /* JSON text of a member `tutti`; NULL: none */
 };
 
 /* n_json: bytes of JSON at the beginning (Inference-Header-Content-Length); what follows are binary tensors, in order. */
@@ -73,8 +74,8 @@ struct oip_model {
 void oip_put_error(struct buf *out, const char *text);
 void oip_put_server(struct buf *out, const char *version);
 void oip_put_model(struct buf *out, const struct oip_model *m);
-/* {"model_name":..,"outputs":[ then outputs with a comma between, then oip_put_reply_end(). */
-void oip_put_reply_begin(struct buf *out, const char *model, const char *id);
+/* {"model_name":..,"outputs":[ then outputs with a comma between, then oip_put_reply_end().  params: OIP_TEXT only. */
+void oip_put_reply_begin(struct buf *out, const char *model, const char *id, const struct oip_param *params, int n_params);
 /* One output; when is_binary, only what it is: its bytes follow the JSON, in the same order.  false with err: it has no form
  * in JSON. */
 bool oip_put_output(struct buf *out, const struct tensor *t, bool is_binary, struct err *err);

@@ -236,11 +236,20 @@ void oip_pb_put_model(struct buf *out, const struct oip_model *m)
     }
 }
 
-void oip_pb_put_reply(struct buf *out, const char *model, const char *id)
+void oip_pb_put_reply(struct buf *out, const char *model, const char *id, const struct oip_param *params, int n_params)
 {
     pb_put_string(out, 1, model);
     pb_put_string(out, 2, "1");
     pb_put_string(out, 3, id);
+    for (int i = 0; i < n_params; i++) {
+        struct buf entry, value;
+        buf_init(&entry, 4096);
+        buf_init(&value, 4096);
+        pb_put_string(&entry, 1, params[i].name);
+        pb_put_string(&value, 3, params[i].text);
+        pb_put_inner(&entry, 2, &value);
+        pb_put_inner(out, 4, &entry);
+    }
 }
 
 static uint32_t length_at(const unsigned char *p) { return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24; }

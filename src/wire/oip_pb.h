@@ -20,7 +20,7 @@ void oip_pb_put_bool(struct buf *out, bool v); /* the three responses that are o
 void oip_pb_put_server(struct buf *out, const char *version);
 void oip_pb_put_model(struct buf *out, const struct oip_model *m);
 /* ModelInferResponse: begin, then the outputs; when is_raw, then the bytes of each in the same order. */
-void oip_pb_put_reply(struct buf *out, const char *model, const char *id);
+void oip_pb_put_reply(struct buf *out, const char *model, const char *id, const struct oip_param *params, int n_params); /* OIP_TEXT only */
 bool oip_pb_put_output(struct buf *out, const struct tensor *t, bool is_raw, struct err *err);
 void oip_pb_put_raw(struct buf *out, const struct tensor *t);
 

@@ -280,6 +280,7 @@ static void put_verbose(struct buf *out, const struct openai_transcription *t, b
     }
     buf_putc(out, ',');
     put_usage(out, r->duration_s);
+    buf_puts(out, r->more ? r->more : "");
     buf_putc(out, '}');
 }
 
@@ -292,6 +293,7 @@ void openai_put_transcript(struct buf *out, enum openai_transcript_format f, con
         put_text(out, r->text);
         buf_putc(out, ',');
         put_usage(out, r->duration_s);
+        buf_puts(out, r->more ? r->more : "");
         buf_putc(out, '}');
         break;
     case OPENAI_TEXT:
@@ -314,12 +316,13 @@ void openai_put_transcript_delta(struct buf *out, const char *text, size_t n)
     buf_puts(out, "}\n\n");
 }
 
-void openai_put_transcript_done(struct buf *out, const char *text, size_t n, double duration_s)
+void openai_put_transcript_done(struct buf *out, const char *text, size_t n, double duration_s, const char *more)
 {
     buf_puts(out, "data: {\"type\":\"transcript.text.done\",\"text\":");
     buf_put_json(out, text, n);
     buf_putc(out, ',');
     put_usage(out, duration_s);
+    buf_puts(out, more ? more : "");
     buf_puts(out, "}\n\n");
 }
 

@@ -45,13 +45,14 @@ struct openai_transcript {
     int n_segments;
     const struct openai_word *words;
     int n_words;
+    const char *more;     /* members behind all others, of json and verbose_json: ",\"tutti\":{...}"; NULL: none */
 };
 /* The whole answer. */
 void openai_put_transcript(struct buf *out, enum openai_transcript_format f, const struct openai_transcription *t, bool is_translation,
                            const struct openai_transcript *r);
 /* Events of a stream, each `data: {...}\n\n`. */
 void openai_put_transcript_delta(struct buf *out, const char *text, size_t n);
-void openai_put_transcript_done(struct buf *out, const char *text, size_t n, double duration_s);
+void openai_put_transcript_done(struct buf *out, const char *text, size_t n, double duration_s, const char *more /* as above */);
 
 /* ---- speaking: POST /v1/audio/speech ---- */
 

@@ -22,6 +22,7 @@ struct fake {
     bool sees;
     int n_ctx;       /* 0: 8 */
     uint64_t n_params; /* 0: 1000 */
+    enum expert_privacy privacy;
     bool is_lost;    /* every job ends as if a library were missing */
     atomic_bool is_cold; /* INFER: what its tensors are is known after the first job */
     _Atomic enum expert_state state;
@@ -284,7 +285,7 @@ static bool fake_submit(struct expert *e, struct job *j, struct err *err)
 static void fake_card(struct expert *e, struct expert_card *out)
 {
     struct fake *f = (struct fake *)e;
-    *out = (struct expert_card){ .tasks = f->tasks ? f->tasks : EXPERT_CHAT | EXPERT_COMPLETE | EXPERT_EMBED, .sees = f->sees, .kind = "fake", .n_ctx = f->n_ctx ? f->n_ctx : 8, .n_ctx_train = 8, .n_vocab = 10, .n_embd = 4,
+    *out = (struct expert_card){ .tasks = f->tasks ? f->tasks : EXPERT_CHAT | EXPERT_COMPLETE | EXPERT_EMBED, .sees = f->sees, .privacy = f->privacy, .kind = "fake", .n_ctx = f->n_ctx ? f->n_ctx : 8, .n_ctx_train = 8, .n_vocab = 10, .n_embd = 4,
                                  .n_params = f->n_params ? f->n_params : 1000, .file_bytes = 2000, .created_s = 1700000000, .kv_block_tok = 32 };
     snprintf(out->id, sizeof(out->id), "%s", f->id);
 }

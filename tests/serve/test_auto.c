@@ -79,6 +79,7 @@ TEST(every_endpoint_knows_auto)
     struct service *v = start_house((struct serve_config){ 0 });
     struct answer a = post(v, "/v1/embeddings", "{\"model\":\"auto\",\"input\":[\"a\",\"b\"]}");
     json_t *t = json_of(&a);
+    CHECK(strncmp(field_of(&a, "tutti-route"), "rt_", 3) == 0 && strcmp(field_of(&a, "tutti-expert"), text_at(t, "tutti.expert")) == 0, "%s", a.head.data);
     CHECK(a.status == 200 && json_array_size(at(t, "data")) == 2 && *text_at(t, "tutti.expert") && strcmp(text_at(t, "model"), text_at(t, "tutti.expert")) == 0, "%s", a.body.data);
     json_decref(t);
     answer_fini_(&a);
@@ -148,6 +149,127 @@ TEST(a_deadline_holds_for_auto_and_for_named_models)
     static const char *const more[] = { ",\"model\":\"auto\",\"tutti\":{\"deadline_ms\":80}", ",\"model\":\"large\",\"tutti\":{\"deadline_ms\":80}" };
     for (int k = 0; k < 2; k++)
         check_error(post(v, "/v1/chat/completions", chat("mute 20000", more[k])), 504, "deadline_exceeded", more[k]);
+    end(v);
+}
+
+#define FORM "content-type: multipart/form-data; boundary=b\r\n"
+#define FIELD(name, value) "--b\r\nContent-Disposition: form-data; name=\"" name "\"\r\n\r\n" value "\r\n"
+
+static struct answer hear_sound(const struct service *v, const char *headers, const char *fields) /* FIELD()... */
+{
+    char head[400], body[4096];
+    snprintf(head, sizeof(head), FORM "%s", headers);
+    snprintf(body, sizeof(body), "%s--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.wav\"\r\nContent-Type: audio/wav\r\n\r\nRIFF\r\n--b--\r\n", fields);
+    return ask_with(v, "POST", "/v1/audio/transcriptions", head, body);
+}
+
+TEST(a_transcript_says_who_heard_it)
+{
+    struct service *v = start_house((struct serve_config){ 0 });
+    static const char *const json_forms[] = { FIELD("response_format", "json"), FIELD("response_format", "verbose_json"), "" };
+    for (int i = 0; i < 3; i++) {
+        char fields[1000];
+        snprintf(fields, sizeof(fields), FIELD("model", "auto") FIELD("prompt", "words 2 0") "%s", json_forms[i]);
+        struct answer a = hear_sound(v, "tutti-security-level: airgap\r\ntutti-deadline-ms: 60000\r\n", fields);
+        json_t *t = json_of(&a);
+        CHECK(a.status == 200 && strcmp(text_at(t, "text"), "w0 <x> w1 <x>") == 0 && strcmp(text_at(t, "tutti.expert"), "ear") == 0, "%d %s", a.status, a.body.data);
+        CHECK(strncmp(text_at(t, "tutti.route"), "rt_", 3) == 0 && strcmp(field_of(&a, "tutti-route"), text_at(t, "tutti.route")) == 0, "%s %s", a.head.data, a.body.data);
+        json_decref(t);
+        answer_fini_(&a);
+    }
+    static const char *const others[] = { FIELD("response_format", "text"), FIELD("response_format", "srt"), FIELD("response_format", "vtt") };
+    for (int i = 0; i < 3; i++) {
+        char fields[1000];
+        snprintf(fields, sizeof(fields), FIELD("model", "auto") "%s", others[i]);
+        struct answer a = hear_sound(v, "", fields);
+        CHECK(a.status == 200 && strcmp(field_of(&a, "tutti-expert"), "ear") == 0 && !strstr(a.body.data, "tutti"), "%s %s", a.head.data, a.body.data);
+        answer_fini_(&a);
+    }
+    struct answer a = hear_sound(v, "", FIELD("model", "auto:best") FIELD("stream", "true") FIELD("prompt", "pieces 2 0"));
+    const char *done = strstr(a.body.data, "\"transcript.text.done\""), *route = strstr(a.body.data, "\"tutti\":{\"route\":\"rt_");
+    CHECK(a.status == 200 && done && route > done && !strstr(route + 10, "\"tutti\":"), "%s", a.body.data);
+    answer_fini_(&a);
+    a = hear_sound(v, "", FIELD("model", "ear"));
+    CHECK(a.status == 200 && !strstr(a.body.data, "tutti") && !strstr(a.head.data, "tutti-expert"), "a named model: %s", a.body.data);
+    answer_fini_(&a);
+    end(v);
+}
+
+TEST(wishes_come_with_forms_in_headers_and_in_a_field)
+{
+    struct service *v = start_house((struct serve_config){ 0 });
+    static const struct {
+        const char *headers, *fields, *param;
+    } cases[] = {
+        { "tutti-quality: 11\r\n", FIELD("model", "auto"), "tutti-quality" },
+        { "tutti-security-level: open\r\n", FIELD("model", "ear"), "tutti-security-level" },
+        { "", FIELD("model", "auto") FIELD("tutti", "{\"deadline\":1}"), "tutti.deadline" },
+        { "", FIELD("model", "auto") FIELD("tutti", "7"), "tutti" },
+        { "", FIELD("model", "auto") FIELD("tutti", "{"), "tutti" },
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct answer a = hear_sound(v, cases[i].headers, cases[i].fields);
+        json_t *t = json_of(&a);
+        CHECK(a.status == 400 && strcmp(text_at(t, "error.param"), cases[i].param) == 0, "case %zu: %d %s", i, a.status, a.body.data);
+        json_decref(t);
+        answer_fini_(&a);
+    }
+    check_error(hear_sound(v, "tutti-deadline-ms: 80\r\n", FIELD("model", "auto") FIELD("prompt", "mute 20000")), 504, "deadline_exceeded", "auto");
+    check_error(hear_sound(v, "tutti-deadline-ms: 80\r\n", FIELD("model", "ear") FIELD("prompt", "mute 20000")), 504, "deadline_exceeded", "named");
+    end(v);
+}
+
+TEST(a_goal_that_nobody_knows_is_told_those_that_there_are)
+{
+    struct service *v = start_house((struct serve_config){ 0 });
+    struct answer all[] = {
+        post(v, "/v1/chat/completions", chat("words 1 0", ",\"model\":\"auto:nonsense\"")),
+        post(v, "/v1/embeddings", "{\"model\":\"auto:nonsense\",\"input\":\"a\"}"),
+        post(v, "/v1/audio/speech", "{\"model\":\"auto:nonsense\",\"input\":\"a\",\"voice\":\"alloy\",\"response_format\":\"pcm\"}"),
+        hear_sound(v, "", FIELD("model", "auto:nonsense")),
+        get(v, "/v1/models/auto:nonsense"),
+        post(v, "/v2/models/auto:nonsense/infer", "{\"inputs\":[{\"name\":\"text_input\",\"shape\":[1],\"datatype\":\"BYTES\",\"data\":[\"a\"]}]}"),
+        get(v, "/v2/models/auto:nonsense"),
+    };
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        CHECK(all[i].status == 404 && strstr(all[i].body.data, "auto, auto:fast, auto:best, auto:cheap, auto:private"), "%zu: %d %s", i, all[i].status, all[i].body.data);
+        answer_fini_(&all[i]);
+    }
+    end(v);
+}
+
+TEST(wishes_to_a_named_model_hold_where_there_is_nothing_to_choose)
+{
+    struct service *v = start_house((struct serve_config){ 0 });
+    struct answer a = post(v, "/v1/chat/completions", chat("words 1 0", ",\"model\":\"small\",\"tutti\":{\"quality\":10,\"budget_joules\":0.001,\"budget_usd\":0.0000001,\"ttft_ms\":1,\"degrade\":false,\"deadline_ms\":60000,\"security_level\":\"private\"}"));
+    CHECK(a.status == 200 && strstr(a.body.data, "\"model\":\"small\"") && !strstr(a.body.data, "\"tutti\":"), "those that choose are without effect: %s", a.body.data);
+    answer_fini_(&a);
+    end(v);
+}
+
+TEST(what_is_private_stays_here_whoever_is_asked)
+{
+    struct fake *f[4] = { fake_new("far", EXPERT_WARM), fake_new("near", EXPERT_WARM), fake_new("ear", EXPERT_WARM), fake_new("far-ear", EXPERT_WARM) };
+    f[0]->n_ctx = f[1]->n_ctx = 4096;
+    f[0]->privacy = f[3]->privacy = EXPERT_CLOUD;
+    f[2]->tasks = f[3]->tasks = EXPERT_TRANSCRIBE;
+    struct service *v = start_fakes((struct serve_config){ 0 }, f, 4);
+    static const char private[] = "tutti-security-level: private\r\n";
+    struct answer a = ask_with(v, "POST", "/v1/chat/completions", private, chat("words 1 0", ",\"model\":\"auto\""));
+    CHECK(a.status == 200 && strstr(a.body.data, "\"model\":\"near\""), "auto: %s", a.body.data);
+    answer_fini_(&a);
+    check_error(ask_with(v, "POST", "/v1/chat/completions", private, chat("words 1 0", ",\"model\":\"far\"")), 400, "privacy", "named");
+    a = ask_with(v, "POST", "/v1/chat/completions", private, chat("words 1 0", ""));
+    CHECK(a.status == 200 && strstr(a.body.data, "\"model\":\"near\""), "none named: %s", a.body.data);
+    answer_fini_(&a);
+    f[2]->is_lost = true; /* the next one would be asked, if it were here */
+    a = hear_sound(v, private, "");
+    CHECK(a.status == 503 && f[3]->n_done == 0, "%d %s", a.status, a.body.data);
+    answer_fini_(&a);
+    a = hear_sound(v, "", "");
+    CHECK(a.status == 200 && f[3]->n_done == 1, "nothing private: %d %s", a.status, a.body.data);
+    answer_fini_(&a);
+    CHECK(f[0]->n_done == 0, "%d", f[0]->n_done);
     end(v);
 }
 

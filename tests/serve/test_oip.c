@@ -11,6 +11,7 @@ static struct service *start_oip(struct serve_config config)
 {
     struct fake *tensors = fake_new("raw/net", EXPERT_WARM), *text = fake_new("writer", EXPERT_WARM);
     tensors->tasks = EXPERT_INFER;
+    text->n_ctx = 4096;
     return start_fakes(config, (struct fake *const[]){ tensors, text }, 2);
 }
 
@@ -102,6 +103,36 @@ TEST(text_is_a_tensor_too)
     check_words(post(v, "/v2/models/writer/infer", "{\"inputs\":[{\"name\":\"text_input\",\"shape\":[1],\"datatype\":\"BYTES\",\"data\":[\"break\"]}]}"), 500, "broke", "an expert that fails");
     check_words(post(v, "/v2/models/writer/infer", "{\"inputs\":[{\"name\":\"text_input\",\"shape\":[1],\"datatype\":\"BYTES\",\"data\":[\"mute 20000\"]}],\"parameters\":{\"timeout\":50000}}"), 504, "Deadline", "timeout");
     CHECK(wait_until(&v->fake[1]->n_cancelled, 1, 10000), "nobody told the expert");
+    end(v);
+}
+
+TEST(auto_says_who_answered_in_headers_and_parameters)
+{
+    struct service *v = start_oip((struct serve_config){ 0 });
+    static const struct {
+        const char *body, *expert, *data;
+    } cases[] = {
+        { "{\"id\":\"7\",\"inputs\":[{\"name\":\"text_input\",\"shape\":[1],\"datatype\":\"BYTES\",\"data\":[\"words 2 0\"]}]}", "writer", "w0 w1 " },
+        { "{\"id\":\"7\",\"tutti\":{\"security_level\":\"private\"},\"inputs\":[{\"name\":\"x\",\"shape\":[1],\"datatype\":\"INT8\",\"data\":[9]}],\"outputs\":[{\"name\":\"out_x\"}]}", "raw/net", NULL },
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct answer a = post(v, "/v2/models/auto/infer", cases[i].body);
+        json_t *t = json_of(&a);
+        char header[100];
+        CHECK(a.status == 200 && strcmp(text_at(t, "model_name"), "auto") == 0 && strcmp(text_at(t, "id"), "7") == 0, "%d %s", a.status, a.body.data);
+        CHECK(strcmp(text_at(t, "parameters.tutti_expert"), cases[i].expert) == 0 && strcmp(text_at(t, "parameters.tutti_node"), "local") == 0, "%s", a.body.data);
+        snprintf(header, sizeof(header), "tutti-route: %s\r\n", text_at(t, "parameters.tutti_route"));
+        CHECK(strstr(a.head.data, header) && strstr(header, "rt_"), "%s %s", header, a.head.data);
+        CHECK(cases[i].data ? strcmp(text_at(t, "outputs.0.data.0"), cases[i].data) == 0 : int_at(t, "outputs.0.data.0") == 9, "%s", a.body.data);
+        json_decref(t);
+        answer_fini_(&a);
+    }
+    check(get(v, "/v2/models/auto"), 200,
+          "{\"name\":\"auto\",\"versions\":[\"1\"],\"platform\":\"tutti_router\",\"inputs\":[{\"name\":\"text_input\",\"datatype\":\"BYTES\",\"shape\":[-1]}],"
+          "\"outputs\":[{\"name\":\"text_output\",\"datatype\":\"BYTES\",\"shape\":[-1]}]}", "what it says of itself");
+    check_words(post(v, "/v2/models/auto/infer", "{\"tutti\":{\"deadline\":1},\"inputs\":[{\"name\":\"text_input\",\"shape\":[1],\"datatype\":\"BYTES\",\"data\":[\"a\"]}]}"), 400, "tutti.deadline", "a wish");
+    check_words(ask_with(v, "POST", "/v2/models/writer/infer", "tutti-quality: 11\r\n", cases[0].body), 400, "tutti-quality", "a wish");
+    check_words(ask_with(v, "POST", "/v2/models/auto/infer", "tutti-deadline-ms: 80\r\n", "{\"inputs\":[{\"name\":\"text_input\",\"shape\":[1],\"datatype\":\"BYTES\",\"data\":[\"mute 20000\"]}]}"), 504, "Deadline", "deadline");
     end(v);
 }
 
@@ -219,11 +250,22 @@ TEST(grpc_clients_get_the_same_over_protobuf)
         inference__model_infer_response__free_unpacked(m, NULL);
     buf_fini(&h.last);
     h = infer(&c, "writer", "text_input", "BYTES", 1, "\x09\0\0\0words 2 0", 13, 0);
-    CHECK(h.status == 0 && memmem(h.last.data, h.last.len, "w0 w1 ", 6), "%d %s", h.status, h.text);
+    CHECK(h.status == 0 && memmem(h.last.data, h.last.len, "w0 w1 ", 6) && !memmem(h.last.data, h.last.len, "tutti_", 6), "%d %s", h.status, h.text);
+    buf_fini(&h.last);
+    h = infer(&c, "auto", "text_input", "BYTES", 1, "\x09\0\0\0words 2 0", 13, 0);
+    m = inference__model_infer_response__unpack(NULL, h.last.len, (uint8_t *)h.last.data);
+    CHECK(h.status == 0 && m && m->n_parameters == 3 && memmem(h.last.data, h.last.len, "w0 w1 ", 6), "%d %s", h.status, h.text);
+    for (size_t i = 0; m && m->n_parameters == 3 && i < 3; i++) {
+        static const char *const keys[] = { "tutti_route", "tutti_expert", "tutti_node" }, *const values[] = { "rt_", "writer", "local" };
+        CHECK(strcmp(m->parameters[i]->key, keys[i]) == 0 && strncmp(m->parameters[i]->value->string_param, values[i], strlen(values[i])) == 0, "%s", m->parameters[i]->key);
+    }
+    if (m)
+        inference__model_infer_response__free_unpacked(m, NULL);
     buf_fini(&h.last);
 
     check_status(infer(&c, "raw/net", "x", "FP32", 3, numbers, 8, 0), GRPC_INVALID_ARGUMENT, "x: 8 bytes", "shape");
     check_status(infer(&c, "nobody", "x", "FP32", 2, numbers, 8, 0), GRPC_NOT_FOUND, "nobody", "unknown model");
+    check_status(infer(&c, "auto:nonsense", "x", "FP32", 2, numbers, 8, 0), GRPC_NOT_FOUND, "auto:private", "unknown goal");
     check_status(infer(&c, "writer", "text_input", "BYTES", 1, "\x0a\0\0\0mute 20000", 14, 60000000), GRPC_DEADLINE_EXCEEDED, "", "deadline");
     CHECK(wait_until(&v->fake[1]->n_cancelled, 1, 10000), "nobody told the expert");
     check_status(ask(&c, SERVICE "ModelInfer", "\xff\xff", 2, 0), GRPC_INVALID_ARGUMENT, "ModelInferRequest", "noise");

@@ -169,7 +169,7 @@ TEST(answers_say_what_the_tensors_hold)
     };
     const struct tensor h = { .name = "h", .type = TENSOR_F16, .n_dims = 1, .dims = { 1 }, .data = "ab", .n_bytes = 2 };
     buf_init(&b, 1 << 20);
-    oip_put_reply_begin(&b, "m", "7");
+    oip_put_reply_begin(&b, "m", "7", NULL, 0);
     for (int i = 0; i < 3; i++) {
         if (i)
             buf_putc(&b, ',');
@@ -296,16 +296,18 @@ TEST(protobuf_answers_are_what_protobuf_c_reads)
         { .name = "b", .type = TENSOR_BOOL, .n_dims = 1, .dims = { 2 }, .data = "\1\0", .n_bytes = 2 },
         { .name = "n", .type = TENSOR_I8, .n_dims = 1, .dims = { 1 }, .data = "\xff", .n_bytes = 1 },
     };
+    const struct oip_param p = { .name = "tutti_node", .kind = OIP_TEXT, .text = "local" };
     for (int is_raw = 0; is_raw < 2; is_raw++) {
         struct buf b;
         buf_init(&b, 1 << 20);
-        oip_pb_put_reply(&b, "m", "7");
+        oip_pb_put_reply(&b, "m", "7", &p, 1);
         for (int i = 0; i < 5; i++)
             CHECK(oip_pb_put_output(&b, &t[i], is_raw, &err), "%s", err.text);
         for (int i = 0; i < 5 && is_raw; i++)
             oip_pb_put_raw(&b, &t[i]);
         Inference__ModelInferResponse *m = inference__model_infer_response__unpack(NULL, b.len, (uint8_t *)b.data);
         REQUIRE(m && m->n_outputs == 5 && strcmp(m->model_name, "m") == 0 && strcmp(m->id, "7") == 0);
+        CHECK(m->n_parameters == 1 && strcmp(m->parameters[0]->key, "tutti_node") == 0 && strcmp(m->parameters[0]->value->string_param, "local") == 0);
         CHECK(m->outputs[0]->n_shape == 2 && m->outputs[0]->shape[1] == 2 && strcmp(m->outputs[0]->datatype, "FP32") == 0);
         if (is_raw) {
             REQUIRE(m->n_raw_output_contents == 5 && !m->outputs[0]->contents);

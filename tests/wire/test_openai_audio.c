@@ -149,7 +149,8 @@ TEST(events_are_one_line_of_json_each)
     struct buf b;
     buf_init(&b, 1 << 16);
     openai_put_transcript_delta(&b, "a\n\"", 3);
-    openai_put_transcript_done(&b, "ab", 2, 1.5);
+    openai_put_transcript_done(&b, "ab", 2, 1.5, NULL);
+    openai_put_transcript_done(&b, "ab", 2, 1.5, ",\"tutti\":{}");
     openai_put_speech_delta(&b, "hi", 2);
     openai_put_speech_done(&b);
     int n = 0;
@@ -160,6 +161,6 @@ TEST(events_are_one_line_of_json_each)
         CHECK(t && json_is_string(json_object_get(t, "type")), "%s", p);
         json_decref(t);
     }
-    CHECK(n == 4);
+    CHECK(n == 5);
     buf_fini(&b);
 }

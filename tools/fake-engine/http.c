@@ -159,7 +159,7 @@ static void infer(struct call *c)
         http_stream_reply(c->stream, 400, &(struct http_field){ "content-type", "application/json" }, 1, b.data, b.len);
     } else {
         char json_bytes[24];
-        oip_put_reply_begin(&b, c->fake->opt.model, "");
+        oip_put_reply_begin(&b, c->fake->opt.model, "", NULL, 0);
         for (int i = 0; i < r->n_inputs; i++) {
             if (i > 0)
                 buf_putc(&b, ',');

@@ -70,6 +70,20 @@ if (ear) {
         const srt = await client.audio.transcriptions.create({ model: ear, file: await file(), response_format: 'srt', ...prompt });
         must(typeof srt === 'string' && (!fake || srt.startsWith('1\n00:00:00,000 --> 00:00:01,000\n')), String(srt));
     });
+    await test('auto says who heard it', async () => {
+        const more = { ...prompt, tutti: JSON.stringify({ deadline_ms: 60000, security_level: 'private' }) };
+        for (const response_format of ['json', 'verbose_json']) {
+            const r = await client.audio.transcriptions.create({ model: 'auto', file: await file(), response_format, ...more }, { headers: { 'tutti-degrade': 'true' } });
+            must(typeof r.text === 'string' && r.tutti.expert === ear && /^rt_/.test(r.tutti.route), JSON.stringify(r));
+        }
+        let done;
+        for await (const ev of await client.audio.transcriptions.create({ model: 'auto', file: await file(), stream: true, ...more }))
+            done = ev;
+        must(done.type === 'transcript.text.done' && done.tutti.expert === ear, JSON.stringify(done));
+        const { response } = await client.audio.transcriptions.create({ model: 'auto:fast', file: await file(), response_format: 'text', ...prompt }).withResponse();
+        must(response.headers.get('tutti-expert') === ear, 'no header');
+        await refused(OpenAI.NotFoundError, 'model_not_found', async () => client.audio.transcriptions.create({ model: 'auto:nonsense', file: await file() }));
+    });
     await test('a transcript streams', async () => {
         let text = '', done;
         for await (const ev of await client.audio.transcriptions.create({ model: ear, file: await file(), stream: true, ...prompt })) {
