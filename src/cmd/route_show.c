@@ -47,7 +47,7 @@ static const char *seconds(char text[24], float s)
     return text;
 }
 
-static void show_request(const struct route_shown *s)
+static void show_request(const struct route_shown *s, bool explain)
 {
     const struct route_request *rq = s->rq;
     const struct features *f = rq->features;
@@ -62,14 +62,20 @@ static void show_request(const struct route_shown *s)
                 buf_printf(&b, "; %s", media[i].word);
         if (f->n_words)
             buf_printf(&b, "; language %s", f->language.code[0] ? f->language.code : "unknown");
-        if (f->n_questions)
-            buf_printf(&b, "; %d question%s", f->n_questions, f->n_questions > 1 ? "s" : "");
+        if (explain) {
+#define X(field, json, people) \
+    if (f->field)              \
+        buf_printf(&b, "; %d " people "%s", f->field, f->field > 1 ? "s" : "");
+            FEATURE_COUNTS(X)
+#undef X
+        }
         if (f->code != CODE_NONE)
             buf_printf(&b, "; %.0f %% %s", (double)f->code_frac * 100, features_code_name(f->code));
-        if (f->wants_json)
-            buf_puts(&b, "; wants JSON");
-        if (f->has_tools)
-            buf_puts(&b, "; offers tools");
+#define X(field, json, people)       \
+    if (f->field && sizeof(people) > 1) \
+        buf_puts(&b, "; " people);
+        FEATURE_FLAGS(X)
+#undef X
         for (int i = 0; i < N_SECRETS; i++)
             if (f->secrets & secrets[i].bit)
                 buf_printf(&b, "; holds a secret: %s", secrets[i].word);
@@ -78,7 +84,7 @@ static void show_request(const struct route_shown *s)
         enum intent order[INTENT_COUNT];
         ranked(rq->intent, order);
         buf_puts(&b, "\nintent");
-        for (int i = 0; i < INTENTS_SHOWN; i++)
+        for (int i = 0; i < (explain ? INTENT_COUNT : INTENTS_SHOWN); i++)
             buf_printf(&b, "%s %s %.0f %%", i ? "," : "", intent_name(order[i]), (double)rq->intent->p[order[i]] * 100);
         if (!s->d->is_difficult && rq->intent->difficulty > s->d->difficulty_cut)
             buf_puts(&b, "; too few words to tell how difficult");
@@ -100,25 +106,36 @@ static void show_request(const struct route_shown *s)
     buf_fini(&b);
 }
 
-static bool show_able(const struct route_shown *s, int n, struct err *err)
+/* The able by rank, then, to explain, the others with the rule that excludes them. */
+static bool show_candidates(const struct route_shown *s, int n, bool explain, struct err *err)
 {
     struct out_table t;
     char text[24];
     out_table_init(&t, (const struct out_column[]){ { "", OUT_RIGHT }, { "expert", OUT_SHRINK }, { "node", OUT_SHRINK }, { "first", OUT_RIGHT }, { "total", OUT_RIGHT }, { "J", OUT_RIGHT },
                                                     { "USD", OUT_RIGHT }, { "good", OUT_RIGHT }, { "score", OUT_RIGHT } }, 9);
-    for (int k = 0; k < n; k++) {
-        const int i = s->d->order[k];
+    const int n_more = explain ? s->d->n : 0;
+    for (int k = 0; k < n + n_more; k++) {
+        const int i = k < n ? s->d->order[k] : k - n;
         const struct candidate *c = &s->world->list[i];
         const struct route_verdict *v = &s->d->verdicts[i];
+        if (k >= n && is_able(v))
+            continue;
         out_row(&t);
-        if (k == 0)
+        if (k == 0 && n)
             out_row_style(&t, OUT_BOLD);
-        out_cell(&t, "%d", k + 1), out_cell(&t, "%s", c->expert), out_cell(&t, "%s", s->world->nodes[c->node].name);
+        out_cell(&t, k < n ? "%d" : "", k + 1), out_cell(&t, "%s", c->expert), out_cell(&t, "%s", s->world->nodes[c->node].name);
+        if (v->rule == ROUTE_RULE_TASK) { /* what it would take for something else tells nothing */
+            out_cell(&t, "-"), out_cell(&t, "-"), out_cell(&t, "-"), out_cell(&t, "-"), out_cell(&t, "-"), out_cell(&t, "%s", route_rule_name(v->rule));
+            continue;
+        }
         out_cell(&t, "%s", seconds(text, v->guess.ttft_s)), out_cell(&t, "%s", seconds(text, v->guess.total_s));
         out_number(&t, (double)v->guess.joules);
         out_cell(&t, isnan(v->guess.usd) ? "-" : v->guess.usd < .0095f ? "%.1e" : "%.2f", (double)v->guess.usd);
         out_cell(&t, "%.0f %%", (double)v->guess.p_good * 100);
-        out_cell(&t, "%.3f s", (double)v->score_us / 1e6);
+        if (k < n)
+            out_cell(&t, "%.3f s", (double)v->score_us / 1e6);
+        else
+            out_cell(&t, "%s", route_rule_name(v->rule));
     }
     const bool ok = out_table_print(&t, stdout, OUT_WIDTH, err);
     out_table_fini(&t);
@@ -149,6 +166,43 @@ static void show_terms(const struct route_shown *s, int i)
     buf_fini(&b);
 }
 
+/* What was known of the machines in that moment; nothing of one of which nothing was. */
+static void show_nodes(const struct route_shown *s)
+{
+    int n_shown = 0;
+    for (int i = 0; i < s->world->n_nodes; i++) {
+        const struct route_node *o = &s->world->nodes[i];
+        struct buf b;
+        buf_init(&b, 4096);
+#define SAY(value, ...)                \
+    if (isfinite((double)(value))) {   \
+        buf_puts(&b, b.len ? ", " : ""); \
+        buf_printf(&b, __VA_ARGS__);   \
+    }
+        if (!o->is_up)
+            buf_puts(&b, "down");
+        SAY(o->temperature_c, "%.0f C", (double)o->temperature_c)
+        SAY(o->headroom_c, "%.0f C below its limit", (double)o->headroom_c)
+        SAY(o->power_w, "%.1f W", (double)o->power_w)
+        SAY(o->battery_frac, "battery %.0f %%%s", (double)o->battery_frac * 100, o->on_battery ? " and unplugged" : "")
+        SAY(o->memory_free_bytes, "%.1f GB free", (double)o->memory_free_bytes / 1e9)
+        SAY(o->pressure_frac, "%.0f %% of the time short of memory", (double)o->pressure_frac * 100)
+        SAY(o->busy_frac, "CPU %.0f %% busy", (double)o->busy_frac * 100)
+        SAY(o->is_throttled ? 0.f : (float)NAN, "throttled")
+        for (int c = 0; c < ROUTE_CLASS_COUNT; c++)
+            SAY(o->step[c] ? 0.f : (float)NAN, "%s from step %d on", route_class_name((enum route_class)c), o->step[c])
+#undef SAY
+        if (b.len && !b.failed) {
+            char line[4096 + 80];
+            snprintf(line, sizeof(line), "%s: %s", o->name, b.data);
+            if (!n_shown++)
+                printf("\nthe machines\n");
+            out_wrap(stdout, 2, OUT_WIDTH, line);
+        }
+        buf_fini(&b);
+    }
+}
+
 /* Those that one rule excludes, on a line or two. */
 static void show_excluded(const struct route_shown *s, enum route_rule r)
 {
@@ -174,9 +228,9 @@ bool route_show_text(const struct route_shown *s, bool explain, struct err *err)
     printf("%s", out_style(stdout, s->d->n_able ? OUT_BOLD : OUT_BAD));
     out_wrap(stdout, 0, OUT_WIDTH, why);
     printf("%s\n", out_style_end(stdout));
-    show_request(s);
+    show_request(s, explain);
     printf("\n");
-    if (n && !show_able(s, n, err))
+    if ((n || explain) && !show_candidates(s, n, explain, err))
         return false;
     if (s->d->n_able > n)
         printf("and %d more: --explain\n", s->d->n_able - n);
@@ -185,6 +239,8 @@ bool route_show_text(const struct route_shown *s, bool explain, struct err *err)
         for (int k = 0; k < n; k++)
             show_terms(s, s->d->order[k]);
     }
+    if (explain)
+        show_nodes(s);
     if (s->fanout) {
         struct buf b;
         buf_init(&b, 64 << 10);
@@ -235,7 +291,9 @@ static void put_features(struct buf *b, const struct features *f)
 {
     buf_printf(b, ",\"features\":{\"text_bytes\":%" PRIu64 ",\"read_bytes\":%" PRIu64 ",\"prompt_tok\":%" PRIu64 ",\"turn_tok\":%" PRIu64, f->n_text_bytes, f->n_read_bytes,
                f->prompt_tok, f->turn_tok);
-    buf_printf(b, ",\"lines\":%d,\"sentences\":%d,\"questions\":%d,\"fences\":%d,\"words\":%d", f->n_lines, f->n_sentences, f->n_questions, f->n_fences, f->n_words);
+#define X(field, json, people) buf_printf(b, ",\"" json "\":%d", f->field);
+    FEATURE_COUNTS(X)
+#undef X
     buf_puts(b, ",\"language\":");
     put_string(b, f->language.code);
     buf_puts(b, ",\"code\":");
@@ -246,7 +304,10 @@ static void put_features(struct buf *b, const struct features *f)
     put_number(b, "code_frac", (double)f->code_frac);
     put_set(b, "media", f->media, N_MEDIA, medium_word);
     put_set(b, "secrets", f->secrets, N_SECRETS, secret_word);
-    buf_printf(b, ",\"has_json\":%s,\"wants_json\":%s,\"has_tools\":%s,\"private\":%s}", flag(f->has_json), flag(f->wants_json), flag(f->has_tools), flag(f->is_private));
+#define X(field, json, people) buf_printf(b, ",\"" json "\":%s", flag(f->field));
+    FEATURE_FLAGS(X)
+#undef X
+    buf_putc(b, '}');
 }
 
 static void put_intent(struct buf *b, const struct intent_answer *in)
@@ -300,6 +361,22 @@ static void put_candidate(struct buf *b, const struct route_shown *s, int i, int
     buf_putc(b, '}');
 }
 
+/* The telemetry that was decided by. */
+static void put_node(struct buf *b, const struct route_node *o)
+{
+    static const char *const distances[] = { [EXPERT_LOCAL] = "local", [EXPERT_LAN] = "lan", [EXPERT_CLOUD] = "cloud" };
+    buf_puts(b, "{\"name\":");
+    put_string(b, o->name);
+    buf_printf(b, ",\"distance\":\"%s\",\"up\":%s,\"throttled\":%s,\"on_battery\":%s", distances[o->distance], flag(o->is_up), flag(o->is_throttled), flag(o->on_battery));
+    put_number(b, "rtt_s", (double)o->rtt_s), put_number(b, "temperature_c", (double)o->temperature_c), put_number(b, "headroom_c", (double)o->headroom_c);
+    put_number(b, "power_w", (double)o->power_w), put_number(b, "battery_frac", (double)o->battery_frac);
+    put_number(b, "memory_free_bytes", (double)o->memory_free_bytes), put_number(b, "pressure_frac", (double)o->pressure_frac), put_number(b, "busy_frac", (double)o->busy_frac);
+    buf_puts(b, ",\"steps\":{");
+    for (int c = 0; c < ROUTE_CLASS_COUNT; c++)
+        buf_printf(b, "%s\"%s\":%d", c ? "," : "", route_class_name((enum route_class)c), o->step[c]);
+    buf_puts(b, "}}");
+}
+
 void route_show_json(const struct route_shown *s, struct buf *b)
 {
     const struct route_decision *d = s->d;
@@ -340,5 +417,8 @@ void route_show_json(const struct route_shown *s, struct buf *b)
             buf_puts(b, n++ ? "," : "");
             put_candidate(b, s, i, 0);
         }
+    buf_puts(b, "],\"nodes\":[");
+    for (int i = 0; i < s->world->n_nodes; i++)
+        buf_puts(b, i ? "," : ""), put_node(b, &s->world->nodes[i]);
     buf_puts(b, "]}\n");
 }

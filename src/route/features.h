@@ -54,20 +54,41 @@ struct features_in { /* all borrowed for the call */
     bool wants_json;      /* the request states a JSON format or schema */
 };
 
+/* Field, its word in JSON, what `tutti route` says of it ("": nothing).  The journal keeps them in this order: a new flag comes last. */
+#define FEATURE_COUNTS(X)                                                                                    \
+    X(n_lines, "lines", "line")                                                                              \
+    X(n_sentences, "sentences", "sentence")                                                                  \
+    X(n_questions, "questions", "question")                                                                  \
+    X(n_fences, "fences", "code fence")                                                                      \
+    X(n_words, "words", "word")
+#define FEATURE_FLAGS(X)                                                                                     \
+    X(has_json, "has_json", "holds JSON")    /* an object or an array */                                     \
+    X(wants_json, "wants_json", "wants JSON") /* stated by the request or asked for in words ("as JSON") */  \
+    X(has_tools, "has_tools", "offers tools") /* as given */                                                 \
+    X(has_url, "has_url", "holds an address")                                                                \
+    X(has_digits, "has_digits", "")                                                                          \
+    X(is_private, "private", "private")      /* a key, password, card, account or ID: not for other people's machines */
+
+enum {
+#define X(...) +1
+    FEATURE_FLAG_COUNT = FEATURE_FLAGS(X)
+#undef X
+};
+
 struct features {
     uint32_t media;       /* of enum feature_medium */
     uint64_t n_text_bytes, n_read_bytes;
     uint64_t prompt_tok;  /* estimate, context included */
     uint64_t turn_tok;    /* estimate, of the last user turn alone */
-    int n_lines, n_sentences, n_questions, n_fences, n_words;
+#define X(field, ...) int field;
+    FEATURE_COUNTS(X)
+#undef X
     enum feature_code code; /* what the code in it is written in */
     float code_frac;      /* share of lines that look like code, 0..1 */
-    bool has_json;        /* contains a JSON object or array */
-    bool wants_json;      /* stated by the request or asked for in words ("as JSON") */
-    bool has_tools;       /* as given */
-    bool has_url, has_digits;
+#define X(field, ...) bool field;
+    FEATURE_FLAGS(X)
+#undef X
     uint32_t secrets;     /* of enum feature_secret */
-    bool is_private;      /* a key, password, card, account or ID: not for other people's machines */
     struct language_guess language;
 };
 

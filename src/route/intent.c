@@ -16,7 +16,7 @@ __asm__(".section .rodata\n.balign 64\n"
         ".previous\n");
 
 static const char *const names[INTENT_COUNT] = {
-#define X(name, text) text,
+#define X(id, word, ...) word,
     INTENTS(X)
 #undef X
 };
@@ -117,11 +117,10 @@ static float rank_of(const float *knots, float x)
     return ((float)i + part) / (MODEL_KNOTS - 1);
 }
 
-/* Up to which difficulty a smaller model does as well.  Ours, by what a small model gets wrong first: exact work (code, math,
- * long texts) soon, short answers and speech late. */
 static const float degrade_below[INTENT_COUNT] = {
-    [INTENT_CHAT] = .6f, [INTENT_CODE] = .2f, [INTENT_SUMMARIZE] = .7f, [INTENT_CLASSIFY] = .8f, [INTENT_LONG_FORM] = .2f, [INTENT_TOOL_USE] = .5f,
-    [INTENT_VISION] = .5f, [INTENT_STT] = .7f, [INTENT_TTS] = .9f, [INTENT_EMBED] = .3f, [INTENT_MATH] = .2f,
+#define X(id, word, degrade, ...) degrade,
+    INTENTS(X)
+#undef X
 };
 
 /* Where even the best is less likely than this, nothing fits: chat. */

@@ -16,22 +16,28 @@
 #include "base/err.h"
 #include "route/features.h"
 
-/* name, what is asked for.  ORDER INTENT: the columns of a model */
-#define INTENTS(X)                                                                                 \
-    X(CHAT, "chat")           /* talk, a question of general knowledge */                          \
-    X(CODE, "code")           /* write, explain, mend program text */                              \
-    X(SUMMARIZE, "summarize") /* make a text shorter */                                            \
-    X(CLASSIFY, "classify")   /* put a text into one of some classes */                            \
-    X(LONG_FORM, "long-form") /* a long piece of writing */                                        \
-    X(TOOL_USE, "tool-use")   /* an action or live data */                                         \
-    X(VISION, "vision")       /* about a picture */                                                \
-    X(STT, "stt")             /* speech to text */                                                 \
-    X(TTS, "tts")             /* text to speech */                                                 \
-    X(EMBED, "embed")         /* vectors, similarity, retrieval */                                 \
-    X(MATH, "math")           /* calculate, solve, prove */
+/* All that is known of an intent: id, word, and
+ *   degrade    up to which difficulty a smaller model does as well.  Ours, by what a small model gets wrong first: exact work (code,
+ *              math, long texts) soon, short answers and speech late
+ *   tok        of an answer: medians of what chat models write when nobody says how much
+ *   scale, shift  how its questions compare with the multiple choice that quality.c was fitted to: need moves with d * scale + shift.
+ *              Set by hand: no outcomes of ours say it better yet (the bandit learns)
+ * ORDER INTENT: the columns of a model.  A new one: a line here, lines of it in data/route, `make route-model` (docs/adding.md). */
+#define INTENTS(X) \
+    X(CHAT, "chat", .6f, 160, 1, 0)                  /* talk, a question of general knowledge */ \
+    X(CODE, "code", .2f, 400, .8f, .2f)              /* write, explain, mend program text */     \
+    X(SUMMARIZE, "summarize", .7f, 150, .9f, 0)      /* make a text shorter */                   \
+    X(CLASSIFY, "classify", .8f, 12, .9f, 0)         /* put a text into one of some classes */   \
+    X(LONG_FORM, "long-form", .2f, 1200, .8f, .2f)   /* a long piece of writing */               \
+    X(TOOL_USE, "tool-use", .5f, 60, 1, 0)           /* an action or live data */                \
+    X(VISION, "vision", .5f, 120, .8f, .1f)          /* about a picture */                       \
+    X(STT, "stt", .7f, 80, .8f, .1f)                 /* speech to text */                        \
+    X(TTS, "tts", .9f, 80, .8f, .1f)                 /* text to speech */                        \
+    X(EMBED, "embed", .3f, 80, .8f, .1f)             /* vectors, similarity, retrieval */        \
+    X(MATH, "math", .2f, 300, 1, 0)                  /* calculate, solve, prove */
 
 enum intent {
-#define X(name, text) INTENT_##name,
+#define X(id, ...) INTENT_##id,
     INTENTS(X)
 #undef X
         INTENT_COUNT

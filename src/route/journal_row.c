@@ -364,10 +364,14 @@ static void feature_fields(struct row *r, struct features *f)
 {
     struct record rec = open_record(r);
     u32(r, &f->media), u64(r, &f->n_text_bytes), u64(r, &f->n_read_bytes), u64(r, &f->prompt_tok), u64(r, &f->turn_tok);
-    i32(r, &f->n_lines), i32(r, &f->n_sentences), i32(r, &f->n_questions), i32(r, &f->n_fences), i32(r, &f->n_words);
+#define X(field, ...) i32(r, &f->field);
+    FEATURE_COUNTS(X)
+#undef X
     ENUM(r, f->code, CODE_COUNT);
     f32(r, &f->code_frac);
-    FLAGS(r, &f->has_json, &f->wants_json, &f->has_tools, &f->has_url, &f->has_digits, &f->is_private);
+#define X(field, ...) &f->field,
+    flags(r, (bool *const[]){ FEATURE_FLAGS(X) }, FEATURE_FLAG_COUNT);
+#undef X
     u32(r, &f->secrets);
     text(r, f->language.code, sizeof(f->language.code));
     f32(r, &f->language.confidence);

@@ -80,15 +80,15 @@ void predict(const struct predictor *p, const struct route_request *rq, const st
 
 /* ---- what to expect of a text ---- */
 
-/* Tokens of an answer by intent: medians of what chat models write when nobody says how much; 0: as long as the request's own text. */
 static const uint16_t usual_tok[INTENT_COUNT] = {
-    [INTENT_CHAT] = 160, [INTENT_CODE] = 400, [INTENT_SUMMARIZE] = 150, [INTENT_CLASSIFY] = 12, [INTENT_LONG_FORM] = 1200, [INTENT_TOOL_USE] = 60,
-    [INTENT_VISION] = 120, [INTENT_STT] = 80, [INTENT_TTS] = 80, [INTENT_EMBED] = 80, [INTENT_MATH] = 300,
+#define X(id, word, degrade, tok, ...) tok,
+    INTENTS(X)
+#undef X
 };
 
 uint64_t predict_gen_tok(const struct intent_answer *intent, uint64_t turn_tok, uint64_t max_gen_tok)
 {
-    uint64_t tok = intent ? usual_tok[intent->best] : 160;
+    uint64_t tok = usual_tok[intent ? intent->best : INTENT_CHAT];
     if (intent && intent->best == INTENT_CODE && turn_tok > tok)
         tok = turn_tok < 2000 ? turn_tok : 2000; /* code that is to be changed comes back whole */
     return max_gen_tok && max_gen_tok < tok ? max_gen_tok : tok;

@@ -11,14 +11,12 @@ enum { KNOTS = sizeof(loss_knots) / sizeof(loss_knots[0]) };
 static const float TOY_TIER = 2; /* below some 400 million weights a model tells stories, not answers: by hand, no measurement */
 static const float TOP_P = .86f, LEAST_P = .05f, MOST_P = .98f; /* TOP_P: the strong one in the middle of the range */
 
-/* How an intent's questions compare with the multiple choice that was fitted: need moves with d' = d * scale + shift.  Set by hand: talk,
- * summaries and classes are done well by small models, code and proofs are not; no outcomes of ours say it better yet (the bandit learns). */
 static const struct {
     float scale, shift;
 } kind[INTENT_COUNT] = {
-    [INTENT_CHAT] = { 1, 0 },         [INTENT_CODE] = { .8f, .2f },     [INTENT_SUMMARIZE] = { .9f, 0 }, [INTENT_CLASSIFY] = { .9f, 0 },
-    [INTENT_LONG_FORM] = { .8f, .2f }, [INTENT_TOOL_USE] = { 1, 0 },     [INTENT_VISION] = { .8f, .1f },  [INTENT_STT] = { .8f, .1f },
-    [INTENT_TTS] = { .8f, .1f },      [INTENT_EMBED] = { .8f, .1f },    [INTENT_MATH] = { 1, 0 },
+#define X(id, word, degrade, tok, scale, shift) { scale, shift },
+    INTENTS(X)
+#undef X
 };
 
 static float clamp(float v, float low, float high) { return v < low ? low : v > high ? high : v; }

@@ -9,6 +9,17 @@ run "What is the capital of France?" --fleet "$fleet"
 check "a short question goes to a small model, in 80 columns" 0 'grep -q "^early exit .short" out' '[ ! -s err ]' '! grep -q ".\{81\}" out'
 run "What is the capital of France?" --fleet "$fleet" --explain
 check "all that was ruled out is named with its rule" 0 'grep -q "^task: cannot do that task" out' 'grep -q "^early: " out' '! grep -q ".\{81\}" out'
+check "every candidate is a row with what it would take, and each intent has its probability" 0 'awk "/^ +expert/ { t = 1; next } t && !NF { exit } t { n++ } END { exit n != 50 }" out' 'grep -q "^ .* early\$" out' 'tr "\n" " " <out | grep -q "long-form [0-9]* %"'
+cat >"$tmp/warm.yaml" <<'E2'
+nodes:
+  - {name: laptop, device: Ryzen 7 7840HS, temperature_c: 88, headroom_c: 7, battery: 0.15, on_battery: true}
+experts:
+  - {name: small, model: Qwen2.5 1.5B, quant: Q4_K_M, node: laptop}
+E2
+run "Hello" --fleet "$tmp/warm.yaml" --explain
+check "heat and battery that were decided by are shown" 0 'grep -q "laptop: 88 C, 7 C below its limit, battery 15 % and unplugged" out'
+run "Hello" --fleet "$tmp/warm.yaml" --json
+check "and in JSON" 0 'grep -q "\"nodes\":\[{\"name\":\"laptop\",\"distance\":\"local\",\"up\":true" out' 'grep -q "\"headroom_c\":7," out' 'grep -q "\"power_w\":null" out'
 run "My password: hunter2secret99, is it good?" --fleet "$fleet" --json
 check "secrets stay in the house" 0 'grep -q "\"secrets\":\[\"password\"\]" out' 'grep -q "\"expert\":\"frontier\",\"node\":\"provider\",\"class\":\"llm\",\"able\":false,\"rule\":\"privacy\"" out'
 run "Hello" --fleet "$fleet" --private --json
