@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -105,4 +107,15 @@ out_close:
     if (!is_stdin)
         close(fd);
     return data;
+}
+
+void file_make_folders(const char *path, unsigned mode)
+{
+    char p[PATH_MAX];
+    snprintf(p, sizeof(p), "%s", path);
+    for (char *slash = p[0] ? strchr(p + 1, '/') : NULL; slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        mkdir(p, (mode_t)mode);
+        *slash = '/';
+    }
 }

@@ -1,6 +1,6 @@
 /* base/file.h - files: mapped for models, read whole for small things.
  *
- * For:     gguf/, token/, cmd/.  Touches: files.
+ * For:     gguf/, token/, cmd/, and who keeps files of its own.  Touches: files.
  */
 #ifndef TUTTI_BASE_FILE_H
 #define TUTTI_BASE_FILE_H
@@ -24,4 +24,8 @@ void file_map_forget(const struct file_map *m, const void *from, size_t n_bytes)
 /* The whole file with a '\0' behind it; owned by the caller (free).  "-" reads stdin.
  * More than max_bytes is ERR_LIMIT. */
 char *file_read(const char *path, size_t max_bytes, size_t *n_bytes, struct err *err);
+
+/* mkdir -p of the folders that the path names before its last slash, with this mode (0700: for us alone).  What fails here shows
+ * when something is opened in them. */
+void file_make_folders(const char *path, unsigned mode);
 #endif

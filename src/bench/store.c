@@ -24,6 +24,8 @@ void store_machine_name(const char *cpu, int cores, char name[static BENCH_TEXT_
 #if TUTTI_STORE
 #include <sqlite3.h>
 
+#include "base/file.h"
+
 #define STORE_SCHEMA 1
 static const char schema[] =
     "CREATE TABLE runs(id INTEGER PRIMARY KEY, time INTEGER NOT NULL, version TEXT NOT NULL, machine TEXT NOT NULL, level TEXT NOT NULL,"
@@ -41,18 +43,6 @@ struct store {
 static bool fail(const struct store *s, struct err *err)
 {
     return err_set(err, sqlite3_errcode(s->db) == SQLITE_NOMEM ? ERR_NOMEM : ERR_IO, "%s: %s", s->path, sqlite3_errmsg(s->db));
-}
-
-/* mkdir -p of the path's folder, for us alone. */
-static void make_folders(const char *path)
-{
-    char p[1024];
-    snprintf(p, sizeof(p), "%s", path);
-    for (char *slash = strchr(p + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        mkdir(p, 0700); /* what fails here shows when the file is opened */
-        *slash = '/';
-    }
 }
 
 static bool get_int(struct store *s, const char *sql, int64_t *value, struct err *err)
@@ -99,7 +89,7 @@ struct store *store_open(const char *path, bool may_make, struct err *err)
             err_set(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "%s: %s", path, strerror(errno));
             goto fail;
         }
-        make_folders(path);
+        file_make_folders(path, 0700);
     } else if (!S_ISREG(st.st_mode)) {
         err_set(err, ERR_INPUT, "%s: not a regular file", path);
         goto fail;

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "cluster/device_watch.h"
 #include "net/grpc_client.h"
@@ -106,17 +107,6 @@ static void send_list(struct call *c)
 
 /* ---- Allocate ---- */
 
-static void make_folders(const char *path)
-{
-    char p[DEVICE_PATH_MAX];
-    snprintf(p, sizeof(p), "%s", path);
-    for (char *slash = strchr(p + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        mkdir(p, 0755); /* what fails here shows when the node is made */
-        *slash = '/';
-    }
-}
-
 /* A stick that its runtime boots comes back under one of the next device numbers, whose node is not there yet when the container
  * starts, and a container's list of allowed devices cannot be changed later.  A node of that number in a folder of ours stands for
  * it: the container gets it under the name that it will have. */
@@ -131,7 +121,7 @@ static void put_numbers_ahead(struct device_plugin *p, const struct device *v, s
         snprintf(inside, sizeof(inside), "/dev/bus/usb/%03d/%03d", bus, next);
         if (snprintf(here, sizeof(here), "%s/usb-%03d-%03d", p->opt.nodes_dir, bus, next) >= (int)sizeof(here))
             return;
-        make_folders(here);
+        file_make_folders(here, 0755);
         if (mknod(here, S_IFCHR | 0660, makedev(189, (unsigned)((bus - 1) * 128 + next - 1))) != 0 && errno != EEXIST) {
             if (!p->has_warned_nodes)
                 log_warn("device-plugin: %s: %s: a stick that boots inside a container will not be seen there; give the plugin CAP_MKNOD", here, strerror(errno));

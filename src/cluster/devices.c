@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "hw/machine.h"
 #include "hw/pci.h"
 
@@ -18,21 +19,13 @@ static void say(char *to, size_t size, const char *text)
 
 /* ---- ids: places, in characters that every layer takes, at most 63 of them ---- */
 
-static uint32_t hash_of(const char *s)
-{
-    uint32_t h = 2166136261u; /* FNV-1a */
-    for (; *s; s++)
-        h = (h ^ (unsigned char)*s) * 16777619u;
-    return h;
-}
-
 static void put_id(char id[DEVICE_ID_MAX], const char *kind, const char *place)
 {
     char text[DEVICE_PATH_MAX + 16];
     const int share_bytes = 4; /* "::63" behind it */
     snprintf(text, sizeof(text), "%s-%s", kind, place);
     if (strlen(text) > DEVICE_ID_MAX - 1 - (size_t)share_bytes) /* cut, but still one of its own */
-        snprintf(text + DEVICE_ID_MAX - 1 - share_bytes - 9, 10, "-%08x", hash_of(place));
+        snprintf(text + DEVICE_ID_MAX - 1 - share_bytes - 9, 10, "-%08x", hash_fnv32(place, strlen(place)));
     for (char *c = text; *c; c++)
         if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') || strchr(".-_", *c)))
             *c = '_';

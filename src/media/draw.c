@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "media/draw_internal.h"
 #include "media/image_internal.h"
 
@@ -159,10 +160,7 @@ int draw_text(struct image *im, int x, int y, float size_px, struct draw_colour 
 static struct draw_colour colour_of(const char *label)
 {
     static const struct draw_colour palette[] = { { 230, 57, 70 }, { 29, 122, 204 }, { 42, 157, 80 }, { 214, 120, 20 }, { 131, 56, 196 }, { 0, 140, 140 }, { 200, 40, 130 }, { 110, 110, 30 } };
-    uint32_t h = 2166136261u; /* FNV-1a */
-    for (; label && *label; label++)
-        h = (h ^ (uint8_t)*label) * 16777619u;
-    return palette[(h >> 16) % (sizeof(palette) / sizeof(*palette))];
+    return palette[(hash_fnv32(label, label ? strlen(label) : 0) >> 16) % (sizeof(palette) / sizeof(*palette))];
 }
 
 static int to_px(float v) { return v > -1e6f && v < 1e6f ? (int)lroundf(v) : v > 0 ? 1000000 : -1000000; }

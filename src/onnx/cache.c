@@ -14,16 +14,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/hash.h"
 #include "hw/cpu.h"
 #include "onnx/onnx_internal.h"
-
-static uint64_t hash_text(const char *s)
-{
-    uint64_t h = 0xcbf29ce484222325u; /* FNV-1a */
-    for (; *s; s++)
-        h = (h ^ (unsigned char)*s) * 0x100000001b3u;
-    return h;
-}
 
 static bool make_folder(const char *path) { return mkdir(path, 0700) == 0 || errno == EEXIST; }
 
@@ -36,7 +29,7 @@ void onnx_cache_path(const struct onnx *o, const char *path, const char *hash, c
     const int n = snprintf(dir, sizeof dir, "%s/onnx", cache_dir);
     if (n < 0 || n >= (int)sizeof dir || !make_folder(cache_dir) || !make_folder(dir) || access(dir, W_OK | X_OK) != 0)
         return;
-    const int m = snprintf(out, ONNX_PATH_MAX, "%s/%016" PRIx64 "-%s-%s-%" PRIx32 ".onnx", dir, hash_text(full), hash, o->version, cpu_flags());
+    const int m = snprintf(out, ONNX_PATH_MAX, "%s/%016" PRIx64 "-%s-%s-%" PRIx32 ".onnx", dir, hash_fnv64(full, strlen(full)), hash, o->version, cpu_flags());
     if (m < 0 || m >= ONNX_PATH_MAX - 16) /* room for the name while it is written */
         out[0] = '\0';
 }

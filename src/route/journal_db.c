@@ -17,6 +17,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
+
 enum {
     KEEP_S = 30 * 24 * 3600,
     KEEP_ROWS = 200000,
@@ -90,16 +92,10 @@ static bool get_int(const struct journal_db *db, const char *text, int64_t *valu
 
 /* ---- opening ---- */
 
-/* mkdir -p of the path's folder, and an empty file: both for us alone. */
+/* The path's folders, and an empty file: both for us alone. */
 static void make_file(const char *path)
 {
-    char p[1024];
-    snprintf(p, sizeof(p), "%s", path);
-    for (char *slash = strchr(p + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        mkdir(p, 0700); /* what fails here shows when the file is opened */
-        *slash = '/';
-    }
+    file_make_folders(path, 0700);
     const int fd = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
     if (fd >= 0)
         close(fd);

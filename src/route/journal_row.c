@@ -34,30 +34,20 @@ static bool has(struct row *r, size_t n)
     return false;
 }
 
-static void f32(struct row *r, float *v)
+static inline void bits(struct row *r, void *v, size_t n_bytes)
 {
     if (r->is_reading)
-        *v = 0;
-    if (!has(r, sizeof(*v)))
+        memset(v, 0, n_bytes);
+    if (!has(r, n_bytes))
         return;
     if (r->is_reading)
-        memcpy(v, r->at, sizeof(*v));
+        memcpy(v, r->at, n_bytes);
     else
-        memcpy(r->at, v, sizeof(*v));
-    r->at += sizeof(*v);
+        memcpy(r->at, v, n_bytes);
+    r->at += n_bytes;
 }
-static void f64(struct row *r, double *v)
-{
-    if (r->is_reading)
-        *v = 0;
-    if (!has(r, sizeof(*v)))
-        return;
-    if (r->is_reading)
-        memcpy(v, r->at, sizeof(*v));
-    else
-        memcpy(r->at, v, sizeof(*v));
-    r->at += sizeof(*v);
-}
+static void f32(struct row *r, float *v) { bits(r, v, sizeof(*v)); }
+static void f64(struct row *r, double *v) { bits(r, v, sizeof(*v)); }
 
 static uint64_t get_u64(struct row *r)
 {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/hash.h"
 
 struct wordlist {
     char *text;       /* owned */
@@ -17,17 +18,9 @@ struct wordlist {
     } *slots;
 };
 
-static uint32_t hash_of(const char *s, size_t n) /* FNV-1a */
-{
-    uint32_t h = 2166136261u;
-    for (size_t i = 0; i < n; i++)
-        h = (h ^ (unsigned char)s[i]) * 16777619u;
-    return h;
-}
-
 static struct slot *slot_of(const struct wordlist *w, const char *word, size_t n)
 {
-    uint32_t i = hash_of(word, n) & (w->n_slots - 1);
+    uint32_t i = hash_fnv32(word, n) & (w->n_slots - 1);
     while (w->slots[i].word && !(w->slots[i].n == n && memcmp(w->slots[i].word, word, n) == 0))
         i = (i + 1) & (w->n_slots - 1);
     return &w->slots[i];

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/hash.h"
 #include "base/utf8.h"
 #include "template/node_internal.h"
 
@@ -92,9 +93,7 @@ static bool add_data(struct lexer *x, size_t from, size_t to)
 
 static size_t hash_name(const char *s, size_t n)
 {
-    uint64_t h = 14695981039346656037u; /* FNV-1a */
-    for (size_t i = 0; i < n; i++)
-        h = (h ^ (unsigned char)s[i]) * 1099511628211u;
+    const uint64_t h = hash_fnv64(s, n);
     return (size_t)(h ^ h >> 32);
 }
 

@@ -1,6 +1,7 @@
 /* template/value.c - strings, lists, dicts: making them, comparing them.  See value_internal.h. */
 #include <math.h>
 
+#include "base/hash.h"
 #include "base/utf8.h"
 #include "template/run_internal.h"
 
@@ -225,9 +226,7 @@ bool tpl_pair(struct render *r, struct val a, struct val b, struct val *out)
 
 static uint64_t hash_bytes(const char *s, size_t n)
 {
-    uint64_t h = 14695981039346656037u; /* FNV-1a, then mixed: the low bits choose the place */
-    for (size_t i = 0; i < n; i++)
-        h = (h ^ (unsigned char)s[i]) * 1099511628211u;
+    const uint64_t h = hash_fnv64(s, n); /* mixed: the low bits choose the place */
     return h ^ h >> 29;
 }
 

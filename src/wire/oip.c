@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/utf8.h"
 #include "wire/put.h"
 #include "wire/scan.h"
@@ -275,12 +276,10 @@ const struct oip_param *oip_param(const struct oip_request *r, const char *name)
     return NULL;
 }
 
-/* FNV-1a, 64 bits: a text that names a sequence becomes its number. */
+/* A text that names a sequence becomes its number. */
 static uint64_t hash(const char *s)
 {
-    uint64_t h = 14695981039346656037u;
-    for (; *s; s++)
-        h = (h ^ (unsigned char)*s) * 1099511628211u;
+    const uint64_t h = hash_fnv64(s, strlen(s));
     return h ? h : 1;
 }
 

@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "base/bulk.h"
 #include "base/buf.h"
+#include "base/hash.h"
 #include "base/utf8.h"
 #include "test.h"
 
@@ -94,4 +95,10 @@ TEST(utf8_is_strict_and_round_trips_every_code_point)
                                        "\xff", "\x80", "\xe2\x28\xa1" };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         CHECK(utf8_decode(bad[i], strlen(bad[i]), &cp) == 0, "case %zu", i);
+}
+
+TEST(a_hash_is_fnv_1a_as_published)
+{
+    CHECK(hash_fnv32("", 0) == 0x811c9dc5u && hash_fnv32("a", 1) == 0xe40c292cu && hash_fnv32("foobar", 6) == 0xbf9cf968u);
+    CHECK(hash_fnv64("", 0) == 0xcbf29ce484222325u && hash_fnv64("a", 1) == 0xaf63dc4c8601ec8cu && hash_fnv64("foobar", 6) == 0x85944171f73967e8u);
 }
