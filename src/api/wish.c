@@ -69,8 +69,23 @@ static bool set_number(struct expert_wish *w, const struct wish *at, const char 
 
 static void set_not(struct expert_wish *w, const struct wish *at, bool v) { *(bool *)(void *)((char *)w + at->at) = !v; }
 
+/* One of our services asks another one: how many has the request gone through? */
+static bool read_hops(struct expert_wish *w, const struct http_head *head, struct openai_error *e)
+{
+    enum { HOPS_MAX = 4 };
+    const char *v = http_head_get(head, "tutti-hops");
+    if (!v)
+        return true;
+    if (strlen(v) < 1 || strlen(v) > 3 || strspn(v, "0123456789") != strlen(v))
+        return bad(e, "tutti-hops", "a small number");
+    w->hops = atoi(v);
+    return w->hops < HOPS_MAX || openai_fail(e, 508, "loop_detected", NULL, "the request has gone through %d services: an expert of one points back at another", w->hops);
+}
+
 bool wish_read_head(struct expert_wish *w, const struct http_head *head, struct openai_error *e)
 {
+    if (!read_hops(w, head, e))
+        return false;
     for (int i = 0; i < N_WISHES; i++) {
         const struct wish *at = &wishes[i];
         char name[48];

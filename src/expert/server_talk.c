@@ -485,7 +485,7 @@ bool talk_begin(struct work *w, struct err *err)
     struct expert_server *e = w->server;
     const struct job *j = w->job;
     struct ask_parts ask_parts = { .type = "application/json" };
-    char path[1200], n_json[24];
+    char hops[16], path[1200], n_json[24];
 
     reset_answer(w);
     buf_fini(&w->request), buf_fini(&w->before), buf_fini(&w->after), buf_fini(&w->whole), events_fini(&w->events);
@@ -510,8 +510,9 @@ bool talk_begin(struct work *w, struct err *err)
         snprintf(path, sizeof(path), "%s/v2/models/%s%s", e->cfg.base, e->cfg.model, ask_parts.what);
     else
         snprintf(path, sizeof(path), "%s%s", e->cfg.base, ask_parts.what);
-    struct http_field fields[5] = { { "content-type", ask_parts.type }, { "accept", "*/*" }, { "user-agent", "tutti/" TUTTI_VERSION } };
-    int n_fields = 3;
+    snprintf(hops, sizeof(hops), "%d", j->wish.hops + 1);
+    struct http_field fields[6] = { { "content-type", ask_parts.type }, { "accept", "*/*" }, { "user-agent", "tutti/" TUTTI_VERSION }, { "tutti-hops", hops } };
+    int n_fields = 4;
     if (e->cfg.key[0])
         fields[n_fields++] = (struct http_field){ "authorization", e->cfg.key };
     if (j->task == EXPERT_INFER && e->cfg.is_binary) {

@@ -224,7 +224,7 @@ static const struct {
     { 417, "Expectation Failed" }, { 422, "Unprocessable Content" }, { 429, "Too Many Requests" },
     { 431, "Request Header Fields Too Large" }, { 499, "Client Closed Request" }, { 500, "Internal Server Error" },
     { 501, "Not Implemented" }, { 502, "Bad Gateway" }, { 503, "Service Unavailable" }, { 504, "Gateway Timeout" },
-    { 505, "HTTP Version Not Supported" }, { 529, "Overloaded" },
+    { 505, "HTTP Version Not Supported" }, { 508, "Loop Detected" }, { 529, "Overloaded" },
 };
 
 const char *http_reason(int status)

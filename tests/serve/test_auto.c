@@ -128,6 +128,7 @@ TEST(wishes_that_make_no_sense_are_refused_with_their_name)
         { "tutti-deadline-ms: 1e\r\n", ",\"model\":\"auto\"", "tutti-deadline-ms" },
         { "tutti-security-level: open\r\n", ",\"model\":\"auto\"", "tutti-security-level" },
         { "tutti-degrade: no\r\n", ",\"model\":\"auto\"", "tutti-degrade" },
+        { "tutti-hops: 1x\r\n", "", "tutti-hops" },
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct answer a = ask_with(v, "POST", "/v1/chat/completions", cases[i].fields, chat("words 1 0", cases[i].more));
@@ -139,6 +140,18 @@ TEST(wishes_that_make_no_sense_are_refused_with_their_name)
     struct answer a = ask_with(v, "POST", "/v1/chat/completions", "tutti-deadline-ms: 60000\r\ntutti-security-level: airgap\r\ntutti-degrade: false\r\n",
                                chat("words 1 0", ",\"model\":\"auto\",\"tutti\":{\"ttft_ms\":5000,\"budget_joules\":100000,\"budget_usd\":1,\"security_level\":\"public\"}"));
     CHECK(a.status == 200, "%s", a.body.data);
+    answer_fini_(&a);
+    end(v);
+}
+
+TEST(a_request_that_goes_round_in_circles_ends)
+{
+    struct service *v = start_house((struct serve_config){ 0 });
+    struct answer a = ask_with(v, "POST", "/v1/chat/completions", "tutti-hops: 3\r\n", chat("words 1 0", ",\"model\":\"auto\""));
+    CHECK(a.status == 200, "%s", a.body.data);
+    answer_fini_(&a);
+    a = ask_with(v, "POST", "/v1/chat/completions", "tutti-hops: 4\r\n", chat("words 1 0", ",\"model\":\"auto\""));
+    CHECK(a.status == 508 && strstr(a.body.data, "loop_detected"), "%d %s", a.status, a.body.data);
     answer_fini_(&a);
     end(v);
 }
