@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "expert/pack.h"
 #include "expert/worker.h"
@@ -221,16 +222,10 @@ static const struct task_kind *find(const struct task_kind *const *more, const s
 /* The user's folders, which may not be there yet: a sandbox lets in only what exists.  What cannot be made is done without. */
 static void make_folders(const char *path)
 {
-    char part[PATH_MAX];
-    snprintf(part, sizeof(part), "%s", path ? path : "");
-    for (char *p = part; *p; p++)
-        if (*p == '/' && p > part) {
-            *p = '\0';
-            mkdir(part, 0700);
-            *p = '/';
-        }
-    if (*part)
-        mkdir(part, 0700);
+    if (path && *path) {
+        file_make_folders(path, 0700);
+        mkdir(path, 0700);
+    }
 }
 
 /* Anything but the CPU is reached through /dev. */

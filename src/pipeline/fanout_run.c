@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/utf8.h"
 #include "pipeline/fanout_internal.h"
 
 enum { STEP_TEXT_BYTES = 64 << 10, STEP_JOB_BYTES = 1 << 16, PART_TEXT_BYTES = 4000, FACTS_LEAST_BYTES = 2000, FACTS_MOST_BYTES = 64 << 10,
@@ -211,8 +212,7 @@ void fanout_run_tell_branch(struct fanout_run *r, struct fanout_branch_run *b)
     char text[PART_TEXT_BYTES + 1] = "";
     size_t n = b->err.code || b->text.len == 0 ? 0 : b->text.len;
     if (n > PART_TEXT_BYTES)
-        for (n = PART_TEXT_BYTES; n > 0 && ((unsigned char)b->text.data[n] & 0xc0) == 0x80;)
-            n--;
+        n = PART_TEXT_BYTES - utf8_incomplete_tail(b->text.data, PART_TEXT_BYTES);
     if (n > 0)
         memcpy(text, b->text.data, n);
     text[n] = '\0';

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "pipeline/fanout_internal.h"
 #include "wire/data_url.h"
 
@@ -182,19 +183,12 @@ bool fanout_is_for(const struct job *j)
 
 /* ---- data in a prompt ---- */
 
-static size_t whole_characters(const char *s, size_t n)
-{
-    while (n > 0 && ((unsigned char)s[n] & 0xc0) == 0x80)
-        n--;
-    return n;
-}
-
 static void put_data(struct buf *out, const char *s, size_t n, size_t max, bool is_quoted)
 {
     struct buf safe, json;
     const bool is_cut = n > max;
     if (is_cut)
-        n = whole_characters(s, max);
+        n = max - utf8_incomplete_tail(s, max);
     buf_init(&safe, 4 * n + 16);
     buf_init(&json, 8 * (4 * n + 16));
     for (size_t i = 0; i < n; i++) {

@@ -1,4 +1,4 @@
-/* Presets: the row of the very device wins over that of its class, and a name or "none" over the machine. */
+/* tests/advise/test_preset.c - the row of the very device wins over that of its class, and a name or "none" over the machine. */
 #include <stdio.h>
 #include <string.h>
 

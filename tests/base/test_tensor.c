@@ -1,4 +1,4 @@
-/* Tensors from outside: type, shape and bytes must agree before anybody reads them. */
+/* tests/base/test_tensor.c - type, shape and bytes must agree before anybody reads them. */
 #include <string.h>
 
 #include "base/tensor.h"

@@ -1,4 +1,4 @@
-/* Documents come out as plain trees with positions; what we do not read is refused with its place. */
+/* tests/base/test_yaml.c - documents come out as plain trees with positions; what we do not read is refused with its place. */
 #include <string.h>
 
 #include "base/yaml.h"

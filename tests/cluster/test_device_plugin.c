@@ -1,4 +1,4 @@
-/* The device plugin against a kubelet of this test's own, on one loop: registering, the list as it changes, allocating, a kubelet that
+/* tests/cluster/test_device_plugin.c - the device plugin against a kubelet of this test's own, on one loop: registering, the list as it changes, allocating, a kubelet that
  * starts again, sticks that come, boot and go. */
 #include "cluster/fake_machine.h"
 

@@ -1,4 +1,4 @@
-/* Devices for containers: rules, what a machine offers by them, ids that stay. */
+/* tests/cluster/test_devices.c - rules, what a machine offers by them, ids that stay. */
 #include "cluster/fake_machine.h"
 
 #include "cluster/devices.h"

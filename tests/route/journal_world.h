@@ -1,4 +1,4 @@
-/* route/journal_world.h - random worlds, requests and decisions for the journal's tests.  What is not known is NAN now and then.
+/* tests/route/journal_world.h - random worlds, requests and decisions for the journal's tests.  What is not known is NAN now and then.
  * Members are set one by one in memory of zeros, so that what was read back can be compared byte by byte. */
 #ifndef TUTTI_TESTS_ROUTE_JOURNAL_WORLD_H
 #define TUTTI_TESTS_ROUTE_JOURNAL_WORLD_H

@@ -1,4 +1,4 @@
-/* Features: what a request shows at a glance, from its bytes alone. */
+/* tests/route/test_features.c - what a request shows at a glance, from its bytes alone. */
 #include <string.h>
 
 #include "route/features.h"

@@ -1,4 +1,4 @@
-/* Grams: the same rows on every machine, bounds for whatever bytes come, words as people write them. */
+/* tests/route/test_grams.c - the same rows on every machine, bounds for whatever bytes come, words as people write them. */
 #include <string.h>
 
 #include "route/grams.h"

@@ -1,4 +1,4 @@
-/* Intents: the shipped model on plain requests, media before words, what is odd, and a training that can be repeated. */
+/* tests/route/test_intent.c - the shipped model on plain requests, media before words, what is odd, and a training that can be repeated. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>

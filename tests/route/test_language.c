@@ -1,4 +1,4 @@
-/* Languages: sentences that are not in the table's sample words. */
+/* tests/route/test_language.c - sentences that are not in the table's sample words. */
 #include <string.h>
 
 #include "route/language.h"

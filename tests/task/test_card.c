@@ -1,4 +1,4 @@
-/* Cards: the common keys, where files are found, and that a card survives the way into another process. */
+/* tests/task/test_card.c - the common keys, where files are found, and that a card survives the way into another process. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

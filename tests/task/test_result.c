@@ -1,4 +1,4 @@
-/* Results as JSON and as lines: what applies appears, what does not stays away, odd numbers do no harm. */
+/* tests/task/test_result.c - what applies appears, what does not stays away, odd numbers do no harm. */
 #include <jansson.h>
 #include <math.h>
 #include <string.h>
