@@ -123,7 +123,10 @@ static bool show_candidates(const struct route_shown *s, int n, bool explain, st
         out_row(&t);
         if (k == 0 && n)
             out_row_style(&t, OUT_BOLD);
-        out_cell(&t, k < n ? "%d" : "", k + 1), out_cell(&t, "%s", c->expert), out_cell(&t, "%s", s->world->nodes[c->node].name);
+        char rank[12] = "";
+        if (k < n)
+            snprintf(rank, sizeof(rank), "%d", k + 1);
+        out_cell(&t, "%s", rank), out_cell(&t, "%s", c->expert), out_cell(&t, "%s", s->world->nodes[c->node].name);
         if (v->rule == ROUTE_RULE_TASK) { /* what it would take for something else tells nothing */
             out_cell(&t, "-"), out_cell(&t, "-"), out_cell(&t, "-"), out_cell(&t, "-"), out_cell(&t, "-"), out_cell(&t, "%s", route_rule_name(v->rule));
             continue;
