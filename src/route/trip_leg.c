@@ -140,7 +140,9 @@ struct leg *leg_begin(struct trip *t, const struct leg *like, struct err *err)
         pthread_mutex_unlock(&t->lock);
         return err_null(err, ERR_BUSY, t->is_stopping ? "shutting down" : "the router: too many attempts");
     }
+    pthread_mutex_lock(&t->r->lock); /* wake() reads every leg's job */
     *leg = *like;
+    pthread_mutex_unlock(&t->r->lock);
     leg->trip = t;
     leg->begun_ns = clock_ns();
     struct job *j = make_job(t, leg, err);
