@@ -143,7 +143,6 @@ static bool hand_over(struct exchange *x, struct err *err)
         const uint64_t now_ms = net_loop_now_ms(x->call.env->loop);
         j->deadline_ns = clock_ns() + (x->deadline_ms > now_ms ? (x->deadline_ms - now_ms) * 1000000 : 1);
     }
-    x->submit_ns = clock_ns();
     x->load_until_ms = net_loop_now_ms(x->call.env->loop) + x->call.env->load_wait_ms;
     if (!expert_submit(x->model->expert, j, err))
         return false;

@@ -79,7 +79,7 @@ struct exchange {
 
     char id[48];
     int64_t created_s;
-    uint64_t body_ns, submit_ns, first_ns;
+    uint64_t body_ns, first_ns;
     uint64_t headers_at_ms, quiet_since_ms, load_until_ms;
     uint64_t deadline_ms;      /* of the loop's clock; 0: none */
     net_fn *work_done;

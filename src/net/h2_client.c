@@ -47,9 +47,9 @@ struct h2_call {
     int32_t id;
     const struct h2_call_fns *fns;
     void *ctx;
-    bool is_deferred, is_body_over, is_paused, was_high, has_head, is_end_seen;
-    struct buf out, held, head_bytes;
-    size_t out_at, held_at;
+    bool is_deferred, is_body_over, was_high, has_head, is_end_seen;
+    struct buf out, head_bytes;
+    size_t out_at;
     struct http_head head;
 };
 
@@ -97,7 +97,6 @@ static void call_free(struct h2_call *call)
         call->next->prev = call->prev;
     c->n_calls--;
     buf_fini(&call->out);
-    buf_fini(&call->held);
     buf_fini(&call->head_bytes);
     free(call);
 }
@@ -245,19 +244,8 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
         nghttp2_session_consume(session, id, n);
         return 0;
     }
-    if (call->is_paused || call->held_at < call->held.len) {
-        buf_append(&call->held, bytes, n);
-        return call->held.failed ? NGHTTP2_ERR_CALLBACK_FAILURE : 0; /* the window bounds it: memory is out */
-    }
     give_data(call, (const char *)bytes, n);
     return 0;
-}
-
-/* An answer is whole once its reader has it: one that pauses keeps its call. */
-static void end_if_whole(struct h2_call *call)
-{
-    if (call->is_end_seen && call->id < 0 && !call->is_paused && call->held_at == call->held.len)
-        end_call(call, HTTP_END_DONE, ERR_NONE, "");
 }
 
 static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t error, void *ctx)
@@ -266,12 +254,10 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t error,
     (void)ctx;
     if (!call)
         return 0;
-    if (call->held_at < call->held.len)
-        nghttp2_session_consume_connection(session, call->held.len - call->held_at);
     nghttp2_session_set_stream_user_data(session, id, NULL);
     call->id = -1; /* the stream is gone, the call not yet */
     if (call->is_end_seen) {
-        end_if_whole(call);
+        end_call(call, HTTP_END_DONE, ERR_NONE, "");
         return 0;
     }
     char why[120];
@@ -436,31 +422,6 @@ static void tell_drained(struct h2c_conn *c)
     }
 }
 
-static void give_held(struct h2c_conn *c)
-{
-    for (struct h2_call *call = c->calls, *next; call; call = next) {
-        next = call->next;
-        if (call->is_paused || (call->held_at == call->held.len && !(call->is_end_seen && call->id < 0)))
-            continue;
-        const size_t from = call->held_at, n = call->held.len - from;
-        if (n > 0) {
-            if (call->id > 0)
-                nghttp2_session_consume(c->session, call->id, n);
-            struct buf piece = call->held; /* its reader may cancel the call */
-            buf_init(&call->held, piece.max_bytes);
-            call->held_at = 0;
-            if (call->fns->on_data)
-                call->fns->on_data(call->ctx, piece.data + from, n);
-            buf_fini(&piece);
-            mark(c); /* look again: the list may have changed */
-            return;
-        }
-        end_if_whole(call);
-        mark(c);
-        return;
-    }
-}
-
 static void service(struct h2c_conn *c)
 {
     c->is_dirty = false;
@@ -470,7 +431,6 @@ static void service(struct h2c_conn *c)
         conn_end(c, c->fails_how, c->fail.code, c->fail.text);
         return;
     }
-    give_held(c);
     if (c->state == H2C_CONNECT && c->tls && !flush(c)) {
         conn_end(c, HTTP_END_CONNECT, ERR_IO, "cannot write");
         return;
@@ -756,7 +716,6 @@ struct h2_call *h2_client_call(struct h2_client *c, enum http_verb verb, const c
     call->fns = fns;
     call->ctx = ctx;
     buf_init(&call->out, c->config.max_queued_bytes);
-    buf_init(&call->held, (size_t)c->config.window_bytes + 65536);
     buf_init(&call->head_bytes, c->config.max_head_bytes);
     call->next = k->calls;
     if (call->next)
@@ -813,17 +772,7 @@ void h2_call_cancel(struct h2_call *call)
     if (call->id > 0 && c->state != H2C_CLOSED) {
         nghttp2_session_set_stream_user_data(c->session, call->id, NULL);
         nghttp2_submit_rst_stream(c->session, NGHTTP2_FLAG_NONE, call->id, NGHTTP2_CANCEL);
-        if (call->held_at < call->held.len)
-            nghttp2_session_consume_connection(c->session, call->held.len - call->held_at);
     }
     mark(c);
     call_free(call);
-}
-
-void h2_call_pause(struct h2_call *call) { call->is_paused = true; }
-
-void h2_call_resume(struct h2_call *call)
-{
-    call->is_paused = false;
-    mark(call->conn);
 }

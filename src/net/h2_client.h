@@ -43,6 +43,4 @@ void h2_call_write(struct h2_call *call, const void *bytes, size_t n); /* copied
 void h2_call_end(struct h2_call *call);
 size_t h2_call_queued(const struct h2_call *call);
 void h2_call_cancel(struct h2_call *call); /* the server is told; NULL is fine */
-void h2_call_pause(struct h2_call *call);  /* stops the flow of on_data */
-void h2_call_resume(struct h2_call *call);
 #endif

@@ -23,13 +23,12 @@ struct sim_brain {
     int n_same[ROUTE_NODES_MAX]; /* steps that changed nothing since then */
 };
 
-static const float exploration = .05f; /* bandit.h: a careful start */
 
 struct sim_brain *sim_brain_new(const struct sim *s, uint64_t seed, struct err *err)
 {
     struct sim_brain *b = calloc(1, sizeof(*b));
     struct catalog *catalog = catalog_new(NULL, err);
-    bool ok = b && catalog && (b->predictor = predictor_new(err)) && (b->bandit = bandit_new(seed, exploration, err)) && (b->ladders = ladders_new(catalog, err));
+    bool ok = b && catalog && (b->predictor = predictor_new(err)) && (b->bandit = bandit_new(seed, BANDIT_EXPLORATION, err)) && (b->ladders = ladders_new(catalog, err));
     if (!b)
         err_set(err, ERR_NOMEM, "simulate: out of memory");
     for (int n = 0; ok && n < s->world.n_nodes; n++)

@@ -35,7 +35,8 @@ struct bandit_context { /* which value of each feature a request has, and what i
 };
 void bandit_context_of(const struct route_request *rq, struct bandit_context *out);
 
-/* exploration: 0 none; .05 is a careful start.  The caller owns the result; NULL with err: out of memory. */
+#define BANDIT_EXPLORATION 0.05f /* a careful start */
+/* exploration: 0 none.  The caller owns the result; NULL with err: out of memory. */
 struct bandit *bandit_new(uint64_t seed, float exploration, struct err *err);
 void bandit_free(struct bandit *b); /* NULL is fine */
 /* How much better than predicted the slot is expected to do on such a request, -1..1. */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "route/train_internal.h"
 
 enum { TOPICS_MAX = 4096, HARD_ROUNDS = 12, HIDE = 77 /* of 256 rows */ };
@@ -27,9 +28,7 @@ struct hard {
 
 uint32_t train_text_fold(const struct train_line *l)
 {
-    uint32_t h = 2166136261u;
-    for (uint32_t i = 0; i < l->n_bytes; i++)
-        h = (h ^ (unsigned char)l->text[i]) * 16777619u;
+    const uint32_t h = hash_fnv32(l->text, l->n_bytes);
     return (h ^ h >> 15) % HARD_FOLDS;
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/hash.h"
 #include "route/train.h"
 
 enum { FILE_BYTES_MAX = 1 << 29, ROUNDS_MAX = 64, GROUPS_MAX = 8, TABBED_BYTES_MAX = 1 << 14 };
@@ -92,8 +93,9 @@ static bool add_json(struct train_set *set, const char *line, size_t n, const ch
         if (ok) {
             l->intent = intent ? (int8_t)which : -1;
             l->difficult = read_bool(j, "difficult"), l->weak = read_bool(j, "weak"), l->strong = read_bool(j, "strong");
-            for (const char *s = json_string_value(json_object_get(j, "subject")); s && *s; s++)
-                l->topic = ((l->topic ? l->topic : 2166136261u) ^ (unsigned char)*s) * 16777619u;
+            const char *subject = json_string_value(json_object_get(j, "subject"));
+            if (subject && *subject)
+                l->topic = hash_fnv32(subject, strlen(subject));
             snprintf(l->source, sizeof(l->source), "%s", from ? from : source);
         }
     }

@@ -15,7 +15,6 @@
 static const char name_predictor[] = "predictor", name_bandit[] = "bandit";
 static const float KEEP_S = 60;
 enum { FLUSH_MS = 1000 };
-static const float EXPLORATION = 0.05f; /* bandit.h: a careful start */
 
 /* This machine's CPU: the engine's own speeds are predicted for it. */
 static bool know_device(struct serve_route *r, struct catalog *c, const struct hw_machine *m)
@@ -50,7 +49,7 @@ bool serve_route_init(struct serve_route *r, const struct serve_route_config *co
 {
     struct err why = { 0 };
     *r = (struct serve_route){ .env = { .policy = config->policy } };
-    if (!(r->predictor = predictor_new(err)) || !(r->bandit = bandit_new((uint64_t)time(NULL), EXPLORATION, err)))
+    if (!(r->predictor = predictor_new(err)) || !(r->bandit = bandit_new((uint64_t)time(NULL), BANDIT_EXPLORATION, err)))
         return false;
     r->env.predictor = r->predictor;
     r->env.bandit = r->bandit;
