@@ -40,22 +40,13 @@ struct reader {
 
 /* ---- expressions ---- */
 
-static void place(const struct yaml_node *n, int *line, int *column)
-{
-    *line = n->line, *column = n->column;
-}
-
 static bool read_expr(struct reader *r, const struct yaml_node *map, const char *key, const struct expr_names *names, enum expr_type type, const struct expr **out)
 {
-    const char *text = NULL;
     const struct yaml_node *n = yaml_get(map, key);
-    int line, column;
-    if (!n)
-        return true;
-    if (!yaml_text(r->y, map, key, &text, r->err))
-        return false;
-    place(n, &line, &column);
-    const struct expr *e = expr_compile(r->c->arena, text, strlen(text), names, yaml_name(r->y), line, column, r->err);
+    const char *text = NULL;
+    if (!n || !yaml_text(r->y, map, key, &text, r->err))
+        return !n;
+    const struct expr *e = expr_compile(r->c->arena, text, strlen(text), names, yaml_name(r->y), n->line, n->column, r->err);
     if (!e)
         return false;
     const enum expr_type is = expr_get_type(e);
@@ -67,15 +58,11 @@ static bool read_expr(struct reader *r, const struct yaml_node *map, const char 
 
 static bool read_words(struct reader *r, const struct yaml_node *map, const char *key, const struct expr_names *names, const struct expr_text **out)
 {
-    const char *text = NULL;
     const struct yaml_node *n = yaml_get(map, key);
-    int line, column;
-    if (!n)
-        return true;
-    if (!yaml_text(r->y, map, key, &text, r->err))
-        return false;
-    place(n, &line, &column);
-    *out = expr_text_compile(r->c->arena, text, strlen(text), names, yaml_name(r->y), line, column, r->err);
+    const char *text = NULL;
+    if (!n || !yaml_text(r->y, map, key, &text, r->err))
+        return !n;
+    *out = expr_text_compile(r->c->arena, text, strlen(text), names, yaml_name(r->y), n->line, n->column, r->err);
     return *out != NULL;
 }
 
