@@ -117,6 +117,8 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
     config.experts = registry.experts;
     config.n_experts = registry.n_experts;
     config.keeper = env.keeper;
+    config.sensors = config_text(c, CONFIG_SENSORS);
+    config.models_dir = config_text(c, CONFIG_MODELS) ? config_text(c, CONFIG_MODELS) : getenv("TUTTI_MODELS") ? getenv("TUTTI_MODELS") : "/";
     route_config = (struct serve_route_config){ .policy = c->policy, .catalog = env.catalog, .machine = env.machine,
                                                 .journal_path = config_number(c, CONFIG_KEEP_DECISIONS) && journal_path(getenv("XDG_STATE_HOME"), getenv("HOME"), journal, sizeof(journal)) ? journal : NULL };
     if (!serve_route_init(&route, &route_config, &err))

@@ -151,6 +151,7 @@ struct router {
     /* joules: shared out among those that run; figures_lock */
     int n_busy;
     double joules_seen, joules_each;
+    double joules_of[ROUTE_CANDIDATES_MAX][2]; /* of what an expert was asked: reckoned from its watts, measured */
 };
 
 /* router.c */

@@ -52,6 +52,16 @@ static void put_label(struct buf *out, const char *s)
     }
 }
 
+/* Prometheus gives the node that it asks the label `node`: the one that answers has another. */
+static void put_expert(struct buf *out, const struct router *r, int i)
+{
+    buf_puts(out, "expert=\"");
+    put_label(out, r->live->list[i].expert);
+    buf_puts(out, "\",expert_node=\"");
+    put_label(out, r->live->nodes[r->live->list[i].node].name);
+    buf_putc(out, '"');
+}
+
 static void put_head(struct buf *out, const char *prefix, const char *name, const char *type, const char *help)
 {
     buf_printf(out, "# HELP %s%s %s\n# TYPE %s%s %s\n", prefix, name, help, prefix, name, type);
@@ -74,9 +84,17 @@ void router_put_metrics(struct router *r, const char *prefix, struct buf *out)
     for (int i = 0; i < r->live->world.n; i++)
         for (int g = 0; g < ROUTE_GOAL_COUNT; g++)
             if (r->decisions_of[i][g]) {
-                buf_printf(out, "%sroute_decisions_total{expert=\"", prefix);
-                put_label(out, r->live->list[i].expert);
-                buf_printf(out, "\",goal=\"%s\"} %llu\n", route_goal_name((enum route_goal)g), (unsigned long long)r->decisions_of[i][g]);
+                buf_printf(out, "%sroute_decisions_total{", prefix);
+                put_expert(out, r, i);
+                buf_printf(out, ",goal=\"%s\"} %llu\n", route_goal_name((enum route_goal)g), (unsigned long long)r->decisions_of[i][g]);
+            }
+    put_head(out, prefix, "route_energy_joules_total", "counter", "Energy of what an expert was asked through auto, by the machine's meter or reckoned from its watts.");
+    for (int i = 0; i < r->live->world.n; i++)
+        for (int k = 0; k < 2; k++)
+            if (r->joules_of[i][k] > 0) {
+                buf_printf(out, "%sroute_energy_joules_total{", prefix);
+                put_expert(out, r, i);
+                buf_printf(out, ",source=\"%s\"} %.9g\n", k ? "meter" : "estimate", r->joules_of[i][k]);
             }
     memcpy(bucket, r->bucket, sizeof(bucket));
     const double sum_s = r->decided_s;

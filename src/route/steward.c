@@ -146,6 +146,7 @@ static enum pace turn(struct steward *s, uint64_t now)
     const double joules = telemetry_joules(s->source, now);
     pthread_mutex_lock(&s->lock);
     s->state.now = t;
+    telemetry_get_parts(s->source, &s->state.parts);
     s->state.governor = s->governor;
     s->state.n_ticks++;
     s->read_ns = clock_ns();
@@ -208,6 +209,13 @@ void steward_get_state(struct steward *s, struct steward_state *out)
 {
     pthread_mutex_lock(&s->lock);
     *out = s->state;
+    pthread_mutex_unlock(&s->lock);
+}
+
+void steward_wish_fresh(struct steward *s)
+{
+    pthread_mutex_lock(&s->lock);
+    freshen(s);
     pthread_mutex_unlock(&s->lock);
 }
 

@@ -27,6 +27,7 @@ struct steward_state { /* one moment, copied out */
     struct telemetry now;
     struct governor governor;
     uint64_t n_ticks;
+    struct telemetry_parts parts;
 };
 
 struct steward;
@@ -42,6 +43,7 @@ void steward_tick(struct steward *s, uint64_t now_ns);
  * what is older than a few seconds is read anew by the thread (for the next one who asks). */
 void steward_get_node(struct steward *s, struct route_node *node);
 void steward_get_state(struct steward *s, struct steward_state *out);
+void steward_wish_fresh(struct steward *s); /* who looks again soon (a scrape) finds it not older than this call */
 /* "llm 1/3: heat" when the class is turned down; else "". */
 void steward_put_ladder(struct steward *s, enum route_class cls, char *out, size_t max);
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "hw/cgroup.h"
 #include "hw/gpu_watch.h"
@@ -16,7 +17,7 @@
 #include "hw/tap.h"
 #include "proc/memory.h"
 
-enum { SENSORS_MAX = 24, COOLERS_MAX = 8, CORES_MAX = 16, SUPPLIES_MAX = 4, GPUS_MAX = 4, PSI_MAX = 2 };
+enum { SENSORS_MAX = TELEMETRY_SENSORS_MAX, COOLERS_MAX = 8, CORES_MAX = 16, SUPPLIES_MAX = 4, GPUS_MAX = 4, PSI_MAX = 2 };
 static const uint64_t LOOK_AGAIN_NS = 60000000000u;
 /* Where there is no trip point: the Pi's firmware slows down at 80 C whatever its zone says (raspberrypi.com/documentation/computers/
  * raspberry-pi.html, thermal control); AMD's processors at 95 C; a critical temperature is where it switches off. */
@@ -26,6 +27,7 @@ struct sensor {
     struct hw_tap tap;
     char name[48];
     float limit_c, critical_c; /* NAN: not known */
+    float now_c;               /* as it was read last */
     bool is_accelerator;
 };
 
@@ -36,6 +38,10 @@ struct supply {
 struct gpu {
     struct hw_tap busy, total, used; /* percent or thousandths; bytes */
     float busy_scale;
+    const char *name;                /* of its driver */
+    int sensor;                      /* its thermometer; -1: none of its own */
+    float busy_frac, total_bytes, used_bytes; /* as they were read last */
+    bool is_lost;
 };
 
 struct telemetry_source {
@@ -54,6 +60,8 @@ struct telemetry_source {
     int n_gpus;
     struct gpu_watch *watch;  /* NVIDIA's; NULL: none */
     bool asks_gpus;
+    struct gpu_now nvidia[GPU_WATCH_MAX]; /* as they were read last */
+    int n_nvidia;
     struct hw_tap stat, meminfo, psi_memory[PSI_MAX], psi_cpu;
     float power_limit_w;
     /* between two snapshots */
@@ -160,11 +168,20 @@ static void find_gpus(struct telemetry_source *s)
         hw_tap_open(&g->total, s->root, "sys/class/hwmon/%s/device/mem_info_vram_total", n);
         hw_tap_open(&g->used, s->root, "sys/class/hwmon/%s/device/mem_info_vram_used", n);
         g->busy_scale = 0.01f;
+        g->name = "amdgpu";
+        g->sensor = s->n_sensors - 1;
     }
     hw_names_free(&names);
     if (s->n_gpus < GPUS_MAX && (hw_tap_open(&s->gpus[s->n_gpus].busy, s->root, "sys/devices/gpu.0/load") ||
-                                 hw_tap_open(&s->gpus[s->n_gpus].busy, s->root, "sys/devices/platform/gpu.0/load")))
-        s->gpus[s->n_gpus++].busy_scale = 0.001f;
+                                 hw_tap_open(&s->gpus[s->n_gpus].busy, s->root, "sys/devices/platform/gpu.0/load"))) {
+        struct gpu *g = &s->gpus[s->n_gpus++];
+        g->busy_scale = 0.001f;
+        g->name = "jetson";
+        g->sensor = -1;
+        for (int i = 0; i < s->n_sensors; i++) /* "GPU-therm", "gpu-thermal" */
+            if (strncasecmp(s->sensors[i].name, "gpu", 3) == 0)
+                g->sensor = i;
+    }
 }
 
 static void close_all(struct telemetry_source *s)
@@ -244,9 +261,9 @@ static void gpu_heat(struct telemetry *t, float c, float limit_c)
 static void read_heat(struct telemetry_source *s, struct telemetry *t)
 {
     for (int i = 0; i < s->n_sensors; i++) {
-        const struct sensor *x = &s->sensors[i];
+        struct sensor *x = &s->sensors[i];
         int64_t mc;
-        const float c = hw_tap_read_i64(&x->tap, &mc) ? kelvin_free(mc) : NAN;
+        const float c = x->now_c = hw_tap_read_i64(&x->tap, &mc) ? kelvin_free(mc) : NAN;
         s->has_lost |= isnan(c);
         if (isnan(c) || isnan(x->limit_c))
             continue;
@@ -395,15 +412,20 @@ static void read_gpus(struct telemetry_source *s, struct telemetry *t)
 {
     int64_t v, total, used;
     for (int i = 0; i < s->n_gpus; i++) {
-        const struct gpu *g = &s->gpus[i];
-        if (!hw_tap_read_i64(&g->busy, &v)) {
+        struct gpu *g = &s->gpus[i];
+        g->busy_frac = g->total_bytes = g->used_bytes = NAN;
+        g->is_lost = !hw_tap_read_i64(&g->busy, &v);
+        if (g->is_lost) {
             t->n_gpus_lost++;
             s->has_lost = true;
             continue;
         }
-        t->gpu_busy_frac = worse(t->gpu_busy_frac, fminf(fmaxf((float)v * g->busy_scale, 0), 1));
-        if (hw_tap_read_i64(&g->total, &total) && total > 0 && hw_tap_read_i64(&g->used, &used) && used >= 0 && used <= total)
+        g->busy_frac = fminf(fmaxf((float)v * g->busy_scale, 0), 1);
+        t->gpu_busy_frac = worse(t->gpu_busy_frac, g->busy_frac);
+        if (hw_tap_read_i64(&g->total, &total) && total > 0 && hw_tap_read_i64(&g->used, &used) && used >= 0 && used <= total) {
+            g->total_bytes = (float)total, g->used_bytes = (float)used;
             gpu_memory(t, (float)total, (float)(total - used));
+        }
     }
 }
 
@@ -412,16 +434,19 @@ static float sum(float a, float b) { return isnan(a) ? b : isnan(b) ? a : a + b;
 /* A card at its power limit works as it is meant to, so that does not count as slowed; heat and the supply's brake do. */
 static void read_nvidia(struct telemetry_source *s, uint64_t now, struct telemetry *t)
 {
-    struct gpu_now gpus[GPU_WATCH_MAX];
+    struct gpu_now *gpus = s->nvidia;
     if (!s->watch)
         return;
     if (!s->asks_gpus) {
         gpu_watch_rest(s->watch, now);
+        for (int i = 0; i < s->n_nvidia; i++) /* who is not asked is still there, we think */
+            gpus[i] = (struct gpu_now){ .temperature_c = NAN, .slowdown_c = NAN, .power_w = NAN, .power_limit_w = NAN, .busy_frac = NAN, .memory_total_bytes = NAN, .memory_used_bytes = NAN, .is_lost = gpus[i].is_lost };
         return;
     }
     if (gpu_watch_pid(s->watch) == 0 && !hw_exists(s->root, "proc/driver/nvidia") && !hw_exists(s->root, "dev/nvidiactl"))
         return;
     const int n = gpu_watch_read(s->watch, now, gpus);
+    s->n_nvidia = n > 0 ? n : 0;
     for (int i = 0; i < n; i++) {
         const struct gpu_now *g = &gpus[i];
         t->n_gpus_lost += g->is_lost;
@@ -530,6 +555,43 @@ int telemetry_n_sensors(const struct telemetry_source *s)
     for (size_t k = 0; k < sizeof(others) / sizeof(others[0]); k++)
         n += others[k]->fd >= 0 || others[k]->root;
     return n;
+}
+
+_Static_assert(GPUS_MAX + GPU_WATCH_MAX <= TELEMETRY_GPUS_MAX, "all of them fit");
+
+void telemetry_get_parts(const struct telemetry_source *s, struct telemetry_parts *out)
+{
+    *out = (struct telemetry_parts){ .n_sensors = s->n_sensors };
+    for (int i = 0; i < s->n_sensors; i++) {
+        const struct sensor *x = &s->sensors[i];
+        memcpy(out->sensors[i].name, x->name, sizeof(x->name));
+        out->sensors[i].temperature_c = x->now_c;
+        out->sensors[i].limit_c = x->limit_c;
+        out->sensors[i].is_accelerator = x->is_accelerator;
+    }
+    for (int i = 0; i < s->n_gpus; i++) {
+        const struct gpu *g = &s->gpus[i];
+        const int k = out->n_gpus++;
+        snprintf(out->gpus[k].name, sizeof(out->gpus[k].name), "%.12s%d", g->name, i);
+        out->gpus[k].temperature_c = g->sensor >= 0 ? s->sensors[g->sensor].now_c : NAN;
+        out->gpus[k].power_w = out->gpus[k].power_limit_w = NAN;
+        out->gpus[k].busy_frac = g->busy_frac;
+        out->gpus[k].memory_bytes = g->total_bytes;
+        out->gpus[k].memory_used_bytes = g->used_bytes;
+        out->gpus[k].is_lost = g->is_lost;
+    }
+    for (int i = 0; i < s->n_nvidia; i++) {
+        const struct gpu_now *g = &s->nvidia[i];
+        const int k = out->n_gpus++;
+        snprintf(out->gpus[k].name, sizeof(out->gpus[k].name), "nvidia%d", i);
+        out->gpus[k].temperature_c = g->temperature_c;
+        out->gpus[k].power_w = g->power_w;
+        out->gpus[k].power_limit_w = g->power_limit_w;
+        out->gpus[k].busy_frac = g->busy_frac;
+        out->gpus[k].memory_bytes = (float)g->memory_total_bytes;
+        out->gpus[k].memory_used_bytes = (float)g->memory_used_bytes;
+        out->gpus[k].is_lost = g->is_lost;
+    }
 }
 
 const char *telemetry_meter(const struct telemetry_source *s) { return hw_meter_what(s->meter); }

@@ -67,6 +67,24 @@ struct telemetry {
     int n_gpus_lost;          /* that were there at the start, or the last time they were looked for */
 };
 
+/* One by one, for those who draw them: what the last telemetry_read() saw.  NAN: not known. */
+enum { TELEMETRY_SENSORS_MAX = 24, TELEMETRY_GPUS_MAX = 20 };
+struct telemetry_parts {
+    struct {
+        char name[48];
+        float temperature_c, limit_c;
+        bool is_accelerator;
+    } sensors[TELEMETRY_SENSORS_MAX];
+    int n_sensors;
+    struct {
+        char name[16];        /* "nvidia0" in NVML's order, "amdgpu0", "jetson" */
+        float temperature_c, power_w, power_limit_w, busy_frac;
+        float memory_bytes, memory_used_bytes;
+        bool is_lost;
+    } gpus[TELEMETRY_GPUS_MAX];
+    int n_gpus;
+};
+
 struct telemetry_source;
 struct gpu_watch;
 
@@ -83,6 +101,7 @@ void telemetry_set_watch(struct telemetry_source *s, struct gpu_watch *w);
 /* now_ns: any clock that does not go back.  Always gives a snapshot, of what can be read. */
 void telemetry_read(struct telemetry_source *s, uint64_t now_ns, struct telemetry *out);
 int telemetry_n_sensors(const struct telemetry_source *s); /* files that are read */
+void telemetry_get_parts(const struct telemetry_source *s, struct telemetry_parts *out);
 
 /* What joules are of: "RAPL, CPU packages", "hwmon power of ina3221"; NULL: no meter. */
 const char *telemetry_meter(const struct telemetry_source *s);

@@ -181,10 +181,14 @@ void leg_end(struct leg *leg, const struct expert_usage *u, struct after *a)
     if (!leg->is_measured)
         t->is_estimated = true, joules = (double)(leg->busy_w * fmaxf(0, run_s - (u ? seconds(u->queue_ns) : 0)));
     leg->joules = (float)joules;
-    if (joules >= 0)
+    if (joules >= 0) {
         t->joules += joules;
-    else
+        pthread_mutex_lock(&t->r->figures_lock);
+        t->r->joules_of[leg->slot][leg->is_measured] += joules;
+        pthread_mutex_unlock(&t->r->figures_lock);
+    } else {
         t->is_unknown = true;
+    }
     leg->usd = 0;
     if (u)
         leg->usd = (float)(((double)leg->usd_in * u->n_prompt_tok + (double)leg->usd_out * u->n_gen_tok) / 1e6 + (double)leg->usd_item * t->request.n_items);

@@ -13,6 +13,8 @@
 #include "expert/keeper.h"
 #include "route/router.h"
 #include "route/steward.h"
+#include "serve/metrics_internal.h"
+#include "serve/metrics_machine.h"
 
 struct snapshot {
     struct expert_card card;
@@ -21,7 +23,7 @@ struct snapshot {
 };
 
 /* Prometheus text format 0.0.4: backslash, quote and newline are escaped. */
-static void put_label(char *out, size_t max, const char *name, const char *value)
+void metrics_label(char *out, size_t max, const char *name, const char *value)
 {
     size_t n = (size_t)snprintf(out, max, "%s=\"", name);
     for (; *value && n + 4 < max; value++) {
@@ -33,7 +35,7 @@ static void put_label(char *out, size_t max, const char *name, const char *value
     out[n] = '\0';
 }
 
-static void put_head(struct buf *out, const char *prefix, const char *name, const char *type, const char *help)
+void metrics_head(struct buf *out, const char *prefix, const char *name, const char *type, const char *help)
 {
     buf_printf(out, "# HELP %s%s %s\n# TYPE %s%s %s\n", prefix, name, help, prefix, name, type);
 }
@@ -46,7 +48,7 @@ static void put_count(struct buf *out, const char *prefix, const char *name, con
 /* One line for each model: EXPR may use `s`. */
 #define EACH(name, type, help, EXPR)                                                                                  \
     do {                                                                                                              \
-        put_head(out, prefix, name, type, help);                                                                      \
+        metrics_head(out, prefix, name, type, help);                                                                      \
         for (int i = 0; i < n; i++) {                                                                                 \
             const struct snapshot *s = &snap[i];                                                                      \
             buf_printf(out, "%s" name "{%s} %.17g\n", prefix, s->label, (double)(EXPR));                              \
@@ -73,42 +75,42 @@ static void put_models(struct buf *out, const char *prefix, const struct snapsho
     EACH("model_weight_bytes", "gauge", "Bytes of weights.", s->card.weight_bytes);
     EACH("model_kv_cache_bytes", "gauge", "Bytes of the K/V cache.", s->card.kv_bytes);
 
-    put_head(out, prefix, "request_success_total", "counter", "Answers by the way they ended.");
+    metrics_head(out, prefix, "request_success_total", "counter", "Answers by the way they ended.");
     for (int i = 0; i < n; i++)
         for (int e = 0; e < EXPERT_END_COUNT; e++)
             buf_printf(out, "%srequest_success_total{%s,finished_reason=\"%s\"} %llu\n", prefix, snap[i].label,
                        e == EXPERT_END_CANCEL ? "abort" : expert_end_name((enum expert_end)e),
                        (unsigned long long)snap[i].m.done_total[e]);
-    put_head(out, prefix, "cache_config_info", "gauge", "How the K/V cache is laid out.");
+    metrics_head(out, prefix, "cache_config_info", "gauge", "How the K/V cache is laid out.");
     for (int i = 0; i < n; i++) {
         const uint64_t block = snap[i].card.kv_block_tok;
         buf_printf(out, "%scache_config_info{%s,block_size=\"%llu\",num_gpu_blocks=\"%llu\"} 1\n", prefix, snap[i].label,
                    (unsigned long long)block, (unsigned long long)(block ? snap[i].m.kv_total_tok / block : 0));
     }
-    put_head(out, prefix, "model_state", "gauge", "1 for the state that the model is in.");
+    metrics_head(out, prefix, "model_state", "gauge", "1 for the state that the model is in.");
     for (int i = 0; i < n; i++)
         for (int st = 0; st < EXPERT_STATE_COUNT; st++)
             buf_printf(out, "%smodel_state{%s,state=\"%s\"} %d\n", prefix, snap[i].label, expert_state_name((enum expert_state)st),
                        (int)snap[i].m.state == st);
-    put_head(out, prefix, "model_info", "gauge", "1 for what a model is and can do.");
+    metrics_head(out, prefix, "model_info", "gauge", "1 for what a model is and can do.");
     for (int i = 0; i < n; i++) {
         char tasks[200], kind[64];
         experts_name_tasks(snap[i].card.tasks, ",", tasks, sizeof(tasks));
-        put_label(kind, sizeof(kind), "kind", snap[i].card.kind);
+        metrics_label(kind, sizeof(kind), "kind", snap[i].card.kind);
         buf_printf(out, "%smodel_info{%s,%s,tasks=\"%s\"} 1\n", prefix, snap[i].label, kind, tasks);
     }
     for (int c = 0; c < API_COUNTER_COUNT; c++) {
-        put_head(out, prefix, api_counter_name((enum api_counter)c), "counter", api_counter_help((enum api_counter)c));
+        metrics_head(out, prefix, api_counter_name((enum api_counter)c), "counter", api_counter_help((enum api_counter)c));
         for (int i = 0; i < n; i++)
             buf_printf(out, "%s%s{%s} %.17g\n", prefix, api_counter_name((enum api_counter)c), snap[i].label, env->models[i].stats.counter[c]);
     }
     for (int h = 0; h < API_HISTOGRAM_COUNT; h++) {
         char label[64];
-        put_head(out, prefix, api_histogram_name((enum api_histogram)h), "histogram", api_histogram_help((enum api_histogram)h));
+        metrics_head(out, prefix, api_histogram_name((enum api_histogram)h), "histogram", api_histogram_help((enum api_histogram)h));
         for (int i = 0; i < n; i++)
             api_stats_put(&env->models[i].stats, (enum api_histogram)h, prefix, snap[i].label, out);
         for (int i = 0; i < env->n_autos; i++) { /* requests to "auto": under that name */
-            put_label(label, sizeof(label), "model_name", env->autos[i].id);
+            metrics_label(label, sizeof(label), "model_name", env->autos[i].id);
             api_stats_put(&env->autos[i].stats, (enum api_histogram)h, prefix, label, out);
         }
     }
@@ -121,20 +123,20 @@ static void put_process(struct buf *out)
     FILE *f = fopen("/proc/self/statm", "r");
     if (f) {
         if (fscanf(f, "%llu %llu", &total, &resident) == 2) {
-            put_head(out, "", "process_resident_memory_bytes", "gauge", "Resident memory.");
+            metrics_head(out, "", "process_resident_memory_bytes", "gauge", "Resident memory.");
             buf_printf(out, "process_resident_memory_bytes %llu\n", resident * (unsigned long long)sysconf(_SC_PAGESIZE));
         }
         fclose(f);
     }
     if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu) == 0) {
-        put_head(out, "", "process_cpu_seconds_total", "counter", "CPU time of all threads.");
+        metrics_head(out, "", "process_cpu_seconds_total", "counter", "CPU time of all threads.");
         buf_printf(out, "process_cpu_seconds_total %.6f\n", (double)cpu.tv_sec + (double)cpu.tv_nsec / 1e9);
     }
 }
 
 static void put_figure(struct buf *out, const char *prefix, const char *name, const char *type, const char *help, uint64_t v)
 {
-    put_head(out, prefix, name, type, help);
+    metrics_head(out, prefix, name, type, help);
     buf_printf(out, "%s%s %llu\n", prefix, name, (unsigned long long)v);
 }
 
@@ -155,24 +157,34 @@ static void put_http(struct buf *out, const char *prefix, const struct http_serv
 {
     struct http_server_stats s;
     http_server_get_stats(server, &s);
-    put_head(out, prefix, "http_connections", "gauge", "Connections that are open.");
+    metrics_head(out, prefix, "http_connections", "gauge", "Connections that are open.");
     buf_printf(out, "%shttp_connections %d\n", prefix, s.n_connections);
-    put_head(out, prefix, "http_connections_total", "counter", "Connections that were accepted.");
+    metrics_head(out, prefix, "http_connections_total", "counter", "Connections that were accepted.");
     buf_printf(out, "%shttp_connections_total %llu\n", prefix, (unsigned long long)s.accepted_total);
-    put_head(out, prefix, "http_responses_total", "counter", "Responses by class of status.");
+    metrics_head(out, prefix, "http_responses_total", "counter", "Responses by class of status.");
     for (int c = 2; c <= 5; c++) {
         char label[16];
         snprintf(label, sizeof(label), "code=\"%dxx\"", c);
         put_count(out, prefix, "http_responses_total", label, s.responses_total[c]);
     }
-    put_head(out, prefix, "http_refused_total", "counter", "Connections that ended because of what the client did.");
+    metrics_head(out, prefix, "http_refused_total", "counter", "Connections that ended because of what the client did.");
     put_count(out, prefix, "http_refused_total", "reason=\"limit\"", s.refused_total);
     put_count(out, prefix, "http_refused_total", "reason=\"protocol\"", s.bad_total);
     put_count(out, prefix, "http_refused_total", "reason=\"slow\"", s.slow_total);
 }
 
-void metrics_put(struct buf *out, const struct api_env *env, const struct http_server *server, struct keeper *keeper, const char *prefix)
+static void put_ready(struct buf *out, const char *prefix, const struct api_env *env, const struct snapshot *snap)
 {
+    int n_up = 0;
+    for (int i = 0; i < env->n_models; i++)
+        n_up += snap[i].m.state != EXPERT_DOWN && snap[i].m.state != EXPERT_LOADING;
+    put_figure(out, prefix, "ready", "gauge", "1 while at least one expert can be asked and we are not going.", n_up > 0 && !env->is_draining);
+    put_figure(out, prefix, "requests", "gauge", "Requests that were not fully dealt with yet.", (uint64_t)env->n_exchanges);
+}
+
+void metrics_put(struct buf *out, const struct metrics_source *from, const char *prefix)
+{
+    const struct api_env *env = from->env;
     const int n = env->n_models;
     struct snapshot *snap = calloc((size_t)n + 1, sizeof(*snap));
     if (!snap) {
@@ -182,17 +194,20 @@ void metrics_put(struct buf *out, const struct api_env *env, const struct http_s
     for (int i = 0; i < n; i++) {
         expert_get_card(env->models[i].expert, &snap[i].card);
         expert_get_metrics(env->models[i].expert, &snap[i].m);
-        put_label(snap[i].label, sizeof(snap[i].label), "model_name", env->models[i].id);
+        metrics_label(snap[i].label, sizeof(snap[i].label), "model_name", env->models[i].id);
     }
     put_models(out, prefix, snap, n, env);
-    if (keeper)
-        put_keeper(out, prefix, keeper);
+    put_ready(out, prefix, env, snap);
+    if (from->keeper)
+        put_keeper(out, prefix, from->keeper);
     if (env->router)
         router_put_metrics(env->router, prefix, out);
     if (env->steward)
         steward_put_metrics(env->steward, prefix, out);
-    put_http(out, prefix, server);
-    put_head(out, prefix, "build_info", "gauge", "Which tutti this is.");
+    if (from->machine)
+        metrics_machine_put(from->machine, env->steward, prefix, out);
+    put_http(out, prefix, from->server);
+    metrics_head(out, prefix, "build_info", "gauge", "Which tutti this is.");
     buf_printf(out, "%sbuild_info{version=\"%s\"} 1\n", prefix, TUTTI_VERSION);
     put_process(out);
     free(snap);

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "pipeline/fanout.h"
+#include "serve/metrics_machine.h"
 #include "serve/serve_internal.h"
 #include "serve/systemd.h"
 
@@ -268,6 +269,10 @@ static bool start(struct serve *s, struct err *err)
                                !net_loop_on_signal(s->loop, SIGINT, on_stop, s, err) ||
                                !net_loop_on_signal(s->loop, SIGHUP, on_hangup, s, err)))
         return false;
+    const struct metrics_machine_config machine = { .root = k->sensors, .models_dir = k->models_dir, .tls_cert = k->tls_cert };
+    struct err why = { 0 };
+    if (!(s->machine = metrics_machine_new(&machine, &why)))
+        log_warn("%s: /metrics says nothing of the machine", why.text);
     net_timer_start(s->watch, 0, WATCH_MS);
     return listen_somewhere(s, err);
 }
@@ -303,6 +308,8 @@ void serve_free(struct serve *s)
     net_wake_free(s->stop);    /* the loop goes on for a moment: nothing may look at the server any more */
     net_timer_free(s->watch);
     net_timer_free(s->drain);
+    metrics_machine_free(s->machine);
+    s->machine = NULL;
     http_server_free(s->server); /* every stream hears of it, and cancels its job */
     if (s->router)
         expert_stop(router_expert(s->router, ROUTE_BALANCED), 0); /* before those that it asks */

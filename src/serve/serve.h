@@ -37,6 +37,8 @@ struct serve_config {
     int n_aliases;
     const struct router_env *route; /* how "auto" chooses; NULL: defaults; what it points to is borrowed like experts */
     struct steward *steward;   /* whose telemetry the metrics show; NULL: none; borrowed like experts */
+    const char *sensors;       /* the root of what the metrics say of the machine; NULL: this machine */
+    const char *models_dir;    /* whose disk they watch; NULL: none */
     bool allows_remote_images; /* addresses of pictures in chat messages go on to experts that see */
     uint64_t max_image_px;     /* zero means the default, here and below: no limit of our own */
     uint64_t max_bodies_bytes; /* of all requests together */

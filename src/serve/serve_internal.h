@@ -23,6 +23,7 @@ struct serve {
     struct expert *fanout;       /* which the router may choose */
     struct api_model autos[ROUTE_GOAL_COUNT];
     struct keys *keys;
+    struct metrics_machine *machine; /* NULL: /metrics goes without it */
     struct net_wake *stop;
     struct net_timer *watch, *drain;
     uint64_t quiet_since_ms;   /* while draining: since when no request is left; 0: not yet */
