@@ -217,6 +217,26 @@ static void route(struct http_conn *c, const char *bytes, size_t n)
     }
 }
 
+void http_conn_from(const struct http_conn *c, char out[HTTP_FROM_MAX])
+{
+    struct sockaddr_storage sa;
+    struct net_addr at;
+    struct err err;
+    int n = sizeof(sa);
+    out[0] = '\0';
+    if (uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&sa, &n) == 0 && net_addr_from(&at, (struct sockaddr *)&sa, &err))
+        snprintf(out, HTTP_FROM_MAX, "%s", at.text);
+}
+
+void http_conn_tell_refused(struct http_conn *c, const char *why)
+{
+    char from[HTTP_FROM_MAX];
+    if (!c->server->config.on_refused)
+        return;
+    http_conn_from(c, from);
+    c->server->config.on_refused(c->server->config.ctx, tls_claimed(c->tls), from, why);
+}
+
 /* Opens what came as far as somebody reads it. */
 static void open_sealed(struct http_conn *c)
 {
@@ -225,6 +245,7 @@ static void open_sealed(struct http_conn *c)
         const enum tls_result r = tls_get(c->tls, c->server->clear_bytes, READ_BYTES, &n);
         if (r == TLS_FAIL) {
             c->server->stats.bad_total++;
+            http_conn_tell_refused(c, tls_why(c->tls));
             http_conn_flush(c); /* the alert says why */
             http_conn_close(c, HTTP_CLOSE_ERROR);
             return;

@@ -58,9 +58,10 @@ struct h2_client {
     struct http_target target;
     struct h2_client_config config;
     struct tls_context *tls;
+    char server_name[64]; /* of a node; "": any that tls believes */
     struct h2c_conn *conns;
     uv_idle_t idle;
-    bool has_idle, is_closing;
+    bool has_idle, is_closing, is_node;
     int n_refs;
     char *read_bytes, *clear_bytes;
 };
@@ -481,6 +482,11 @@ static void on_timer(uv_timer_t *t)
         conn_end(c, HTTP_END_LOST, ERR_IO, "idle");
 }
 
+static const char *name_of(const struct h2_client *c)
+{
+    return !c->is_node ? c->target.host : c->server_name[0] ? c->server_name : NULL;
+}
+
 static void on_connected(uv_connect_t *r, int status)
 {
     struct h2c_conn *c = r->data;
@@ -497,7 +503,7 @@ static void on_connected(uv_connect_t *r, int status)
     uv_read_start(&c->sock.stream, give_buffer, on_read);
     if (!c->client->tls) {
         set_open(c);
-    } else if (!(c->tls = tls_new(c->client->tls, c->client->target.host, true))) {
+    } else if (!(c->tls = tls_new(c->client->tls, name_of(c->client), true))) {
         conn_end(c, HTTP_END_CONNECT, ERR_NOMEM, "TLS: out of memory, or the host's name is none");
         return;
     } else {
@@ -619,9 +625,17 @@ struct h2_client *h2_client_new(struct net_loop *l, const struct http_target *t,
     char *bytes = malloc(2 * READ_BYTES);
     struct tls_context *tls = NULL;
     bool ok = (c && bytes) || err_set(err, ERR_NOMEM, "HTTP/2 client: out of memory");
-    if (ok && t->is_tls)
+    const bool is_node = config && config->tls;
+    if (is_node)
+        tls = config->tls;
+    else if (ok && t->is_tls)
         ok = (tls = tls_client_new(config ? config->ca_file : NULL, err)) != NULL;
+    if (ok && is_node && config->server_name)
+        ok = strlen(config->server_name) < sizeof(c->server_name) || err_set(err, ERR_INPUT, "HTTP/2 client: the node's name is too long");
+    if (ok && is_node && !t->is_tls)
+        ok = err_set(err, ERR_INPUT, "%s: nodes speak TLS: https://", t->authority);
     if (!ok) {
+        tls_context_free(tls);
         free(c);
         free(bytes);
         return NULL;
@@ -634,6 +648,9 @@ struct h2_client *h2_client_new(struct net_loop *l, const struct http_target *t,
     c->n_refs = 1;
     if (config)
         c->config = *config;
+    c->is_node = is_node;
+    if (is_node && config->server_name)
+        memcpy(c->server_name, config->server_name, strlen(config->server_name) + 1);
     struct h2_client_config *k = &c->config;
     k->connect_ms = k->connect_ms ? k->connect_ms : 5000;
     k->idle_ms = k->idle_ms ? k->idle_ms : 60000;
@@ -645,6 +662,25 @@ struct h2_client *h2_client_new(struct net_loop *l, const struct http_target *t,
     c->idle.data = c;
     c->has_idle = true;
     return c;
+}
+
+void h2_client_set_tls(struct h2_client *c, struct tls_context *tls)
+{
+    tls_context_free(c->tls);
+    c->tls = tls;
+    for (struct h2c_conn *k = c->conns; k; k = k->next) {
+        char why[160];
+        if (k->state == H2C_OPEN && k->tls && !tls_believes(tls, k->tls, why, sizeof(why)))
+            fail_later(k, HTTP_END_LOST, why);
+    }
+}
+
+const char *h2_client_peer(const struct h2_client *c)
+{
+    for (const struct h2c_conn *k = c->conns; k; k = k->next)
+        if (k->state == H2C_OPEN && k->tls && k->fail.code == ERR_NONE)
+            return tls_peer(k->tls);
+    return "";
 }
 
 static void on_idle_closed(uv_handle_t *h) { unref(h->data); }

@@ -20,12 +20,19 @@ struct h2_client_config { /* zero means the default */
     uint32_t window_bytes;      /* 1 MiB of an answer that its reader did not take yet, 4 times that over all */
     size_t max_queued_bytes;    /* 64 MiB of a request's body that waits for the server */
     const char *ca_file;        /* as in client.h */
+    struct tls_context *tls;    /* instead: one of tls_node_new(), which is taken over (also when h2_client_new() fails) */
+    const char *server_name;    /* with tls: what the server's certificate must be for; NULL: whoever the context believes */
 };
 
 struct h2_client;
 struct h2_client *h2_client_new(struct net_loop *l, const struct http_target *t, const struct h2_client_config *config, struct err *err);
 /* Cancels all calls and closes; what libuv still holds is freed by the loop's next rounds.  NULL is fine. */
 void h2_client_free(struct h2_client *c);
+
+/* From now on this context; takes it over.  A connection whose server it does not believe (revoked meanwhile) ends as if lost. */
+void h2_client_set_tls(struct h2_client *c, struct tls_context *tls);
+/* Who is at the other end of the newest open connection: the name in its certificate, verified; "" for nobody (or not yet). */
+const char *h2_client_peer(const struct h2_client *c);
 
 struct h2_call_fns { /* each may be NULL, except on_end */
     void (*on_head)(void *ctx, const struct http_head *head);     /* status and fields, borrowed for the call */

@@ -70,11 +70,16 @@ struct http_stream_fns { /* each may be NULL, except on_close */
     void (*on_drain)(void *ctx); /* after http_stream_queued() passed the high mark it is below the low one */
     void (*on_close)(void *ctx, enum http_close why); /* the stream is gone; the last call */
 };
+enum { HTTP_FROM_MAX = 80 };
 enum { HTTP_QUEUE_HIGH_BYTES = 256 << 10, HTTP_QUEUE_LOW_BYTES = 64 << 10 };
 
 /* In on_request: who gets the calls. */
 void http_stream_take(struct http_stream *s, const struct http_stream_fns *fns, void *ctx);
 bool http_stream_is_h2(const struct http_stream *s);
+/* Who is at the other end: the name in its certificate, verified (tls_node_new()); "" for nobody. */
+const char *http_stream_peer(const struct http_stream *s);
+/* From where: "192.168.1.7:40312", "[fe80::1]:40312"; "" when that is not known. */
+void http_stream_from(const struct http_stream *s, char out[HTTP_FROM_MAX]);
 /* In on_request: the body may come as slowly as it likes (a conversation, not an upload).  HTTP/2 only. */
 void http_stream_be_patient(struct http_stream *s);
 
@@ -124,6 +129,8 @@ struct http_server_config { /* zero means the default */
     void (*on_request)(void *ctx, struct http_stream *s, const struct http_head *head);
     /* Words for a refusal of ours: appends a body, returns its content type.  NULL: one plain line. */
     const char *(*put_error)(void *ctx, int status, const char *text, struct buf *body);
+    /* A handshake failed, or http_server_check_peers() ended a connection: who it says that it is ("": it did not), from where, why. */
+    void (*on_refused)(void *ctx, const char *who, const char *from, const char *why);
     void *ctx;
 };
 
@@ -138,6 +145,9 @@ struct http_server;
 struct http_server *http_server_new(struct net_loop *l, const struct http_server_config *config, struct err *err);
 /* From now on new connections speak TLS (HTTP/2 by ALPN); also to renew a certificate.  Takes the context over. */
 void http_server_set_tls(struct http_server *v, struct tls_context *tls);
+/* Connections from nodes that today's context does not believe any more (revoked, expired) are cut.  Returns how many.  Not from
+ * inside a stream's callback. */
+int http_server_check_peers(struct http_server *v);
 /* bound (may be NULL) tells the port that the system chose. */
 bool http_server_listen(struct http_server *v, const struct net_addr *at, struct net_addr *bound, struct err *err);
 bool http_server_listen_fd(struct http_server *v, int fd, struct net_addr *bound, struct err *err); /* takes fd over */

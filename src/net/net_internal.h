@@ -105,6 +105,8 @@ void http_conn_drain(struct http_conn *c);
 void http_conn_close(struct http_conn *c, enum http_close why);
 void http_conn_mark_dirty(struct http_conn *c);
 struct http_conn *http_conn_pop_dirty(struct http_server *v);
+void http_conn_from(const struct http_conn *c, char out[HTTP_FROM_MAX]);
+void http_conn_tell_refused(struct http_conn *c, const char *why); /* with TLS */
 uint64_t http_conn_now_ms(const struct http_conn *c);
 void http_conn_input_by(struct http_conn *c, uint64_t in_ms /* 0: no clock */);
 void http_conn_set_reading(struct http_conn *c, bool on);

@@ -83,6 +83,21 @@ void http_server_set_tls(struct http_server *v, struct tls_context *tls)
     v->tls = tls;
 }
 
+int http_server_check_peers(struct http_server *v)
+{
+    int n = 0;
+    for (struct http_conn *c = v->conns, *next; c; c = next) {
+        char why[160];
+        next = c->next;
+        if (!v->tls || !c->tls || !tls_peer(c->tls)[0] || tls_believes(v->tls, c->tls, why, sizeof(why)))
+            continue;
+        http_conn_tell_refused(c, why);
+        http_conn_close(c, HTTP_CLOSE_STOP);
+        n++;
+    }
+    return n;
+}
+
 /* at NULL: the socket fd is bound already. */
 static bool listen_on(struct http_server *v, const struct net_addr *at, int fd, struct net_addr *bound, struct err *err)
 {

@@ -9,6 +9,10 @@ void http_stream_take(struct http_stream *s, const struct http_stream_fns *fns, 
 
 bool http_stream_is_h2(const struct http_stream *s) { return s->conn->h2 != NULL; }
 
+const char *http_stream_peer(const struct http_stream *s) { return s->conn->tls ? tls_peer(s->conn->tls) : ""; }
+
+void http_stream_from(const struct http_stream *s, char out[HTTP_FROM_MAX]) { http_conn_from(s->conn, out); }
+
 void http_stream_be_patient(struct http_stream *s) { s->is_patient = true; }
 
 void http_stream_pause(struct http_stream *s)

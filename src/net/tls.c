@@ -7,25 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "net/tls_internal.h"
+
 enum { ANSWERS_MAX_BYTES = 1 << 20 };
 
-struct tls_context {
-    SSL_CTX *ssl;
-    bool is_client;
-};
-
-struct tls {
-    SSL *ssl; /* owns both BIOs */
-    BIO *in, *out;
-    bool is_ready, is_failed;
-    size_t n_sealed; /* of ours, since the last tls_take() */
-    char why[128];
-};
-
-static const unsigned char alpn_both[] = "\x02h2\x08http/1.1", alpn_h1[] = "\x08http/1.1";
+static const unsigned char alpn_both[] = "\x02h2\x08http/1.1", alpn_h1[] = "\x08http/1.1", alpn_h2[] = "\x02h2";
 
 /* What OpenSSL complained about first, in its own words. */
-static const char *ssl_words(char *out, size_t max)
+const char *tls_words(char *out, size_t max)
 {
     const unsigned long e = ERR_get_error();
     const char *why = e ? ERR_reason_error_string(e) : NULL;
@@ -36,13 +25,14 @@ static const char *ssl_words(char *out, size_t max)
 
 static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *n_out, const unsigned char *in, unsigned n_in, void *arg)
 {
-    (void)ssl, (void)arg;
-    return SSL_select_next_proto((unsigned char **)out, n_out, alpn_both, sizeof(alpn_both) - 1, in, n_in) == OPENSSL_NPN_NEGOTIATED
+    const struct tls_context *k = arg;
+    (void)ssl;
+    return SSL_select_next_proto((unsigned char **)out, n_out, k->is_node ? alpn_h2 : alpn_both, k->is_node ? sizeof(alpn_h2) - 1 : sizeof(alpn_both) - 1, in, n_in) == OPENSSL_NPN_NEGOTIATED
                ? SSL_TLSEXT_ERR_OK
                : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
-static struct tls_context *context_new(bool is_client, struct err *err)
+struct tls_context *tls_context_new(bool is_client, struct err *err)
 {
     struct tls_context *k = calloc(1, sizeof(*k));
     if (k)
@@ -51,9 +41,12 @@ static struct tls_context *context_new(bool is_client, struct err *err)
         free(k);
         return err_null(err, ERR_NOMEM, "TLS: out of memory");
     }
+    atomic_init(&k->n_refs, 1);
     k->is_client = is_client;
     SSL_CTX_set_min_proto_version(k->ssl, TLS1_2_VERSION);
     SSL_CTX_set_options(k->ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_IGNORE_UNEXPECTED_EOF);
+    if (!is_client)
+        SSL_CTX_set_alpn_select_cb(k->ssl, choose_protocol, k);
     SSL_CTX_set_mode(k->ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     return k;
 }
@@ -61,22 +54,21 @@ static struct tls_context *context_new(bool is_client, struct err *err)
 struct tls_context *tls_server_new(const char *cert_file, const char *key_file, struct err *err)
 {
     char why[128];
-    struct tls_context *k = context_new(false, err);
+    struct tls_context *k = tls_context_new(false, err);
     if (!k)
         return NULL;
     ERR_clear_error();
     bool ok = true;
     if (SSL_CTX_use_certificate_chain_file(k->ssl, cert_file) != 1)
-        ok = err_set(err, ERR_INPUT, "TLS certificate %s: %s", cert_file, ssl_words(why, sizeof(why)));
+        ok = err_set(err, ERR_INPUT, "TLS certificate %s: %s", cert_file, tls_words(why, sizeof(why)));
     else if (SSL_CTX_use_PrivateKey_file(k->ssl, key_file, SSL_FILETYPE_PEM) != 1)
-        ok = err_set(err, ERR_INPUT, "TLS key %s: %s", key_file, ssl_words(why, sizeof(why)));
+        ok = err_set(err, ERR_INPUT, "TLS key %s: %s", key_file, tls_words(why, sizeof(why)));
     else if (SSL_CTX_check_private_key(k->ssl) != 1)
         ok = err_set(err, ERR_INPUT, "TLS key %s: it does not belong to certificate %s", key_file, cert_file);
     if (!ok) {
         tls_context_free(k);
         return NULL;
     }
-    SSL_CTX_set_alpn_select_cb(k->ssl, choose_protocol, NULL);
     SSL_CTX_set_session_cache_mode(k->ssl, SSL_SESS_CACHE_OFF);
     return k;
 }
@@ -84,12 +76,12 @@ struct tls_context *tls_server_new(const char *cert_file, const char *key_file, 
 struct tls_context *tls_client_new(const char *ca_file, struct err *err)
 {
     char why[128];
-    struct tls_context *k = context_new(true, err);
+    struct tls_context *k = tls_context_new(true, err);
     if (!k)
         return NULL;
     ERR_clear_error();
     if ((ca_file ? SSL_CTX_load_verify_locations(k->ssl, ca_file, NULL) : SSL_CTX_set_default_verify_paths(k->ssl)) != 1) {
-        err_set(err, ERR_INPUT, "TLS certificates %s: %s", ca_file ? ca_file : "of the system", ssl_words(why, sizeof(why)));
+        err_set(err, ERR_INPUT, "TLS certificates %s: %s", ca_file ? ca_file : "of the system", tls_words(why, sizeof(why)));
         tls_context_free(k);
         return NULL;
     }
@@ -97,22 +89,29 @@ struct tls_context *tls_client_new(const char *ca_file, struct err *err)
     return k;
 }
 
+struct tls_context *tls_context_ref(struct tls_context *k)
+{
+    atomic_fetch_add(&k->n_refs, 1);
+    return k;
+}
+
 void tls_context_free(struct tls_context *k)
 {
-    if (!k)
+    if (!k || atomic_fetch_sub(&k->n_refs, 1) > 1)
         return;
-    SSL_CTX_free(k->ssl); /* counted: each connection holds one */
+    SSL_CTX_free(k->ssl);
+    free(k->uri);
     free(k);
 }
 
 /* The name that the certificate must have, and that the server may choose by. */
-static bool expect_host(SSL *ssl, const char *host)
+static bool expect_host(SSL *ssl, const char *host, bool is_node)
 {
-    if (X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1)
+    if (!is_node && X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1)
         return true;
     ERR_clear_error();
     SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    return SSL_set1_host(ssl, host) == 1 && SSL_set_tlsext_host_name(ssl, host) == 1;
+    return SSL_set1_host(ssl, host) == 1 && (is_node /* whom we look for is nobody's business */ || SSL_set_tlsext_host_name(ssl, host) == 1);
 }
 
 struct tls *tls_new(struct tls_context *k, const char *host, bool want_h2)
@@ -130,14 +129,17 @@ struct tls *tls_new(struct tls_context *k, const char *host, bool want_h2)
         free(t);
         return NULL;
     }
+    t->context = tls_context_ref(k);
+    SSL_set_app_data(t->ssl, t); /* for tls_node.c */
     SSL_set_bio(t->ssl, t->in, t->out);
     if (!k->is_client) {
         SSL_set_accept_state(t->ssl);
         return t;
     }
     SSL_set_connect_state(t->ssl);
-    const bool ok = SSL_set_alpn_protos(t->ssl, want_h2 ? alpn_both : alpn_h1, want_h2 ? sizeof(alpn_both) - 1 : sizeof(alpn_h1) - 1) == 0;
-    if (!ok || (host && !expect_host(t->ssl, host))) {
+    const bool ok = k->is_node ? SSL_set_alpn_protos(t->ssl, alpn_h2, sizeof(alpn_h2) - 1) == 0
+                               : SSL_set_alpn_protos(t->ssl, want_h2 ? alpn_both : alpn_h1, want_h2 ? sizeof(alpn_both) - 1 : sizeof(alpn_h1) - 1) == 0;
+    if (!ok || (host && !expect_host(t->ssl, host, k->is_node))) {
         tls_free(t);
         return NULL;
     }
@@ -149,6 +151,7 @@ void tls_free(struct tls *t)
     if (!t)
         return;
     SSL_free(t->ssl);
+    tls_context_free(t->context);
     free(t);
 }
 
@@ -165,10 +168,10 @@ static enum tls_result say_why(struct tls *t, int rc)
     t->is_failed = true;
     const long verify = SSL_get_verify_result(t->ssl);
     if (verify != X509_V_OK) {
-        snprintf(t->why, sizeof(t->why), "certificate: %s", X509_verify_cert_error_string(verify));
+        snprintf(t->why, sizeof(t->why), "certificate: %s", t->lacks_uri ? "it is not for this" : X509_verify_cert_error_string(verify));
         ERR_clear_error();
     } else {
-        ssl_words(t->why, sizeof(t->why));
+        tls_words(t->why, sizeof(t->why));
     }
     return TLS_FAIL;
 }
@@ -183,7 +186,14 @@ enum tls_result tls_get(struct tls *t, void *out, size_t max, size_t *n)
         const int rc = SSL_do_handshake(t->ssl);
         if (rc != 1)
             return say_why(t, rc);
+        if (t->context->is_node && !tls_is_h2(t)) {
+            snprintf(t->why, sizeof(t->why), "no HTTP/2 (ALPN h2)");
+            t->is_failed = true;
+            return TLS_FAIL;
+        }
         t->is_ready = true;
+        if (t->context->is_node)
+            tls_node_meet(t);
     }
     const int rc = SSL_read(t->ssl, out, max > INT32_MAX ? INT32_MAX : (int)max);
     if (rc <= 0)
