@@ -187,6 +187,26 @@ install: $(BUILD)/tutti ## install to PREFIX (/usr/local), DESTDIR respected
 	install -s -m 755 $(BUILD)/tutti "$(DESTDIR)$(PREFIX)/bin/tutti"
 	install -m 644 models/*.gguf "$(DESTDIR)$(PREFIX)/share/tutti/models/"
 
+# One file without libraries, for containers of a few MB: what is loaded at run time (ONNX Runtime, OCR, speech, media) is not for it.
+# Our own symbols are made local first: libjansson.a has a utf8_encode, too.
+STATIC_LIBS = -l:libuv_a.a -lnghttp2 -lssl -lcrypto -lprotobuf-c -ljansson -lfyaml -lutf8proc $(if $(filter 0,$(STORE)),,-lsqlite3) -lm -ldl -pthread
+static: $(BUILD)/tutti-static ## build/tutti-static: the program without shared libraries
+$(BUILD)/tutti-static: $(BUILD)/src/main.o $(BUILD)/libtutti.a
+	@echo "  LD $@"; $(if $(CROSS),$(CROSS)-,)ld -r -o $@.o $^ && $(if $(CROSS),$(CROSS)-,)objcopy --keep-global-symbol=main $@.o && \
+	$(CC) -static -s -o $@ $@.o $(LDFLAGS) $(if $(CROSS),-L$(SYSROOT)/usr/lib/aarch64-linux-gnu) $(STATIC_LIBS) 2>$@.log || { cat $@.log; exit 1; }
+	@rm -f $@.o
+# without LDFLAGS: a cross build looks for its libraries where they were unpacked
+$(BUILD)/deb/tutti: $(BUILD)/src/main.o $(BUILD)/libtutti.a
+	@mkdir -p $(@D)
+	@echo "  LD $@"; $(CC) -o $@ $^ $(LIBS)
+deb: $(BUILD)/deb/tutti ## build/tutti_VERSION_ARCH.deb
+	@deploy/deb/build.sh $(BUILD) $(VERSION) $(if $(CROSS),arm64,$(shell dpkg --print-architecture))
+debs: deb ## the same, and build/aarch64/tutti_VERSION_arm64.deb
+	@tools/cross.sh deb
+rootfs: static ## build/rootfs-static: the root file system of the small container image, without a container engine
+	@deploy/build-rootfs.sh static $(BUILD) $(BUILD)/rootfs-static
+.PHONY: static deb debs rootfs
+
 clean: ## remove build/
 	rm -rf build
 

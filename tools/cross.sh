@@ -2,6 +2,7 @@
 # tools/cross.sh - builds tutti for aarch64 and runs the kernel, format, tokenizer and golden tests under qemu-user, as an
 # ARMv8.0 (cortex-a72: NEON), an ARMv8.2 (cortex-a76: dot products) and everything that qemu has (max: i8mm, bf16).
 # Debian's arm64 packages are unpacked into build/sysroot; nothing outside build/ is touched.
+# With TARGET... it makes these instead (tools/cross.sh deb static) and runs no test.
 # CROSS_CPUS='cortex-a72 max' and CROSS_TESTS=regex narrow it down.
 cd "$(dirname "$0")/.." || exit 1
 cpus=${CROSS_CPUS:-cortex-a72 cortex-a76 max}
@@ -31,6 +32,9 @@ sysroot() {
 }
 sysroot || exit 1
 
+if [ $# -gt 0 ]; then
+    exec make --no-print-directory -j"$(nproc)" BUILD=build/aarch64 CROSS=aarch64-linux-gnu CC=aarch64-linux-gnu-gcc SYSROOT="$root" "$@"
+fi
 make --no-print-directory -j"$(nproc)" BUILD=build/aarch64 CROSS=aarch64-linux-gnu CC=aarch64-linux-gnu-gcc SYSROOT="$root" \
     LDFLAGS="-Wl,-rpath,$root/$lib" all tests || exit 1
 

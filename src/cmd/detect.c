@@ -1,10 +1,12 @@
 /* cmd/detect.c - `tutti detect`: what this machine is. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bench/bench.h"
@@ -67,10 +69,41 @@ static struct hw_machine *record(struct hw_root *r, const char *path, struct err
 
 enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_NFD, FORMAT_PROMETHEUS, FORMAT_COUNT };
 
-static bool print(enum format format, const struct hw_machine *m, const struct advise_bandwidth *bw, const struct fit_summary *runs, struct err *err)
+/* Whole or not at all, for readers who may come at any time; they pass over hidden files (Node Feature Discovery does). */
+static bool write_at_once(const char *path, const struct buf *b, struct err *err)
+{
+    char hidden[1024];
+    const char *slash = strrchr(path, '/');
+    const int dir = slash ? (int)(slash - path) + 1 : 0, n = snprintf(hidden, sizeof(hidden), "%.*s.%s.new", dir, path, path + dir);
+    if (n < 0 || (size_t)n >= sizeof(hidden))
+        return err_set(err, ERR_INPUT, "--out: the name is too long");
+    if (!write_file(hidden, b, err))
+        return false;
+    if (rename(hidden, path) == 0)
+        return true;
+    err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
+    unlink(hidden);
+    return false;
+}
+
+struct where { const char *path; long long every_s; }; /* NULL: standard output; 0: once */
+
+/* Labels that nobody renews must not stay: they end when three renewals were missed. */
+static void put_expiry(struct buf *b, long long every_s)
+{
+    const time_t then = time(NULL) + (time_t)(3 * every_s);
+    struct tm tm;
+    char text[32];
+    if (every_s > 0 && gmtime_r(&then, &tm) && strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm) > 0)
+        buf_printf(b, "# +expiry-time=%s\n", text);
+}
+
+static bool print(enum format format, const struct where *to, const struct hw_machine *m, const struct advise_bandwidth *bw, const struct fit_summary *runs, struct err *err)
 {
     struct buf b;
     buf_init(&b, OUT_BYTES_MAX);
+    if (format == FORMAT_NFD)
+        put_expiry(&b, to->every_s);
     if (format == FORMAT_JSON)
         detect_put_json(&b, m, bw, runs);
     else if (format == FORMAT_NFD)
@@ -79,11 +112,28 @@ static bool print(enum format format, const struct hw_machine *m, const struct a
         detect_put_prometheus(&b, m, bw);
     else
         detect_print(stdout, m, bw, runs);
-    const bool ok = buf_ok(&b, "detect", err);
-    if (ok && b.data)
+    bool ok = buf_ok(&b, "detect", err);
+    if (ok && to->path)
+        ok = write_at_once(to->path, &b, err);
+    else if (ok && b.data)
         fputs(b.data, stdout);
     buf_fini(&b);
     return ok;
+}
+
+static volatile sig_atomic_t is_over;
+static void on_end(int sig) { (void)sig, is_over = 1; }
+
+/* Until the next time; false: a signal ended it.  As a container's first process we must say ourselves that SIGTERM ends us. */
+static bool wait_s(long long s)
+{
+    const struct sigaction end = { .sa_handler = on_end };
+    struct timespec pause = { .tv_sec = (time_t)s };
+    sigaction(SIGTERM, &end, NULL);
+    sigaction(SIGINT, &end, NULL);
+    if (!is_over)
+        nanosleep(&pause, NULL);
+    return !is_over;
 }
 
 static int run(int argc, char **argv, struct cmd_opt *opts)
@@ -101,34 +151,45 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
             return 2;
         }
     }
+    const struct cmd_opt *out = cmd_opt_find(opts, "out");
+    const struct where where = { out->s, cmd_opt_find(opts, "every")->i };
+    if ((where.every_s > 0 && !out->given) || (out->given && format == FORMAT_TEXT)) {
+        fprintf(stderr, "tutti: --out and --every: with --format json, nfd or prometheus, and both for a file that is kept fresh\n");
+        return 2;
+    }
     const bool is_measured = cmd_opt_find(opts, "measure")->given;
     if (is_measured && root->given) {
         fprintf(stderr, "tutti: --measure: measures this machine, not the recorded one of --root\n");
         return 2;
     }
-    struct hw_root *r = hw_root_open(root->given ? root->s : "", &err);
-    struct hw_machine *m = !r ? NULL : to->given ? record(r, to->s, &err) : hw_detect_root(r, &err);
-    struct catalog *c = m ? cmd_catalog_open(opts, &err) : NULL;
-    bool ok = c && (!is_measured || measure(m, &err));
-    if (ok) {
-        struct advise_bandwidth bw;
-        if (root->given)
-            hw_copy(m->root, sizeof(m->root), root->s);
-        advise_bandwidth(c, m, &bw);
-        struct fit_summary *runs = calloc(1, sizeof(*runs));
-        const bool is_known = runs && (format == FORMAT_TEXT || format == FORMAT_JSON) && fit_summary(runs, c, m);
-        ok = print(format, m, &bw, is_known ? runs : NULL, &err);
-        free(runs);
-    }
-    catalog_free(c);
-    hw_machine_free(m);
-    hw_root_free(r);
+    bool ok;
+    do {
+        struct hw_root *r = hw_root_open(root->given ? root->s : "", &err);
+        struct hw_machine *m = !r ? NULL : to->given ? record(r, to->s, &err) : hw_detect_root(r, &err);
+        struct catalog *c = m ? cmd_catalog_open(opts, &err) : NULL;
+        ok = c && (!is_measured || measure(m, &err));
+        if (ok) {
+            struct advise_bandwidth bw;
+            if (root->given)
+                hw_copy(m->root, sizeof(m->root), root->s);
+            advise_bandwidth(c, m, &bw);
+            struct fit_summary *runs = calloc(1, sizeof(*runs));
+            const bool is_known = runs && (format == FORMAT_TEXT || format == FORMAT_JSON) && fit_summary(runs, c, m);
+            ok = print(format, &where, m, &bw, is_known ? runs : NULL, &err);
+            free(runs);
+        }
+        catalog_free(c);
+        hw_machine_free(m);
+        hw_root_free(r);
+    } while (ok && where.every_s > 0 && wait_s(where.every_s));
     return ok ? 0 : cmd_fail(&err);
 }
 
 static struct cmd_opt opts[] = {
     { .name = "json", .kind = OPT_FLAG, .help = "print JSON (docs/json.md)" },
     { .name = "format", .kind = OPT_TEXT, .value = "FORMAT", .help = "text, json, nfd (Node Feature Discovery) or prometheus" },
+    { .name = "out", .kind = OPT_TEXT, .value = "FILE", .help = "write it there, whole or not at all" },
+    { .name = "every", .kind = OPT_INT, .value = "S", .min = 1, .max = 86400, .help = "with --out: again every S seconds; nfd: the labels expire after three times that" },
     { .name = "measure", .kind = OPT_FLAG, .help = "measure the memory's bandwidth too (under a second)" },
     { .name = "root", .kind = OPT_TEXT, .value = "DIR", .help = "a recorded /proc and /sys (folder or tar) instead" },
     { .name = "record", .kind = OPT_TEXT, .value = "FILE", .help = "also write such a recording (tar)" },
