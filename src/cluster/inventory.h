@@ -22,7 +22,7 @@
 
 enum {
     INV_NAME_MAX = 64 /* with '\0' */, INV_NODES_MAX = 10000, INV_WANTS_MAX = 256, INV_DEVICES_MAX = 16 /* of a node */, INV_QUANTS_MAX = 6,
-    INV_EDGES_MAX = 64,
+    INV_EDGES_MAX = 64, INV_ONLY_MAX = 32,
 };
 
 /* Who starts the containers.  ORDER INV_ENGINE */
@@ -31,13 +31,14 @@ const char *inv_engine_name(enum inv_engine e); /* "k3s", "list" */
 
 struct inv_device { /* what computes or infers in a node: its CPU (always the last), GPUs, sticks */
     const char *name;               /* "Raspberry Pi 5", "Coral USB Accelerator" */
-    const char *resource;           /* "google.com/coral", "intel.com/ncs2", "nvidia.com/gpu", "hailo.ai/npu"; "" a CPU, or a GPU that comes with it */
+    const char *resource;           /* "google.com/coral", "intel.com/ncs2", "nvidia.com/gpu", "hailo.ai/hailo"; "" a CPU, or a GPU that comes with it */
     const struct catalog_row *row;  /* NULL: a recording's own figures */
     struct device of;               /* figures for plan/; of.plan.name "" when it runs no language models (a stick) */
     bool runs_llm;
     uint64_t mem_bytes;             /* its own (a stick's, a card's); 0: the node's memory */
     double tops_int8, idle_w, busy_w; /* NAN: not known; busy_w above idle */
     double usd;                     /* NAN */
+    int n_share;                    /* experts that it serves at a time (the device plugin's `share`); 0: as many as its memory holds */
 };
 
 struct inv_node {
@@ -58,8 +59,9 @@ struct inv_node {
     uint64_t free_bytes;            /* what experts may use: by plan/'s arithmetic, or as the file says */
     uint64_t disk_bytes;            /* 0: not known */
     double idle_w, busy_w;          /* of the whole node at the wall; NAN; busy_w above idle */
-    struct inv_device devices[INV_DEVICES_MAX];
-    int n_devices;                  /* the last one is the CPU */
+    double usd;                     /* the machine's price; NAN */
+    const struct inv_device *devices; /* [n_devices] the last one is the CPU; equal nodes share the list */
+    int n_devices;
     const struct yaml_node *at;
 };
 
@@ -81,10 +83,11 @@ struct inv_want { /* one expert that there shall be */
     int n_ctx, n_parallel, kv_bits;
     uint64_t bytes;                 /* others: memory that it takes */
     double item_s;                  /* others: on a Raspberry Pi 5's CPU, for one input; scaled by what a device can do */
+    double accelerated_s;           /* the same on `accelerator`; 0: scaled too */
     const char *accelerator;        /* "google.com/coral": wants that resource; "" runs on CPUs and GPUs */
     bool needs_accelerator;         /* false: it is faster with it and works without */
     int n_min, n_max;               /* replicas; 1, and as many as pay */
-    const char *only[32];           /* names of nodes; none: all */
+    const char *only[INV_ONLY_MAX];           /* names of nodes; none: all */
     int n_only;
     double quality;                 /* tier 0..10; 0: by its size (route/quality.h) */
     bool keeps_warm;                /* false: loaded when it is asked */
