@@ -41,6 +41,7 @@ void route_world_free(struct route_world *w)
     config_free(w->config);
     fleet_free(w->fleet);
     catalog_free(w->catalog);
+    live_fini(&w->live);
     free(w);
 }
 
@@ -88,9 +89,11 @@ static bool open_experts(struct route_world *w, const char *path, struct err *er
         !registry_open(&w->registry, w->config, &w->env.env, err))
         return false;
     const int n = devices_of_machine(devices, DEVICES, w->catalog, w->env.machine);
-    live_init(&w->live, n > 0 ? &devices[n - 1].plan : NULL); /* the last is the CPU, on which our engine runs */
+    bool is_another;
+    if (!live_init(&w->live, n > 0 ? &devices[n - 1].plan : NULL, err)) /* the last is the CPU, on which our engine runs */
+        return false;
     for (int i = 0; i < w->registry.n_experts; i++)
-        if (!live_add(&w->live, w->registry.experts[i], NULL, false, err))
+        if (live_add(&w->live, w->registry.experts[i], NULL, NULL, false, &is_another, err) < 0)
             return false;
     live_look(&w->live);
     w->world = w->live.world;

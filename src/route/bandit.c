@@ -29,12 +29,12 @@ struct cell {
     _Atomic float spread; /* 1 / sqrt(n + 1) */
     float n;              /* outcomes, faded */
 };
-enum { EVERYBODY = ROUTE_CANDIDATES_MAX, SLOTS };
+enum { EVERYBODY = ROUTE_SLOTS_MAX, SLOTS };
 struct bandit {
     uint64_t seed;
     _Atomic uint64_t n;
     float exploration;
-    struct cell cell[SLOTS][BANDIT_CELLS]; /* EVERYBODY: how far predictions are off for all alike */
+    struct cell *_Atomic of[SLOTS]; /* [BANDIT_CELLS] each, made when something is learned; EVERYBODY: how far predictions are off for all alike */
 };
 
 /* ---- contexts ---- */
@@ -79,11 +79,11 @@ static float clamp(float v, float most) { return v > most ? most : v > -most ? v
 
 float bandit_gain(const struct bandit *b, int slot, const struct bandit_context *ctx)
 {
-    if (slot < 0 || slot >= ROUTE_CANDIDATES_MAX)
+    if (slot < 0 || slot >= ROUTE_SLOTS_MAX)
         return 0;
-    const struct cell *cell = b->cell[slot];
+    const struct cell *cell = atomic_load_explicit(&b->of[slot], memory_order_acquire);
     float mean = 0, least = 1; /* the spread of what is known best of such requests */
-    for (int i = 0, at = 0; i < BANDIT_FEATURE_COUNT; at += features[i++].n) {
+    for (int i = 0, at = 0; cell && i < BANDIT_FEATURE_COUNT; at += features[i++].n) {
         const struct cell *c = &cell[at + ctx->value[i]];
         const float spread = get(&c->spread);
         mean += get(&c->mean);
@@ -103,15 +103,26 @@ static void set(struct cell *c, float mean, float n)
     c->n = n;
 }
 
-static void forget(struct bandit *b, int slot)
+static void forget(struct cell *cell)
 {
     for (int i = 0; i < BANDIT_CELLS; i++)
-        set(&b->cell[slot][i], 0, 0);
+        set(&cell[i], 0, 0);
 }
 void bandit_forget(struct bandit *b, int slot)
 {
-    if (slot >= 0 && slot < ROUTE_CANDIDATES_MAX)
-        forget(b, slot);
+    if (slot >= 0 && slot < ROUTE_SLOTS_MAX && b->of[slot])
+        forget(b->of[slot]);
+}
+
+/* NULL: no memory, so nothing is learned. */
+static struct cell *cells_of(struct bandit *b, int slot)
+{
+    struct cell *cell = b->of[slot];
+    if (!cell && (cell = calloc(BANDIT_CELLS, sizeof(*cell))) != NULL) {
+        forget(cell);
+        atomic_store_explicit(&b->of[slot], cell, memory_order_release);
+    }
+    return cell;
 }
 
 struct bandit *bandit_new(uint64_t seed, float exploration, struct err *err)
@@ -121,11 +132,14 @@ struct bandit *bandit_new(uint64_t seed, float exploration, struct err *err)
         return err_null(err, ERR_NOMEM, "bandit: out of memory");
     b->seed = seed;
     b->exploration = exploration > 0 && exploration <= 1 ? exploration : 0;
-    for (int i = 0; i < SLOTS; i++)
-        forget(b, i);
     return b;
 }
-void bandit_free(struct bandit *b) { free(b); }
+void bandit_free(struct bandit *b)
+{
+    for (int i = 0; b && i < SLOTS; i++)
+        free(b->of[i]);
+    free(b);
+}
 uint64_t bandit_n(const struct bandit *b) { return b->n; }
 
 static float sum_of(const struct cell *cell, const struct bandit_context *ctx)
@@ -149,18 +163,22 @@ static void learn(struct cell *cell, const struct bandit_context *ctx, float tru
 
 void bandit_observe(struct bandit *b, int slot, const struct bandit_context *ctx, float outcome, float p_good)
 {
-    if (slot < 0 || slot >= ROUTE_CANDIDATES_MAX || !(outcome >= 0 && outcome <= 1) || !(p_good >= 0 && p_good <= 1))
+    if (slot < 0 || slot >= ROUTE_SLOTS_MAX || !(outcome >= 0 && outcome <= 1) || !(p_good >= 0 && p_good <= 1))
         return;
-    learn(b->cell[EVERYBODY], ctx, outcome - p_good);
-    learn(b->cell[slot], ctx, outcome - p_good - sum_of(b->cell[EVERYBODY], ctx));
+    struct cell *all = cells_of(b, EVERYBODY), *own = cells_of(b, slot);
+    if (!all || !own)
+        return;
+    learn(all, ctx, outcome - p_good);
+    learn(own, ctx, outcome - p_good - sum_of(all, ctx));
     b->n++;
 }
 
 void bandit_recall(struct bandit *b, int slot, float gain)
 {
     bandit_forget(b, slot);
-    if (slot >= 0 && slot < ROUTE_CANDIDATES_MAX)
-        put(&b->cell[slot][0].mean, gain); /* of ALWAYS, which every request has */
+    struct cell *cell = slot >= 0 && slot < ROUTE_SLOTS_MAX ? cells_of(b, slot) : NULL;
+    if (cell)
+        put(&cell[0].mean, gain); /* of ALWAYS, which every request has */
 }
 
 /* ---- keeping ---- */
@@ -170,9 +188,10 @@ static const char ALL[] = "*";
 
 static void put_slot(const struct bandit *b, int slot, const char *expert, const char *node, struct buf *out)
 {
-    for (int f = 0, at = 0; f < BANDIT_FEATURE_COUNT; at += features[f++].n)
+    const struct cell *of = b->of[slot];
+    for (int f = 0, at = 0; of && f < BANDIT_FEATURE_COUNT && out->len < LEARNED_BYTES_MAX; at += features[f++].n)
         for (int v = 0; v < features[f].n; v++) {
-            const struct cell *cell = &b->cell[slot][at + v];
+            const struct cell *cell = &of[at + v];
             if (cell->n > 0)
                 buf_printf(out, "%s\t%s\t%s\t%d\t%.6g\t%.6g\n", expert, node, features[f].word, v, (double)get(&cell->mean), (double)cell->n);
         }
@@ -182,7 +201,7 @@ void bandit_put(const struct bandit *b, const struct candidates *world, struct b
 {
     put_slot(b, EVERYBODY, ALL, ALL, out);
     for (int i = 0; i < world->n; i++)
-        if (world->list[i].slot >= 0 && world->list[i].slot < ROUTE_CANDIDATES_MAX)
+        if (world->list[i].slot >= 0 && world->list[i].slot < ROUTE_SLOTS_MAX)
             put_slot(b, world->list[i].slot, world->list[i].expert, world->nodes[world->list[i].node].name, out);
 }
 
@@ -199,11 +218,12 @@ static bool take_line(void *ctx, const struct line *l)
     if (f == BANDIT_FEATURE_COUNT || !(l->number[0] >= 0 && l->number[0] < features[f].n) || !(l->number[2] > 0))
         return false;
     const float mean = (float)l->number[1], n = fminf((float)l->number[2], 1 / BANDIT_LEAST_SHARE);
-    if (l->n_expert == 1 && l->expert[0] == ALL[0])
-        set(&t->b->cell[EVERYBODY][at + (int)l->number[0]], mean, n);
+    struct cell *cell = l->n_expert == 1 && l->expert[0] == ALL[0] ? cells_of(t->b, EVERYBODY) : NULL;
+    if (cell)
+        set(&cell[at + (int)l->number[0]], mean, n);
     for (int i = 0; i < t->world->n; i++)
-        if (line_is_of(l, t->world, i))
-            set(&t->b->cell[t->world->list[i].slot][at + (int)l->number[0]], mean, n);
+        if (line_is_of(l, t->world, i) && (cell = cells_of(t->b, t->world->list[i].slot)) != NULL)
+            set(&cell[at + (int)l->number[0]], mean, n);
     return true;
 }
 

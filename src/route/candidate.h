@@ -29,7 +29,8 @@ enum route_class {
 const char *route_class_name(enum route_class c); /* "llm" */
 enum route_class route_class_of(unsigned tasks);  /* of the first class that does one of them */
 
-enum { ROUTE_NODES_MAX = 64, ROUTE_CANDIDATES_MAX = 256, ROUTE_NAME_MAX = 128 };
+/* ..._MAX: what a decision looks at (docs/decisions/0017-*.md); SLOTS: experts that one router knows at a time, on any number of nodes. */
+enum { ROUTE_NODES_MAX = 64, ROUTE_CANDIDATES_MAX = 256, ROUTE_NAME_MAX = 128, ROUTE_SLOTS_MAX = 8192 };
 
 struct route_node {
     char name[64];            /* "local", "jetson" */
@@ -56,7 +57,7 @@ struct route_node {
 struct candidate {
     char expert[ROUTE_NAME_MAX]; /* id */
     int node;                 /* index into the nodes */
-    int slot;                 /* whose it is: index in the list of whoever made it; predict.h keeps corrections by it */
+    int slot;                 /* whose it is, 0..ROUTE_SLOTS_MAX-1: index in the list of whoever made it; predict.h keeps corrections by it */
     enum route_class cls;
     unsigned tasks;           /* bits of enum expert_task */
     bool sees, hears, knows_tools; /* CHAT: pictures; sound; tools */
@@ -85,6 +86,7 @@ struct candidate {
     float wait_s;             /* until a new request begins; NAN: reckoned from the counts */
     /* for the request at hand */
     uint32_t prefix_tok;      /* of its prompt, likely in the K/V cache */
+    bool is_home;             /* of those nodes that are warm for this expert, the conversation's (live.h) */
 };
 
 struct candidates { /* one moment of the world */

@@ -424,7 +424,7 @@ static void node_now(struct row *r, struct route_node *n)
 static void candidate_now(struct row *r, struct candidate *c)
 {
     struct record rec = open_record(r);
-    FLAGS(r, &c->is_up, &c->is_warm);
+    FLAGS(r, &c->is_up, &c->is_warm, &c->is_home);
     i32(r, &c->n_running), i32(r, &c->n_waiting), i32(r, &c->n_parallel);
     f32(r, &c->wait_s), u32(r, &c->prefix_tok);
     close_record(r, rec);

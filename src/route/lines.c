@@ -62,5 +62,5 @@ static bool is_word(const char *field, size_t n, const char *word) { return strl
 bool line_is_of(const struct line *l, const struct candidates *world, int i)
 {
     const struct candidate *c = &world->list[i];
-    return is_word(l->expert, l->n_expert, c->expert) && is_word(l->node, l->n_node, world->nodes[c->node].name) && c->slot >= 0 && c->slot < ROUTE_CANDIDATES_MAX;
+    return is_word(l->expert, l->n_expert, c->expert) && is_word(l->node, l->n_node, world->nodes[c->node].name) && c->slot >= 0 && c->slot < ROUTE_SLOTS_MAX;
 }

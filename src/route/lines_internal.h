@@ -7,6 +7,8 @@
 #include "base/err.h"
 #include "route/candidate.h"
 
+enum { LEARNED_BYTES_MAX = 200 << 10 }; /* kept of each; journal.h takes no more than JOURNAL_STATE_BYTES_MAX */
+
 struct line { /* EXPERT<tab>NODE<tab>word<tab>x<tab>y<tab>z */
     const char *expert, *node;
     size_t n_expert, n_node;

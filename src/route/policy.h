@@ -103,6 +103,7 @@ enum route_rule {
     X(QUEUE, "queue", "others before it")                                   \
     X(LOAD, "load", "weights that are not in memory")                       \
     X(AFFINITY, "prefix", "prompt that is in its cache already (negative)") \
+    X(HOME, "home", "of nodes alike, where this conversation goes from every front door (negative)") \
     X(ENERGY, "energy", "joules")                                           \
     X(PRICE, "price", "money")                                              \
     X(HEAT, "heat", "little headroom to where the node slows down")         \

@@ -16,6 +16,7 @@
     X(REST, "rest", .5, 1, .25, .1, .5, "a second from there to the end")                                              \
     X(QUEUE, "queue", 1, 2, .5, .25, 1, "a second behind others")                                                      \
     X(LOAD, "load", 1, 2, .5, .25, 1, "a second of loading weights")                                                   \
+    X(HOME, "home", .25, .25, .1, .1, .25, "(0..1) share of its time that a conversation's home is let off")                      \
     X(JOULE, "joule", .02, .0005, .0005, .2, .02, "a joule")                                                           \
     X(USD, "usd", 10000, 500, 100, 100000, 10000, "a dollar")                                                          \
     X(HEAT, "heat", 5, 2, 1, 10, 5, "no headroom left; a throttled node twice that")                                   \

@@ -16,8 +16,12 @@ struct correction {
     float mean, deviation; /* of logs */
     _Atomic uint32_t n;
 };
+enum { PAGE_SLOTS = 64 };
+struct page { /* made when the first of its slots learns something */
+    struct correction at[PAGE_SLOTS][PREDICT_KIND_COUNT];
+};
 struct predictor {
-    struct correction at[ROUTE_CANDIDATES_MAX][PREDICT_KIND_COUNT];
+    struct page *_Atomic pages[ROUTE_SLOTS_MAX / PAGE_SLOTS];
 };
 
 static const char *const kinds[PREDICT_KIND_COUNT] = {
@@ -32,7 +36,8 @@ _Static_assert((int)PREDICT_KIND_COUNT == (int)ROUTE_FACTORS, "a guess holds all
 
 static const struct correction *corrections_of(const struct predictor *p, int slot)
 {
-    return p && slot >= 0 && slot < ROUTE_CANDIDATES_MAX ? p->at[slot] : NULL;
+    const struct page *page = p && slot >= 0 && slot < ROUTE_SLOTS_MAX ? atomic_load_explicit(&p->pages[slot / PAGE_SLOTS], memory_order_acquire) : NULL;
+    return page ? page->at[slot % PAGE_SLOTS] : NULL;
 }
 static float factor_of(const struct correction *k, enum predict_kind kind) { return k ? atomic_load_explicit(&k[kind].factor, memory_order_relaxed) : 1; }
 
@@ -111,15 +116,16 @@ void route_request_of(struct route_request *rq, enum expert_task task, enum rout
 
 struct predictor *predictor_new(struct err *err)
 {
-    struct predictor *p = malloc(sizeof(*p));
-    if (!p)
-        return err_null(err, ERR_NOMEM, "predictor: out of memory");
-    for (int i = 0; i < ROUTE_CANDIDATES_MAX; i++)
-        predictor_forget(p, i);
-    return p;
+    struct predictor *p = calloc(1, sizeof(*p));
+    return p ? p : err_null(err, ERR_NOMEM, "predictor: out of memory");
 }
 
-void predictor_free(struct predictor *p) { free(p); }
+void predictor_free(struct predictor *p)
+{
+    for (int i = 0; p && i < ROUTE_SLOTS_MAX / PAGE_SLOTS; i++)
+        free(p->pages[i]);
+    free(p);
+}
 
 static const float LOG_MAX = 2.7725887f; /* log 16 */
 
@@ -131,17 +137,37 @@ static void set(struct correction *k, float mean, float deviation, uint32_t n)
     atomic_store_explicit(&k->factor, k->n ? expf(k->mean) : 1, memory_order_relaxed);
 }
 
+static void forget(struct correction *k)
+{
+    for (int i = 0; i < PREDICT_KIND_COUNT; i++)
+        set(&k[i], 0, 1, 0);
+}
 void predictor_forget(struct predictor *p, int slot)
 {
-    for (int i = 0; slot >= 0 && slot < ROUTE_CANDIDATES_MAX && i < PREDICT_KIND_COUNT; i++)
-        set(&p->at[slot][i], 0, 1, 0);
+    if (corrections_of(p, slot))
+        forget(p->pages[slot / PAGE_SLOTS]->at[slot % PAGE_SLOTS]);
+}
+
+/* NULL: no such slot, or no memory, so nothing is learned. */
+static struct correction *corrections_to(struct predictor *p, int slot)
+{
+    if (slot < 0 || slot >= ROUTE_SLOTS_MAX)
+        return NULL;
+    struct page *page = p->pages[slot / PAGE_SLOTS];
+    if (!page && (page = calloc(1, sizeof(*page))) != NULL) {
+        for (int i = 0; i < PAGE_SLOTS; i++)
+            forget(page->at[i]);
+        atomic_store_explicit(&p->pages[slot / PAGE_SLOTS], page, memory_order_release);
+    }
+    return page ? page->at[slot % PAGE_SLOTS] : NULL;
 }
 
 void predictor_observe(struct predictor *p, int slot, enum predict_kind kind, float predicted, float actual)
 {
-    if (slot < 0 || slot >= ROUTE_CANDIDATES_MAX || (unsigned)kind >= PREDICT_KIND_COUNT || !(predicted > 0) || !(actual > 0) || isinf(predicted) || isinf(actual))
+    struct correction *all = (unsigned)kind < PREDICT_KIND_COUNT && predicted > 0 && actual > 0 && !isinf(predicted) && !isinf(actual) ? corrections_to(p, slot) : NULL;
+    if (!all)
         return;
-    struct correction *k = &p->at[slot][kind];
+    struct correction *k = &all[kind];
     const float far = 3 * k->deviation, off = fmaxf(-far, fminf(far, logf(actual / predicted)));
     const float share = fmaxf(1.f / 16, 1 / ((float)k->n + 2)); /* + 1 for the estimate that we began with */
     set(k, k->mean + share * off, k->deviation + share * (fabsf(off) - k->deviation), k->n < UINT32_MAX ? k->n + 1 : k->n);
@@ -157,9 +183,10 @@ uint32_t predictor_n(const struct predictor *p, int slot, enum predict_kind kind
 
 void predictor_recall(struct predictor *p, int slot, const struct route_guess *g)
 {
-    for (int i = 0; slot >= 0 && slot < ROUTE_CANDIDATES_MAX && i < PREDICT_KIND_COUNT; i++) {
-        p->at[slot][i].n = g->is_measured ? 3 : 0;
-        atomic_store_explicit(&p->at[slot][i].factor, g->factor[i], memory_order_relaxed);
+    struct correction *k = corrections_to(p, slot);
+    for (int i = 0; k && i < PREDICT_KIND_COUNT; i++) {
+        k[i].n = g->is_measured ? 3 : 0;
+        atomic_store_explicit(&k[i].factor, g->factor[i], memory_order_relaxed);
     }
 }
 
@@ -167,7 +194,7 @@ void predictor_recall(struct predictor *p, int slot, const struct route_guess *g
 
 void predictor_put(const struct predictor *p, const struct candidates *world, struct buf *out)
 {
-    for (int i = 0; i < world->n; i++) {
+    for (int i = 0; i < world->n && out->len < LEARNED_BYTES_MAX; i++) {
         const struct candidate *c = &world->list[i];
         const struct correction *k = corrections_of(p, c->slot);
         for (int kind = 0; k && kind < PREDICT_KIND_COUNT; kind++)
@@ -188,9 +215,11 @@ static bool take_line(void *ctx, const struct line *l)
         kind++;
     if (kind == PREDICT_KIND_COUNT || !(l->number[2] >= 1 && l->number[2] <= 4e9))
         return false;
-    for (int i = 0; i < t->world->n; i++)
-        if (line_is_of(l, t->world, i))
-            set(&t->p->at[t->world->list[i].slot][kind], (float)l->number[0], (float)l->number[1], (uint32_t)l->number[2]);
+    for (int i = 0; i < t->world->n; i++) {
+        struct correction *k = line_is_of(l, t->world, i) ? corrections_to(t->p, t->world->list[i].slot) : NULL;
+        if (k)
+            set(&k[kind], (float)l->number[0], (float)l->number[1], (uint32_t)l->number[2]);
+    }
     return true;
 }
 

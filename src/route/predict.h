@@ -49,7 +49,7 @@ enum predict_kind {
         PREDICT_KIND_COUNT
 };
 
-/* The caller owns the result; NULL with err: out of memory.  ROUTE_CANDIDATES_MAX slots, all without corrections. */
+/* The caller owns the result; NULL with err: out of memory.  ROUTE_SLOTS_MAX slots, all without corrections. */
 struct predictor *predictor_new(struct err *err);
 void predictor_free(struct predictor *p); /* NULL is fine */
 /* predicted: by predict() with this predictor (so that what is left over is learned); both > 0 and finite, else nothing happens.  TTFT: without

@@ -7,7 +7,9 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "route/bandit.h"
 #include "route/policy_settings.h"
+#include "route/predict.h"
 #include "route/router_internal.h"
 
 static struct door *door_of(struct expert *e) { return (struct door *)e; }
@@ -251,9 +253,11 @@ static void get_card(struct expert *base, struct expert_card *out)
     snprintf(out->kind, sizeof(out->kind), "router");
     snprintf(out->description, sizeof(out->description), "the expert that fits a request best");
     pthread_mutex_lock(&r->decide_lock);
-    live_look(r->live);
-    for (int i = 0; i < r->live->world.n; i++) {
-        const struct candidate *c = &r->live->list[i];
+    live_look(&r->live);
+    for (int i = 0; i < r->live.world.n; i++) {
+        const struct candidate *c = &r->live.world.list[i];
+        if (r->live.of[i].is_gone)
+            continue;
         if (d->goal == ROUTE_PRIVATE && c->privacy != EXPERT_LOCAL)
             continue;
         out->tasks |= c->tasks;
@@ -262,7 +266,7 @@ static void get_card(struct expert *base, struct expert_card *out)
         out->knows_tools = out->knows_tools || c->knows_tools;
         out->n_ctx = c->n_ctx > out->n_ctx ? c->n_ctx : out->n_ctx;
         out->privacy = c->privacy > out->privacy ? c->privacy : out->privacy;
-        out->created_s = r->live->of[i].created_s > out->created_s ? r->live->of[i].created_s : out->created_s;
+        out->created_s = r->live.of[i].created_s > out->created_s ? r->live.of[i].created_s : out->created_s;
     }
     pthread_mutex_unlock(&r->decide_lock);
 }
@@ -314,12 +318,62 @@ const char *router_expert_id(enum route_goal goal)
 struct expert *router_expert(struct router *r, enum route_goal goal) { return &r->doors[0][goal].base; }
 struct expert *router_expert_for_pieces(struct router *r, enum route_goal goal) { return &r->doors[1][goal].base; }
 
+static bool add(struct router *r, struct expert *e, const struct route_node *node, const struct candidate *hint, bool is_composite, struct err *err)
+{
+    bool is_another = false;
+    pthread_mutex_lock(&r->decide_lock);
+    const int slot = live_add(&r->live, e, node, hint, is_composite, &is_another, err);
+    if (slot >= 0 && is_another) {
+        pthread_mutex_lock(&r->figures_lock);
+        if (r->env.predictor)
+            predictor_forget(r->env.predictor, slot);
+        if (r->env.bandit)
+            bandit_forget(r->env.bandit, slot);
+        affinity_forget(&r->affinity, (uint32_t)slot);
+        r->joules_of[slot][0] = r->joules_of[slot][1] = 0;
+        pthread_mutex_unlock(&r->figures_lock);
+    }
+    pthread_mutex_unlock(&r->decide_lock);
+    return slot >= 0;
+}
+
 bool router_add(struct router *r, struct expert *e, const struct candidate *hint, bool is_composite, struct err *err)
 {
+    return add(r, e, NULL, hint, is_composite, err);
+}
+
+bool router_add_on(struct router *r, const struct route_node *node, struct expert *e, const struct candidate *hint, struct err *err)
+{
+    return add(r, e, node, hint, false, err);
+}
+
+void router_set_node(struct router *r, const struct route_node *node)
+{
     pthread_mutex_lock(&r->decide_lock);
-    const bool ok = live_add(r->live, e, hint, is_composite, err);
+    live_set_node(&r->live, node);
     pthread_mutex_unlock(&r->decide_lock);
-    return ok;
+}
+
+void router_set_self(struct router *r, const char *name)
+{
+    pthread_mutex_lock(&r->decide_lock);
+    live_set_self(&r->live, name);
+    pthread_mutex_unlock(&r->decide_lock);
+}
+
+void router_withdraw(struct router *r, const struct expert *e)
+{
+    pthread_mutex_lock(&r->decide_lock);
+    const int slot = live_find(&r->live, e);
+    if (slot >= 0) {
+        live_withdraw(&r->live, slot);
+        pthread_mutex_lock(&r->figures_lock);
+        affinity_forget(&r->affinity, (uint32_t)slot);
+        pthread_mutex_unlock(&r->figures_lock);
+        while (r->live.of[slot].n_asking > 0) /* whoever decided for it is asking it */
+            pthread_cond_wait(&r->unasked, &r->decide_lock);
+    }
+    pthread_mutex_unlock(&r->decide_lock);
 }
 
 static void fill_care(struct router_care *c, const struct policy *p)
@@ -376,6 +430,7 @@ struct router *router_new(const struct router_env *env, struct expert *const *ex
     pthread_mutex_init(&r->figures_lock, NULL);
     pthread_cond_init(&r->hand_wake, &attr);
     pthread_cond_init(&r->still, NULL);
+    pthread_cond_init(&r->unasked, NULL);
     pthread_condattr_destroy(&attr);
     r->env = *env;
     r->care = env->care;
@@ -388,15 +443,15 @@ struct router *router_new(const struct router_env *env, struct expert *const *ex
     for (int p = 0; p < 2; p++)
         for (int g = 0; g < ROUTE_GOAL_COUNT; g++)
             r->doors[p][g] = (struct door){ { &door_ops }, r, (enum route_goal)g, p == 1 };
-    r->live = malloc(sizeof(*r->live));
     r->decision = calloc(1, sizeof(*r->decision));
-    bool ok = r->live && r->decision && (r->care.n_remembered <= 0 || (r->recall = recall_new(r->care.n_remembered, (double)r->care.remembered_s, err)) != NULL);
+    r->shortlist = shortlist_new(err);
+    bool ok = live_init(&r->live, env->device, err) && r->shortlist && r->decision && (r->care.n_remembered <= 0 || (r->recall = recall_new(r->care.n_remembered, (double)r->care.remembered_s, err)) != NULL);
     if (!ok)
         err_set(err, ERR_NOMEM, "the router: out of memory");
     if (ok)
-        live_init(r->live, env->device), r->live->ladders = env->ladders;
+        r->live.ladders = env->ladders;
     for (int i = 0; ok && i < n; i++)
-        ok = live_add(r->live, experts[i], NULL, false, err);
+        ok = router_add(r, experts[i], NULL, false, err);
     if (ok)
         warm_up(r);
     if (ok && start_hand(r, err))
@@ -422,10 +477,12 @@ void router_free(struct router *r)
         free(t);
     }
     recall_free(r->recall);
-    free(r->live);
+    live_fini(&r->live);
+    shortlist_free(r->shortlist);
     free(r->decision);
     pthread_cond_destroy(&r->hand_wake);
     pthread_cond_destroy(&r->still);
+    pthread_cond_destroy(&r->unasked);
     pthread_mutex_destroy(&r->figures_lock);
     pthread_mutex_destroy(&r->lock);
     pthread_mutex_destroy(&r->decide_lock);

@@ -4,7 +4,7 @@
  *          experts of its own (fan-out) and asks for the experts of its pieces.
  * Callers: pipeline/, api/, serve/, cmd/.
  * Touches: the experts that it was given; the clock; a thread of its own that sleeps while nothing is to be retried or watched.
- * Thread:  any, but router_add() and the hooks come before the first job.
+ * Thread:  any; the hooks come before the first job.  Experts may come and go while jobs run.
  * Rule:    a job gets exactly one final event, whatever the experts underneath do.  Once a piece of an answer was passed on, no
  *          other expert's words follow it.  What must not leave this machine is given to nobody that would take it elsewhere,
  *          in no attempt.  Prompts are shared with the job, never copied or kept.
@@ -86,6 +86,18 @@ void router_free(struct router *r); /* stops it; its experts must still be there
 /* One more expert, of a higher floor.  is_composite: it asks the router for experts of its own.  hint: what its card does not say
  * (speeds, quality, privacy: the furthest that it may send something to); NULL: nothing. */
 bool router_add(struct router *r, struct expert *e, const struct candidate *hint, bool is_composite, struct err *err);
+
+/* An expert of another node, whose distance and telemetry are `node` (found by its name; a new one is made).  One that is there already gets
+ * this hint and its node this telemetry. */
+bool router_add_on(struct router *r, const struct route_node *node, struct expert *e, const struct candidate *hint, struct err *err);
+/* How that node fares now; is_up false: nobody there is asked.  A name that no expert stands on is passed over. */
+void router_set_node(struct router *r, const struct route_node *node);
+/* This machine's name among nodes (route/live.h: homes of conversations); without one it is "local". */
+void router_set_self(struct router *r, const char *name);
+/* No job is given to it any more once this returns; those that it has end as they end, so it must live on until then (expert_stop()
+ * waits for that).  What was learned of it is kept for when it comes back.  The caller holds no lock that submitting to it wants.
+ * Who is not there is passed over. */
+void router_withdraw(struct router *r, const struct expert *e);
 
 /* "auto", "auto:fast", ...: experts that live as long as the router. */
 struct expert *router_expert(struct router *r, enum route_goal goal);

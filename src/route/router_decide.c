@@ -14,10 +14,10 @@ const double router_bucket_s[ROUTER_BUCKETS] = { 2e-6, 5e-6, 10e-6, 20e-6, 50e-6
 /* Caches that are gone with the models that had them. */
 static void forget_unloaded(struct router *r)
 {
-    for (int i = 0; i < r->live->world.n; i++) {
-        if (!r->live->of[i].was_unloaded)
+    for (int i = 0; i < r->live.world.n; i++) {
+        if (!r->live.of[i].was_unloaded)
             continue;
-        r->live->of[i].was_unloaded = false;
+        r->live.of[i].was_unloaded = false;
         pthread_mutex_lock(&r->figures_lock);
         affinity_forget(&r->affinity, (uint32_t)i);
         pthread_mutex_unlock(&r->figures_lock);
@@ -35,21 +35,32 @@ static void fill_prefixes(struct trip *t)
         const int n = affinity_find(&r->affinity, keys[k], slots, toks);
         pthread_mutex_unlock(&r->figures_lock);
         for (int i = 0; i < n; i++) {
-            struct candidate *c = slots[i] < (uint32_t)r->live->world.n ? &r->live->list[slots[i]] : NULL;
+            struct candidate *c = slots[i] < (uint32_t)r->live.world.n ? &r->live.world.list[slots[i]] : NULL;
             if (c && c->is_warm && toks[i] > c->prefix_tok)
                 c->prefix_tok = toks[i] < t->request.prompt_tok ? toks[i] : (uint32_t)t->request.prompt_tok;
         }
     }
 }
 
-static void set_tried(struct trip *t, int i) { t->tried[i / 64] |= (uint64_t)1 << (i % 64); }
+/* Asked already, not better than who was, or for requests that want several experts. */
+static bool is_tried(const void *trip, const struct candidate *c)
+{
+    const struct trip *t = trip;
+    const bool is_for_one = t->is_for_pieces || !(t->request.needs_sight || t->request.needs_hearing);
+    if ((is_for_one && t->r->live.of[c->slot].is_composite) || (t->quality_above > 0 && c->quality <= t->quality_above))
+        return true;
+    for (int i = 0; i < t->n_tried; i++)
+        if (t->tried[i] == c->slot)
+            return true;
+    return false;
+}
 
 /* Why nobody is left. */
 static bool explain_none(const struct trip *t, const struct route_decision *d, const struct candidates *w, struct err *err)
 {
     int best = -1; /* who came furthest */
     for (int i = 0; i < d->n; i++)
-        if (d->verdicts[i].rule != ROUTE_RULE_NONE && !(d->verdicts[i].rule == ROUTE_RULE_TRIED && t->r->live->of[i].is_composite) &&
+        if (d->verdicts[i].rule != ROUTE_RULE_NONE && !(d->verdicts[i].rule == ROUTE_RULE_TRIED && t->r->live.of[w->list[i].slot].is_composite) &&
             (best < 0 || d->verdicts[i].rule > d->verdicts[best].rule))
             best = i;
     if (best < 0)
@@ -133,10 +144,11 @@ static bool decide(struct trip *t, const struct trip_wants *want, struct leg *li
 {
     struct router *r = t->r;
     struct route_decision *d = r->decision;
-    const struct candidates *w = &r->live->world;
     bool ok = false;
+    if (t->n_tried == TRIP_TRIED_MAX)
+        return err_set(err, ERR_BUSY, "%d experts were asked, and none took it", t->n_tried);
     pthread_mutex_lock(&r->decide_lock);
-    live_look(r->live);
+    live_look(&r->live);
     forget_unloaded(r);
     const uint64_t begun_ns = clock_ns();
     const bool is_first = !t->is_read;
@@ -144,16 +156,15 @@ static bool decide(struct trip *t, const struct trip_wants *want, struct leg *li
         trip_read(t);
     t->is_read = true;
     if (r->env.governor.see)
-        r->env.governor.see(r->env.governor.ctx, &r->live->world);
+        r->env.governor.see(r->env.governor.ctx, &r->live.world);
     fill_prefixes(t);
-    const bool is_for_one = t->is_for_pieces || !(t->request.needs_sight || t->request.needs_hearing);
-    for (int i = 0; is_for_one && i < w->n; i++) /* nothing that wants several experts */
-        if (r->live->of[i].is_composite)
-            set_tried(t, i);
-    for (int i = 0; want->quality_above > 0 && i < w->n; i++)
-        if (w->list[i].quality <= want->quality_above)
-            set_tried(t, i);
-    policy_decide(r->env.policy, r->env.predictor, r->env.bandit, &t->request, w, t->tried, d);
+    live_find_homes(&r->live, t->session_key, t->request.task);
+    t->quality_above = fmaxf(t->quality_above, want->quality_above);
+    const struct candidates *w = shortlist_make(r->shortlist, r->env.policy, r->env.predictor, &t->request, &r->live.world, is_tried, t);
+    uint64_t tried[ROUTE_CANDIDATES_MAX / 64] = { 0 };
+    for (int i = 0; i < w->n; i++)
+        tried[i / 64] |= (uint64_t)is_tried(t, &w->list[i]) << (i % 64);
+    policy_decide(r->env.policy, r->env.predictor, r->env.bandit, &t->request, w, tried, d);
     int at = -1;
     for (int i = 0; i < d->n_able && at < 0; i++)
         if (is_wanted(&w->list[d->order[i]], &d->verdicts[d->order[i]].guess, want))
@@ -161,10 +172,13 @@ static bool decide(struct trip *t, const struct trip_wants *want, struct leg *li
     if (at >= 0) {
         const int i = d->order[at];
         const struct candidate *c = &w->list[i];
-        set_tried(t, i);
-        *like = (struct leg){ .slot = i, .is_small = is_first && at == 0 && is_on_probation(t, d, w, i), .is_sure_known = r->live->of[i].is_engine, .is_forgiven = d->verdicts[i].is_forgiven, .is_hedge = want->is_hedge, .is_better = want->quality_above > 0,
+        struct live_expert *le = &r->live.of[c->slot];
+        t->tried[t->n_tried++] = (uint16_t)c->slot;
+        *like = (struct leg){ .slot = c->slot, .is_small = is_first && at == 0 && is_on_probation(t, d, w, i), .is_sure_known = le->is_engine, .is_forgiven = d->verdicts[i].is_forgiven, .is_hedge = want->is_hedge, .is_better = want->quality_above > 0,
                               .quality = c->quality, .busy_w = c->busy_w, .usd_in = c->usd_per_mtok_in, .usd_out = c->usd_per_mtok_out, .usd_item = c->usd_per_item, .usd_kwh = electricity(r, &w->nodes[c->node]),
                               .is_here = c->node == 0, .guess = d->verdicts[i].guess };
+        snprintf(like->expert, sizeof(like->expert), "%s", c->expert);
+        snprintf(like->node, sizeof(like->node), "%s", w->nodes[c->node].name);
         if (is_first)
             t->is_hopeless = is_hopeless(t, &like->guess);
         if (at == 0)
@@ -176,9 +190,11 @@ static bool decide(struct trip *t, const struct trip_wants *want, struct leg *li
         like->short_tok = short_answer(t, d, w, i);
         if (like->short_tok > 0)
             snprintf(like->ladder, sizeof(like->ladder), "llm: offline, short answers");
-        *e = r->live->of[i].expert;
-        if (r->live->of[i].down_ns)
-            r->live->of[i].down_ns = clock_ns();
+        *e = le->expert;
+        le->n_asking++;
+        le->decisions[t->goal]++;
+        if (le->down_ns)
+            le->down_ns = clock_ns();
         ok = true;
     } else {
         explain_none(t, d, w, err);
@@ -189,7 +205,6 @@ static bool decide(struct trip *t, const struct trip_wants *want, struct leg *li
     pthread_mutex_lock(&r->figures_lock);
     count_decision(r, s);
     if (ok) {
-        r->decisions_of[like->slot][t->goal]++;
         r->figures.forgiven += like->is_forgiven;
         r->figures.hedges += want->is_hedge;
         r->figures.promotions += want->quality_above > 0;
@@ -221,17 +236,30 @@ bool router_may_retry(const struct err *err)
     return err->code != ERR_INPUT || strstr(err->text, "context_length_exceeded") != NULL;
 }
 
+/* It was asked: whoever withdraws it need not wait any more. */
+static void asked(struct router *r, int slot)
+{
+    pthread_mutex_lock(&r->decide_lock);
+    struct live_expert *le = &r->live.of[slot];
+    if (--le->n_asking == 0 && le->is_gone)
+        pthread_cond_broadcast(&r->unasked);
+    pthread_mutex_unlock(&r->decide_lock);
+}
+
 bool router_ask(struct trip *t, const struct trip_wants *wants, struct err *err)
 {
     struct err why = { 0 };
     struct leg like;
-    struct expert *e;
+    struct expert *e = NULL;
     while (decide(t, wants, &like, &e, err)) {
         struct leg *leg = leg_begin(t, &like, err);
-        if (!leg)
+        if (!leg) {
+            asked(t->r, like.slot);
             return false;
+        }
         struct job *j = job_ref(leg->job); /* its final event may come before expert_submit() returns */
         const bool ok = expert_submit(e, j, err);
+        asked(t->r, like.slot);
         if (!ok)
             leg_abandon(leg);
         job_unref(j);

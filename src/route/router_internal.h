@@ -27,8 +27,9 @@
 #include "route/live.h"
 #include "route/recall.h"
 #include "route/router.h"
+#include "route/shortlist.h"
 
-enum { TRIP_LEGS = 3, TRIPS_KEPT = 64, TURN_BYTES = 8192, SNIFF_BYTES = 512 };
+enum { TRIP_LEGS = 3, TRIPS_KEPT = 64, TURN_BYTES = 8192, SNIFF_BYTES = 512, TRIP_TRIED_MAX = 64 };
 
 struct trip;
 
@@ -36,6 +37,7 @@ struct leg {
     struct trip *trip;
     struct job *job;          /* inner; changes under both locks; NULL: FREE */
     int slot;                 /* the candidate */
+    char expert[ROUTE_NAME_MAX], node[64]; /* its name, and that of where it is: it may be gone when this is over */
     bool is_given_up;         /* what it still says is not listened to */
     bool is_hung;             /* nothing came for too long: another one is asked, whoever answers first wins */
     bool is_small;            /* its answer is held until it was judged */
@@ -91,7 +93,9 @@ struct trip {
     struct expert_usage small_usage, failed_usage;
     enum err_code failed_code;
     struct err last;                /* why the last leg failed */
-    uint64_t tried[ROUTE_CANDIDATES_MAX / 64]; /* under decide_lock */
+    uint16_t tried[TRIP_TRIED_MAX]; /* slots; this and the next two under decide_lock */
+    int n_tried;
+    float quality_above;            /* who is not better than this is not asked */
     bool is_read;
 
     /* what was asked; constant after submit */
@@ -122,7 +126,9 @@ struct router {
     struct door doors[2][ROUTE_GOAL_COUNT]; /* [1]: for pieces */
 
     pthread_mutex_t decide_lock;
-    struct live *live;
+    struct live live;
+    struct shortlist *shortlist;
+    pthread_cond_t unasked;        /* a submit to somebody who was withdrawn has returned; decide_lock */
     struct affinity affinity;
     struct recall *recall;         /* NULL: nothing is remembered */
     struct route_decision *decision;
@@ -145,13 +151,12 @@ struct router {
 
     pthread_mutex_t figures_lock;
     struct router_figures figures;
-    uint64_t decisions_of[ROUTE_CANDIDATES_MAX][ROUTE_GOAL_COUNT];
     uint64_t bucket[ROUTER_BUCKETS + 1];
     double decided_s;
     /* joules: shared out among those that run; figures_lock */
     int n_busy;
     double joules_seen, joules_each;
-    double joules_of[ROUTE_CANDIDATES_MAX][2]; /* of what an expert was asked: reckoned from its watts, measured */
+    double joules_of[ROUTE_SLOTS_MAX][2]; /* of what an expert was asked: reckoned from its watts, measured */
 };
 
 /* router.c */

@@ -23,9 +23,9 @@ void router_put_learned(struct router *r, struct buf *predictor, struct buf *ban
     pthread_mutex_lock(&r->decide_lock);
     pthread_mutex_lock(&r->figures_lock);
     if (r->env.predictor)
-        predictor_put(r->env.predictor, &r->live->world, predictor);
+        predictor_put(r->env.predictor, &r->live.world, predictor);
     if (r->env.bandit)
-        bandit_put(r->env.bandit, &r->live->world, bandit);
+        bandit_put(r->env.bandit, &r->live.world, bandit);
     pthread_mutex_unlock(&r->figures_lock);
     pthread_mutex_unlock(&r->decide_lock);
 }
@@ -33,10 +33,10 @@ void router_put_learned(struct router *r, struct buf *predictor, struct buf *ban
 bool router_take_learned(struct router *r, const char *predictor, const char *bandit, struct err *err)
 {
     pthread_mutex_lock(&r->decide_lock);
-    live_look(r->live); /* names and nodes are known then */
+    live_look(&r->live); /* names and nodes are known then */
     pthread_mutex_lock(&r->figures_lock);
-    const bool ok = (!r->env.predictor || !predictor || predictor_take(r->env.predictor, &r->live->world, predictor, strlen(predictor), err)) &&
-                    (!r->env.bandit || !bandit || bandit_take(r->env.bandit, &r->live->world, bandit, strlen(bandit), err));
+    const bool ok = (!r->env.predictor || !predictor || predictor_take(r->env.predictor, &r->live.world, predictor, strlen(predictor), err)) &&
+                    (!r->env.bandit || !bandit || bandit_take(r->env.bandit, &r->live.world, bandit, strlen(bandit), err));
     pthread_mutex_unlock(&r->figures_lock);
     pthread_mutex_unlock(&r->decide_lock);
     return ok;
@@ -56,9 +56,9 @@ static void put_label(struct buf *out, const char *s)
 static void put_expert(struct buf *out, const struct router *r, int i)
 {
     buf_puts(out, "expert=\"");
-    put_label(out, r->live->list[i].expert);
+    put_label(out, r->live.world.list[i].expert);
     buf_puts(out, "\",expert_node=\"");
-    put_label(out, r->live->nodes[r->live->list[i].node].name);
+    put_label(out, r->live.world.nodes[r->live.world.list[i].node].name);
     buf_putc(out, '"');
 }
 
@@ -81,15 +81,15 @@ void router_put_metrics(struct router *r, const char *prefix, struct buf *out)
     put_head(out, prefix, "route_decisions_total", "counter", "Experts that were chosen, by what was asked for.");
     pthread_mutex_lock(&r->decide_lock); /* before figures_lock, as everywhere */
     pthread_mutex_lock(&r->figures_lock);
-    for (int i = 0; i < r->live->world.n; i++)
+    for (int i = 0; i < r->live.world.n; i++)
         for (int g = 0; g < ROUTE_GOAL_COUNT; g++)
-            if (r->decisions_of[i][g]) {
+            if (r->live.of[i].decisions[g]) {
                 buf_printf(out, "%sroute_decisions_total{", prefix);
                 put_expert(out, r, i);
-                buf_printf(out, ",goal=\"%s\"} %llu\n", route_goal_name((enum route_goal)g), (unsigned long long)r->decisions_of[i][g]);
+                buf_printf(out, ",goal=\"%s\"} %llu\n", route_goal_name((enum route_goal)g), (unsigned long long)r->live.of[i].decisions[g]);
             }
     put_head(out, prefix, "route_energy_joules_total", "counter", "Energy of what an expert was asked through auto, by the machine's meter or reckoned from its watts.");
-    for (int i = 0; i < r->live->world.n; i++)
+    for (int i = 0; i < r->live.world.n; i++)
         for (int k = 0; k < 2; k++)
             if (r->joules_of[i][k] > 0) {
                 buf_printf(out, "%sroute_energy_joules_total{", prefix);
@@ -168,11 +168,14 @@ void router_put_candidates(struct router *r, struct buf *out)
 {
     buf_putc(out, '[');
     pthread_mutex_lock(&r->decide_lock);
-    live_look(r->live);
-    for (int i = 0; i < r->live->world.n; i++) {
-        if (i > 0)
+    live_look(&r->live);
+    const struct candidates *w = &r->live.world;
+    for (int i = 0, n = 0; i < w->n; i++) {
+        if (r->live.of[i].is_gone)
+            continue;
+        if (n++ > 0)
             buf_putc(out, ',');
-        put_candidate(out, &r->live->list[i], &r->live->nodes[r->live->list[i].node]);
+        put_candidate(out, &w->list[i], &w->nodes[w->list[i].node]);
     }
     pthread_mutex_unlock(&r->decide_lock);
     buf_putc(out, ']');

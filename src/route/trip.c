@@ -55,7 +55,7 @@ static void want_better(struct trip *t, const struct leg *leg, enum answer_fault
         return;
     t->wants_better = true;
     trip_learn(t, leg, 0);
-    err_set(&t->last, ERR_INTERNAL, "%.100s %s", t->r->live->list[leg->slot].expert, answer_fault_why(fault));
+    err_set(&t->last, ERR_INTERNAL, "%.100s %s", leg->expert, answer_fault_why(fault));
 }
 
 /* A piece of a small expert's answer: nobody sees it before it was looked at. */
@@ -321,7 +321,7 @@ static void look(struct trip *t)
                 leg->is_hung = true;
                 t->n_hung++;
                 router_count(t->r, ROUTER_HANG);
-                err_set(&t->last, ERR_BUSY, "%.100s gave no answer for %.0f s", t->r->live->list[leg->slot].expert, (double)seconds(now - leg->begun_ns));
+                err_set(&t->last, ERR_BUSY, "%.100s gave no answer for %.0f s", leg->expert, (double)seconds(now - leg->begun_ns));
                 wants_next = has_tries;
             } else if (!t->was_late && now >= leg_late_at(t, leg)) {
                 t->was_late = true;

@@ -40,9 +40,7 @@ void trip_after(struct trip *t, struct after *a)
 
 static void fill_route(const struct trip *t, const struct leg *leg, struct expert_route *out)
 {
-    const struct live *l = t->r->live;
-    const struct candidate *c = &l->list[leg->slot]; /* its name and node do not change */
-    *out = (struct expert_route){ .expert = c->expert, .node = l->nodes[c->node].name, .why = leg->why, .intent = t->has_intent ? intent_name(t->intent.best) : "",
+    *out = (struct expert_route){ .expert = leg->expert, .node = leg->node, .why = leg->why, .intent = t->has_intent ? intent_name(t->intent.best) : "",
                                   .n_asked = leg->n_asked, .is_degraded = leg->ladder[0] != '\0', .ladder = leg->ladder, .ttft_s = leg->guess.ttft_s,
                                   .total_s = leg->guess.total_s, .joules = leg->guess.joules, .usd = leg->guess.usd };
     snprintf(out->id, sizeof(out->id), "%s", t->id);
