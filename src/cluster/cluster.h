@@ -7,7 +7,7 @@
  * Rule:    no master and no shared state: what is known of a node is what that node said to us, with its age; a node that is silent for
  *          MEMBER_SILENT_MS is down for us and for nobody else.  A node's experts live as long as the cluster (their slots are used again
  *          by the same name), so whoever holds one may always submit: it is refused when the node is gone.
- * Start:   members.c (who is there), peer.c (a job's way to a node and back), discover*.c (where to look).
+ * Start:   cluster.c (life, asking), members.c (who is there), peer.c (a job's way to a node and back), discover*.c (where to look).
  */
 #ifndef TUTTI_CLUSTER_CLUSTER_H
 #define TUTTI_CLUSTER_CLUSTER_H
@@ -27,7 +27,8 @@ enum member_state { MEMBER_NEW, MEMBER_UP, MEMBER_DRAINING, MEMBER_DOWN, MEMBER_
 const char *member_state_name(enum member_state s);
 
 struct cluster_config { /* texts are borrowed until cluster_free() */
-    const char *self;               /* our node's name: what answers with this name is ourselves and left out */
+    const char *self;               /* our node's name: what answers with this name is ourselves and left out; NULL or "": we are no node */
+    uint64_t self_life;             /* our life (node_service.h): another node of our name is refused by it */
     const char *seeds[CLUSTER_SEEDS_MAX]; /* "https://jetson:8444", "http://127.0.0.1:8444" (loopback only), "dns://tutti-nodes.tutti.svc:8444" */
     int n_seeds;
     bool uses_mdns;                 /* look for _tutti._tcp, too */

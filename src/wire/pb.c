@@ -24,7 +24,7 @@ void pb_put_varint(struct buf *out, uint64_t v)
     buf_append(out, b, n);
 }
 
-enum { VARINT, BYTES = 2 };
+enum { VARINT, FIXED64, BYTES, FIXED32 = 5 };
 static void put_tag(struct buf *out, unsigned field, unsigned kind) { pb_put_varint(out, field << 3 | kind); }
 
 void pb_put_uint(struct buf *out, unsigned field, uint64_t v)
@@ -33,6 +33,34 @@ void pb_put_uint(struct buf *out, unsigned field, uint64_t v)
         return;
     put_tag(out, field, VARINT);
     pb_put_varint(out, v);
+}
+
+static void put_fixed(struct buf *out, uint64_t v, int n)
+{
+    char b[8];
+    for (int i = 0; i < n; i++)
+        b[i] = (char)(v >> (8 * i));
+    buf_append(out, b, (size_t)n);
+}
+
+void pb_put_float(struct buf *out, unsigned field, float v)
+{
+    uint32_t bits;
+    memcpy(&bits, &v, sizeof(bits));
+    if (bits == 0)
+        return;
+    put_tag(out, field, FIXED32);
+    put_fixed(out, bits, 4);
+}
+
+void pb_put_double(struct buf *out, unsigned field, double v)
+{
+    uint64_t bits;
+    memcpy(&bits, &v, sizeof(bits));
+    if (bits == 0)
+        return;
+    put_tag(out, field, FIXED64);
+    put_fixed(out, bits, 8);
 }
 
 void pb_put_bytes(struct buf *out, unsigned field, const void *bytes, size_t n)

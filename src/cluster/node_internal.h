@@ -1,0 +1,42 @@
+/* cluster/node_internal.h - what node_service.c (who calls, Describe, Watch) and node_files.c (Fetch) share. */
+#ifndef TUTTI_CLUSTER_NODE_INTERNAL_H
+#define TUTTI_CLUSTER_NODE_INTERNAL_H
+#include "base/arena.h"
+#include "base/buf.h"
+#include "cluster/cluster.h"
+#include "cluster/node_service.h"
+#include "net/grpc.h"
+#include "route/live.h"
+#include "wire/node_pb.h"
+
+enum node_method { NODE_DESCRIBE, NODE_WATCH, NODE_METHOD_COUNT };
+
+struct node_call { /* one that another node makes */
+    struct node_service *service;
+    struct node_call *prev, *next;
+    struct grpc_call *grpc;
+    enum node_method method;
+    bool has_ended;        /* the caller said all */
+    char message[512];     /* its one message */
+    size_t n_message;
+};
+
+struct node_service {
+    struct net_loop *loop;
+    struct node_service_config config;
+    struct live *live;     /* our experts as candidates; node 0 is this machine */
+    int n_experts;
+    struct { enum expert_state state; bool has_queue; } told[MEMBER_EXPERTS_MAX];
+    uint64_t edition;
+    struct node_call *calls;
+    int n_calls, n_watchers;
+    struct net_timer *tick; /* runs while somebody watches */
+    uint64_t said_ms;
+    bool is_busy, is_draining, has_news;
+    struct buf state;      /* the message at hand; its memory stays */
+    struct arena *arena;
+    struct node_service_stats stats;
+};
+
+void node_call_refuse(struct node_call *c, enum grpc_status status, const char *text);
+#endif
