@@ -59,7 +59,7 @@ static bool look(struct node_service *v)
         was[i] = v->live->of[i].seen;
     live_look(v->live);
     for (int i = 0; i < v->n_experts; i++) {
-        const struct candidate *c = &v->live->list[i];
+        const struct candidate *c = &v->live->world.list[i];
         const enum expert_state now = v->live->of[i].seen;
         if (was[i] != now && (was[i] == EXPERT_STATE_COUNT || (is_awake(now) && !is_awake(was[i]))))
             v->edition++; /* it knows more of itself now */
@@ -68,7 +68,7 @@ static bool look(struct node_service *v)
         v->told[i].state = now;
         v->told[i].has_queue = c->n_waiting > 0;
     }
-    struct route_node *n = &v->live->nodes[0];
+    struct route_node *n = &v->live->world.nodes[0];
     const bool was_throttled = n->is_throttled;
     uint8_t steps[ROUTE_CLASS_COUNT];
     memcpy(steps, n->step, sizeof(steps));
@@ -83,7 +83,7 @@ static bool look(struct node_service *v)
 static void put_measured(const struct node_service *v, int i, struct node_pb_expert_state *e)
 {
     const struct predictor *p = v->config.predictor;
-    const struct candidate *c = &v->live->list[i];
+    const struct candidate *c = &v->live->world.list[i];
     if (!p)
         return;
     const float ttft = predictor_n(p, i, PREDICT_TTFT) >= SEEN_ENOUGH ? predictor_factor(p, i, PREDICT_TTFT) : 0;
@@ -97,7 +97,7 @@ static void put_measured(const struct node_service *v, int i, struct node_pb_exp
 
 static void put_state(struct node_service *v, struct buf *out)
 {
-    const struct route_node *n = &v->live->nodes[0];
+    const struct route_node *n = &v->live->world.nodes[0];
     struct node_pb_expert_state experts[MEMBER_EXPERTS_MAX];
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
@@ -109,7 +109,7 @@ static void put_state(struct node_service *v, struct buf *out)
         .joules = v->config.steward ? steward_joules(v->config.steward) : NAN, .steps = n->step, .n_steps = ROUTE_CLASS_COUNT, .experts = experts, .n_experts = v->n_experts,
     };
     for (int i = 0; i < v->n_experts; i++) {
-        const struct candidate *c = &v->live->list[i];
+        const struct candidate *c = &v->live->world.list[i];
         experts[i] = (struct node_pb_expert_state){ .state = v->live->of[i].seen, .n_running = (unsigned)c->n_running, .n_waiting = (unsigned)c->n_waiting, .wait_s = c->wait_s };
         put_measured(v, i, &experts[i]);
     }
@@ -128,7 +128,7 @@ static void put_description(struct node_service *v, bool is_brief, struct buf *o
     }
     look(v);
     for (int i = 0; i < v->n_experts; i++) {
-        const struct candidate *c = &v->live->list[i];
+        const struct candidate *c = &v->live->world.list[i];
         struct expert_metrics m;
         expert_get_card(v->live->of[i].expert, &card[i]);
         expert_get_metrics(v->live->of[i].expert, &m);
@@ -326,14 +326,15 @@ struct node_service *node_service_new(struct net_loop *l, const struct node_serv
         v->loop = l;
         v->config = *config;
         buf_init(&v->state, NODE_PB_STATE_MAX_BYTES);
-        ok = (v->live = malloc(sizeof(*v->live))) != NULL || err_set(err, ERR_NOMEM, "node: out of memory");
+        ok = (v->live = calloc(1, sizeof(*v->live))) != NULL || err_set(err, ERR_NOMEM, "node: out of memory");
     }
     ok = ok && (v->arena = arena_new(NODE_PB_ARENA_BYTES, err)) != NULL && (v->tick = net_timer_new(l, on_tick, v, err)) != NULL;
     if (ok) {
-        live_init(v->live, config->device);
+        bool is_another;
+        ok = live_init(v->live, config->device, err);
         v->live->ladders = config->ladders;
         for (int i = 0; ok && i < config->n_experts && i < MEMBER_EXPERTS_MAX; i++) {
-            ok = live_add(v->live, config->experts[i], NULL, false, err);
+            ok = live_add(v->live, config->experts[i], NULL, NULL, false, &is_another, err) == i;
             v->told[v->n_experts++].state = EXPERT_STATE_COUNT;
         }
     }
@@ -350,6 +351,8 @@ void node_service_free(struct node_service *v)
     net_timer_free(v->tick);
     arena_free(v->arena);
     buf_fini(&v->state);
+    if (v->live)
+        live_fini(v->live);
     free(v->live);
     free(v);
 }
