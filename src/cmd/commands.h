@@ -7,6 +7,7 @@ extern const struct cmd cmd_bench_history; /* bench_history.c */
 extern const struct cmd cmd_cascade_check; /* cascade.c */
 extern const struct cmd cmd_cascade_run; /* cascade.c */
 extern const struct cmd cmd_catalog; /* catalog.c */
+extern const struct cmd cmd_cluster_monitoring; /* cluster_monitor.c */
 extern const struct cmd cmd_config_check; /* config.c */
 extern const struct cmd cmd_config_show; /* config.c */
 extern const struct cmd cmd_cost; /* cost.c */

@@ -1,0 +1,86 @@
+/* cluster/monitor.c - see monitor.h: the list of files, and how they come to a folder. */
+#include "cluster/monitor.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "cluster/monitor_internal.h"
+
+/* What makes a Prometheus without Kubernetes a source of Grafana's. */
+static void put_source(const struct inventory *inv, const struct monitor_options *o, struct buf *out)
+{
+    (void)inv, (void)o;
+    buf_puts(out, MONITOR_MADE_BY "apiVersion: 1\ndatasources:\n  - {name: Prometheus, uid: prometheus, type: prometheus, access: proxy, url: 'http://localhost:9090', isDefault: true, jsonData: {timeInterval: 15s}}\n");
+}
+
+static void put_provider(const struct inventory *inv, const struct monitor_options *o, struct buf *out)
+{
+    (void)inv, (void)o;
+    buf_puts(out, MONITOR_MADE_BY "apiVersion: 1\nproviders:\n  - {name: tutti, folder: tutti, type: file, allowUiUpdates: false, options: {path: /etc/grafana/dashboards}}\n");
+}
+
+/* Rules and dashboards for a cluster: `kubectl apply -k DIR`. */
+static void put_kustomization(const struct inventory *inv, const struct monitor_options *o, struct buf *out)
+{
+    (void)o;
+    buf_puts(out, MONITOR_MADE_BY "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n");
+    if (inv && inv->namespace_ && inv->namespace_[0])
+        buf_printf(out, "namespace: %s\n", inv->namespace_);
+    buf_puts(out, "resources: [prometheus-rule.yaml]\ngeneratorOptions: {disableNameSuffixHash: true, labels: {grafana_dashboard: \"1\"}}\nconfigMapGenerator:\n");
+    for (int i = 0; i < monitor_n_dashboards; i++)
+        buf_printf(out, "  - {name: %s, files: [grafana/dashboards/%s.json]}\n", monitor_dashboards[i].uid, monitor_dashboards[i].uid);
+}
+
+static const struct {
+    const char *path;
+    void (*put)(const struct inventory *inv, const struct monitor_options *o, struct buf *out);
+    bool needs_nodes, needs_kubernetes;
+} files[] = {
+    { "rules.yaml", monitor_put_rules, false, false },
+    { "prometheus-rule.yaml", monitor_put_prometheus_rule, false, true },
+    { "kustomization.yaml", put_kustomization, false, true },
+    { "prometheus.yml", monitor_put_prometheus, true, false },
+    { "values.yaml", monitor_put_values, true, true },
+    { "grafana/provisioning/datasources/tutti.yaml", put_source, false, false },
+    { "grafana/provisioning/dashboards/tutti.yaml", put_provider, false, false },
+};
+
+static bool write_file(const char *dir, const char *name, const struct buf *b, struct err *err)
+{
+    char path[4096];
+    if (!buf_ok(b, name, err))
+        return false;
+    if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, name) >= sizeof(path))
+        return err_set(err, ERR_INPUT, "%.60s...: the path is too long", dir);
+    file_make_folders(path, 0755);
+    FILE *f = fopen(path, "we");
+    if (!f)
+        return err_set(err, ERR_INPUT, "%s: %s", path, strerror(errno));
+    const bool ok = fwrite(b->data, 1, b->len, f) == b->len;
+    return (fclose(f) == 0 && ok) || err_set(err, ERR_INPUT, "%s: cannot be written: %s", path, strerror(errno));
+}
+
+bool monitor_write(const struct inventory *inv, const struct monitor_options *o, const char *dir, struct err *err)
+{
+    struct buf b;
+    bool ok = true;
+    buf_init(&b, MONITOR_FILE_MAX_BYTES);
+    for (size_t i = 0; ok && i < sizeof(files) / sizeof(files[0]); i++) {
+        if ((files[i].needs_nodes && !inv) || (files[i].needs_kubernetes && inv && inv->engine != INV_K3S))
+            continue;
+        buf_clear(&b);
+        files[i].put(inv, o, &b);
+        ok = write_file(dir, files[i].path, &b, err);
+    }
+    for (int i = 0; ok && i < monitor_n_dashboards; i++) {
+        char name[100];
+        snprintf(name, sizeof(name), "grafana/dashboards/%s.json", monitor_dashboards[i].uid);
+        buf_clear(&b);
+        monitor_put_dashboard(&monitor_dashboards[i], &b);
+        ok = write_file(dir, name, &b, err);
+    }
+    buf_fini(&b);
+    return ok;
+}
