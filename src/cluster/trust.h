@@ -20,7 +20,7 @@
 #include "base/err.h"
 #include "net/tls.h"
 
-enum { TRUST_NAME_MAX = 64, TRUST_PATH_MAX = 1024, TRUST_FILE_MAX_BYTES = 2 << 20 };
+enum { TRUST_NAME_MAX = 64, TRUST_PATH_MAX = 1024, TRUST_FILE_MAX_BYTES = 8 << 20 };
 
 /* $XDG_DATA_HOME/tutti/trust, else ~/.local/share/tutti/trust.  false: neither is known. */
 bool trust_default_dir(char *out, size_t max);
