@@ -226,6 +226,12 @@ bool trust_put_revocations(const struct trust *t, struct buf *out)
     return has_list && !out->failed;
 }
 
+char *trust_dup_ca(const struct trust *t, struct err *err)
+{
+    char *ca = strdup(t->ca);
+    return ca ? ca : err_null(err, ERR_NOMEM, "nodes: out of memory");
+}
+
 bool trust_take_certificate(struct trust *t, const char *key_pem, const char *cert_pem, struct err *err)
 {
     struct trust_cert said;

@@ -51,6 +51,8 @@ struct tls_context *trust_client_tls(const struct trust *t, struct err *err);
 bool trust_take_revocations(struct trust *t, const void *pem, size_t n, struct err *err);
 /* Appends the list as PEM; false: there is none. */
 bool trust_put_revocations(const struct trust *t, struct buf *out);
+/* The CA's certificate as PEM, the caller's (free); NULL with err. */
+char *trust_dup_ca(const struct trust *t, struct err *err);
 /* Looks whether somebody else wrote the files (`tutti cluster revoke`, `tutti node renew`).  true: something is new. */
 bool trust_refresh(struct trust *t);
 /* A renewed certificate: must be from our CA, for our name, and belong to the key. */
