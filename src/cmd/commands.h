@@ -7,7 +7,11 @@ extern const struct cmd cmd_bench_history; /* bench_history.c */
 extern const struct cmd cmd_cascade_check; /* cascade.c */
 extern const struct cmd cmd_cascade_run; /* cascade.c */
 extern const struct cmd cmd_catalog; /* catalog.c */
+extern const struct cmd cmd_cluster_init; /* cluster_init.c */
 extern const struct cmd cmd_cluster_monitoring; /* cluster_monitor.c */
+extern const struct cmd cmd_cluster_revoke; /* cluster_revoke.c */
+extern const struct cmd cmd_cluster_token; /* cluster_token.c */
+extern const struct cmd cmd_cluster_trust; /* cluster_trust.c */
 extern const struct cmd cmd_config_check; /* config.c */
 extern const struct cmd cmd_config_show; /* config.c */
 extern const struct cmd cmd_cost; /* cost.c */
@@ -25,6 +29,8 @@ extern const struct cmd cmd_model_logits; /* model_logits.c */
 extern const struct cmd cmd_model_render; /* model_render.c */
 extern const struct cmd cmd_model_show; /* model_show.c */
 extern const struct cmd cmd_model_tokenize; /* model_tokenize.c */
+extern const struct cmd cmd_node_join; /* node_join.c */
+extern const struct cmd cmd_node_renew; /* node_join.c */
 extern const struct cmd cmd_recommend; /* recommend.c */
 extern const struct cmd cmd_route; /* route.c */
 extern const struct cmd cmd_route_eval; /* route_eval.c */
