@@ -12,60 +12,6 @@
 
 static const char boundary[] = "tutti-8c1d5f0e2b7a49d6";
 
-/* What the job says differently from the usual: servers have their own usual. */
-static void fill_sampling(struct openai_request *r, const struct job *j)
-{
-    const struct sampler_params u = sampler_defaults(), *s = &j->sampling;
-#define GIVEN(bit, field, value)                                                                   \
-    if (s->value != u.value)                                                                       \
-        r->field = s->value, r->given |= (bit)
-    GIVEN(OPENAI_TEMPERATURE, temperature, temperature);
-    GIVEN(OPENAI_TOP_P, top_p, top_p);
-    GIVEN(OPENAI_TOP_K, top_k, top_k);
-    GIVEN(OPENAI_MIN_P, min_p, min_p);
-    GIVEN(OPENAI_TYPICAL_P, typical_p, typical_p);
-    GIVEN(OPENAI_REPETITION, repetition_penalty, repetition_penalty);
-    GIVEN(OPENAI_REPEAT_LAST_N, repeat_last_n, penalty_last_n);
-    GIVEN(OPENAI_PRESENCE, presence_penalty, presence_penalty);
-    GIVEN(OPENAI_FREQUENCY, frequency_penalty, frequency_penalty);
-    GIVEN(OPENAI_DRY_MULTIPLIER, dry_multiplier, dry_multiplier);
-    if (s->seed != u.seed)
-        r->seed = (int64_t)(s->seed & INT32_MAX), r->given |= OPENAI_SEED;
-    if (j->max_tokens > 0)
-        r->max_tokens = j->max_tokens, r->given |= OPENAI_MAX_TOKENS;
-    if (j->n_choices > 1)
-        r->n = j->n_choices, r->given |= OPENAI_N;
-}
-
-static bool put_text_request(struct work *w, struct err *err)
-{
-    const struct expert_server *e = w->server;
-    const struct job *j = w->job;
-    const int n_inputs = j->task == EXPERT_CHAT ? 0 : j->n_inputs, n_biases = j->task == EXPERT_EMBED ? 0 : j->sampling.n_bias;
-    struct openai_request r = { .model = e->cfg.model, .vars = j->vars, .n_logprobs = -1 };
-    r.task = j->task == EXPERT_EMBED ? OPENAI_EMBEDDING : j->task == EXPERT_COMPLETE ? OPENAI_COMPLETION : OPENAI_CHAT;
-    r.inputs = calloc((size_t)n_inputs + 1, sizeof(*r.inputs));
-    r.biases = calloc((size_t)n_biases + 1, sizeof(*r.biases));
-    bool ok = (r.inputs && r.biases) || err_set(err, ERR_NOMEM, "a request: out of memory");
-    for (int i = 0; ok && i < n_inputs; i++)
-        r.inputs[r.n_inputs++] = (struct openai_input){ j->inputs[i].text, j->inputs[i].n_text, j->inputs[i].ids, j->inputs[i].n_ids };
-    for (int i = 0; ok && i < n_biases; i++)
-        r.biases[r.n_biases++] = (struct openai_bias){ j->sampling.bias[i].id, j->sampling.bias[i].bias };
-    if (j->task != EXPERT_EMBED) {
-        fill_sampling(&r, j);
-        for (int i = 0; i < j->n_stops && i < OPENAI_STOPS_MAX; i++)
-            r.stops[r.n_stops++] = (struct openai_text){ j->stops[i].text, j->stops[i].n };
-        r.n_logprobs = j->n_logprobs;
-        r.ignore_eos = j->ignore_eos;
-        r.stream = r.include_usage = true;
-    }
-    if (ok)
-        ok = e->cfg.protocol == SERVER_OLLAMA ? ollama_put_request(&w->request, &r, err) : openai_put_request(&w->request, &r, err);
-    free(r.inputs);
-    free(r.biases);
-    return ok;
-}
-
 static const char *picture_type(const unsigned char *b, size_t n)
 {
     if (n > 8 && memcmp(b, "\x89PNG", 4) == 0)
@@ -226,11 +172,12 @@ bool ask_put(struct work *w, struct ask_parts *p, struct err *err)
     const struct expert_server *e = w->server;
     const bool is_ollama = e->cfg.protocol == SERVER_OLLAMA;
     const char *chat = is_ollama ? "/api/chat" : "/chat/completions";
+    text_put_fn *put = is_ollama ? ollama_put_request : openai_put_request;
     bool ok;
     switch (w->job->task) {
-    case EXPERT_CHAT: p->what = chat, ok = put_text_request(w, err); break;
-    case EXPERT_COMPLETE: p->what = "/completions", ok = put_text_request(w, err); break;
-    case EXPERT_EMBED: p->what = is_ollama ? "/api/embed" : "/embeddings", ok = put_text_request(w, err); break;
+    case EXPERT_CHAT: p->what = chat, ok = text_talk_ask(&w->request, w->job, e->cfg.model, put, err); break;
+    case EXPERT_COMPLETE: p->what = "/completions", ok = text_talk_ask(&w->request, w->job, e->cfg.model, put, err); break;
+    case EXPERT_EMBED: p->what = is_ollama ? "/api/embed" : "/embeddings", ok = text_talk_ask(&w->request, w->job, e->cfg.model, put, err); break;
     case EXPERT_DESCRIBE: p->what = chat, ok = put_describe_request(w, err); break;
     case EXPERT_SPEAK: p->what = "/audio/speech", ok = put_speak_request(w, err); break;
     case EXPERT_TRANSCRIBE:

@@ -25,6 +25,7 @@
 #include "expert/expert_server.h"
 #include "expert/keeper.h"
 #include "expert/pace.h"
+#include "expert/text_talk.h"
 #include "net/client.h"
 #include "net/loop.h"
 #include "proc/child.h"
@@ -58,11 +59,6 @@ struct server_config { /* what the card says, with defaults filled in; constant 
 
 struct expert_server;
 
-struct choice { /* of an answer */
-    bool is_ended, is_thinking;
-    struct buf tool_calls; /* owned; JSON pieces that came, in Hermes' form when it ends */
-};
-
 enum reading { READ_EVENTS, READ_WHOLE, READ_AUDIO, READ_ERROR };
 
 struct work { /* a job inside the expert */
@@ -80,21 +76,14 @@ struct work { /* a job inside the expert */
     uint64_t started_ns, first_ns;
     uint64_t progress_ms;    /* when it last got further */
     uint64_t bound_ms;       /* how long it may take to get further again; 0: no bound */
-    struct expert_usage usage;
-    bool has_usage;
-    int n_pieces;            /* of text that came, for servers that count nothing */
     /* the talk */
+    struct text_talk talk;   /* begun anew with each attempt */
     struct http_call *call;
     struct buf request, before, after; /* owned; what is sent */
     enum reading reading;
     int status;
     struct events events;
     struct buf whole;        /* an answer that is read as one; an error's text */
-    struct choice *choices;  /* [n_choices] */
-    int n_choices, n_ended;
-    bool is_done;            /* the answer said that it is complete */
-    bool has_failed;
-    struct err fail;
     int rate_hz;             /* SPEAK: 0 until the header said it */
     uint64_t n_audio;        /* bytes */
     size_t n_json, n_json_answer; /* INFER: bytes of JSON in front of binary tensors; 0: all is JSON */

@@ -10,151 +10,27 @@
 #include "wire/ollama.h"
 #include "wire/openai_client.h"
 
-enum { EVENT_BYTES_MAX = 8 << 20, ERROR_BYTES_MAX = 64 << 10, TOKENS_MAX = 64,
+enum { EVENT_BYTES_MAX = 8 << 20, ERROR_BYTES_MAX = 64 << 10,
        EXPLAIN_MS = 200 /* a connection breaks a moment before the death that explains it is seen */ };
 
 /* ---- answers: text ---- */
 
-static void fail_talk(struct work *w, const struct err *err)
+static void on_text(void *ctx, struct expert_event *ev)
 {
-    if (!w->has_failed)
-        w->fail = *err;
-    w->has_failed = true;
-}
-
-static void emit_text(struct work *w, int choice, const char *text, size_t n, const struct expert_token *tokens, int n_tokens)
-{
-    if (n == 0 && n_tokens == 0)
-        return;
-    work_progress(w, true);
-    w->n_pieces++;
-    if (w->job->task == EXPERT_DESCRIBE) {
-        buf_append(&w->before, text, n); /* which such a request does not use */
-        return;
-    }
-    work_emit(w, &(struct expert_event){ .kind = EXPERT_DELTA, .choice = choice, .text = text, .n_text = n, .tokens = tokens, .n_tokens = n_tokens });
-}
-
-/* Reasoning stands between tags, as models write it themselves. */
-static void emit_piece(struct work *w, int choice, const char *thought, size_t n_thought, const char *text, size_t n_text)
-{
-    struct choice *c = &w->choices[choice];
-    if (n_thought > 0) {
-        if (!c->is_thinking)
-            emit_text(w, choice, "<think>", 7, NULL, 0);
-        c->is_thinking = true;
-        emit_text(w, choice, thought, n_thought, NULL, 0);
-    }
-    if (n_text > 0 && c->is_thinking) {
-        c->is_thinking = false;
-        emit_text(w, choice, "</think>", 8, NULL, 0);
-    }
-    emit_text(w, choice, text, n_text, NULL, 0);
-}
-
-/* Pieces of calls: names and arguments (text, or an object) collect in the form that many models write. */
-static void keep_tool_calls(struct choice *c, const json_t *calls)
-{
-    json_t *call;
-    size_t i;
-    json_array_foreach((json_t *)(uintptr_t)calls, i, call)
-    {
-        const json_t *fn = json_object_get(call, "function"), *name = json_object_get(fn, "name"), *args = json_object_get(fn, "arguments");
-        if (json_is_string(name)) {
-            buf_puts(&c->tool_calls, c->tool_calls.len ? "}\n</tool_call>\n<tool_call>\n{\"name\":" : "<tool_call>\n{\"name\":");
-            buf_put_json(&c->tool_calls, json_string_value(name), json_string_length(name));
-            buf_puts(&c->tool_calls, ",\"arguments\":");
-        }
-        if (json_is_string(args)) {
-            buf_append(&c->tool_calls, json_string_value(args), json_string_length(args));
-        } else if (args) {
-            char *text = json_dumps(args, JSON_COMPACT);
-            buf_puts(&c->tool_calls, text ? text : "{}");
-            free(text);
-        }
-    }
-}
-
-static void end_choice(struct work *w, int choice, const char *reason)
-{
-    struct choice *c = &w->choices[choice];
+    struct work *w = ctx;
     struct expert_server *e = w->server;
-    const bool is_long = reason && strcmp(reason, "length") == 0;
-    if (c->is_ended)
-        return;
-    if (c->is_thinking)
-        emit_text(w, choice, "</think>", 8, NULL, 0);
-    if (c->tool_calls.len > 0 && !c->tool_calls.failed) {
-        buf_puts(&c->tool_calls, "}\n</tool_call>");
-        emit_text(w, choice, c->tool_calls.data, c->tool_calls.len, NULL, 0);
+    if (ev->kind == EXPERT_CHOICE_END) {
+        w->has_output = true;
+        pthread_mutex_lock(&e->lock);
+        e->m.done_total[ev->reason == EXPERT_LENGTH ? EXPERT_END_LENGTH : EXPERT_END_STOP]++;
+        pthread_mutex_unlock(&e->lock);
     }
-    c->is_ended = true;
-    w->n_ended++;
-    w->has_output = true;
-    pthread_mutex_lock(&e->lock);
-    e->m.done_total[is_long ? EXPERT_END_LENGTH : EXPERT_END_STOP]++;
-    pthread_mutex_unlock(&e->lock);
     if (w->job->task != EXPERT_DESCRIBE)
-        work_emit(w, &(struct expert_event){ .kind = EXPERT_CHOICE_END, .choice = choice, .reason = is_long ? EXPERT_LENGTH : EXPERT_STOP });
+        work_emit(w, ev);
 }
 
-static void take_usage(struct work *w, const struct openai_usage *u)
-{
-    w->usage.n_prompt_tok = u->n_prompt_tok;
-    w->usage.n_cached_tok = u->n_cached_tok;
-    w->usage.n_gen_tok = u->n_gen_tok;
-    w->has_usage = true;
-}
-
-/* A token with its alternatives; texts are borrowed from the tree. */
-static void read_token(const json_t *o, struct expert_token *t, struct expert_token *top)
-{
-    const json_t *text = json_object_get(o, "token"), *list = json_object_get(o, "top_logprobs");
-    *t = (struct expert_token){ .id = -1, .logprob = (float)json_number_value(json_object_get(o, "logprob")),
-                                .text = json_is_string(text) ? json_string_value(text) : "", .n_text = (int)json_string_length(text), .top = top };
-    for (size_t i = 0; top && i < json_array_size(list) && i < JOB_LOGPROBS_MAX; i++)
-        read_token(json_array_get(list, i), &top[t->n_top++], NULL);
-}
-
-static void emit_tokens(struct work *w, const struct openai_piece *p)
-{
-    struct expert_token tokens[TOKENS_MAX], top[TOKENS_MAX][JOB_LOGPROBS_MAX];
-    const size_t n = json_array_size(p->logprobs);
-    for (size_t i = 0; i < n && i < TOKENS_MAX; i++)
-        read_token(json_array_get(p->logprobs, i), &tokens[i], top[i]);
-    emit_text(w, p->index, p->text, p->n_text, tokens, (int)(n < TOKENS_MAX ? n : TOKENS_MAX));
-}
-
-static bool take_openai(struct work *w, const char *json, size_t n)
-{
-    struct openai_answer a;
-    struct openai_piece p;
-    struct err err = { 0 };
-    bool ok = openai_read_answer(&a, w->job->task == EXPERT_COMPLETE ? OPENAI_COMPLETION : OPENAI_CHAT, json, n, &err);
-    for (int i = 0; ok && i < a.n_choices; i++) {
-        ok = openai_answer_piece(&a, i, &p, &err) &&
-             (p.index < w->n_choices || err_set(&err, ERR_IO, "the server's answer: choice %d was not asked for", p.index));
-        if (!ok || w->choices[p.index].is_ended)
-            continue;
-        if (p.logprobs && w->job->n_logprobs >= 0)
-            emit_tokens(w, &p);
-        else
-            emit_piece(w, p.index, p.reasoning, p.n_reasoning, p.text, p.n_text);
-        if (p.tool_calls) {
-            keep_tool_calls(&w->choices[p.index], p.tool_calls);
-            work_progress(w, true);
-        }
-        if (p.finish_reason)
-            end_choice(w, p.index, p.finish_reason);
-    }
-    if (ok && a.has_usage)
-        take_usage(w, &a.usage);
-    w->is_done = w->is_done || (ok && a.is_done);
-    openai_answer_fini(&a);
-    if (!ok)
-        fail_talk(w, &err);
-    return ok;
-}
+static void on_progress(void *ctx, bool is_output) { work_progress(ctx, is_output); }
+static const struct text_talk_fns text_fns = { on_text, on_progress };
 
 static bool take_ollama(struct work *w, const char *json, size_t n)
 {
@@ -162,16 +38,16 @@ static bool take_ollama(struct work *w, const char *json, size_t n)
     struct err err = { 0 };
     const bool ok = ollama_read_line(&l, json, n, &err);
     if (ok) {
-        emit_piece(w, 0, l.thinking, l.n_thinking, l.text, l.n_text);
+        text_talk_piece(&w->talk, 0, l.thinking, l.n_thinking, l.text, l.n_text);
         if (l.tool_calls)
-            keep_tool_calls(&w->choices[0], l.tool_calls);
+            text_talk_tool_calls(&w->talk, 0, l.tool_calls);
         if (l.is_done) {
-            take_usage(w, &l.usage);
-            end_choice(w, 0, l.done_reason);
-            w->is_done = true;
+            text_talk_usage(&w->talk, &l.usage);
+            text_talk_end_choice(&w->talk, 0, l.done_reason);
+            w->talk.is_done = true;
         }
     } else {
-        fail_talk(w, &err);
+        text_talk_fail(&w->talk, &err);
     }
     ollama_line_fini(&l);
     return ok;
@@ -180,7 +56,7 @@ static bool take_ollama(struct work *w, const char *json, size_t n)
 static bool on_event(void *ctx, const char *data, size_t n)
 {
     struct work *w = ctx;
-    return w->server->cfg.protocol == SERVER_OLLAMA ? take_ollama(w, data, n) : take_openai(w, data, n);
+    return w->server->cfg.protocol == SERVER_OLLAMA ? take_ollama(w, data, n) : text_talk_take(&w->talk, data, n);
 }
 
 /* ---- answers: sound ---- */
@@ -265,7 +141,7 @@ static bool take_embeddings(struct work *w, struct err *err)
     const bool ok = w->server->cfg.protocol == SERVER_OLLAMA ? ollama_read_embeddings(s, w->whole.len, w->job->n_inputs, on_vector, w, &u, err)
                                                              : openai_read_embeddings(s, w->whole.len, w->job->n_inputs, on_vector, w, &u, err);
     if (ok)
-        take_usage(w, &u);
+        text_talk_usage(&w->talk, &u);
     return ok;
 }
 
@@ -332,17 +208,11 @@ static bool take_end(struct work *w, struct err *err)
     default: break;
     }
     if (w->reading == READ_WHOLE) /* the server does not stream */
-        take_openai(w, w->whole.data ? w->whole.data : "", w->whole.len);
+        text_talk_take(&w->talk, w->whole.data ? w->whole.data : "", w->whole.len);
     else
         events_end(&w->events, on_event, w);
-    if (w->has_failed) {
-        *err = w->fail;
+    if (!text_talk_end(&w->talk, err))
         return false;
-    }
-    if (w->n_ended < w->n_choices && !w->is_done)
-        return err_set(err, ERR_IO, "the server's answer ended before it was complete");
-    for (int i = 0; i < w->n_choices; i++)
-        end_choice(w, i, NULL);
     if (w->job->task == EXPERT_DESCRIBE)
         emit_result(w, &(struct task_result){ .text = w->before.data ? w->before.data : "" });
     return true;
@@ -388,7 +258,7 @@ static void on_data(void *ctx, const char *bytes, size_t n)
     switch (w->reading) {
     case READ_EVENTS:
         ok = events_put(&w->events, bytes, n, on_event, w);
-        if (!ok && !w->has_failed)
+        if (!ok && !w->talk.has_failed)
             err_set(&err, ERR_IO, "the server's answer: an event of more than %d bytes", EVENT_BYTES_MAX);
         break;
     case READ_AUDIO: ok = take_sound(w, bytes, n, &err); break;
@@ -400,7 +270,7 @@ static void on_data(void *ctx, const char *bytes, size_t n)
         break;
     }
     if (!ok)
-        end_failed(w, w->has_failed ? &w->fail : &err);
+        end_failed(w, w->talk.has_failed ? &w->talk.fail : &err);
 }
 
 /* It answers: what it takes is asked once. */
@@ -459,12 +329,7 @@ static void on_end(void *ctx, enum http_end how, const struct err *err)
 
 static void reset_answer(struct work *w)
 {
-    for (int i = 0; w->choices && i < w->n_choices; i++)
-        buf_fini(&w->choices[i].tool_calls);
-    free(w->choices);
-    w->choices = NULL;
-    w->n_choices = w->n_ended = 0;
-    w->is_done = w->has_failed = false;
+    text_talk_fini(&w->talk);
     w->is_held = false;
     w->lost_by_ms = 0;
     w->status = 0;
@@ -496,16 +361,8 @@ bool talk_begin(struct work *w, struct err *err)
     events_init(&w->events, e->cfg.protocol == SERVER_OLLAMA ? EVENTS_LINES : EVENTS_SSE, EVENT_BYTES_MAX);
     if (!ask_put(w, &ask_parts, err))
         return false;
-    if (j->task & (EXPERT_CHAT | EXPERT_COMPLETE | EXPERT_DESCRIBE)) {
-        w->n_choices = j->task == EXPERT_DESCRIBE ? 1 : j->n_choices * (j->task == EXPERT_COMPLETE ? j->n_inputs : 1);
-        w->choices = calloc((size_t)w->n_choices, sizeof(*w->choices));
-        if (!w->choices) {
-            w->n_choices = 0;
-            return err_set(err, ERR_NOMEM, "%s: no memory for an answer", e->id);
-        }
-        for (int i = 0; i < w->n_choices; i++)
-            buf_init(&w->choices[i].tool_calls, 1 << 20);
-    }
+    if (!text_talk_begin(&w->talk, j, &w->before /* which such a request does not use */, &text_fns, w, err))
+        return err_prefix(err, "%s", e->id);
     if (e->cfg.protocol == SERVER_OIP)
         snprintf(path, sizeof(path), "%s/v2/models/%s%s", e->cfg.base, e->cfg.model, ask_parts.what);
     else

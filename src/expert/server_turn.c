@@ -77,7 +77,7 @@ void work_progress(struct work *w, bool is_output)
     if (is_output && !w->has_output) {
         w->has_output = true;
         w->first_ns = clock_ns();
-        w->usage.prefill_ns = w->first_ns - w->started_ns;
+        w->talk.usage.prefill_ns = w->first_ns - w->started_ns;
     }
 }
 
@@ -99,20 +99,20 @@ static void count_end(struct expert_server *e, const struct work *w, const struc
     enum expert_end end = w->job->task == EXPERT_EMBED ? EXPERT_END_EMBED : EXPERT_END_STOP;
     if (err)
         end = err->code == ERR_CANCELLED ? EXPERT_END_CANCEL : EXPERT_END_ERROR;
-    if (err || end == EXPERT_END_EMBED || w->n_choices == 0)
+    if (err || end == EXPERT_END_EMBED || w->talk.n_choices == 0)
         e->m.done_total[end]++; /* those of choices are counted where they end */
-    e->m.prompt_tok_total += (uint64_t)w->usage.n_prompt_tok;
-    e->m.gen_tok_total += (uint64_t)w->usage.n_gen_tok;
+    e->m.prompt_tok_total += (uint64_t)w->talk.usage.n_prompt_tok;
+    e->m.gen_tok_total += (uint64_t)w->talk.usage.n_gen_tok;
 }
 
 /* Speed against history; from the answers that are long enough to tell. */
 static void watch_pace(struct work *w)
 {
     struct expert_server *e = w->server;
-    const double s = (double)w->usage.decode_ns / 1e9;
-    if (w->usage.n_gen_tok < 16 || s < 0.2 || w->n_choices != 1)
+    const double s = (double)w->talk.usage.decode_ns / 1e9;
+    if (w->talk.usage.n_gen_tok < 16 || s < 0.2 || w->talk.n_choices != 1)
         return;
-    const enum pace_verdict v = pace_add(&e->pace, e->running.n + 1, (w->usage.n_gen_tok - 1) / s);
+    const enum pace_verdict v = pace_add(&e->pace, e->running.n + 1, (w->talk.usage.n_gen_tok - 1) / s);
     if (v == PACE_SLOW)
         log_warn("%s: %.1f tokens/s, usually %.1f: does it still run on its accelerator?", e->id, e->pace.now, e->pace.usual);
     else if (v == PACE_NORMAL)
@@ -129,11 +129,11 @@ void work_end(struct work *w, const struct err *err)
     struct job *job = w->job;
     const uint64_t now = clock_ns();
     if (!w->started_ns)
-        w->usage.queue_ns = now - job->priv.submitted_ns;
+        w->talk.usage.queue_ns = now - job->priv.submitted_ns;
     else if (w->first_ns)
-        w->usage.decode_ns = now - w->first_ns;
-    if (!w->has_usage)
-        w->usage.n_gen_tok = w->n_pieces;
+        w->talk.usage.decode_ns = now - w->first_ns;
+    if (!w->talk.has_usage)
+        w->talk.usage.n_gen_tok = w->talk.n_pieces;
     line_remove(w->is_running ? &e->running : &e->waiting, w);
     if (!err)
         watch_pace(w);
@@ -145,7 +145,7 @@ void work_end(struct work *w, const struct err *err)
     talk_stop(w);
 
     atomic_store(&job->priv.expert, NULL); /* from here on nobody wakes us for it */
-    work_emit(w, &(struct expert_event){ .kind = err ? EXPERT_ERROR : EXPERT_DONE, .usage = &w->usage, .err = err });
+    work_emit(w, &(struct expert_event){ .kind = err ? EXPERT_ERROR : EXPERT_DONE, .usage = &w->talk.usage, .err = err });
     work_free(w);
     job_unref(job);
     pthread_mutex_lock(&e->lock);
@@ -298,8 +298,8 @@ static uint64_t begin(struct work *w)
     if (!w->was_started) {
         w->was_started = true;
         w->started_ns = clock_ns();
-        w->usage.queue_ns = w->started_ns - w->job->priv.submitted_ns;
-        work_emit(w, &(struct expert_event){ .kind = EXPERT_STARTED, .usage = &w->usage });
+        w->talk.usage.queue_ns = w->started_ns - w->job->priv.submitted_ns;
+        work_emit(w, &(struct expert_event){ .kind = EXPERT_STARTED, .usage = &w->talk.usage });
     }
     w->progress_ms = server_now_ms(e);
     w->bound_ms = w->job->task & (EXPERT_CHAT | EXPERT_COMPLETE | EXPERT_DESCRIBE) ? e->cfg.first_ms : e->cfg.whole_ms;
