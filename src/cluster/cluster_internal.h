@@ -52,6 +52,8 @@ struct member_node {
     struct member said;      /* age_s is set when it is copied; node.step from its State */
     uint64_t heard_ns;       /* 0: never */
     uint64_t edition;
+    uint64_t revocations;    /* number of the newest list that it knows; lock */
+    uint64_t trust_generation; /* of the context that h2 has */
     char device[NODE_PB_NAME_MAX], device_cls[32];
     char *machine_json;      /* NULL */
     struct member_expert *experts; /* in the order of its Description */

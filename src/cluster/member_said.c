@@ -130,6 +130,7 @@ bool member_take_description(struct member_node *n, const struct node_pb_descrip
     n->n_experts = n->said.n_experts = d->n_experts;
     n->said.life = d->life;
     n->edition = d->edition;
+    n->revocations = d->revocations;
     snprintf(n->said.name, sizeof(n->said.name), "%s", d->name);
     snprintf(n->said.version, sizeof(n->said.version), "%s", d->version);
     snprintf(n->device, sizeof(n->device), "%s", d->device_name);
@@ -142,6 +143,7 @@ bool member_take_description(struct member_node *n, const struct node_pb_descrip
 void member_take_state(struct member_node *n, const struct node_pb_state *s)
 {
     struct route_node *node = &n->said.node;
+    n->revocations = s->revocations;
     node->is_throttled = s->is_throttled;
     node->temperature_c = within(s->temperature_c, -100, 250);
     node->headroom_c = within(s->headroom_c, -250, 250);

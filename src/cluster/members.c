@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "cluster/cluster_internal.h"
+#include "cluster/trust.h"
 
 static const float LAN_BYTES_S = 50e6f, LOOPBACK_BYTES_S = 1e9f; /* until peer.c has seen what the link gives */
 
@@ -184,6 +185,8 @@ static void on_description(void *ctx, const void *message, size_t n_bytes)
         n->asked_ns = 0;
         return;
     }
+    if (ok && c->config.trust && strcmp(h2_client_peer(n->h2), d.name) != 0)
+        ok = err_set(&err, ERR_AUTH, "it says that it is %s, but its certificate is %s's", d.name, h2_client_peer(n->h2));
     if (ok && is_somebody_else(n, &d))
         return;
     pthread_mutex_lock(&c->lock);
@@ -261,6 +264,21 @@ static void ask_again(struct member_node *n, bool is_brief)
         member_fall(n, MEMBER_DOWN, err.text);
 }
 
+/* TLS as of now, when it is another than before; config NULL: for the connection that there is. */
+static bool take_trust(struct member_node *n, struct h2_client_config *config, struct err *err)
+{
+    const struct trust *t = n->cluster->config.trust;
+    if (!t || (!config && n->trust_generation == trust_generation(t)))
+        return true;
+    n->trust_generation = trust_generation(t);
+    struct tls_context *tls = trust_client_tls(t, err);
+    if (tls && config)
+        config->tls = tls;
+    else if (tls)
+        h2_client_set_tls(n->h2, tls);
+    return tls != NULL;
+}
+
 /* More than anybody would say is no news but an attack, or a fault. */
 static bool is_too_much(struct member_node *n)
 {
@@ -290,6 +308,10 @@ static void on_state(void *ctx, const void *message, size_t n_bytes)
         c->refused_total++;
         pthread_mutex_unlock(&c->lock);
         member_fall(n, MEMBER_REFUSED, err.text);
+        return;
+    }
+    if (!take_trust(n, NULL, &err)) {
+        member_fall(n, MEMBER_DOWN, err.text);
         return;
     }
     if (s.life != n->said.life) {
@@ -376,7 +398,7 @@ static void try_now(void *ctx)
         return;
     }
     n->n_states = 0;
-    if (!(n->h2 = h2_client_new(c->loop, &n->target, &config, &err)) || !describe(n, false, &err))
+    if (!take_trust(n, &config, &err) || !(n->h2 = h2_client_new(c->loop, &n->target, &config, &err)) || !describe(n, false, &err))
         member_fall(n, MEMBER_DOWN, err.text);
 }
 
@@ -415,6 +437,8 @@ bool member_add(struct cluster *c, const char *url, int seed, struct err *err)
         return false;
     if (t.is_unix || t.prefix[0])
         return err_set(err, ERR_INPUT, "cluster: node %.200s: https://HOST:PORT is wanted", url);
+    if (t.is_tls && !c->config.trust)
+        return err_set(err, ERR_INPUT, "cluster: node %.200s: https:// needs a certificate of the cluster (`tutti node join`, then cluster: trust)", url);
     if (!t.is_tls && !is_loopback(t.host))
         return err_set(err, ERR_INPUT, "cluster: node %.200s: in the clear only on this machine; `tutti cluster init` and https:// make it safe", url);
     for (int i = 0; i < c->n_nodes; i++) {

@@ -38,5 +38,7 @@ struct node_service {
     struct node_service_stats stats;
 };
 
+/* Brings `live` up to date; true when a state is another one than when it was told last. */
+bool node_service_look(struct node_service *v);
 void node_call_refuse(struct node_call *c, enum grpc_status status, const char *text);
 #endif

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "cluster/cluster.h"
 #include "cluster/node_internal.h"
+#include "cluster/trust.h"
 #include "route/predict.h"
 #include "route/steward.h"
 
@@ -50,7 +51,6 @@ void node_default_name(char *out, size_t max)
 
 static bool is_awake(enum expert_state s) { return s == EXPERT_WARM || s == EXPERT_BUSY; }
 
-/* Looks at everything; true when a state is another one than when it was told last. */
 static bool look(struct node_service *v)
 {
     bool is_news = false, is_busy = false;
@@ -76,8 +76,10 @@ static bool look(struct node_service *v)
         steward_get_node(v->config.steward, n);
     is_news = is_news || was_throttled != n->is_throttled || memcmp(steps, n->step, sizeof(steps)) != 0;
     v->is_busy = is_busy;
-    return is_news;
+    v->has_news = v->has_news || is_news; /* told by the next tick, whoever looked */
+    return v->has_news;
 }
+bool node_service_look(struct node_service *v) { return look(v); }
 
 /* As it was lately, where enough was seen. */
 static void put_measured(const struct node_service *v, int i, struct node_pb_expert_state *e)
@@ -102,7 +104,7 @@ static void put_state(struct node_service *v, struct buf *out)
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     const struct node_pb_state s = {
-        .unix_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000, .life = v->config.life, .edition = v->edition,
+        .unix_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000, .life = v->config.life, .edition = v->edition, .revocations = v->config.trust ? trust_revocations(v->config.trust) : 0,
         .is_draining = v->is_draining, .on_battery = n->on_battery, .is_throttled = n->is_throttled,
         .temperature_c = n->temperature_c, .headroom_c = n->headroom_c, .power_w = n->power_w, .battery_frac = n->battery_frac,
         .memory_free_bytes = n->memory_free_bytes, .pressure_frac = n->pressure_frac, .busy_frac = n->busy_frac, .idle_w = n->idle_w,
@@ -121,7 +123,8 @@ static void put_description(struct node_service *v, bool is_brief, struct buf *o
     struct node_pb_expert experts[MEMBER_EXPERTS_MAX];
     const char *languages[MEMBER_EXPERTS_MAX];
     static struct expert_card card[MEMBER_EXPERTS_MAX]; /* the loop's alone */
-    struct node_pb_description d = { .name = v->config.name, .version = TUTTI_VERSION, .life = v->config.life, .edition = v->edition, .state_hz = MEMBER_HZ };
+    struct node_pb_description d = { .name = v->config.name, .version = TUTTI_VERSION, .life = v->config.life, .edition = v->edition, .state_hz = MEMBER_HZ,
+                                     .revocations = v->config.trust ? trust_revocations(v->config.trust) : 0 };
     if (is_brief) {
         node_pb_put_description(out, &d);
         return;
@@ -184,7 +187,7 @@ static void on_tick(void *ctx)
     if (v->n_watchers == 0)
         return;
     const uint64_t now_ms = net_loop_now_ms(v->loop);
-    const bool is_news = look(v) || v->has_news;
+    const bool is_news = look(v);
     if ((is_news || now_ms + SLACK_MS >= v->said_ms + CALM_MS) && make_state(v)) {
         v->said_ms = now_ms;
         v->has_news = false;
@@ -241,8 +244,10 @@ static void begin_watch(struct node_call *c)
 {
     struct node_service *v = c->service;
     look(v);
-    if (v->n_watchers++ == 0)
+    if (v->n_watchers++ == 0) {
         v->said_ms = net_loop_now_ms(v->loop);
+        v->has_news = false;
+    }
     if (make_state(v))
         send_state(c);
     look_again(v);

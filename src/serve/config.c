@@ -30,7 +30,7 @@ static const struct setting settings[CONFIG_COUNT] = {
 };
 
 static const char default_listen[] = "127.0.0.1:8080";
-static const char *const lists[] = { "listen", "experts", "aliases", "route", NULL };
+static const char *const lists[] = { "listen", "experts", "aliases", "route", NULL }, *const cluster_lists[] = { "nodes", NULL };
 
 bool config_fail(const struct config *c, const struct yaml_node *at, struct err *err, const char *fmt, ...)
 {
@@ -142,7 +142,7 @@ static bool read_settings(struct config *c, const struct yaml_node *root, struct
             if (!yaml_map(c->yaml, root, s->section, &map, err))
                 return false;
             list_keys(s->section, keys);
-            if (!yaml_check_keys(c->yaml, map, keys, NULL, err))
+            if (!yaml_check_keys(c->yaml, map, keys, strcmp(s->section, "cluster") == 0 ? cluster_lists : NULL, err))
                 return false;
         }
         if (map && !read_setting(c, map, i, err))
@@ -230,13 +230,31 @@ static bool read_aliases(struct config *c, const struct yaml_node *root, struct 
     return true;
 }
 
+static bool read_nodes(struct config *c, const struct yaml_node *root, struct err *err)
+{
+    const struct yaml_node *map = yaml_get(root, "cluster"), *list = map && map->kind == YAML_MAP ? yaml_get(map, "nodes") : NULL;
+    if (!list || (list->kind == YAML_TEXT && list->n_text == 0))
+        return true;
+    if (list->kind != YAML_LIST || list->n_items > CONFIG_NODES_MAX)
+        return config_fail(c, list, err, "nodes: a list of at most %d is wanted (https://jetson:8444, dns://tutti-nodes:8444)", CONFIG_NODES_MAX);
+    for (int i = 0; i < list->n_items; i++) {
+        if (!yaml_node_text(c->yaml, &list->items[i], &c->nodes[i], err))
+            return false;
+        if (!strstr(c->nodes[i], "://"))
+            return config_fail(c, &list->items[i], err, "nodes: https://HOST:PORT, http://127.0.0.1:PORT or dns://NAME:PORT is wanted");
+        c->n_nodes++;
+    }
+    c->nodes_from = (struct config_value){ .from = CONFIG_FILE, .line = list->line, .column = list->column };
+    return true;
+}
+
 static bool read_all(struct config *c, struct err *err)
 {
     const struct yaml_node *root = yaml_root(c->yaml);
     if (root->kind != YAML_MAP)
         return config_fail(c, root, err, "a map is wanted: experts, listen, limits, ...");
     const struct yaml_node *route = yaml_get(root, "route");
-    return read_settings(c, root, err) && read_listens(c, root, err) && read_experts(c, root, err) && read_aliases(c, root, err) &&
+    return read_settings(c, root, err) && read_listens(c, root, err) && read_experts(c, root, err) && read_aliases(c, root, err) && read_nodes(c, root, err) &&
            (!route || policy_take_yaml(c->policy, c->yaml, route, err));
 }
 
@@ -335,6 +353,20 @@ void config_set_listen(struct config *c, const char *address)
     c->listen_from = (struct config_value){ .from = CONFIG_OPTION };
 }
 
+bool config_add_node(struct config *c, const char *url, struct err *err)
+{
+    if (c->n_nodes == CONFIG_NODES_MAX)
+        return err_set(err, ERR_INPUT, "at most %d nodes are possible", CONFIG_NODES_MAX);
+    c->nodes[c->n_nodes++] = url;
+    c->nodes_from.from = CONFIG_OPTION;
+    return true;
+}
+
+bool config_has_cluster(const struct config *c)
+{
+    return c->n_nodes > 0 || config_text(c, CONFIG_NODE_LISTEN) || config_number(c, CONFIG_NODE_MDNS);
+}
+
 bool config_set_experts(struct config *c, int n, char *const *paths, struct err *err)
 {
     if (n > CONFIG_EXPERTS_MAX)
@@ -379,7 +411,18 @@ static void put_value(const struct config *c, int i, struct buf *out)
     case TIME: buf_printf(out, "%llums", (unsigned long long)v->number); break;
     case BOOL: buf_puts(out, v->number ? "true" : "false"); break;
     }
-    put_from(c, v, i == CONFIG_KEYS ? "key-file" : i == CONFIG_KV_Q8 ? "kv-q8" : s->key, out);
+    put_from(c, v, i == CONFIG_KEYS ? "key-file" : i == CONFIG_KV_Q8 ? "kv-q8" : i == CONFIG_NODE_NAME ? "node-name" : i == CONFIG_NODE_LISTEN ? "node-listen" : s->key, out);
+}
+
+static void put_nodes(const struct config *c, struct buf *out)
+{
+    buf_puts(out, "  nodes: [");
+    for (int i = 0; i < c->n_nodes; i++) {
+        buf_puts(out, i ? ", " : "");
+        put_text(out, c->nodes[i]);
+    }
+    buf_putc(out, ']');
+    put_from(c, &c->nodes_from, "node", out);
 }
 
 /* Only what is not a default: the rest is a page (docs/routing.md). */
@@ -417,6 +460,8 @@ void config_show(const struct config *c, struct buf *out)
                 buf_printf(out, "%s%s:\n", says_something ? "" : "# ", section);
         }
         put_value(c, i, out);
+        if (i == CONFIG_NODE_SHARE)
+            put_nodes(c, out);
     }
     put_route(c, out);
     buf_puts(out, c->n_aliases ? "aliases:\n" : "");

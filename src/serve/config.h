@@ -37,6 +37,11 @@
     X(GOVERNOR, "governor", "enabled", BOOL, "true", 0, 0, "do less while the machine is hot, full, on a low battery (docs/governor.md)") \
     X(POWER, "governor", "power", COUNT, "0", 0, 100000, "watts that the machine may draw, where it has a meter; 0: no cap")       \
     X(SENSORS, "governor", "sensors", PATH, NULL, 0, 0, "read the sensors below this folder instead of /: for rehearsals")          \
+    X(NODE_NAME, "cluster", "name", TEXT, NULL, 0, 0, "name of this node among others: a-z, 0-9 and '-'; the machine's when it is not said")  \
+    X(NODE_LISTEN, "cluster", "listen", TEXT, NULL, 0, 0, "ADDR:PORT for other nodes; beyond loopback only with trust (docs/nodes.md)") \
+    X(NODE_MDNS, "cluster", "mdns", BOOL, "false", 0, 0, "find the nodes of this network, and be found (mDNS, _tutti._tcp)")  \
+    X(NODE_TRUST, "cluster", "trust", PATH, NULL, 0, 0, "folder of this node's certificate (`tutti cluster init`, `tutti node join`)") \
+    X(NODE_SHARE, "cluster", "share", PATH, NULL, 0, 0, "folder whose model files other nodes may fetch; none are without") \
     X(BODY, "limits", "body", BYTES, "33554432", 1024, 1 << 30, "largest body of a request")                           \
     X(BODIES, "limits", "bodies", BYTES, "1073741824", 1024, 0, "largest sum of the bodies of all requests that are there")  \
     X(IMAGE_PIXELS, "limits", "image_pixels", COUNT, "64000000", 1, 1000000000, "largest picture, width times height") \
@@ -73,7 +78,7 @@ struct config_alias {
     const char *name, *expert;
 };
 
-enum { CONFIG_LISTENS_MAX = 8, CONFIG_EXPERTS_MAX = 256, CONFIG_ALIASES_MAX = 64, CONFIG_PATH_MAX = 1024 };
+enum { CONFIG_LISTENS_MAX = 8, CONFIG_NODES_MAX = 64, CONFIG_EXPERTS_MAX = 256, CONFIG_ALIASES_MAX = 64, CONFIG_PATH_MAX = 1024 };
 
 struct config {
     struct yaml *yaml; /* NULL: no file */
@@ -88,6 +93,9 @@ struct config {
     int n_experts;
     struct config_alias aliases[CONFIG_ALIASES_MAX];
     int n_aliases;
+    const char *nodes[CONFIG_NODES_MAX]; /* `cluster: nodes`: where others are (cluster/cluster.h, seeds) */
+    int n_nodes;
+    struct config_value nodes_from;
     struct policy *policy; /* `route`: the router's (route/policy_yaml.h); the defaults when it is not said */
 };
 
@@ -103,6 +111,10 @@ uint64_t config_number(const struct config *c, enum config_id id);
 void config_set_text(struct config *c, enum config_id id, const char *text);
 void config_set_number(struct config *c, enum config_id id, uint64_t number);
 void config_set_listen(struct config *c, const char *address);
+/* One more node than the file's. */
+bool config_add_node(struct config *c, const char *url, struct err *err);
+/* Is it a node among others?  What `cluster` says about it, or the command line. */
+bool config_has_cluster(const struct config *c);
 /* The command line's experts instead of the file's. */
 bool config_set_experts(struct config *c, int n, char *const *paths, struct err *err);
 
