@@ -47,7 +47,8 @@ static void get_page(const struct api_call *call, const struct http_head *head)
     buf_puts(&b, "\nPOST /v1/chat/completions          POST /v1/completions        POST /v1/embeddings\n"
                  "POST /v1/audio/transcriptions      POST /v1/audio/speech\n"
                  "POST /v1/tutti/vision/{classify,detect,faces,segment,ocr,embed,describe}\n"
-                 "GET  /v1/models   GET  /v1/tutti/experts   GET  /healthz   GET  /metrics\n");
+                 "GET  /v1/models   GET  /v1/tutti/experts   GET  /v1/tutti/cluster\n"
+                 "GET  /healthz     GET  /metrics\n");
     api_take_and_send(call, 200, "text/plain; charset=utf-8", &b);
     buf_fini(&b);
 }
@@ -104,11 +105,22 @@ static void get_metrics(const struct api_call *call, const struct http_head *hea
     buf_fini(&b);
 }
 
+static void get_cluster(const struct api_call *call, const struct http_head *head)
+{
+    struct buf b;
+    (void)head;
+    buf_init(&b, 32 << 20);
+    serve_nodes_put_json(serve_of(call)->nodes, &b);
+    api_take_and_send(call, 200, "application/json", &b);
+    buf_fini(&b);
+}
+
 static const struct api_route own_routes[] = {
     { "/", 1 << HTTP_VERB_GET, get_page },
     { "/health", 1 << HTTP_VERB_GET, get_health }, /* as llama-server calls it */
     { "/healthz", 1 << HTTP_VERB_GET, get_health },
     { "/metrics", 1 << HTTP_VERB_GET, get_metrics },
+    { "/v1/tutti/cluster", 1 << HTTP_VERB_GET, get_cluster },
 };
 
 static const struct api_route *find_in(const struct api_route *routes, int n_routes, const char *path)
@@ -245,7 +257,7 @@ void front_on_request(void *ctx, struct http_stream *stream, const struct http_h
         answer_options(&call, allow);
         return;
     }
-    const bool is_open = (r && r->handle == get_health) || oip_is_open(head->path);
+    const bool is_open = (r && r->handle == get_health) || oip_is_open(head->path) || *http_stream_peer(stream); /* a node of ours */
     if (refuse_grpc(s, &call, head, r, is_open))
         return;
     if (s->keys && !is_open && !keys_allow(s->keys, head)) {
@@ -266,5 +278,7 @@ void front_on_request(void *ctx, struct http_stream *stream, const struct http_h
         refuse(&call, 405, "method_not_allowed", &field, 1, "%s is not possible here", http_verb_name(head->verb));
         return;
     }
+    if (head->verb == HTTP_VERB_POST)
+        serve_nodes_poke(s->nodes);
     r->handle(&call, head);
 }

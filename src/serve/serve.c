@@ -69,6 +69,7 @@ static void on_stop(void *ctx)
         systemd_notify("STOPPING=1");
     if (s->config.handles_signals && s->env.n_exchanges > 0)
         log_warn("stopping after %d running requests; stop again not to wait for them", s->env.n_exchanges);
+    serve_nodes_drain(s->nodes);
     http_server_drain(s->server);
     net_timer_start(s->drain, 0, DRAIN_MS);
 }
@@ -273,6 +274,8 @@ static bool start(struct serve *s, struct err *err)
     struct err why = { 0 };
     if (!(s->machine = metrics_machine_new(&machine, &why)))
         log_warn("%s: /metrics says nothing of the machine", why.text);
+    if (k->node && !(s->nodes = serve_nodes_new(s, k->node, err)))
+        return false;
     net_timer_start(s->watch, 0, WATCH_MS);
     return listen_somewhere(s, err);
 }
@@ -291,6 +294,7 @@ struct serve *serve_new(const struct serve_config *config, struct err *err)
 }
 
 const struct net_addr *serve_addr(const struct serve *s) { return &s->addr; }
+const struct net_addr *serve_node_addr(const struct serve *s) { return serve_nodes_addr(s->nodes); }
 
 struct router *serve_router(struct serve *s) { return s->router; }
 
@@ -310,6 +314,7 @@ void serve_free(struct serve *s)
     net_timer_free(s->drain);
     metrics_machine_free(s->machine);
     s->machine = NULL;
+    serve_nodes_free(s->nodes);
     http_server_free(s->server); /* every stream hears of it, and cancels its job */
     if (s->router)
         expert_stop(router_expert(s->router, ROUTE_BALANCED), 0); /* before those that it asks */

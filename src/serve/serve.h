@@ -22,6 +22,19 @@ enum { SERVE_LISTENS_MAX = 8 };
 struct keeper;
 struct router_env;
 struct steward;
+struct cluster;
+struct trust;
+
+struct serve_node { /* this process as one of many; borrowed until serve_free() */
+    const char *name;
+    uint64_t life;             /* node_draw_life() */
+    bool listens;
+    struct net_addr listen;    /* for nodes */
+    struct trust *trust;       /* NULL: in the clear, and then only on loopback */
+    const char *machine_json;  /* NULL */
+    const char *share_dir;     /* NULL: no model files for others */
+    struct cluster *cluster;   /* the others; NULL: it is seen and sees nobody */
+};
 
 struct serve_config {
     struct net_addr listen;    /* the first; serve_addr() tells the port that the system chose */
@@ -45,6 +58,7 @@ struct serve_config {
     double max_audio_s;
     int max_requests;          /* that wait or run */
     uint32_t load_wait_ms;
+    const struct serve_node *node; /* NULL: it is alone */
     struct http_server_config http;
 };
 
@@ -52,6 +66,8 @@ struct serve;
 /* Owned by the caller.  NULL with err. */
 struct serve *serve_new(const struct serve_config *config, struct err *err);
 const struct net_addr *serve_addr(const struct serve *s);
+/* Where it listens for nodes; NULL: nowhere. */
+const struct net_addr *serve_node_addr(const struct serve *s);
 /* Until it was stopped and drained.  false when every model went down while loading (each said why). */
 bool serve_run(struct serve *s);
 /* Was it stopped twice, or while a model was still being loaded?  Then there is nothing worth waiting for. */

@@ -5,6 +5,7 @@
 #include "route/predict.h"
 #include "route/router.h"
 #include "serve/keys.h"
+#include "serve/nodes.h"
 #include "serve/serve.h"
 
 struct serve {
@@ -23,6 +24,7 @@ struct serve {
     struct expert *fanout;       /* which the router may choose */
     struct api_model autos[ROUTE_GOAL_COUNT];
     struct keys *keys;
+    struct serve_nodes *nodes;   /* NULL: it is alone */
     struct metrics_machine *machine; /* NULL: /metrics goes without it */
     struct net_wake *stop;
     struct net_timer *watch, *drain;
