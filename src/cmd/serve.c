@@ -10,6 +10,7 @@
 #include "cmd/cmd.h"
 #include "cmd/commands.h"
 #include "cmd/expert_env.h"
+#include "cmd/serve_node.h"
 #include "serve/bundled.h"
 #include "serve/config.h"
 #include "serve/govern.h"
@@ -23,7 +24,8 @@ static bool apply_options(struct config *c, struct cmd_opt *opts, int argc, char
     static const struct {
         const char *name;
         enum config_id id;
-    } texts[] = { { "key-file", CONFIG_KEYS }, { "tls-cert", CONFIG_TLS_CERT }, { "tls-key", CONFIG_TLS_KEY }, { "models", CONFIG_MODELS }, { "preset", CONFIG_PRESET } },
+    } texts[] = { { "key-file", CONFIG_KEYS }, { "tls-cert", CONFIG_TLS_CERT }, { "tls-key", CONFIG_TLS_KEY }, { "models", CONFIG_MODELS }, { "preset", CONFIG_PRESET },
+                  { "node-name", CONFIG_NODE_NAME }, { "node-listen", CONFIG_NODE_LISTEN }, { "trust", CONFIG_NODE_TRUST } },
       numbers[] = { { "ctx", CONFIG_CTX }, { "threads", CONFIG_THREADS }, { "parallel", CONFIG_PARALLEL } };
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         if (cmd_opt_find(opts, texts[i].name)->given)
@@ -35,6 +37,10 @@ static bool apply_options(struct config *c, struct cmd_opt *opts, int argc, char
         config_set_number(c, CONFIG_KV_Q8, 1);
     if (cmd_opt_find(opts, "listen")->given)
         config_set_listen(c, cmd_opt_find(opts, "listen")->s);
+    const struct cmd_opt *nodes = cmd_opt_find(opts, "node");
+    for (int i = 0; i < nodes->n; i++)
+        if (!config_add_node(c, nodes->list[i], err))
+            return false;
     return argc == 0 || config_set_experts(c, argc, argv, err);
 }
 
@@ -87,6 +93,7 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
     struct serve_route route = { .predictor = NULL };
     struct serve_route_config route_config = { .policy = NULL };
     struct steward *steward = NULL;
+    struct serve_node_here node = { .name = "" };
     char journal[512];
     struct err err = { 0 };
     struct serve *s = NULL;
@@ -125,10 +132,15 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
         goto out;
     config.route = &route.env;
     config.steward = steward = serve_govern(c, registry.experts, registry.n_experts, route.ladders, &route.env.governor);
+    if (!serve_node_init(&node, c, env.machine, &err))
+        goto out;
+    config.node = node.node.cluster ? &node.node : NULL;
     if (!(s = serve_new(&config, &err)))
         goto out;
     serve_route_remember(&route, serve_router(s), journal);
     printf("listening on http%s://%s\n", config.tls_cert ? "s" : "", serve_addr(s)->text);
+    if (serve_node_addr(s))
+        printf("node %s on http%s://%s\n", node.name, node.node.trust ? "s" : "", serve_node_addr(s)->text);
     fflush(stdout);
     ok = serve_run(s);
     serve_route_keep(&route);
@@ -138,6 +150,7 @@ out:
     if (err.code != ERR_NONE)
         cmd_fail(&err);
     serve_free(s);
+    serve_node_fini(&node);
     steward_free(steward);
     serve_route_fini(&route);
     registry_fini(&registry);
@@ -159,6 +172,10 @@ static struct cmd_opt opts[] = {
     { "threads", OPT_INT, "N", 1, 1024, "threads per model (default: one per core)", .i = 0 },
     { "parallel", OPT_INT, "N", 1, 256, "answers at a time per model (8)", .i = 0 },
     { "kv-q8", OPT_FLAG, NULL, 0, 0, "keep the K/V cache in 8 bits: half the memory", .i = 0 },
+    { "node-listen", OPT_TEXT, "ADDR:PORT", 0, 0, "where other nodes come in; beyond loopback with --trust (docs/nodes.md)", .s = NULL },
+    { "node-name", OPT_TEXT, "NAME", 0, 0, "name among other nodes (default: the machine's)", .s = NULL },
+    { "node", OPT_LIST, "URL", 0, 0, "another node: https://HOST:PORT, dns://NAME:PORT (may be given again)", .n = 0 },
+    { "trust", OPT_TEXT, "DIR", 0, 0, "this node's certificate (`tutti cluster init`, `tutti node join`)", .s = NULL },
     { "verbose", OPT_FLAG, NULL, 0, 0, "say more on stderr", .i = 0 },
     { 0 },
 };

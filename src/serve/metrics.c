@@ -15,6 +15,7 @@
 #include "route/steward.h"
 #include "serve/metrics_internal.h"
 #include "serve/metrics_machine.h"
+#include "serve/nodes.h"
 
 struct snapshot {
     struct expert_card card;
@@ -206,6 +207,7 @@ void metrics_put(struct buf *out, const struct metrics_source *from, const char 
         steward_put_metrics(env->steward, prefix, out);
     if (from->machine)
         metrics_machine_put(from->machine, env->steward, prefix, out);
+    serve_nodes_put_metrics(from->nodes, prefix, out);
     put_http(out, prefix, from->server);
     metrics_head(out, prefix, "build_info", "gauge", "Which tutti this is.");
     buf_printf(out, "%sbuild_info{version=\"%s\"} 1\n", prefix, TUTTI_VERSION);

@@ -11,11 +11,13 @@
 struct keeper;
 struct metrics_machine;
 
+struct serve_nodes;
 struct metrics_source {
     const struct api_env *env;
     const struct http_server *server;
     struct keeper *keeper;           /* NULL: none */
     struct metrics_machine *machine; /* NULL: could not be looked at */
+    struct serve_nodes *nodes;       /* NULL: it is alone */
 };
 /* prefix: "tutti_", or "vllm:" for schedulers that scrape by those names. */
 void metrics_put(struct buf *out, const struct metrics_source *from, const char *prefix);

@@ -6,13 +6,13 @@
 #include "cluster/cluster.h"
 #include "cluster/cluster_show.h"
 #include "cluster/node_service.h"
+#include "cluster/port.h"
 #include "serve/serve_internal.h"
 
 struct serve_nodes {
     struct serve *serve;
     struct node_service *service;
-    struct http_server *server; /* NULL: it does not listen */
-    struct net_addr addr;
+    struct node_port *port;     /* NULL: it does not listen */
     struct cluster *cluster;    /* borrowed; NULL: it sees nobody */
 };
 
@@ -31,15 +31,11 @@ static const char *put_error(void *ctx, int status, const char *text, struct buf
 
 static bool listen_for_nodes(struct serve_nodes *n, const struct serve_node *node, struct err *err)
 {
-    struct http_server_config http = n->serve->config.http;
-    if (!node->listens)
-        return true;
-    if (!node->listen.is_loopback)
-        return err_set(err, ERR_INPUT, "cluster: listen %s: that is beyond loopback, so certificates are needed: `tutti cluster init`, then cluster: trust", node->listen.text);
-    http.on_request = on_request;
-    http.put_error = put_error;
-    http.ctx = n;
-    return (n->server = http_server_new(n->serve->loop, &http, err)) != NULL && http_server_listen(n->server, &node->listen, &n->addr, err);
+    struct node_port_config k = { .listen = node->listen, .trust = node->trust, .http = n->serve->config.http, .urls = node->urls, .n_urls = node->n_urls };
+    k.http.on_request = on_request;
+    k.http.put_error = put_error;
+    k.http.ctx = n;
+    return !node->listens || (n->port = node_port_new(n->serve->loop, &k, err)) != NULL;
 }
 
 struct serve_nodes *serve_nodes_new(struct serve *s, const struct serve_node *node, struct err *err)
@@ -68,7 +64,7 @@ void serve_nodes_free(struct serve_nodes *n)
 {
     if (!n)
         return;
-    http_server_free(n->server);
+    node_port_free(n->port);
     node_service_free(n->service);
     free(n);
 }
@@ -78,8 +74,8 @@ void serve_nodes_drain(struct serve_nodes *n)
     if (!n)
         return;
     node_service_drain(n->service);
-    if (n->server)
-        http_server_drain(n->server);
+    if (n->port)
+        http_server_drain(node_port_server(n->port));
 }
 
 void serve_nodes_poke(struct serve_nodes *n)
@@ -88,7 +84,7 @@ void serve_nodes_poke(struct serve_nodes *n)
         node_service_poke(n->service);
 }
 
-const struct net_addr *serve_nodes_addr(const struct serve_nodes *n) { return n && n->server ? &n->addr : NULL; }
+const struct net_addr *serve_nodes_addr(const struct serve_nodes *n) { return n && n->port ? node_port_addr(n->port) : NULL; }
 
 void serve_nodes_put_json(struct serve_nodes *n, struct buf *out) { cluster_put_json(n ? n->cluster : NULL, n ? n->service : NULL, out); }
 

@@ -31,6 +31,8 @@ struct serve_node { /* this process as one of many; borrowed until serve_free() 
     bool listens;
     struct net_addr listen;    /* for nodes */
     struct trust *trust;       /* NULL: in the clear, and then only on loopback */
+    const char *const *urls;   /* of others: where a certificate might be renewed */
+    int n_urls;
     const char *machine_json;  /* NULL */
     const char *share_dir;     /* NULL: no model files for others */
     struct cluster *cluster;   /* the others; NULL: it is seen and sees nobody */
