@@ -176,6 +176,10 @@ print-libs: # for tools/fuzz.sh
 	@echo $(LIBS)
 bench: $(BUILD)/tutti ## measure this machine and the engine
 	$(BUILD)/tutti bench
+guide-example: $(BUILD)/tutti ## examples/homelab/guide.* again, after a change of its table or inventory
+	$(BUILD)/tutti cluster guide examples/homelab/inventory.yaml >examples/homelab/guide.txt
+	$(BUILD)/tutti cluster guide examples/homelab/inventory.yaml --html examples/homelab/guide.html
+.PHONY: guide-example
 cross: ## build for aarch64 and run its tests under qemu
 	@tools/cross.sh
 

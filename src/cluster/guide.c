@@ -1,11 +1,11 @@
 /* cluster/guide.c - see guide.h: which rows of the table an inventory wants, and their texts with its names and addresses. */
+#define _GNU_SOURCE /* strcasestr */
 #include "cluster/guide.h"
 
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 enum { TEXT_BYTES_MAX = 64 << 10, ARENA_BYTES_MAX = 256 << 20, FEW_NODES = 64 };
 
@@ -346,7 +346,7 @@ static bool make(struct guide *g, const char *file, struct catalog *c, struct er
 {
     const struct inventory *inv = g->inv;
     const size_t most = (size_t)guide_n_steps * (size_t)inv->n_nodes;
-    if (!(g->file = guide_printf(g, err, "%s", file)) || !(g->traits = arena_alloc(g->arena, (size_t)inv->n_nodes, sizeof(*g->traits), err)) ||
+    if (!(g->file = guide_printf(g, err, "%s", file)) || !(g->name = guide_printf(g, err, "%s", inv->name)) || !(g->traits = arena_alloc(g->arena, (size_t)inv->n_nodes, sizeof(*g->traits), err)) ||
         !(g->items = calloc(most + 1, sizeof(*g->items))))
         return err->code != ERR_NONE ? false : err_set(err, ERR_NOMEM, "guide: out of memory");
     for (int i = 0; i < inv->n_nodes; i++)

@@ -110,14 +110,14 @@ struct guide_speed { /* one measured row of data/protocol.csv */
 struct guide {
     const struct inventory *inv; /* borrowed */
     struct arena *arena;
-    const char *file;            /* the inventory's, for commands */
+    const char *name, *file;     /* the inventory's, cleaned; file: for commands */
     unsigned *traits;            /* [inv->n_nodes] */
     struct guide_item *items;
     int n_items;
     struct guide_choice choices[GUIDE_GROUP_COUNT];
     struct guide_speed speeds[32];
     int n_speeds;
-    const char *speeds_where, *speeds_date; /* machine and command of the measurement */
+    const char *speeds_where;    /* machine, command and day of the measurement */
 };
 
 /* file: how the inventory is called in commands.  c: data/protocol.csv.  The caller owns the result, which borrows inv.  NULL with err. */

@@ -1,4 +1,5 @@
 /* cluster/guide_out.c - a guide as text for a terminal of 80 columns, and as JSON. */
+#include <stdio.h>
 #include <string.h>
 
 #include "cluster/guide.h"
@@ -22,7 +23,9 @@ static void put_wrapped(struct buf *b, const char *lead, const char *text)
     bool is_first = true;
     buf_puts(b, lead);
     while (*text) {
-        const size_t n = strcspn(text, " ");
+        size_t n = strcspn(text, " ");
+        while (n > 1 && (columns(text, n) > WIDTH - indent || ((unsigned char)text[n] & 0xc0) == 0x80)) /* a word longer than a line is cut */
+            n--;
         const int wide = columns(text, n);
         if (!is_first && at + 1 + wide > WIDTH) {
             buf_printf(b, "\n%*s", indent, "");
@@ -51,6 +54,7 @@ static void put_command(struct buf *b, const char *lead, const char *command)
 
 static void put_stack(const struct guide *g, struct buf *out)
 {
+    char lead[96];
     for (int k = 0; k < GUIDE_GROUP_COUNT; k++) {
         const struct guide_choice *c = &g->choices[k];
         buf_printf(out, "%s\n", guide_group_heading((enum guide_group)k));
@@ -66,14 +70,10 @@ static void put_stack(const struct guide *g, struct buf *out)
             put_wrapped(out, "        - ", o->costs);
             put_wrapped(out, "        from ", o->source);
         }
-        buf_puts(out, "  For this inventory: ");
-        for (int j = 0; j < c->n_chosen; j++)
-            buf_printf(out, "%s%s", j ? ", " : "", c->chosen[j]->name);
-        buf_puts(out, "\n");
+        buf_puts(out, "  For this inventory:\n");
         for (int j = 0; j < c->n_chosen; j++) {
-            buf_puts(out, "    ");
-            buf_puts(out, c->chosen[j]->name);
-            put_wrapped(out, ": ", c->role[j]);
+            snprintf(lead, sizeof(lead), "    => %s: ", c->chosen[j]->name);
+            put_wrapped(out, lead, c->role[j]);
         }
         for (int j = 0; j < c->n_reasons; j++)
             put_wrapped(out, "    - ", c->reasons[j]);
@@ -88,12 +88,14 @@ static void put_stack(const struct guide *g, struct buf *out)
     put_wrapped(out, "", "All rows were looked up on 2026-11-21; measured figures name their machine.");
 }
 
-static void put_item(const struct guide_item *it, int number, struct buf *out)
+/* same: the number of the step before that says the same of another node; 0: none. */
+static void put_item(const struct guide_item *it, int number, int same, struct buf *out)
 {
+    char lead[64];
     buf_printf(out, "[ ] %d. %s\n", number, it->title);
     put_wrapped(out, "    on: ", it->on);
     put_command(out, "      $ ", it->command);
-    if (it->why[0])
+    if (it->why[0] && !same)
         put_wrapped(out, "    why: ", it->why);
     if (it->check[0]) {
         buf_puts(out, "    check:\n");
@@ -101,24 +103,24 @@ static void put_item(const struct guide_item *it, int number, struct buf *out)
     }
     if (it->says[0])
         put_wrapped(out, "    must say: ", it->says);
-    if (it->wrong[0])
+    if (same)
+        buf_printf(out, "    the rest as in step %d\n", same);
+    if (it->wrong[0] && !same)
         put_wrapped(out, "    when not: ", it->wrong);
-    if (it->step->source[0]) {
-        buf_puts(out, "    from: ");
-        buf_printf(out, "%s, ", it->step->date);
-        put_wrapped(out, "", it->step->source);
+    if (it->step->source[0] && !same) {
+        snprintf(lead, sizeof(lead), "    from %s: ", it->step->date);
+        put_wrapped(out, lead, it->step->source);
     }
     buf_putc(out, '\n');
 }
 
 void guide_put_text(const struct guide *g, int node, struct buf *out)
 {
-    int phase = -1, number = 0;
-    char lead[128];
-    buf_printf(out, "Setting up %s: %d node%s\n\n", g->inv->name, g->inv->n_nodes, g->inv->n_nodes == 1 ? "" : "s");
+    int phase = -1, number = 0, first = 0; /* of the items of one step that are shown */
+    const struct guide_step *last = NULL;
+    buf_printf(out, "Setting up %s: %d node%s\n\n", g->name, g->inv->n_nodes, g->inv->n_nodes == 1 ? "" : "s");
     if (node < 0)
         put_stack(g, out);
-    (void)lead;
     for (int i = 0; i < g->n_items; i++) {
         const struct guide_item *it = &g->items[i];
         number++;
@@ -128,7 +130,9 @@ void guide_put_text(const struct guide *g, int node, struct buf *out)
             phase = (int)it->step->phase;
             buf_printf(out, "\n== %s ==\n\n", guide_phase_heading(it->step->phase));
         }
-        put_item(it, number, out);
+        first = it->step == last ? first : number;
+        last = it->step;
+        put_item(it, number, first == number ? 0 : first, out);
     }
 }
 
@@ -169,7 +173,7 @@ void guide_put_json(const struct guide *g, int node, struct buf *out)
 {
     bool has_one = false;
     buf_putc(out, '{');
-    put_member(out, "name", g->inv->name, ",");
+    put_member(out, "name", g->name, ",");
     put_member(out, "engine", inv_engine_name(g->inv->engine), ",\"stack\":[");
     put_stack_json(g, out);
     buf_puts(out, "],\"measured\":[");

@@ -25,7 +25,7 @@ const struct guide_option guide_options[] = {
     { GROUP(ORCHESTRATOR), "K3s", "all of Kubernetes in one binary: restarts, roll-outs, resources for sticks and cards, amd64 and arm64", "server 1.6 GB with a workload, agent 270 MB (measured on a Pi 4); Linux only",
       "docs.k3s.io/reference/resource-profiling", "2026-11-21" },
     { GROUP(ORCHESTRATOR), "MicroK8s", "the same Kubernetes as a snap, with add-ons to switch on", "snapd on every node; Canonical recommends 4 GB and 20 GB of disk; updates itself", "github canonical/microk8s; documentation.ubuntu.com (Canonical Kubernetes)", "2026-11-21" },
-    { GROUP(ORCHESTRATOR), "Docker Swarm", "one command more than Docker itself", "a service cannot be given a device: no Coral, no NCS2, no /dev/dri (open since 2016)", "github moby/swarmkit issues 1244, 2682", "2026-11-21" },
+    { GROUP(ORCHESTRATOR), "Docker Swarm", "one command more than Docker itself", "a service cannot be given a device: no Coral, no NCS2, no /dev/dri (both issues are still open)", "github moby/swarmkit issues 1244, 2682", "2026-11-21" },
     { GROUP(ORCHESTRATOR), "plain list", "systemd starts tutti on each node; nodes find each other by a list, DNS or mDNS; runs on anything", "nobody moves an expert to another node when one dies for good: replicas must be there before", "docs/cluster.md", "2026-11-21" },
     { GROUP(CONTAINERS), "containerd", "comes inside K3s, speaks CRI", "no tool to build images", "docs.k3s.io/advanced", "2026-11-21" },
     { GROUP(CONTAINERS), "Podman", "rootless, no daemon; quadlets are systemd units; builds images (buildah)", "no CRI: Kubernetes cannot use it, whatever the seeds say", "docs.k3s.io/advanced; podman-systemd.unit(5); seed-errors 000-07", "2026-11-21" },

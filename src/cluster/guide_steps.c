@@ -20,7 +20,7 @@ const struct guide_step guide_steps[] = {
       "In the BIOS: restore on AC power loss = power on; all memory at its rated speed (XMP or EXPO); resizable BAR on when there is a card. Secure Boot stays on unless a "
       "driver must be built here (gasket-dkms, NVIDIA): then enrol its key with mokutil.",
       "sudo dmidecode -t memory | grep -E 'Speed'", "Configured Memory Speed equal to Speed", "A module that runs slower than rated costs tokens per second in proportion: `tutti doctor`, memory-slow.",
-      "own experience; dmidecode(8)", "2026-11-21" },
+      "dmidecode(8), type 17; advise/doctor_rules.c, memory-slow", "2026-11-21" },
     { "pi-eeprom", GUIDE_PHASE_FIRMWARE, GUIDE_ON_NODES, GUIDE_PI, 0, "Update the boot loader (EEPROM)",
       "sudo apt update && sudo apt full-upgrade -y\nsudo rpi-eeprom-update -a && sudo reboot",
       "It lies on the board, not on the card, and knows more drives and faster memory timings with every release. Start once from a microSD card for it.",
@@ -49,7 +49,7 @@ const struct guide_step guide_steps[] = {
       "uname -r; systemctl get-default", "6.8 or later; multi-user.target", "Freezes in the installer: the BIOS first.", "kernel.org drivers/accel/ivpu (6.3); seed 000, part I", "2026-11-21" },
     { "os-pi", GUIDE_PHASE_SYSTEM, GUIDE_ON_NODES, GUIDE_PI, 0, "Flash Raspberry Pi OS Lite, 64 bit", "",
       "With Raspberry Pi Imager on another computer, to the card or the drive; set host name, user and SSH key in its settings. Lite has no desktop. Not the 32-bit image: it "
-      "calls itself Raspbian, has no 8-bit dot product, and K3s' images are tested on arm64.",
+      "calls itself Raspbian, and its programs have no 8-bit dot product and 3 GiB of memory each.",
       "uname -m; . /etc/os-release; echo $PRETTY_NAME", "aarch64, and Debian GNU/Linux 12 or 13 (the 64-bit system does not say Raspbian)",
       "armv7l: the wrong image. The lightning or low-voltage warning: the official supply (Pi 5: 5 V 5 A, 27 W; Pi 4: 5 V 3 A), no hub, no phone charger; a PoE HAT must "
       "give 25 W for a Pi 5 with a drive (802.3at).",
@@ -234,18 +234,18 @@ const struct guide_step guide_steps[] = {
       "docs.k3s.io/installation/requirements", "2026-11-21" },
     { "helm", GUIDE_PHASE_K3S, GUIDE_ON_HEAD, GUIDE_K3S, 0, "Helm, for what others package", "curl -fsSL https://raw.githubusercontent.com/helm/helm/main/scripts/get-helm-3 | bash\nmkdir -p ~/.kube && sudo install -m 600 -o \"$USER\" /etc/rancher/k3s/k3s.yaml ~/.kube/config",
       "NVIDIA's plug-in and the monitoring stack are charts.", "helm list -A", "a table, perhaps empty", "Kubernetes cluster unreachable: ~/.kube/config is not yours or is another cluster's.", "helm.sh/docs/intro/install; docs.k3s.io/cluster-access", "2026-11-21" },
-    { "nvidia-label", GUIDE_PHASE_K3S, GUIDE_ON_HEAD, GUIDE_K3S | GUIDE_NVIDIA, 0, "Mark the nodes that have a card", "sudo k3s kubectl label --overwrite nodes {nodes} nvidia.com/gpu.present=true",
+    { "nvidia-label", GUIDE_PHASE_K3S, GUIDE_ON_HEAD, GUIDE_K3S | GUIDE_NVIDIA, 0, "Mark the nodes that have a card", "sudo k3s kubectl label --overwrite nodes {nodes} nvidia.com/gpu.present=true tutti.local/gpu=card",
       "NVIDIA's plug-in starts only on nodes that Node Feature Discovery or this label marks.", "sudo k3s kubectl get nodes -l nvidia.com/gpu.present=true -o name", "the nodes that are named in the command", "", "github NVIDIA/k8s-device-plugin, Helm values (affinity)", "2026-11-21" },
-    { "jetson-label", GUIDE_PHASE_K3S, GUIDE_ON_HEAD, GUIDE_K3S | GUIDE_JETSON, 0, "Mark the Jetsons", "sudo k3s kubectl label --overwrite nodes {nodes} nvidia.com/gpu.present=true",
+    { "jetson-label", GUIDE_PHASE_K3S, GUIDE_ON_HEAD, GUIDE_K3S | GUIDE_JETSON, 0, "Mark the Jetsons", "sudo k3s kubectl label --overwrite nodes {nodes} nvidia.com/gpu.present=true tutti.local/gpu=tegra",
       "NVIDIA's plug-in starts only on nodes that are marked; on a Jetson, whose GPU is on no PCI bus, nothing else marks it for sure.", "sudo k3s kubectl get nodes -l nvidia.com/gpu.present=true -o name", "the Jetsons", "", "github NVIDIA/k8s-device-plugin, Helm values (affinity)", "2026-11-21" },
     { "nvidia-plugin", GUIDE_PHASE_K3S, GUIDE_ON_HEAD, GUIDE_K3S | GUIDE_NVIDIA, 0, "nvidia.com/gpu as a resource",
-      "helm repo add nvdp https://nvidia.github.io/k8s-device-plugin && helm repo update\nhelm upgrade -i nvdp nvdp/nvidia-device-plugin --namespace nvidia-device-plugin --create-namespace --set runtimeClassName=nvidia",
+      "helm repo add nvdp https://nvidia.github.io/k8s-device-plugin && helm repo update\nhelm upgrade -i nvdp nvdp/nvidia-device-plugin --namespace nvidia-device-plugin --create-namespace --set runtimeClassName=nvidia --set nodeSelector.\"tutti\\.local/gpu\"=card",
       "Without the RuntimeClass its pods run in plain runc, see no driver and offer nothing. K3s brings the class along; pods that want the card name it too (tutti's manifests do).",
       "sudo k3s kubectl get nodes -o custom-columns=N:.metadata.name,GPU:.status.allocatable.nvidia\\\\.com/gpu", "1 behind {nodes}", "<none>: is the runtime there (grep nvidia /var/lib/rancher/k3s/agent/etc/containerd/config.toml)? Then the pod's log.",
       "docs.k3s.io/advanced; github NVIDIA/k8s-device-plugin issues 406, 477; seed-errors 000-14", "2026-11-21" },
     { "jetson-plugin", GUIDE_PHASE_K3S, GUIDE_ON_HEAD, GUIDE_K3S | GUIDE_JETSON, 0, "nvidia.com/gpu as a resource, on a Jetson",
       "helm repo add nvdp https://nvidia.github.io/k8s-device-plugin && helm repo update\nhelm upgrade -i nvdp-tegra nvdp/nvidia-device-plugin --namespace nvidia-device-plugin-tegra --create-namespace --set runtimeClassName=nvidia --set "
-      "deviceDiscoveryStrategy=tegra --set nodeSelector.\"kubernetes\\.io/arch\"=arm64",
+      "deviceDiscoveryStrategy=tegra --set nodeSelector.\"tutti\\.local/gpu\"=tegra",
       "The container toolkit alone offers nothing. The plug-in must run in the class nvidia, and must look for Tegra: left to itself some versions take NVML, which is not there. It exports no metrics; a Jetson's "
       "GPU load, temperature and power come from tutti's own /metrics.",
       "sudo k3s kubectl get nodes -o custom-columns=N:.metadata.name,GPU:.status.allocatable.nvidia\\\\.com/gpu", "1 behind {nodes}",

@@ -7,6 +7,7 @@ extern const struct cmd cmd_bench_history; /* bench_history.c */
 extern const struct cmd cmd_cascade_check; /* cascade.c */
 extern const struct cmd cmd_cascade_run; /* cascade.c */
 extern const struct cmd cmd_catalog; /* catalog.c */
+extern const struct cmd cmd_cluster_guide; /* cluster_guide.c */
 extern const struct cmd cmd_cluster_init; /* cluster_init.c */
 extern const struct cmd cmd_cluster_monitoring; /* cluster_monitor.c */
 extern const struct cmd cmd_cluster_revoke; /* cluster_revoke.c */

@@ -1,0 +1,26 @@
+#!/bin/sh
+# tests/cluster/test_guide.sh BUILD - `tutti cluster guide`: text, page, JSON, one node; the example is up to date.
+tutti=$1/tutti
+. tests/tap.sh
+home=examples/homelab
+guide() { "$tutti" cluster guide "$@" >"$tmp/out" 2>"$tmp/err"; rc=$?; }
+
+guide $home/inventory.yaml --html "$tmp/guide.html"
+check "--html writes a page and nothing else" 0 '[ ! -s out ]' '[ ! -s err ]' 'grep -q "</html>" guide.html' '! grep -E -q "src=|href=.http|@import|url\(" guide.html'
+cp $home/guide.html "$tmp/"
+cp $home/guide.txt "$tmp/"
+"$tutti" cluster guide $home/inventory.yaml --html "$tmp/now.html" >"$tmp/out" 2>"$tmp/err"; rc=$?
+check "examples/homelab/guide.html is up to date (else: make guide-example)" 0 'cmp now.html guide.html'
+guide $home/inventory.yaml
+check "examples/homelab/guide.txt is up to date (else: make guide-example)" 0 'cmp out guide.txt'
+guide $home/inventory.yaml --json
+check "--json is one line of JSON" 0 '[ $(wc -l <out) -eq 1 ]' 'head -c 20 out | grep -q "{\"name\":\"homelab\""' '! command -v python3 >/dev/null || python3 -m json.tool <out >/dev/null'
+guide $home/inventory.yaml --node pi4
+check "--node leaves the others out" 0 'grep -q "03e7" out' '! grep -q "JetPack 6.2 is" out' '! grep -q "Who starts the programs" out'
+guide $home/inventory.yaml --node toaster
+check "an unknown node is refused" 1 '[ "$(wc -l <err)" -eq 1 ]' 'grep -q "toaster" err'
+guide "$tmp/none.yaml"
+check "an inventory that is not there is refused" 1 '[ "$(wc -l <err)" -eq 1 ]'
+guide
+check "no inventory is wrong usage" 2 '[ "$(wc -l <err)" -eq 1 ]'
+echo "1..$n"
