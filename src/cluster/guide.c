@@ -151,13 +151,13 @@ static void put_nodes(struct buf *b, const struct names *w, bool with_addresses)
 static void put_models(struct buf *b, const struct names *w)
 {
     const struct inventory *inv = w->g->inv;
-    buf_puts(b, "mkdir -p ~/.local/share/tutti/models && cd ~/.local/share/tutti/models");
+    buf_puts(b, "sudo mkdir -p /var/lib/tutti/models");
     for (int i = 0; i < inv->n_wants; i++) {
         const struct inv_want *x = &inv->wants[i];
         if (!x->url || !x->url[0])
             continue;
         const char *slash = strrchr(x->file && x->file[0] ? x->file : x->url, '/'), *name = slash ? slash + 1 : x->file && x->file[0] ? x->file : x->url;
-        buf_puts(b, "\ncurl -fL -C - -o ./");
+        buf_puts(b, "\nsudo curl -fL -C - -o /var/lib/tutti/models/");
         put_quoted(b, name);
         buf_puts(b, " -- ");
         put_quoted(b, x->url);
@@ -215,6 +215,11 @@ static bool put_value(struct buf *b, struct names *w, const char *key, size_t n)
         for (int i = 0; i < inv->n_nodes; i++)
             n_linux += (w->g->traits[i] & GUIDE_LINUX) != 0;
         buf_printf(b, "%d", n_linux);
+    } else if (IS("n_workers")) {
+        int n_workers = 0;
+        for (int i = 0; i < inv->n_nodes; i++)
+            n_workers += (w->g->traits[i] & (GUIDE_LINUX | GUIDE_WORKER)) == (GUIDE_LINUX | GUIDE_WORKER);
+        buf_printf(b, "%d", n_workers);
     } else
         return false;
     return true;

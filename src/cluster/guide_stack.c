@@ -30,7 +30,7 @@ const struct guide_option guide_options[] = {
     { GROUP(CONTAINERS), "containerd", "comes inside K3s, speaks CRI", "no tool to build images", "docs.k3s.io/advanced", "2026-11-21" },
     { GROUP(CONTAINERS), "Podman", "rootless, no daemon; quadlets are systemd units; builds images (buildah)", "no CRI: Kubernetes cannot use it, whatever the seeds say", "docs.k3s.io/advanced; podman-systemd.unit(5); seed-errors 000-07", "2026-11-21" },
     { GROUP(CONTAINERS), "Docker", "known to everybody", "a daemon with root's rights; K3s takes it only through cri-dockerd (--docker)", "docs.k3s.io/advanced", "2026-11-21" },
-    { GROUP(CONTAINERS), "none", "a package and a systemd unit: the least memory, the easiest look inside", "libraries of the system: a runtime that wants old ones (OpenVINO 2022.3) still needs a container", "deploy/", "2026-11-21" },
+    { GROUP(CONTAINERS), "none", "a package and a systemd unit: the least memory, the easiest look inside", "libraries of the system: a runtime that wants old ones (OpenVINO 2022.3) still needs a container", "deploy/deb, deploy/systemd", "2026-11-21" },
     { GROUP(ENGINES), "tutti", "GGUF on CPUs (AVX2 to AMX, NEON to i8mm), batches, routing, cascades; one binary", "no GPU", "docs/SPEED.md", "2026-11-21" },
     { GROUP(ENGINES), "llama.cpp", "GGUF on CUDA, Vulkan, Metal, ROCm; as a server behind tutti", "a process and a port of its own for each model", "data/runtime.csv", "2026-11-21" },
     { GROUP(ENGINES), "ONNX Runtime", "ONNX on CPUs, from many exporters; tutti loads it by itself", "its GPU builds are large and bound to a CUDA version", "DEPENDENCIES.md (1.27.0 tried)", "2026-11-21" },
