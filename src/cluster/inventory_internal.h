@@ -26,4 +26,5 @@ bool inv_read_want(struct inv_reader *r, const struct yaml_node *map, struct err
 bool inv_read_name(struct inv_reader *r, const struct yaml_node *map, size_t room, const char **out, struct err *err);
 const char *inv_text(struct inv_reader *r, const char *s, size_t n, struct err *err); /* a copy in the arena */
 const char *inv_path(struct inv_reader *r, const char *path, struct err *err); /* relative to the inventory's folder */
+const char *inv_resource_of_stick(const char *name); /* "google.com/coral"; "" no stick that is known */
 #endif

@@ -69,7 +69,7 @@ static const char *resource_of_class(enum plan_class cls, bool is_card)
     return !is_card ? "" : cls == PLAN_AMD ? "amd.com/gpu" : cls == PLAN_INTEL ? "gpu.intel.com/xe" : "";
 }
 
-static const char *resource_of_stick(const char *name)
+const char *inv_resource_of_stick(const char *name)
 {
     static const char *const words[][2] = { { "coral", "google.com/coral" }, { "edge tpu", "google.com/coral" }, { "neural compute stick", "intel.com/ncs2" }, { "ncs2", "intel.com/ncs2" },
                                             { "hailo", "hailo.ai/hailo" } };
@@ -114,7 +114,7 @@ static bool fill_stick(struct inv_reader *r, struct inv_device *d, const struct 
 {
     struct err ignored = { 0 };
     struct device of;
-    d->row = row, d->name = catalog_name(row), d->resource = resource_of_stick(d->name);
+    d->row = row, d->name = catalog_name(row), d->resource = inv_resource_of_stick(d->name);
     d->tops_int8 = catalog_number(row, "int8_tops"), d->mem_bytes = (uint64_t)(1e9 * catalog_number_or(row, "mem_gb", 0));
     d->usd = catalog_number(row, "launch_price_usd");
     d->idle_w = 0, d->busy_w = catalog_number(row, "tdp_w");

@@ -54,10 +54,27 @@ struct cluster_plan {
     uint64_t n_looked_at;           /* plans, or parts of them */
 };
 
+/* What a plan costs by the goals of its inventory: fewest missing first, then the least cost.  Any list can be asked: that is how the tests hold
+ * the search against all assignments. */
+struct place_field; /* what each expert needs and does on each kind of machine, asked of plan/ once */
+struct place_field *place_field_new(const struct inventory *inv, struct err *err); /* the caller owns it; it borrows inv */
+void place_field_free(struct place_field *f); /* NULL is fine */
+struct place_score {
+    int n_missing;          /* replicas below the least numbers */
+    double cost;            /* docs/cluster.md; about 1 when every expert had the best machine for itself */
+    double total;           /* 1e6 n_missing + cost */
+};
+/* Of replicas by their want, node, device and quant alone.  false: one of them is not possible, two of an expert are on one node, or a memory or a
+ * stick's share is exceeded. */
+bool place_score_of(const struct place_field *f, const struct place *list, int n, struct place_score *out);
+
 /* The caller owns the result, which borrows inv.  c: what could be bought; NULL: nothing is proposed.  NULL with err. */
 struct cluster_plan *cluster_plan_make(const struct inventory *inv, struct catalog *c, struct err *err);
 void cluster_plan_free(struct cluster_plan *p); /* NULL is fine */
 /* For people (at most 80 columns), as JSON (docs/json.md). */
 void cluster_plan_put_text(const struct cluster_plan *p, struct buf *out);
+void cluster_plan_put_why(const struct cluster_plan *p, struct buf *out); /* one sentence for each replica */
 void cluster_plan_put_json(const struct cluster_plan *p, struct buf *out);
+/* The plan as a fleet that `tutti route simulate` rehearses (route/fleet.h).  false with err: more nodes or experts than a fleet has. */
+bool cluster_plan_put_fleet(const struct cluster_plan *p, struct buf *out, struct err *err);
 #endif

@@ -11,6 +11,7 @@ const struct cmd *const cmd_table[] = {
     &cmd_cluster_guide,
     &cmd_cluster_init,
     &cmd_cluster_monitoring,
+    &cmd_cluster_plan,
     &cmd_cluster_revoke,
     &cmd_cluster_token,
     &cmd_cluster_trust,
