@@ -119,6 +119,7 @@ $(BUILD)/src/hw/ids.o: $(BUILD)/gen/gen/ids.inc
 $(BUILD)/src/route/intent.o: data/route/intent.bin
 $(BUILD)/src/route/language.o: data/route/language.tsv
 $(BUILD)/src/route/fleet.o: examples/fleets/fifty.yaml
+$(BUILD)/src/cluster/draw_html.o: src/cluster/topology.js src/cluster/topology.css
 $(BUILD)/tests/%.o: tests/%.c | $(PROTO:proto/%.proto=$(BUILD)/gen/gen/%.pb-c.h)
 	@mkdir -p $(@D)
 	@echo "  CC $<"; $(CC) $(CFLAGS_ALL) $(SAN_FLAGS) -Itests $(PKG_CFLAGS) -MMD -MP -c -o $@ $<

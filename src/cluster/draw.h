@@ -69,7 +69,7 @@ struct draw_want { /* one name that clients or stages may ask for */
 };
 
 enum draw_box_kind { DRAW_SOURCE, DRAW_STAGE, DRAW_EVENT, DRAW_SINK };
-struct draw_box { /* of the cascade's flowchart */
+struct draw_flow_box { /* of the cascade's flowchart */
     enum draw_box_kind kind;
     const char *name, *task, *gate, *how; /* how: rate, queue, ... in words */
     const char *experts, *where; /* "yolox, then yolox-nano"; "jetson, pi5" */
@@ -95,7 +95,7 @@ struct draw {
     struct draw_want *wants;
     int n_wants;
     const char *cascade;         /* its name; "": there is none */
-    struct draw_box boxes[DRAW_BOXES_MAX];
+    struct draw_flow_box boxes[DRAW_BOXES_MAX];
     int n_boxes;
 };
 
@@ -105,7 +105,7 @@ void draw_free(struct draw *d); /* NULL is fine */
 /* Lists of that length, all unknown; false with err. */
 bool draw_room(struct draw *d, int n_nodes, int n_experts, int n_wants, struct err *err);
 /* A copy in its arena; "" when memory is out (draw_room() and draw_new() said so before) or s is NULL. */
-const char *draw_text(struct draw *d, const char *s);
+const char *draw_copy(struct draw *d, const char *s);
 /* The class of a task by its word ("chat"); unknown words: EMBED. */
 enum route_class draw_class_of(const char *task);
 /* wants from the experts' names, in order; for who has no wants (a running node).  false with err. */
@@ -130,13 +130,13 @@ bool draw_dot(struct buf *b, const struct draw *d, enum draw_what what, struct e
 bool draw_mermaid(struct buf *b, const struct draw *d, enum draw_what what, struct err *err); /* Mermaid flowchart */
 
 /* One HTML file with everything in it.  is_served: it asks the node that sent it for /topology.json (live values), else it stands alone. */
-bool draw_page(struct buf *b, const struct draw *d, enum draw_what first, bool is_served, struct err *err);
+bool draw_html(struct buf *b, const struct draw *d, enum draw_what first, bool is_served, struct err *err);
 /* The same without any data: it asks for a key first. */
-bool draw_page_locked(struct buf *b, struct err *err);
+bool draw_html_locked(struct buf *b, struct err *err);
 /* What is between the tabs and the foot: GET /topology?part, for a page whose cluster has other nodes or experts now. */
-bool draw_page_part(struct buf *b, const struct draw *d, struct err *err);
+bool draw_html_part(struct buf *b, const struct draw *d, struct err *err);
 /* The page's policy for content-security-policy, with the hashes of its script and style. */
-bool draw_page_policy(char *out, size_t max);
+bool draw_html_policy(char *out, size_t max);
 /* docs/json.md.  What comes back is checked: every length, every index. */
 void draw_put_json(struct buf *b, const struct draw *d);
 struct draw *draw_read_json(const char *text, size_t n, struct err *err);

@@ -12,28 +12,43 @@ static void add(char *out, size_t max, const char *between, const char *what)
         snprintf(out + n, max - n, "%s%s", n ? between : "", what);
 }
 
-/* The expert of the picture that a stage means by this word: by its name, else by the file's name without folder and end. */
-static const char *name_of(const struct draw *d, const char *word, char *out, size_t max)
+/* The file's name without folder and end, or the word itself. */
+static void short_name(const char *word, char *out, size_t max)
 {
     const char *slash = strrchr(word, '/');
     snprintf(out, max, "%s", slash ? slash + 1 : word);
     char *dot = strrchr(out, '.');
     if (dot && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".gguf") == 0 || strcmp(dot, ".onnx") == 0))
         *dot = '\0';
-    for (int i = 0; i < d->n_wants; i++)
-        if (strcmp(d->wants[i].name, word) == 0)
-            return d->wants[i].name;
-    return out;
 }
 
-static void put_where(struct draw *d, struct draw_box *b, const char *name, char *out, size_t max)
+/* The expert of the plan that a stage means: by its name, else the first that does the same task; NULL. */
+static const struct draw_want *find_want(const struct draw *d, const char *word, const char *short_word, const struct cascade_stage *s)
 {
-    for (int i = 0; i < d->n_experts; i++)
-        if (strcmp(d->experts[i].name, name) == 0) {
-            const char *node = d->nodes[d->experts[i].node].name;
-            if (!strstr(out, node))
-                add(out, max, ", ", node);
-            b->cls = d->experts[i].cls;
+    for (int i = 0; i < d->n_wants; i++)
+        if (strcmp(d->wants[i].name, word) == 0 || strcmp(d->wants[i].name, short_word) == 0)
+            return &d->wants[i];
+    const char *task = s->task == EXPERT_CHAT && s->sees ? expert_task_name(EXPERT_DESCRIBE) : expert_task_name(s->task);
+    for (int i = 0; i < d->n_wants; i++)
+        if (strcmp(d->wants[i].task, task) == 0)
+            return &d->wants[i];
+    return NULL;
+}
+
+static void put_where(struct draw *d, struct draw_flow_box *b, const struct draw_want *w, char *out, size_t max)
+{
+    int n = 0;
+    b->cls = w->cls;
+    for (int i = 0; i < d->n_experts && n < 8; i++)
+        if (strcmp(d->experts[i].name, w->name) == 0) {
+            const struct draw_expert *e = &d->experts[i];
+            const struct draw_node *node = &d->nodes[e->node];
+            char one[200];
+            snprintf(one, sizeof(one), "%.63s%s%.100s", node->name, e->device >= 0 && e->device < node->n_devices ? ", " : "",
+                     e->device >= 0 && e->device < node->n_devices ? node->devices[e->device].name : "");
+            if (n++ == 0)
+                add(out, max, "", "on ");
+            add(out, max, n > 1 ? "; " : "", one);
         }
 }
 
@@ -58,33 +73,41 @@ static void put_how(const struct cascade_stage *s, char *out, size_t max)
     }
 }
 
-static void put_stage(struct draw *d, struct draw_box *b, const struct cascade_stage *s, const struct inventory *inv)
+static void put_stage(struct draw *d, struct draw_flow_box *b, const struct cascade_stage *s, const struct inventory *inv)
 {
     char experts[240] = "", how[200] = "", where[240] = "", name[128];
     const struct yaml_node *gate = yaml_get(s->map, "gate");
-    b->kind = DRAW_STAGE, b->name = draw_text(d, s->name), b->is_optional = s->is_optional;
+    b->kind = DRAW_STAGE, b->name = draw_copy(d, s->name), b->is_optional = s->is_optional;
     b->cls = route_class_of((unsigned)s->task);
-    b->gate = gate && gate->text ? draw_text(d, gate->text) : "";
-    b->task = draw_text(d, expert_task_name(s->task));
+    b->gate = gate && gate->text ? draw_copy(d, gate->text) : "";
+    b->task = draw_copy(d, expert_task_name(s->task));
     const struct yaml_node *one = yaml_get(s->map, "expert"), *many = yaml_get(s->map, "experts");
     const struct yaml_node *from = one ? one : many;
     for (int i = 0; from && i < (from->kind == YAML_LIST ? from->n_items : 1); i++) {
         const struct yaml_node *e = from->kind == YAML_LIST ? &from->items[i] : from;
-        const char *word = e->kind == YAML_TEXT ? name_of(d, e->text, name, sizeof(name)) : "a card in place";
-        add(experts, sizeof(experts), ", else ", word);
-        put_where(d, b, word, where, sizeof(where));
-        for (int k = 0; inv && i == 0 && k < inv->n_edges; k++)
-            if (strcmp(inv->edges[k].to, word) == 0)
+        if (e->kind == YAML_TEXT)
+            short_name(e->text, name, sizeof(name));
+        else
+            snprintf(name, sizeof(name), "a card in place");
+        add(experts, sizeof(experts), ", else ", name);
+        const struct draw_want *w = e->kind == YAML_TEXT && i == 0 ? find_want(d, e->text, name, s) : NULL;
+        if (!w)
+            continue;
+        if (strcmp(w->name, name) != 0)
+            add(experts, sizeof(experts), " \xe2\x86\x92 ", w->name);
+        put_where(d, b, w, where, sizeof(where));
+        for (int k = 0; inv && k < inv->n_edges; k++)
+            if (strcmp(inv->edges[k].to, w->name) == 0)
                 b->per_hour = isfinite(b->per_hour) ? b->per_hour + inv->edges[k].per_hour : inv->edges[k].per_hour;
     }
     put_how(s, how, sizeof(how));
-    b->experts = draw_text(d, experts), b->how = draw_text(d, how), b->where = draw_text(d, where);
+    b->experts = draw_copy(d, experts), b->how = draw_copy(d, how), b->where = draw_copy(d, where);
 }
 
-static struct draw_box *next_box(struct draw *d)
+static struct draw_flow_box *next_box(struct draw *d)
 {
-    struct draw_box *b = &d->boxes[d->n_boxes++];
-    *b = (struct draw_box){ .name = "", .task = "", .gate = "", .how = "", .experts = "", .where = "", .per_hour = NAN };
+    struct draw_flow_box *b = &d->boxes[d->n_boxes++];
+    *b = (struct draw_flow_box){ .name = "", .task = "", .gate = "", .how = "", .experts = "", .where = "", .per_hour = NAN };
     return b;
 }
 
@@ -98,8 +121,8 @@ bool draw_add_cascade(struct draw *d, const struct cascade *c, const struct inve
     _Static_assert(1 + CASCADE_STAGES_MAX + 1 + CASCADE_SINKS_MAX <= DRAW_BOXES_MAX && DRAW_BOXES_MAX < 32, "a box has a bit");
     if (d->n_boxes > 0)
         return err_set(err, ERR_INPUT, "picture: it has a cascade already");
-    d->cascade = draw_text(d, c->name && *c->name ? c->name : "cascade");
-    struct draw_box *b = next_box(d);
+    d->cascade = draw_copy(d, c->name && *c->name ? c->name : "cascade");
+    struct draw_flow_box *b = next_box(d);
     b->kind = DRAW_SOURCE;
     b->name = c->is_sound ? "microphone" : "camera";
     if (c->source)
@@ -109,7 +132,7 @@ bool draw_add_cascade(struct draw *d, const struct cascade *c, const struct inve
         snprintf(fps, sizeof(fps), "%g frames a second", c->fps);
         add(text, sizeof(text), " \xc2\xb7 ", fps);
     }
-    b->how = draw_text(d, text);
+    b->how = draw_copy(d, text);
     for (int pass = 0; pass < 2; pass++) {
         for (int k = 0; k < c->n_stages; k++) {
             const struct cascade_stage *s = &c->stages[k];
@@ -130,9 +153,9 @@ bool draw_add_cascade(struct draw *d, const struct cascade *c, const struct inve
             const uint32_t before = (1u << d->n_boxes) - 1;
             b = next_box(d);
             b->kind = DRAW_EVENT, b->name = "event";
-            b->gate = when && when->text ? draw_text(d, when->text) : "";
+            b->gate = when && when->text ? draw_copy(d, when->text) : "";
             snprintf(text, sizeof(text), "pieces closer than %g s are one event", c->events.join_s);
-            b->how = draw_text(d, text);
+            b->how = draw_copy(d, text);
             b->after = before & ~inner;
             inner |= before;
             last = 1u << (d->n_boxes - 1);
@@ -142,7 +165,7 @@ bool draw_add_cascade(struct draw *d, const struct cascade *c, const struct inve
     for (int k = 0; k < c->n_sinks; k++) {
         b = next_box(d);
         b->kind = DRAW_SINK;
-        b->name = sinks[c->sinks[k].kind], b->how = draw_text(d, c->sinks[k].to && strcmp(c->sinks[k].to, "-") == 0 ? "standard output" : c->sinks[k].to);
+        b->name = sinks[c->sinks[k].kind], b->how = draw_copy(d, c->sinks[k].to && strcmp(c->sinks[k].to, "-") == 0 ? "standard output" : c->sinks[k].to);
         b->after = ends;
     }
     return true;

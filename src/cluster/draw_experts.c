@@ -109,8 +109,10 @@ static void put_gate(struct buf *b, const struct draw *d, double x, double y, do
     const double weight[] = { d->latency, d->energy, d->cost };
     char a[DRAW_WORDS], text[DRAW_WORDS + 24];
     ink_rect(b, "net", x, y, w, h, 12);
-    ink_text(b, x + w / 2, y + 30, 'm', (struct ink_font){ "t7 ni", 17, true }, "Gate", w - 16);
-    double at = y + 52;
+    const int n = (isfinite(d->latency) ? 1 : 0) + (isfinite(d->energy) ? 1 : 0) + (isfinite(d->cost) ? 1 : 0);
+    double at = y + h / 2 - n * 8.5 + 6;
+    ink_text(b, x + w / 2, at, 'm', (struct ink_font){ "t7 ni", 17, true }, "Gate", w - 16);
+    at += 23;
     for (int i = 0; i < 3 && at < y + h - 6; i++)
         if (isfinite(weight[i])) {
             snprintf(text, sizeof(text), "%s %s", goals[i], words_share(a, weight[i]));
@@ -145,20 +147,8 @@ static void put_place(struct buf *b, const struct draw *d, int i, double x, doub
 {
     const struct draw_expert *e = &d->experts[i];
     const struct draw_node *n = &d->nodes[e->node];
-    char text[4 * DRAW_WORDS] = "", a[DRAW_WORDS], share[DRAW_WORDS] = "";
-    const char *speed = words_speed(a, e);
-    char bytes[DRAW_WORDS] = "", load[DRAW_WORDS + 8] = "", c[DRAW_WORDS];
-    if (e->bytes > 0)
-        words_bytes(bytes, (double)e->bytes);
-    if (isfinite(e->load))
-        snprintf(load, sizeof(load), "load %s", words_share(c, e->load));
-    if (e->state != DRAW_PLANNED)
-        snprintf(load, sizeof(load), "%s", draw_state_name(e->state));
-    const char *const parts[] = { bytes, speed, load };
-    size_t len = 0;
-    for (int k = 0; k < 3; k++)
-        if (*parts[k] && len < sizeof(text))
-            len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s", len ? " \xc2\xb7 " : "", parts[k]);
+    char text[200], share[DRAW_WORDS] = "";
+    words_place(text, sizeof(text), e);
     if (isfinite(e->share))
         words_share(share, e->share);
     const double right = *share ? ink_width(share, font_name.px, true) + 12 : 0;
@@ -170,9 +160,9 @@ static void put_place(struct buf *b, const struct draw *d, int i, double x, doub
         ink_text(b, x + 20 + used, y + 20, 'l', font_small, device, w - 34 - right - used);
     if (*share)
         ink_text(b, x + w - 12, y + 21, 'r', (struct ink_font){ "t5 b", 12, true }, share, 0);
-    if (*text)
-        ink_text(b, x + 12, y + 37, 'l', font_small, text, w - 24);
-    buf_puts(b, "</g>\n");
+    buf_printf(b, "<g data-v=\"line\" data-max=\"%.1f\">", w - 24);
+    ink_text(b, x + 12, y + 37, 'l', font_small, text, w - 24);
+    buf_puts(b, "</g></g>\n");
 }
 
 /* What has no place: a dashed box that says why. */

@@ -22,11 +22,11 @@ struct chart {
     int n_depths;
 };
 
-static int how_lines(const struct draw_box *k) { return (*k->how != 0) + (*k->experts != 0) + (*k->where != 0); }
+static int how_lines(const struct draw_flow_box *k) { return (*k->how != 0) + (*k->where != 0); }
 
 static void measure(struct chart *c, int i, double w)
 {
-    const struct draw_box *k = &c->d->boxes[i];
+    const struct draw_flow_box *k = &c->d->boxes[i];
     struct spot *s = &c->at[i];
     s->w = w;
     s->gate_h = *k->gate ? 18 + 16.0 * ink_lines(NULL, 0, 0, 'l', font_code, k->gate, w - 62, 16, GATE_LINES) : 0;
@@ -107,7 +107,7 @@ static void put_edges(struct buf *b, const struct chart *c)
         }
 }
 
-static void put_gate(struct buf *b, const struct draw_box *k, const struct spot *s)
+static void put_gate(struct buf *b, const struct draw_flow_box *k, const struct spot *s)
 {
     const double y = top_of(s), m = y + s->gate_h / 2, x = s->x, w = s->w;
     /* a lozenge with a long waist: the flowchart's sign of a decision, with room for words */
@@ -117,7 +117,7 @@ static void put_gate(struct buf *b, const struct draw_box *k, const struct spot 
     put_tip(b, x + w / 2, s->y - 1);
 }
 
-static void put_box(struct buf *b, const struct draw_box *k, const struct spot *s, int i)
+static void put_box(struct buf *b, const struct draw_flow_box *k, const struct spot *s, int i)
 {
     static const char *const kinds[] = { "source", "", "event", "sink" };
     const bool is_end = k->kind == DRAW_SOURCE || k->kind == DRAW_SINK;
@@ -136,25 +136,25 @@ static void put_box(struct buf *b, const struct draw_box *k, const struct spot *
     }
     const double name = ink_text(b, text_x, at, 'l', font_name, k->name, w - (text_x - x) - right - 14);
     const char *word = k->kind == DRAW_STAGE ? (k->is_optional ? "optional" : "") : kinds[k->kind];
-    if (*word && text_x + name + 8 + 50 + right < x + w)
+    if (*word && strcmp(word, k->name) != 0 && text_x + name + 8 + 50 + right < x + w)
         ink_text(b, text_x + name + 8, at, 'l', font_small, word, x + w - right - 14 - text_x - name - 8);
     if (*rate)
         ink_text(b, x + w - 14, at - 1, 'r', font_small, rate, 0);
     at += 19;
-    if (*k->task) {
-        ink_text(b, x + 20, at, 'l', font_text, k->task, w - 34);
-        at += 18;
-    }
-    if (*k->experts) {
-        ink_text(b, x + 20, at, 'l', font_pill, k->experts, w - 34);
+    const double words_x = k->kind == DRAW_STAGE ? x + 20 : text_x;
+    if (*k->task || *k->experts) { /* "detect · yolox" */
+        const bool is_same = strcmp(k->task, k->experts) == 0;
+        const double task = ink_text(b, words_x, at, 'l', font_text, k->task, w - 34);
+        if (*k->experts && !is_same && task + 60 < w)
+            ink_text(b, words_x + task + 10, at, 'l', font_pill, k->experts, w - 44 - task);
         at += 18;
     }
     if (*k->how) {
-        ink_text(b, x + 20, at, 'l', font_small, k->how, w - 34);
+        ink_text(b, words_x, at, 'l', font_small, k->how, w - 34);
         at += 18;
     }
     if (*k->where)
-        ink_text(b, x + 20, at, 'l', (struct ink_font){ "t5 b", 11.5, true }, k->where, w - 34);
+        ink_text(b, words_x, at, 'l', (struct ink_font){ "t5 b", 11.5, true }, k->where, w - 34);
     buf_puts(b, "</g>\n");
 }
 

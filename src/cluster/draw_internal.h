@@ -9,7 +9,7 @@
 
 /* ---- style (draw_style.c) ---- */
 extern const char draw_css[]; /* of everything inside class "tt" */
-extern const struct ink_font font_title, font_sub, font_name, font_text, font_small, font_pill, font_code, font_big;
+extern const struct ink_font font_title, font_sub, font_name, font_text, font_small, font_pill, font_code, font_big, font_label /* over lines */;
 
 /* ---- figures in words (draw_words.c) ---- */
 enum { DRAW_WORDS = 48 };
@@ -23,6 +23,10 @@ const char *words_share(char out[DRAW_WORDS], double frac);        /* "23 %" */
 const char *words_speed(char out[DRAW_WORDS], const struct draw_expert *e);
 /* "23 % load · 9 W · 54 °C", with what is known. */
 void words_node(char *out, size_t max, const struct draw_node *n);
+/* Under its name: "Raspberry Pi 5 8GB", and what its ladders forbid. */
+void words_sub(char *out, size_t max, const struct draw_node *n);
+/* "2.1 GB · 24 tok/s · load 12 %": of a replica. */
+void words_place(char *out, size_t max, const struct draw_expert *e);
 /* "12 machines, 4 accelerators, 9 experts" */
 void words_sum(char *out, size_t max, const struct draw *d);
 const char *words_class(enum route_class c); /* "language", "vision", ... */

@@ -6,7 +6,8 @@
 #include "cluster/draw_internal.h"
 
 const struct ink_font font_title = { "t0", 21, true }, font_sub = { "t1", 13, false }, font_name = { "t2", 15, true }, font_text = { "t3", 12.5, false },
-                      font_small = { "t4", 11.5, false }, font_pill = { "t5", 11.5, false }, font_code = { "t6", 12 * 1.0, false }, font_big = { "t7", 17, true };
+                      font_small = { "t4", 11.5, false }, font_pill = { "t5", 11.5, false }, font_code = { "t6", 12 * 1.0, false }, font_big = { "t7", 17, true },
+                      font_label = { "t4 halo", 11.5, false };
 
 const char draw_css[] =
     ".tt{--ground:#f5f7fa;--card:#fff;--well:#f1f4f8;--line:#d3dae4;--ink:#18212f;--soft:#556175;--net:#27364b;--netink:#fff;--link:#7b8aa0;--head:#0a66c2;"
@@ -20,7 +21,7 @@ const char draw_css[] =
     ".tt .t4{font-size:11.5px;fill:var(--soft);font-variant-numeric:tabular-nums}.tt .t5{font-size:11.5px}.tt .t6{font-size:12px;fill:var(--ink)}"
     ".tt .t7{font-size:17px;font-weight:700}.tt .ni{fill:var(--netink)}.tt .bad{fill:var(--bad)}.tt .b{font-weight:650;fill:var(--ink)}"
     ".tt .ground{fill:var(--ground)}.tt .card{fill:var(--card);stroke:var(--line)}.tt .head .card{stroke:var(--head);stroke-width:1.6}"
-    ".tt .well{fill:var(--well)}.tt .net{fill:var(--net)}.tt .port{fill:var(--netink);opacity:.55}.tt .tag{fill:none;stroke:var(--line)}.tt .halo{fill:var(--ground)}"
+    ".tt .well{fill:var(--well)}.tt .net{fill:var(--net)}.tt .port{fill:var(--netink);opacity:.55}.tt .tag{fill:none;stroke:var(--line)}.tt .halo{paint-order:stroke;stroke:var(--ground);stroke-width:4px;stroke-linejoin:round}"
     ".tt .bar{fill:var(--line)}.tt .fill{fill:var(--c0)}.tt .k{fill:none;stroke:var(--link);stroke-linecap:round}.tt .wifi{stroke-dasharray:1 6}"
     ".tt .chip{fill:none;stroke:var(--soft);stroke-width:1.2}.tt .die{fill:var(--soft)}.tt .no{fill:none;stroke:var(--bad);stroke-dasharray:4 3}"
     ".tt .c0{fill:var(--c0)}.tt .c1{fill:var(--c1)}.tt .c2{fill:var(--c2)}.tt .c3{fill:var(--c3)}.tt .c4{fill:var(--c4)}"

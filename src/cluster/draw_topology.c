@@ -97,6 +97,14 @@ static double put_device(struct buf *b, const struct draw *d, const struct draw_
     return h;
 }
 
+/* A text that the page keeps up to date: `what` is its name in /topology.json. */
+static void put_live(struct buf *b, const char *what, double x, double y, char side, struct ink_font f, const char *text, double w)
+{
+    buf_printf(b, "<g data-v=\"%s\" data-max=\"%.1f\">", what, w);
+    ink_text(b, x, y, side, f, text, w);
+    buf_puts(b, "</g>\n");
+}
+
 /* The card of node i; b NULL: measures only.  Returns its height. */
 static double put_card(struct buf *b, const struct layout *l, int i, double x, double y, double w)
 {
@@ -120,23 +128,31 @@ static double put_card(struct buf *b, const struct layout *l, int i, double x, d
             ink_rect(b, "tag", x + w - PAD - tag + 0.5, y + 13.5, tag - 1, 18, 9);
             ink_text(b, x + w - PAD - tag / 2, y + 26, 'm', font_small, n->arch, 0);
         }
-        ink_text(b, x + PAD, y + 46, 'l', font_text, *n->kind ? n->kind : n->why, inner);
+        char sub[300];
+        words_sub(sub, sizeof(sub), n);
+        put_live(b, "sub", x + PAD, y + 46, 'l', font_text, sub, inner);
     }
-    if (*mem || *words) {
-        if (n->mem_bytes > 0) {
-            const double frac = fmin((double)n->used_bytes / (double)n->mem_bytes, 1);
-            if (b) {
-                ink_rect(b, "bar", x + PAD, at + 1, inner, 5, 2.5);
-                if (frac > 0)
-                    ink_rect(b, "fill", x + PAD, at + 1, fmax(inner * frac, 5), 5, 2.5);
-            }
-            at += 8;
-        }
+    const bool is_live = *n->state != 0; /* then the line may grow: it has a row of its own */
+    if (n->mem_bytes > 0) {
+        const double frac = fmin((double)n->used_bytes / (double)n->mem_bytes, 1);
         if (b) {
-            const double left = *mem ? ink_text(b, x + PAD, at + 14, 'l', font_small, mem, inner) + 12 : 0;
-            if (inner - left > 40)
-                ink_text(b, x + w - PAD, at + 14, 'r', font_small, words, inner - left);
+            ink_rect(b, "bar", x + PAD, at + 1, inner, 5, 2.5);
+            buf_printf(b, "<g data-v=\"fill\" data-max=\"%.1f\">", inner);
+            ink_rect(b, "fill", x + PAD, at + 1, frac > 0 ? fmax(inner * frac, 5) : 0, 5, 2.5);
+            buf_puts(b, "</g>\n");
         }
+        at += 8;
+    }
+    if (*mem || *words || is_live) {
+        double left = 0;
+        if (b && *mem) {
+            put_live(b, "memory", x + PAD, at + 14, 'l', font_small, mem, inner);
+            left = ink_width(mem, font_small.px, false) + 12;
+        }
+        if (is_live && *mem)
+            at += 18, left = 0;
+        if (b && inner - left > 40)
+            put_live(b, "line", is_live || !*mem ? x + PAD : x + w - PAD, at + 14, is_live || !*mem ? 'l' : 'r', font_small, words, inner - left);
         at += 24;
     }
     for (int k = -1; k < n->n_devices; k++) {
@@ -226,10 +242,10 @@ static bool prepare(struct layout *l, struct err *err)
         l->order[k] = list[k].at;
     const int n = l->n_workers;
     if (is_narrow(l->form)) {
-        l->n_columns = 1, l->rail_w = 58, l->w = NARROW_W;
+        l->n_columns = 1, l->rail_w = 66, l->w = NARROW_W;
         l->card_w = l->w - 2 * 14 - l->rail_w;
     } else {
-        l->n_columns = n <= 1 ? 1 : n == 2 ? 2 : n <= 9 ? 3 : n <= 60 ? 4 : 8;
+        l->n_columns = n <= 3 ? (n > 0 ? n : 1) : n == 4 ? 2 : n <= 9 ? 3 : n <= 60 ? 4 : 8;
         l->rail_w = n > 60 ? 70 : 78;
         l->card_w = n > 60 ? 230 : 262;
     }
@@ -271,11 +287,11 @@ static double put_column(struct buf *b, const struct layout *l, int column, doub
     const struct draw *d = l->d;
     char w[DRAW_WORDS];
     const int first = l->column_of[column], n = l->column_of[column + 1] - first;
-    const double room = is_narrow(l->form) ? 14 : 26, step = n > 1 ? fmin(7, room / (n - 1)) : 0;
+    const double room = is_narrow(l->form) ? 9 : 26, step = n > 1 ? fmin(7, room / (n - 1)) : 0, first_x = x + (is_narrow(l->form) ? 5 : 10);
     double at = y;
     for (int k = 0; k < n; k++) {
         const int i = l->order[first + k];
-        const double port = x + 5 + (n - 1 - k) * step, card_x = x + l->rail_w;
+        const double port = first_x + (n - 1 - k) * step, card_x = x + l->rail_w;
         put_link(b, d, i, (struct line){ port, bar_y + BAR_H, card_x, at + 22 }, false);
         if (step >= 5 || k == 0 || k == n - 1)
             ink_rect(b, "port", port - 3, bar_y + BAR_H - 7, 6, 5, 1);
@@ -287,9 +303,9 @@ static double put_column(struct buf *b, const struct layout *l, int column, doub
         const double card_x = x + l->rail_w, label_x = card_x - 6;
         const char *text = link_words(w, &d->nodes[i]);
         if (*text)
-            ink_text(b, label_x, at + 15, 'r', font_small, text, l->rail_w - 10);
+            ink_text(b, label_x, at + 15, 'r', font_label, text, l->rail_w - 10);
         if (d->nodes[i].is_wifi)
-            ink_text(b, label_x, at + 38, 'r', font_small, "Wi-Fi", l->rail_w - 10);
+            ink_text(b, label_x, at + 38, 'r', font_label, "Wi-Fi", l->rail_w - 10);
         put_card(b, l, i, card_x, at, l->card_w);
         at += l->height[i] + GAP;
     }
@@ -348,7 +364,7 @@ bool draw_topology(struct buf *b, const struct draw *d, enum draw_form form, str
             h += l.height[l.order[k]] + GAP;
         most = fmax(most, h);
     }
-    const double foot_y = l.n_workers > 0 ? cards_y + most + 6 : bar_y + BAR_H + 20, height = foot_y + (legend > 0 ? legend + 12 : 0) + 28;
+    const double foot_y = l.n_workers > 0 ? cards_y + most + 6 : bar_y + BAR_H + 20, height = foot_y + legend + 32;
     svg_open(b, d, DRAW_TOPOLOGY, form, l.w, height);
     words_sum(sum, sizeof(sum), d);
     svg_head(b, d, sum, l.w);
@@ -359,7 +375,7 @@ bool draw_topology(struct buf *b, const struct draw *d, enum draw_form form, str
         char w[DRAW_WORDS];
         const char *text = d->is_live ? "" : link_words(w, &d->nodes[l.head]);
         if (*text)
-            ink_text(b, x + 12, bar_y - 18, 'l', font_small, text, 0);
+            ink_text(b, x + 12, bar_y - 18, 'l', font_label, text, 0);
     }
     buf_puts(b, "</g>\n");
     put_bar(b, d, margin, bar_y, l.w - 2 * margin);

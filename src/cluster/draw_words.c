@@ -55,7 +55,7 @@ const char *words_speed(char out[DRAW_WORDS], const struct draw_expert *e)
 static void add(char *out, size_t max, const char *what)
 {
     const size_t n = strlen(out);
-    if (n < max)
+    if (n < max && *what)
         snprintf(out + n, max - n, "%s%s", n ? " \xc2\xb7 " : "", what);
 }
 
@@ -77,6 +77,35 @@ void words_node(char *out, size_t max, const struct draw_node *n)
     }
     if (isfinite(n->battery_frac)) {
         snprintf(one, sizeof(one), "battery %s", words_share(w, n->battery_frac));
+        add(out, max, one);
+    }
+}
+
+void words_sub(char *out, size_t max, const struct draw_node *n)
+{
+    char one[40];
+    out[0] = '\0';
+    add(out, max < 200 ? max : 200, *n->kind ? n->kind : *n->why ? n->why : "");
+    for (int c = 0; c < ROUTE_CLASS_COUNT; c++)
+        if (n->step[c] > 0) {
+            snprintf(one, sizeof(one), "%s down %d", words_class((enum route_class)c), n->step[c]);
+            add(out, max, one);
+        }
+}
+
+void words_place(char *out, size_t max, const struct draw_expert *e)
+{
+    char a[DRAW_WORDS], one[DRAW_WORDS + 40];
+    out[0] = '\0';
+    if (e->bytes > 0)
+        add(out, max, words_bytes(a, (double)e->bytes));
+    if (*words_speed(a, e))
+        add(out, max, words_speed(a, e));
+    if (e->state != DRAW_PLANNED) {
+        snprintf(one, sizeof(one), e->n_running + e->n_waiting > 0 ? "%s, %d at work, %d waiting" : "%s", draw_state_name(e->state), e->n_running, e->n_waiting);
+        add(out, max, one);
+    } else if (isfinite(e->load)) {
+        snprintf(one, sizeof(one), "load %s", words_share(a, e->load));
         add(out, max, one);
     }
 }

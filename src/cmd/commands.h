@@ -14,6 +14,7 @@ extern const struct cmd cmd_cluster_plan; /* cluster_plan.c */
 extern const struct cmd cmd_cluster_revoke; /* cluster_revoke.c */
 extern const struct cmd cmd_cluster_token; /* cluster_token.c */
 extern const struct cmd cmd_cluster_trust; /* cluster_trust.c */
+extern const struct cmd cmd_cluster_draw; /* cluster_draw.c */
 extern const struct cmd cmd_config_check; /* config.c */
 extern const struct cmd cmd_config_show; /* config.c */
 extern const struct cmd cmd_cost; /* cost.c */

@@ -1,4 +1,4 @@
-/* cluster/draw.c - what every picture is made of: an empty one, its lists and texts; see draw.h. */
+/* cluster/draw_data.c - what every picture is made of: an empty one, its lists and texts; see draw.h. */
 #include "cluster/draw.h"
 
 #include <math.h>
@@ -30,7 +30,7 @@ struct draw *draw_new(const char *title, struct err *err)
         return NULL;
     }
     d->arena = a;
-    d->title = draw_text(d, title);
+    d->title = draw_copy(d, title);
     d->self = d->net = d->cascade = "";
     d->net_gbit_s = 0;
     d->latency = d->energy = d->cost = d->watts = d->usd_month = NAN;
@@ -70,7 +70,7 @@ bool draw_room(struct draw *d, int n_nodes, int n_experts, int n_wants, struct e
     return true;
 }
 
-const char *draw_text(struct draw *d, const char *s)
+const char *draw_copy(struct draw *d, const char *s)
 {
     struct err none = { 0 };
     const char *copy = s && *s ? arena_strndup(d->arena, s, strlen(s), &none) : NULL;
