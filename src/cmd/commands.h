@@ -7,6 +7,7 @@ extern const struct cmd cmd_bench_history; /* bench_history.c */
 extern const struct cmd cmd_cascade_check; /* cascade.c */
 extern const struct cmd cmd_cascade_run; /* cascade.c */
 extern const struct cmd cmd_catalog; /* catalog.c */
+extern const struct cmd cmd_cluster_draw; /* cluster_draw.c */
 extern const struct cmd cmd_cluster_guide; /* cluster_guide.c */
 extern const struct cmd cmd_cluster_init; /* cluster_init.c */
 extern const struct cmd cmd_cluster_monitoring; /* cluster_monitor.c */
@@ -14,7 +15,6 @@ extern const struct cmd cmd_cluster_plan; /* cluster_plan.c */
 extern const struct cmd cmd_cluster_revoke; /* cluster_revoke.c */
 extern const struct cmd cmd_cluster_token; /* cluster_token.c */
 extern const struct cmd cmd_cluster_trust; /* cluster_trust.c */
-extern const struct cmd cmd_cluster_draw; /* cluster_draw.c */
 extern const struct cmd cmd_config_check; /* config.c */
 extern const struct cmd cmd_config_show; /* config.c */
 extern const struct cmd cmd_cost; /* cost.c */
