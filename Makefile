@@ -177,6 +177,11 @@ print-libs: # for tools/fuzz.sh
 	@echo $(LIBS)
 bench: $(BUILD)/tutti ## measure this machine and the engine
 	$(BUILD)/tutti bench
+bench-protocols: $(BUILD)/bench-protocols ## JSON, protobuf and raw tensors over HTTP/1.1 and HTTP/2: prints data/protocol.csv
+	@$(BUILD)/bench-protocols
+$(BUILD)/bench-protocols: bench/protocols/main.c $(BUILD)/libtutti.a Makefile
+	@echo "  LD $@"; $(CC) $(CFLAGS_ALL) $(SAN_FLAGS) -MMD -MP -MF $(BUILD)/bench-protocols.d -o $@ $< $(BUILD)/libtutti.a $(LDFLAGS) $(LIBS)
+.PHONY: bench-protocols
 guide-example: $(BUILD)/tutti ## examples/homelab/guide.* again, after a change of its table or inventory
 	$(BUILD)/tutti cluster guide examples/homelab/inventory.yaml >examples/homelab/guide.txt
 	$(BUILD)/tutti cluster guide examples/homelab/inventory.yaml --html examples/homelab/guide.html

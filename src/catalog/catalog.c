@@ -45,6 +45,7 @@ static const struct {
     { "power_card", "idle, inference and training watts of cards" },
     { "price_electricity", "electricity: price per kWh by region and sector" },
     { "price_street", "street prices of hardware, dated" },
+    { "protocol", "what a request and its answer cost between two programs" },
     { "quant", "number formats and mixes: bits per weight, quality" },
     { "runtime", "which runtime on which hardware, and how" },
     { "soc", "boards, Jetsons, Apple Silicon: unified memory" },

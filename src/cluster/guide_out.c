@@ -68,7 +68,8 @@ static void put_stack(const struct guide *g, struct buf *out)
             buf_printf(out, "  %s %s\n", is_chosen ? "[x]" : "[ ]", o->name);
             put_wrapped(out, "        + ", o->gives);
             put_wrapped(out, "        - ", o->costs);
-            put_wrapped(out, "        from ", o->source);
+            snprintf(lead, sizeof(lead), "        from %s: ", o->date);
+            put_wrapped(out, lead, o->source);
         }
         buf_puts(out, "  For this inventory:\n");
         for (int j = 0; j < c->n_chosen; j++) {
@@ -80,12 +81,11 @@ static void put_stack(const struct guide *g, struct buf *out)
         if (k == GUIDE_GROUP_PROTOCOL && g->n_speeds) {
             buf_puts(out, "    measured, p50 of a request and its answer over loopback:\n");
             for (int i = 0; i < g->n_speeds; i++)
-                buf_printf(out, "      %-7s %-22s %9.0f us  x %-6.1f %9.0f bytes\n", g->speeds[i].payload, g->speeds[i].protocol, g->speeds[i].p50_us, g->speeds[i].ratio, g->speeds[i].request_bytes);
+                buf_printf(out, "      %-7s %-29s %7.0f us x %-6.1f %8.0f bytes\n", g->speeds[i].payload, g->speeds[i].protocol, g->speeds[i].p50_us, g->speeds[i].ratio, g->speeds[i].request_bytes);
             put_wrapped(out, "      ", g->speeds_where);
         }
         buf_putc(out, '\n');
     }
-    put_wrapped(out, "", "All rows were looked up on 2026-11-21; measured figures name their machine.");
 }
 
 /* same: the number of the step before that says the same of another node; 0: none. */

@@ -39,7 +39,8 @@ const struct guide_option guide_options[] = {
     { GROUP(ENGINES), "TensorFlow Lite + libedgetpu", "the only way to a Coral", "8-bit graphs compiled for it, 8 MB on the chip; upstream archived", "github google-coral/libedgetpu (archived)", "2026-11-21" },
     { GROUP(ENGINES), "HailoRT", "the only way to a Hailo", "models are compiled ahead by Hailo's compiler", "raspberrypi.com documentation, AI", "2026-11-21" },
     { GROUP(PROTOCOL), "JSON over HTTP/1.1", "every language, curl, a browser", "numbers as text; one request at a time on a connection", "RFC 9112, RFC 8259", "2026-11-21" },
-    { GROUP(PROTOCOL), "JSON over HTTP/2", "the same, many at a time on one connection", "numbers as text", "RFC 9113", "2026-11-21" },
+    { GROUP(PROTOCOL), "JSON and binary over HTTP/1.1", "a JSON head, then the tensors as they lie in memory (the binary data extension of Triton's protocol): curl can do it", "one request at a time on a connection", "github triton-inference-server/server, extension_binary_data", "2026-11-21" },
+    { GROUP(PROTOCOL), "JSON over HTTP/2", "JSON, many requests at a time on one connection", "numbers as text", "RFC 9113", "2026-11-21" },
     { GROUP(PROTOCOL), "gRPC, raw contents", "Open Inference Protocol v2 with tensors as they lie in memory; streams, deadlines", "a client library", "proto/oip.proto; github kserve/open-inference-protocol", "2026-11-21" },
     { GROUP(PROTOCOL), "gRPC, typed contents", "the same with numbers as protobuf fields", "each number is packed and unpacked", "proto/oip.proto", "2026-11-21" },
     { GROUP(PROTOCOL), "gRPC with FlatBuffers", "fields without unpacking", "no inference standard speaks it; not measured: Debian has its compiler and C++ library (flatbuffers-compiler, libflatbuffers-dev), none for C, and raw tensors have nothing to unpack", "packages.debian.org; seed 000, table 3 (7000, 1800, 700 ns are not ours)", "2026-11-21" },
@@ -197,24 +198,30 @@ static const struct guide_speed *speed(const struct guide *g, const char *payloa
 
 static void choose_protocol(struct guide *g, const struct facts *f, struct guide_choice *c, struct err *err)
 {
-    static const char raw[] = "gRPC, raw contents", h1[] = "JSON over HTTP/1.1", h2[] = "JSON over HTTP/2", typed[] = "gRPC, typed contents";
-    const struct guide_speed *t_raw = speed(g, "tensor", raw), *t_h1 = speed(g, "tensor", h1), *t_typed = speed(g, "tensor", typed), *x_h2 = speed(g, "text", h2), *x_raw = speed(g, "text", raw),
-                             *s_h1 = speed(g, "tiny", h1), *s_raw = speed(g, "tiny", raw);
-    if (f->n_media || !f->n_text)
+    static const char raw[] = "gRPC, raw contents", h1[] = "JSON over HTTP/1.1", h2[] = "JSON over HTTP/2", typed[] = "gRPC, typed contents", binary[] = "JSON and binary over HTTP/1.1";
+    const struct guide_speed *t_raw = speed(g, "tensor", raw), *t_h1 = speed(g, "tensor", h1), *t_typed = speed(g, "tensor", typed), *t_bin = speed(g, "tensor", binary), *x_h2 = speed(g, "text", h2),
+                             *x_raw = speed(g, "text", raw), *s_h1 = speed(g, "tiny", h1), *s_raw = speed(g, "tiny", raw);
+    const bool has_tensors = f->n_media > 0 || f->n_text == 0;
+    if (has_tensors) {
         take(c, raw, "tensors, frames and recordings between nodes");
-    if (f->n_text || !f->n_media)
-        take(c, h2, "text (OpenAI's form), between nodes and for clients");
-    if (t_raw && t_h1 && (f->n_media || !f->n_text))
-        WHY(c, "A tensor of 600 kB: raw contents %.2f ms, JSON over HTTP/1.1 %.1f ms: %.0f times as long and %.1f times as many bytes.", t_raw->p50_us / 1e3, t_h1->p50_us / 1e3, t_h1->p50_us / t_raw->p50_us,
+        take(c, binary, "clients without gRPC");
+    }
+    if (f->n_text || !has_tensors)
+        take(c, h2, "text (OpenAI's form), for clients and between nodes");
+    if (has_tensors && t_raw && t_h1)
+        WHY(c, "A tensor of 600 kB: raw contents %.1f ms, JSON %.0f ms, %.0f times as long and %.1f times as many bytes: numbers as text are what costs.", t_raw->p50_us / 1e3, t_h1->p50_us / 1e3, t_h1->p50_us / t_raw->p50_us,
             t_h1->request_bytes / t_raw->request_bytes);
-    if (t_raw && t_typed && (f->n_media || !f->n_text))
-        WHY(c, "Typed contents of the same tensor take %.1f times as long as raw ones.", t_typed->p50_us / t_raw->p50_us);
+    if (has_tensors && t_raw && t_bin)
+        WHY(c, "Not HTTP/1.1: with binary tensors behind a JSON head it took %.1f ms, raw gRPC %.1f. gRPC is taken between nodes for what it adds: streams, deadlines and cancellation that travel along, all calls on one connection.",
+            t_bin->p50_us / 1e3, t_raw->p50_us / 1e3);
+    if (has_tensors && t_raw && t_typed)
+        WHY(c, "Typed contents of the same tensor take %.1f times as long as raw ones: each number is packed and unpacked.", t_typed->p50_us / t_raw->p50_us);
     if (x_h2 && x_raw && f->n_text)
-        WHY(c, "A text of 20 kB: JSON over HTTP/2 %.0f us, gRPC %.0f us: nothing that a language model's answer of seconds would show; so text stays in the form that all clients speak.", x_h2->p50_us, x_raw->p50_us);
+        WHY(c, "A text of 20 kB: JSON over HTTP/2 %.0f us, raw gRPC %.0f us: next to a language model's answer of seconds that is nothing, so text stays in the form that all clients speak.", x_h2->p50_us, x_raw->p50_us);
     if (s_h1 && s_raw)
-        WHY(c, "A tiny request: JSON over HTTP/1.1 %.0f us, gRPC %.0f us. \"gRPC is 7 to 10 times faster\" (the seeds) was not seen for small ones.", s_h1->p50_us, s_raw->p50_us);
+        WHY(c, "A tiny request: JSON over HTTP/1.1 %.0f us, gRPC %.0f us, a ratio of %.1f. The seeds' \"7 to 10 times faster\" is not seen there.", s_h1->p50_us, s_raw->p50_us, s_h1->p50_us / s_raw->p50_us);
     if (!g->n_speeds)
-        WHY(c, "Not measured in this catalog (table protocol).");
+        WHY(c, "Nothing is measured in this catalog (table protocol).");
 }
 
 bool guide_choose(struct guide *g, struct err *err)

@@ -36,6 +36,7 @@ static const struct {
     { "power_card", "name,idle_w:idle W,inference_w:inference W,training_w:training W,date" },
     { "price_electricity", "region,sector,price_per_kwh:per kWh,currency,date" },
     { "price_street", "hardware,condition,price_usd:USD,price_max_usd:to,date" },
+    { "protocol", "payload,protocol,p50_us:p50 us,p90_us:p90 us,request_bytes:bytes,date" },
     { "quant", "name,kind,bpw,bpw_1b:1B,bpw_70b:70B,use" },
     { "runtime", "name,precision,threads" },
     { "soc", "name,mem_gb:GB,mem_bw_gbps:GB/s,fp16_tflops:TF16,int8_tops:TOPS,tdp_w:W,launch_price_usd:USD,year" },
