@@ -92,7 +92,7 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
     }
     bool ok = prepare(&r, argv, opts, &err);
     for (int i = 0; ok && i < r.n; i++) {
-        r.figures[i] = malloc(sizeof(*r.figures[i]));
+        r.figures[i] = calloc(1, sizeof(*r.figures[i]));
         ok = r.figures[i] ? sim_run(r.sim, r.policies[i], &r.options, r.figures[i], &err) : err_set(&err, ERR_NOMEM, "route simulate: out of memory");
     }
     if (ok && cmd_opt_find(opts, "json")->given)
@@ -104,7 +104,10 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
     if (ok && html)
         ok = rehearsal_html(&r, html, &err);
     for (int i = 0; i < r.n; i++)
-        free(r.figures[i]);
+        if (r.figures[i]) {
+            sim_figures_fini(r.figures[i]);
+            free(r.figures[i]);
+        }
     sim_free(r.sim);
     return ok ? 0 : cmd_fail(&err);
 }

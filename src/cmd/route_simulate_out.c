@@ -23,6 +23,40 @@ static const char *expert_name(const struct rehearsal *r, int c, char out[NAME])
     snprintf(out, NAME, "%s@%s", w->list[c].expert, w->nodes[w->list[c].node].name);
     return out;
 }
+/* What is shown of experts: each, or of very many those of one name together. */
+struct shown {
+    char name[NAME];
+    uint64_t n_done, n_loads;
+    double busy_s, joules;
+    int n; /* experts in it */
+};
+enum { EACH_MAX = CHART_BARS_MAX, SHOWN_MAX = 256 };
+
+/* The caller frees it; NULL: no memory. */
+static struct shown *shown_of(const struct rehearsal *r, int which, int *n)
+{
+    const struct candidates *w = sim_world(r->sim);
+    const struct sim_figures *f = r->figures[which];
+    const bool is_each = w->n <= EACH_MAX;
+    struct shown *s = calloc(SHOWN_MAX, sizeof(*s));
+    *n = 0;
+    for (int c = 0; s && c < w->n; c++) {
+        int at = is_each ? *n : 0;
+        while (at < *n && strcmp(s[at].name, w->list[c].expert) != 0)
+            at++;
+        if (at == *n && at == SHOWN_MAX) /* the last one stands for all that follow */
+            at--;
+        else if (at == *n)
+            ++*n, is_each ? (void)expert_name(r, c, s[at].name) : (void)snprintf(s[at].name, NAME, "%s", at == SHOWN_MAX - 1 ? "others" : w->list[c].expert);
+        const struct sim_expert_figures *x = &f->experts[c];
+        s[at].n++, s[at].n_done += x->n_done, s[at].n_loads += x->n_loads, s[at].busy_s += x->busy_s, s[at].joules += x->joules;
+    }
+    for (int i = 0; i < *n && !is_each; i++) {
+        const size_t at = strlen(s[i].name);
+        snprintf(s[i].name + at, NAME - at, " x%d", s[i].n);
+    }
+    return s;
+}
 static int first_of(const struct rehearsal *r, enum sim_policy p)
 {
     for (int i = 0; i < r->n; i++)
@@ -74,20 +108,24 @@ static bool put_policies(const struct rehearsal *r, FILE *to, struct err *err)
 static bool put_experts(const struct rehearsal *r, int which, FILE *to, struct err *err)
 {
     const struct sim_figures *f = r->figures[which];
-    const struct candidates *w = sim_world(r->sim);
+    int n = 0;
+    struct shown *s = shown_of(r, which, &n);
     struct out_table t;
-    char name[NAME], a[24];
+    char a[24];
+    if (!s)
+        return err_set(err, ERR_NOMEM, "route simulate: out of memory");
     out_table_init(&t, (const struct out_column[]){ { "expert", OUT_SHRINK }, { "answers", OUT_RIGHT }, { "busy", OUT_RIGHT }, { "energy", OUT_RIGHT }, { "loaded", OUT_RIGHT } }, 5);
-    for (int c = 0; c < w->n; c++) {
+    for (int i = 0; i < n; i++) {
         out_row(&t);
-        out_cell(&t, "%s", expert_name(r, c, name));
-        out_cell(&t, "%llu", (unsigned long long)f->experts[c].n_done);
-        out_cell(&t, "%.1f %%", 100 * f->experts[c].busy_s / f->end_s);
-        out_cell(&t, "%s", energy(f->experts[c].joules, a));
-        out_cell(&t, "%llu", (unsigned long long)f->experts[c].n_loads);
+        out_cell(&t, "%s", s[i].name);
+        out_cell(&t, "%llu", (unsigned long long)s[i].n_done);
+        out_cell(&t, "%.1f %%", 100 * s[i].busy_s / f->end_s / s[i].n);
+        out_cell(&t, "%s", energy(s[i].joules, a));
+        out_cell(&t, "%llu", (unsigned long long)s[i].n_loads);
     }
     const bool ok = out_table_print(&t, to, OUT_WIDTH, err);
     out_table_fini(&t);
+    free(s);
     return ok;
 }
 
@@ -277,20 +315,24 @@ static void page_policies(const struct rehearsal *r, struct page *p)
 }
 
 /* Who worked: joules by expert, a bar for each policy would be too much; the policy's own. */
-static void page_experts(const struct rehearsal *r, struct page *p, int which)
+static bool page_experts(const struct rehearsal *r, struct page *p, int which, struct err *err)
 {
-    const struct candidates *w = sim_world(r->sim);
     const struct sim_figures *f = r->figures[which];
     static struct chart_bar bars[CHART_BARS_MAX];
-    static char names[CHART_BARS_MAX][NAME], texts[CHART_BARS_MAX][64];
+    static char texts[CHART_BARS_MAX][64];
     int n = 0;
     char a[24];
-    for (int c = 0; c < w->n && n < CHART_BARS_MAX; c++) {
-        snprintf(texts[n], sizeof(texts[n]), "%llu answers, %s", (unsigned long long)f->experts[c].n_done, energy(f->experts[c].joules, a));
-        bars[n] = (struct chart_bar){ .label = expert_name(r, c, names[n]), .part = { 100 * f->experts[c].busy_s / f->end_s }, .text = texts[n] };
-        n++;
+    struct shown *s = shown_of(r, which, &n);
+    if (!s)
+        return err_set(err, ERR_NOMEM, "route simulate: out of memory");
+    n = n < CHART_BARS_MAX ? n : CHART_BARS_MAX;
+    for (int i = 0; i < n; i++) {
+        snprintf(texts[i], sizeof(texts[i]), "%llu answers, %s", (unsigned long long)s[i].n_done, energy(s[i].joules, a));
+        bars[i] = (struct chart_bar){ .label = s[i].name, .part = { 100 * s[i].busy_s / f->end_s / s[i].n }, .text = texts[i] };
     }
     page_bars(p, &(struct chart_bars){ .title = "Who works", .value = { .label = "% of the time, by places" }, .bars = bars, .n_bars = n });
+    free(s);
+    return true;
 }
 
 bool rehearsal_html(const struct rehearsal *r, const char *path, struct err *err)
@@ -310,8 +352,7 @@ bool rehearsal_html(const struct rehearsal *r, const char *path, struct err *err
         page_note(p, "Right: share of all requests whose answer was right, failures count as wrong. Work: above what the machines draw when idle. "
                      "All policies see the same requests and the same machines; nothing here was measured.");
         page_section(p, ours >= 0 ? "Who answered (tutti)" : "Who answered");
-        page_experts(r, p, ours >= 0 ? ours : 0);
-        ok = page_save(p, path, err);
+        ok = page_experts(r, p, ours >= 0 ? ours : 0, err) && page_save(p, path, err);
     }
     free(picture);
     page_free(p);

@@ -112,6 +112,9 @@ struct route_world *route_world_open(struct cmd_opt *opts, struct err *err)
     ok = ok && (w->catalog = cmd_catalog_open(opts, err)) != NULL;
     if (ok && path) {
         ok = (w->fleet = strcmp(path, "fifty") == 0 ? fleet_shipped(w->catalog, err) : fleet_read(path, w->catalog, &sim_keys, err)) != NULL;
+        if (ok && (w->fleet->n > ROUTE_CANDIDATES_MAX || w->fleet->n_nodes > ROUTE_NODES_MAX))
+            ok = err_set(err, ERR_LIMIT, "%s: %d experts on %d nodes: at most %d on %d can be shown; `tutti route simulate` takes more", path, w->fleet->n, w->fleet->n_nodes,
+                         ROUTE_CANDIDATES_MAX, ROUTE_NODES_MAX);
         if (ok)
             w->world = fleet_world(w->fleet);
     } else if (ok) {

@@ -155,9 +155,19 @@ static void set_events(struct sim_engine *e, int script)
 static bool engine_new(struct sim_engine *e, const struct sim_options *o, struct err *err)
 {
     const struct sim *s = e->s;
+    const size_t n_nodes = (size_t)s->world.n_nodes, n_experts = (size_t)s->world.n;
     e->flight = calloc(SIM_FLIGHT_MAX, sizeof(*e->flight));
-    if (!e->flight || (e->policy == SIM_OURS && !(e->brain = sim_brain_new(s, o->seed, err))))
-        return e->flight ? false : err_set(err, ERR_NOMEM, "simulate: out of memory");
+    e->nodes_seen = calloc(n_nodes, sizeof(*e->nodes_seen)), e->nodes = calloc(n_nodes, sizeof(*e->nodes));
+    e->seen = calloc(n_experts, sizeof(*e->seen)), e->experts = calloc(n_experts, sizeof(*e->experts));
+    e->devices = calloc((size_t)s->n_devices, sizeof(*e->devices)), e->barred = calloc((n_experts + 63) / 64, sizeof(*e->barred));
+    e->verdicts = s->is_large ? calloc(n_experts, sizeof(*e->verdicts)) : e->decision.verdicts;
+    free(e->f->nodes), free(e->f->experts);
+    memset(e->f, 0, sizeof(*e->f));
+    e->f->nodes = calloc(n_nodes, sizeof(*e->f->nodes)), e->f->experts = calloc(n_experts, sizeof(*e->f->experts));
+    if (!e->flight || !e->nodes_seen || !e->nodes || !e->seen || !e->experts || !e->devices || !e->barred || !e->verdicts || !e->f->nodes || !e->f->experts)
+        return err_set(err, ERR_NOMEM, "simulate: out of memory");
+    if ((s->is_large && !(e->shortlist = shortlist_new(err))) || (e->policy == SIM_OURS && !(e->brain = sim_brain_new(s, o->seed, err))))
+        return false;
     for (int i = 0; i < SIM_FLIGHT_MAX; i++)
         e->flight[i].next = i + 1 < SIM_FLIGHT_MAX ? i + 1 : -1;
     e->parked_head = e->parked_tail = -1;
@@ -187,6 +197,17 @@ static bool engine_new(struct sim_engine *e, const struct sim_options *o, struct
     set_events(e, o->script);
     sim_load_init(&e->load, s, o);
     return true;
+}
+
+static void engine_free(struct sim_engine *e)
+{
+    sim_brain_free(e->brain);
+    shortlist_free(e->shortlist);
+    if (e->s->is_large)
+        free(e->verdicts);
+    free(e->nodes_seen), free(e->nodes), free(e->seen), free(e->experts), free(e->devices), free(e->barred);
+    free(e->flight), free(e->heap);
+    free(e);
 }
 
 /* Something happens: ticks come every second again. */
@@ -235,7 +256,6 @@ bool sim_run(const struct sim *s, enum sim_policy p, const struct sim_options *o
     const double begin_s = cpu_seconds();
     if (!e)
         return err_set(err, ERR_NOMEM, "simulate: out of memory");
-    memset(f, 0, sizeof(*f));
     e->s = s, e->policy = p, e->f = f;
     bool ok = engine_new(e, o, err);
     if (ok) {
@@ -250,9 +270,12 @@ bool sim_run(const struct sim *s, enum sim_policy p, const struct sim_options *o
             ok = err_set(err, ERR_NOMEM, "simulate: out of memory");
     }
     f->cpu_s = cpu_seconds() - begin_s;
-    sim_brain_free(e->brain);
-    free(e->flight);
-    free(e->heap);
-    free(e);
+    engine_free(e);
     return ok;
+}
+
+void sim_figures_fini(struct sim_figures *f)
+{
+    free(f->nodes), free(f->experts);
+    memset(f, 0, sizeof(*f));
 }

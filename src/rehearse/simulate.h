@@ -120,15 +120,16 @@ struct sim_figures {
     double idle_joules, work_joules, request_joules, load_joules; /* work = request + load */
     double usd_tokens, usd_power; /* to providers; electricity, idle included */
     struct sim_class_figures classes[SIM_CLASSES_MAX];
-    struct sim_expert_figures experts[ROUTE_CANDIDATES_MAX];
-    struct sim_node_figures nodes[ROUTE_NODES_MAX];
+    struct sim_expert_figures *experts; /* owned, in the order of sim_world() */
+    struct sim_node_figures *nodes;
     double last_done_s, last_fail_s; /* when; -1: never */
     double cpu_s;                /* what the run took: not virtual, differs from run to run */
 };
 double sim_quality(const struct sim_figures *f);   /* 0..1 */
 double sim_noise(const struct sim_figures *f);     /* two standard errors of the quality */
 
-/* out is some 100 KB to MB: keep it off the stack. */
+/* out: all zero, or of an earlier run; sim_figures_fini() when it is done with.  Some 50 KB: keep it off the stack. */
+void sim_figures_fini(struct sim_figures *f);
 bool sim_run(const struct sim *s, enum sim_policy p, const struct sim_options *o, struct sim_figures *out, struct err *err);
 
 /* A made-up fleet with its workload as such a file: 2 to 8 nodes of 5 kinds, 4 to 24 experts.  The text is appended. */

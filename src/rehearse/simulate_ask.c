@@ -20,32 +20,16 @@ static void flight_free(struct sim_engine *e, int i)
     e->n_flight--;
 }
 
-static void decide(struct sim_engine *e, struct sim_flight *q, const uint64_t *tried)
-{
-    const struct sim_class *k = sim_class_of(e, q);
-    struct route_request *rq = &q->a.rq;
-    int cached = -1;
-    rq->features = &q->a.features;
-    rq->intent = k->is_text ? &q->a.intent : NULL;
-    rq->wish = &k->wish;
-    if (q->a.is_follow_up && (cached = e->last_at[q->a.cls][q->a.session]) >= 0)
-        e->seen[cached].prefix_tok = (uint32_t)(rq->prompt_tok - q->a.features.turn_tok);
-    policy_decide(e->s->policy, sim_brain_predictor(e->brain), sim_brain_bandit(e->brain), rq, &e->world, tried, &e->decision);
-    if (cached >= 0)
-        e->seen[cached].prefix_tok = 0;
-}
-
 /* Failed although somebody able, whom no governor keeps back, was up and free: all the time that it would have taken, or now. */
 static bool is_unjust(struct sim_engine *e, struct sim_flight *q, enum sim_failure why)
 {
-    static const uint64_t none[SIM_TRIED_WORDS];
     if (why == SIM_FAIL_LATE && q->state == SIM_REST) /* it was being answered */
         return false;
-    decide(e, q, none);
+    sim_decide(e, q, NULL, true);
     for (int c = 0; c < e->world.n; c++) {
         const struct sim_expert *x = &e->experts[c];
-        const enum route_rule rule = e->decision.verdicts[c].rule;
-        const bool is_kept_back = (rule == ROUTE_RULE_LADDER || rule == ROUTE_RULE_QUIET) && (why == SIM_FAIL_LATE || !e->decision.verdicts[c].is_forgiven);
+        const enum route_rule rule = e->verdicts[c].rule;
+        const bool is_kept_back = (rule == ROUTE_RULE_LADDER || rule == ROUTE_RULE_QUIET) && (why == SIM_FAIL_LATE || !e->verdicts[c].is_forgiven);
         if (!sim_is_up(e, c) || is_kept_back || (rule != ROUTE_RULE_NONE && rule != ROUTE_RULE_DOWN && route_rule_is_hard(rule)))
             continue;
         if (e->s->experts[c].bytes > e->nodes[e->world.list[c].node].memory_bytes)
@@ -98,30 +82,62 @@ void sim_finish(struct sim_engine *e, int i, int c, bool is_right)
 
 static bool has_room(const struct sim_engine *e, int c) { return e->experts[c].n_queued + e->experts[c].n_way < SIM_QUEUE_MAX; }
 
+static size_t barred_words(const struct sim_engine *e) { return ((size_t)e->world.n + 63) / 64; }
+static bool is_able(const struct sim_engine *e, int c) { return e->verdicts[c].rule == ROUTE_RULE_NONE || e->verdicts[c].rule == ROUTE_RULE_DOWN || !route_rule_is_hard(e->verdicts[c].rule); }
+
+void sim_note_tried(struct sim_flight *q, int c)
+{
+    if (q->n_tried < (int)(sizeof(q->tried) / sizeof(q->tried[0]))) /* an attempt ends once, and is hedged once: it is not full */
+        q->tried[q->n_tried++] = c;
+}
+
+static void bar_tried(struct sim_engine *e, const struct sim_flight *q)
+{
+    memset(e->barred, 0, barred_words(e) * sizeof(*e->barred));
+    for (int i = 0; i < q->n_tried; i++)
+        sim_bar(e->barred, q->tried[i]);
+}
+
+/* Of very many: those who are full are known before. */
+static int choose_of_many(struct sim_engine *e, struct sim_flight *q, bool *is_full)
+{
+    bar_tried(e, q);
+    bool is_any_full = false;
+    for (int c = 0; c < e->world.n; c++)
+        if (!has_room(e, c))
+            sim_bar(e->barred, c), is_any_full = true;
+    sim_decide(e, q, e->barred, false);
+    const int c = e->policy == SIM_OURS ? e->best : sim_choose_rival(e, e->barred);
+    if (c >= 0 || !is_any_full)
+        return c;
+    bar_tried(e, q);
+    sim_decide(e, q, e->barred, true);
+    for (int i = 0; i < e->world.n && !*is_full; i++)
+        *is_full = is_able(e, i) && !has_room(e, i);
+    return -1;
+}
+
 /* As the router asks one after the other: whoever is full counts as asked, and soft rules are forgiven when nobody else is left. */
 static int choose(struct sim_engine *e, struct sim_flight *q, bool *is_full)
 {
-    uint64_t tried[SIM_TRIED_WORDS];
-    memcpy(tried, q->tried, sizeof(tried));
     *is_full = false;
+    if (e->s->is_large)
+        return choose_of_many(e, q, is_full);
+    bar_tried(e, q);
     for (;;) {
-        decide(e, q, tried);
-        int c = -1;
-        if (e->policy == SIM_OURS)
-            c = e->decision.n_able ? e->decision.order[0] : -1;
-        else
-            c = sim_choose_rival(e, &e->decision, tried);
+        sim_decide(e, q, e->barred, false);
+        const int c = e->policy == SIM_OURS ? e->best : sim_choose_rival(e, e->barred);
         if (c < 0 || has_room(e, c))
             return c;
         *is_full = true;
-        tried[c / 64] |= (uint64_t)1 << (c % 64);
+        sim_bar(e->barred, c);
     }
 }
 
 static void park(struct sim_engine *e, int i)
 {
     struct sim_flight *q = &e->flight[i];
-    memset(q->tried, 0, sizeof(q->tried));
+    q->n_tried = 0;
     q->state = SIM_PARKED;
     q->next = -1;
     if (e->parked_tail >= 0)
@@ -158,7 +174,7 @@ static void send(struct sim_engine *e, int i, int c)
     struct sim_flight *q = &e->flight[i];
     const struct route_node *node = &e->world.nodes[e->world.list[c].node];
     const double link = e->nodes[e->world.list[c].node].link;
-    const struct route_verdict *v = &e->decision.verdicts[c];
+    const struct route_verdict *v = &e->verdicts[c];
     double way_s = (double)node->rtt_s / 2 / link;
     if (q->a.rq.n_bytes && node->link_bytes_s > 0 && !isinf(node->link_bytes_s))
         way_s += (double)q->a.rq.n_bytes / ((double)node->link_bytes_s * link);
@@ -168,7 +184,7 @@ static void send(struct sim_engine *e, int i, int c)
     q->n_asked++;
     q->sent_s = e->now_s;
     q->guess = v->guess;
-    q->is_checked = e->policy == SIM_OURS && e->decision.is_small_first && c == e->decision.order[0];
+    q->is_checked = e->policy == SIM_OURS && e->decision.is_small_first && c == e->best;
     q->is_degraded = v->is_forgiven || e->nodes_seen[e->world.list[c].node].step[e->world.list[c].cls] > 0;
     q->prefix_tok = q->a.is_follow_up && e->last_at[q->a.cls][q->a.session] == c && e->experts[c].is_warm ? (float)(q->a.rq.prompt_tok - q->a.features.turn_tok) : 0;
     q->hedge_s = e->now_s + fmax(hedge_least_s, hedge_factor * (double)v->guess.ttft_s);
@@ -184,24 +200,28 @@ static void send(struct sim_engine *e, int i, int c)
         sim_arrive(e, i);
 }
 
+static bool is_idle(const struct sim_engine *e, int c) { return e->experts[c].idle_since_s != INFINITY && e->experts[c].is_warm; }
+
 /* No first word yet, far later than predicted: the router asks an idle one, too, and takes the first answer.  Here the request moves:
  * what the first one did so far is lost, what it would go on doing is not reckoned. */
 void sim_hedge(struct sim_engine *e, int i)
 {
     struct sim_flight *q = &e->flight[i];
-    uint64_t tried[SIM_TRIED_WORDS];
     if ((q->state != SIM_QUEUED && q->state != SIM_FIRST) || e->now_s < q->hedge_s || q->n_asked >= SIM_TRIES_MAX)
         return;
-    memcpy(tried, q->tried, sizeof(tried));
+    bar_tried(e, q);
+    for (int c = 0; e->s->is_large && c < e->world.n; c++)
+        if (!is_idle(e, c))
+            sim_bar(e->barred, c);
     for (int c = q->c; c >= 0;) {
-        tried[c / 64] |= (uint64_t)1 << (c % 64);
-        decide(e, q, tried);
-        c = e->policy != SIM_OURS ? sim_choose_rival(e, &e->decision, tried) : e->decision.n_able ? e->decision.order[0] : -1;
-        if (c < 0 || e->experts[c].idle_since_s == INFINITY || !e->experts[c].is_warm)
+        sim_bar(e->barred, c);
+        sim_decide(e, q, e->barred, false);
+        c = e->policy == SIM_OURS ? e->best : sim_choose_rival(e, e->barred);
+        if (c < 0 || !is_idle(e, c))
             continue;
         const int before = q->c;
         sim_leave(e, i);
-        q->tried[before / 64] |= (uint64_t)1 << (before % 64);
+        sim_note_tried(q, before);
         e->f->n_hedged++;
         send(e, i, c);
         sim_start_next(e, before);

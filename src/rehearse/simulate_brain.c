@@ -17,10 +17,11 @@ struct sim_brain {
     struct predictor *predictor;
     struct bandit *bandit;
     struct ladders *ladders;
-    struct governor governors[ROUTE_NODES_MAX];
-    struct governor_input inputs[ROUTE_NODES_MAX]; /* counts since the last tick */
-    struct telemetry last[ROUTE_NODES_MAX]; /* as it was at the last step */
-    int n_same[ROUTE_NODES_MAX]; /* steps that changed nothing since then */
+    /* by node; owned */
+    struct governor *governors;
+    struct governor_input *inputs; /* counts since the last tick */
+    struct telemetry *last;   /* as it was at the last step */
+    int *n_same;              /* steps that changed nothing since then */
 };
 
 
@@ -28,9 +29,12 @@ struct sim_brain *sim_brain_new(const struct sim *s, uint64_t seed, struct err *
 {
     struct sim_brain *b = calloc(1, sizeof(*b));
     struct catalog *catalog = catalog_new(NULL, err);
-    bool ok = b && catalog && (b->predictor = predictor_new(err)) && (b->bandit = bandit_new(seed, BANDIT_EXPLORATION, err)) && (b->ladders = ladders_new(catalog, err));
-    if (!b)
+    const size_t n_nodes = (size_t)s->world.n_nodes;
+    bool ok = b && catalog && (b->governors = calloc(n_nodes, sizeof(*b->governors))) && (b->inputs = calloc(n_nodes, sizeof(*b->inputs))) &&
+              (b->last = calloc(n_nodes, sizeof(*b->last))) && (b->n_same = calloc(n_nodes, sizeof(*b->n_same)));
+    if (!ok)
         err_set(err, ERR_NOMEM, "simulate: out of memory");
+    ok = ok && (b->predictor = predictor_new(err)) && (b->bandit = bandit_new(seed, BANDIT_EXPLORATION, err)) && (b->ladders = ladders_new(catalog, err));
     for (int n = 0; ok && n < s->world.n_nodes; n++)
         governor_init(&b->governors[n], b->ladders);
     catalog_free(catalog);
@@ -47,6 +51,7 @@ void sim_brain_free(struct sim_brain *b)
     predictor_free(b->predictor);
     bandit_free(b->bandit);
     ladders_free(b->ladders);
+    free(b->governors), free(b->inputs), free(b->last), free(b->n_same);
     free(b);
 }
 
@@ -120,9 +125,9 @@ void sim_brain_tick(struct sim_engine *e)
         const bool was_throttled = e->nodes_seen[n].is_throttled;
         governor_to_node(g, &e->nodes_seen[n]);
         e->nodes_seen[n].is_throttled |= was_throttled;
-        for (int c = 0; c < e->world.n; c++)
-            if (e->world.list[c].node == n)
-                e->seen[c].n_ctx = (int)((float)e->s->world.list[c].n_ctx * g->now[e->seen[c].cls].context);
+        int c;
+        SIM_EXPERTS_OF(e->s, n, c)
+            e->seen[c].n_ctx = (int)((float)e->s->world.list[c].n_ctx * g->now[e->seen[c].cls].context);
     }
 }
 

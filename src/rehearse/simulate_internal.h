@@ -12,9 +12,10 @@
 #include "base/yaml.h"
 #include "route/fleet.h"
 #include "route/policy.h"
+#include "route/shortlist.h"
 #include "rehearse/simulate.h"
 
-enum { SIM_TRIES_MAX = 4 /* as router.h */, SIM_DEVICES_MAX = 128, SIM_ACTIVE_MAX = 64, SIM_SESSIONS = 64, SIM_FLOODS_MAX = 64, SIM_TRIED_WORDS = ROUTE_CANDIDATES_MAX / 64 };
+enum { SIM_TRIES_MAX = 4 /* as router.h */, SIM_ACTIVE_MAX = 64, SIM_SESSIONS = 64, SIM_FLOODS_MAX = 64 };
 
 /* ---- the description ---- */
 
@@ -35,6 +36,7 @@ struct sim_expert_truth {
     double speed, load, watts; /* times what the fleet file says */
     double bytes;             /* of its node's memory */
     int device;               /* index; -1: shares with nobody and nothing (a provider) */
+    char device_name[32];     /* of its node's */
     double gain;              /* of its device: how many run at full speed side by side */
 };
 
@@ -106,10 +108,10 @@ struct sim {
     char folder[512];         /* where files that it names lie; "" : it may name none */
     struct candidates world;  /* as it begins; borrowed from the fleet */
     struct policy *policy;    /* owned; NULL: defaults */
-    struct sim_node_truth nodes[ROUTE_NODES_MAX];
-    struct sim_expert_truth experts[ROUTE_CANDIDATES_MAX];
+    bool is_large;            /* more than one decision looks at: a shortlist is made first */
+    struct sim_node_truth *nodes; /* owned [world.n_nodes] */
+    struct sim_expert_truth *experts; /* owned [world.n] */
     int n_devices;
-    char device_names[SIM_DEVICES_MAX][48];
     struct sim_class classes[SIM_CLASSES_MAX];
     int n_classes;
     struct sim_script script; /* what always happens, recorded telemetry included */
@@ -224,7 +226,7 @@ struct sim_flight { /* a request on its way */
     int slot;                 /* index in its device's list */
     int next;                 /* in the queue of an expert, the parked ones, or the free places */
     int n_asked, n_promoted;
-    uint64_t tried[SIM_TRIED_WORDS];
+    int tried[2 * SIM_TRIES_MAX], n_tried; /* who had it */
     double hedge_s;           /* when another one is asked unless the first word came or work began */
     double sent_s, arrived_s, begun_s, first_s; /* of the attempt at hand */
     double joules, attempt_joules, joules_from;
@@ -242,12 +244,12 @@ struct sim_engine {
     struct sim_load load;
     struct rng flaps, any;
     double now_s;
-    struct route_node nodes_seen[ROUTE_NODES_MAX]; /* what the router sees */
-    struct candidate seen[ROUTE_CANDIDATES_MAX];
+    struct route_node *nodes_seen; /* what the router sees; owned, like all lists here */
+    struct candidate *seen;
     struct candidates world;
-    struct sim_node nodes[ROUTE_NODES_MAX];
-    struct sim_device devices[SIM_DEVICES_MAX];
-    struct sim_expert experts[ROUTE_CANDIDATES_MAX];
+    struct sim_node *nodes;
+    struct sim_device *devices;
+    struct sim_expert *experts;
     const struct sim_script *scripts[2]; /* that run; who of an alarm: index over both */
     struct sim_alarm *heap;   /* owned */
     size_t n_heap, cap_heap;
@@ -260,9 +262,16 @@ struct sim_engine {
     int last_at[SIM_CLASSES_MAX][SIM_SESSIONS]; /* candidate that a conversation's cache lies with; -1 */
     int turn;                 /* of round-robin and least-loaded */
     struct route_decision decision;
+    int best;                 /* whom the policy wants, after sim_decide(); -1: nobody */
+    struct route_verdict *verdicts; /* [world.n] after sim_decide(): of all, or of those whom the policy looked at.  The decision's own, or owned (is_large) */
+    uint64_t *barred;         /* of the request at hand, by expert; owned */
+    struct shortlist *shortlist; /* owned; NULL: the policy sees them all */
     struct sim_brain *brain;  /* what ours has beyond the policy: corrections, bandit, governors; NULL for rivals */
     bool is_broken;           /* out of memory: the run ends */
 };
+
+/* For each expert c of node n, in the order of the list. */
+#define SIM_EXPERTS_OF(s, n, c) for (const int *at_ = &(s)->fleet->of[(s)->fleet->first[n]], *end_ = &(s)->fleet->of[(s)->fleet->first[(n) + 1]]; at_ < end_ && ((c) = *at_, true); at_++)
 
 /* simulate_world.c */
 void sim_world_init(struct sim_engine *e);
@@ -282,6 +291,11 @@ int sim_places(const struct sim_engine *e, int c);    /* requests at a time, as 
 /* simulate.c */
 bool sim_alarm(struct sim_engine *e, double at_s, enum sim_wake kind, int who, uint32_t gen);
 
+/* simulate_decide.c */
+void sim_bar(uint64_t *barred, int c);                   /* one more who is not to be asked */
+/* e->best, e->verdicts.  barred: bit c: expert c is not to be asked; of_all: verdicts of everybody are wanted. */
+void sim_decide(struct sim_engine *e, struct sim_flight *q, const uint64_t *barred, bool of_all);
+
 /* simulate_ask.c; i: a request, c: an expert, n: a node, d: a device, here and below */
 static inline const struct sim_class *sim_class_of(const struct sim_engine *e, const struct sim_flight *q) { return &e->s->classes[q->a.cls]; }
 void sim_take_in(struct sim_engine *e, const struct sim_arrival *a);
@@ -291,6 +305,7 @@ void sim_finish(struct sim_engine *e, int i, int c, bool is_right);
 void sim_fail(struct sim_engine *e, int i, enum sim_failure why);
 void sim_unpark(struct sim_engine *e);                   /* those who wait for anybody are decided again */
 void sim_leave_parked(struct sim_engine *e, int i);
+void sim_note_tried(struct sim_flight *q, int c);        /* it had it */
 
 /* simulate_work.c */
 void sim_see_expert(struct sim_engine *e, int c);        /* its queue as the router sees it */
@@ -317,7 +332,7 @@ void sim_tick(struct sim_engine *e);
 
 /* simulate_rival.c */
 void sim_hist_add(struct sim_hist *h, double seconds);
-int sim_choose_rival(struct sim_engine *e, const struct route_decision *d, const uint64_t *tried); /* -1: nobody */
+int sim_choose_rival(struct sim_engine *e, const uint64_t *barred); /* -1: nobody */
 
 /* simulate_brain.c: the production parts that learn and govern */
 struct sim_brain *sim_brain_new(const struct sim *s, uint64_t seed, struct err *err);

@@ -36,11 +36,11 @@ const char *sim_failure_what(enum sim_failure f)
 }
 
 /* Left to a simple policy: whom no hard rule excludes. */
-static bool is_capable(const struct sim_engine *e, const struct route_decision *d, int c) { return !route_rule_is_hard(d->verdicts[c].rule) && e->seen[c].is_up; }
+static bool is_capable(const struct sim_engine *e, int c) { return !route_rule_is_hard(e->verdicts[c].rule) && e->seen[c].is_up; }
 
 static double load_of(const struct candidate *c) { return (double)(c->n_running + c->n_waiting) / (c->n_parallel > 0 ? c->n_parallel : 1); }
 
-int sim_choose_rival(struct sim_engine *e, const struct route_decision *d, const uint64_t *tried)
+int sim_choose_rival(struct sim_engine *e, const uint64_t *barred)
 {
     const struct candidate *list = e->seen;
     const int n = e->world.n;
@@ -48,9 +48,9 @@ int sim_choose_rival(struct sim_engine *e, const struct route_decision *d, const
     for (int k = 0; k < n; k++) {
         /* in turn: whoever was chosen last is asked last */
         const int c = (e->turn + k) % n;
-        const struct route_guess *g = &d->verdicts[c].guess, *b = best >= 0 ? &d->verdicts[best].guess : NULL;
+        const struct route_guess *g = &e->verdicts[c].guess, *b = best >= 0 ? &e->verdicts[best].guess : NULL;
         bool wins = best < 0;
-        if (!is_capable(e, d, c) || (tried[c / 64] >> (c % 64) & 1))
+        if (!is_capable(e, c) || (barred[c / 64] >> (c % 64) & 1))
             continue;
         n_seen++;
         switch (e->policy) {

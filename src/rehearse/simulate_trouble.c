@@ -42,14 +42,14 @@ void sim_node_down(struct sim_engine *e, int n, unsigned why, bool is_down)
     const bool was_up = !o->down;
     sim_node_advance(e, n);
     o->down = is_down ? o->down | why : o->down & ~why;
-    for (int c = 0; c < e->world.n; c++)
-        if (e->world.list[c].node == n) {
-            if (was_up && o->down)
-                drop_all(e, c);
-            if (!was_up && !o->down)
-                e->experts[c].up_since_s = e->now_s;
-            sim_alarm(e, e->now_s + e->s->notice_s, SIM_WAKE_NOTICE, c, 0);
-        }
+    int c;
+    SIM_EXPERTS_OF(e->s, n, c) {
+        if (was_up && o->down)
+            drop_all(e, c);
+        if (!was_up && !o->down)
+            e->experts[c].up_since_s = e->now_s;
+        sim_alarm(e, e->now_s + e->s->notice_s, SIM_WAKE_NOTICE, c, 0);
+    }
     sim_node_changed(e, n);
 }
 
@@ -67,18 +67,19 @@ void sim_notice(struct sim_engine *e, int c)
 /* Its speed has changed: whoever works there is through at another moment. */
 static void renew(struct sim_engine *e, int n)
 {
-    for (int d = 0; d < e->s->n_devices; d++)
-        if (e->devices[d].node == n) {
-            sim_device_advance(e, d);
-            sim_device_changed(e, d);
+    int c, last = -1; /* its experts' devices come in the order of their first expert */
+    SIM_EXPERTS_OF(e->s, n, c)
+        if (e->s->experts[c].device > last) {
+            last = e->s->experts[c].device;
+            sim_device_advance(e, last);
+            sim_device_changed(e, last);
         }
 }
 
 static void memory_changed(struct sim_engine *e, int n)
 {
-    for (int c = 0; c < e->world.n; c++) {
-        if (e->world.list[c].node != n)
-            continue;
+    int c;
+    SIM_EXPERTS_OF(e->s, n, c) {
         const bool fits = e->s->experts[c].bytes <= e->nodes[n].memory_bytes;
         if (fits == !!(e->experts[c].down & SIM_DOWN_MEMORY))
             expert_down(e, c, SIM_DOWN_MEMORY, !fits);
@@ -86,9 +87,10 @@ static void memory_changed(struct sim_engine *e, int n)
     /* what is too much now: first the idle ones, then those that work (the kernel would not wait) */
     if (sim_make_room(e, n, 0))
         return;
-    for (int c = e->world.n - 1; c >= 0 && sim_bytes_in_use(e, n) > e->nodes[n].memory_bytes; c--)
-        if (e->world.list[c].node == n && (e->experts[c].is_warm || e->experts[c].is_loading) && e->s->experts[c].bytes > 0)
-            drop_all(e, c);
+    const struct fleet *f = e->s->fleet;
+    for (int i = f->first[n + 1] - 1; i >= f->first[n] && sim_bytes_in_use(e, n) > e->nodes[n].memory_bytes; i--)
+        if ((e->experts[f->of[i]].is_warm || e->experts[f->of[i]].is_loading) && e->s->experts[f->of[i]].bytes > 0)
+            drop_all(e, f->of[i]);
 }
 
 void sim_happen(struct sim_engine *e, const struct sim_event *v, bool is_over)

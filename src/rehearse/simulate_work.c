@@ -96,7 +96,7 @@ void sim_leave(struct sim_engine *e, int i)
 static void try_again(struct sim_engine *e, int i, double in_s)
 {
     struct sim_flight *q = &e->flight[i];
-    q->tried[q->c / 64] |= (uint64_t)1 << (q->c % 64);
+    sim_note_tried(q, q->c);
     q->state = SIM_AGAIN;
     e->f->n_retried++;
     sim_alarm(e, e->now_s + in_s, SIM_WAKE_AGAIN, i, q->gen);
@@ -131,8 +131,9 @@ static void begin(struct sim_engine *e, int i)
 double sim_bytes_in_use(const struct sim_engine *e, int n)
 {
     double sum = 0;
-    for (int c = 0; c < e->world.n; c++)
-        if (e->world.list[c].node == n && (e->experts[c].is_warm || e->experts[c].is_loading))
+    int c;
+    SIM_EXPERTS_OF(e->s, n, c)
+        if (e->experts[c].is_warm || e->experts[c].is_loading)
             sum += e->s->experts[c].bytes;
     return sum;
 }
@@ -141,10 +142,10 @@ double sim_bytes_in_use(const struct sim_engine *e, int n)
 bool sim_make_room(struct sim_engine *e, int n, double bytes)
 {
     while (e->nodes[n].memory_bytes - sim_bytes_in_use(e, n) < bytes) {
-        int oldest = -1;
-        for (int c = 0; c < e->world.n; c++) {
+        int oldest = -1, c;
+        SIM_EXPERTS_OF(e->s, n, c) {
             const struct sim_expert *x = &e->experts[c];
-            if (e->world.list[c].node == n && x->is_warm && !x->n_active && e->s->experts[c].bytes > 0 &&
+            if (x->is_warm && !x->n_active && e->s->experts[c].bytes > 0 &&
                 (oldest < 0 || x->used_s < e->experts[oldest].used_s))
                 oldest = c;
         }
@@ -203,8 +204,9 @@ void sim_end_loading(struct sim_engine *e, int c)
 /* Somebody gave memory back: those who waited for it may load. */
 void sim_wake_loaders(struct sim_engine *e, int n)
 {
-    for (int c = 0; c < e->world.n; c++)
-        if (e->world.list[c].node == n && e->experts[c].waits_for_memory)
+    int c;
+    SIM_EXPERTS_OF(e->s, n, c)
+        if (e->experts[c].waits_for_memory)
             sim_start_next(e, c);
 }
 
@@ -243,7 +245,7 @@ static void answered(struct sim_engine *e, int i)
     if (is_rejected) {
         q->has_answer = true;
         q->answer_c = c;
-        q->tried[c / 64] |= (uint64_t)1 << (c % 64);
+        sim_note_tried(q, c);
         e->f->n_promoted++;
         q->is_checked = false;
         sim_dispatch(e, i);

@@ -56,20 +56,22 @@ static bool read_node(const struct sim_reader *r, int n)
     return true;
 }
 
-/* "cpu" of a node; the same text is the same device. */
-static int device_of(const struct sim_reader *r, int node, const char *name)
+/* "cpu" of a node: the same text is the same device. */
+static bool find_device(const struct sim_reader *r, int c, const char *name)
 {
     struct sim *s = r->s;
-    char full[sizeof(s->device_names[0])];
-    if (snprintf(full, sizeof(full), "%d/%s", node, name) >= (int)sizeof(full))
-        return -1;
-    for (int d = 0; d < s->n_devices; d++)
-        if (!strcmp(s->device_names[d], full))
-            return d;
-    if (s->n_devices == SIM_DEVICES_MAX)
-        return -1;
-    memcpy(s->device_names[s->n_devices], full, sizeof(full));
-    return s->n_devices++;
+    struct sim_expert_truth *t = &s->experts[c];
+    int before;
+    if (snprintf(t->device_name, sizeof(t->device_name), "%s", name) >= (int)sizeof(t->device_name))
+        return yaml_fail(r->y, s->fleet->expert_yaml[c], r->err, "device: a name of at most %zu bytes", sizeof(t->device_name) - 1);
+    SIM_EXPERTS_OF(s, s->world.list[c].node, before) {
+        if (before == c)
+            break;
+        if (!strcmp(s->experts[before].device_name, t->device_name))
+            return t->device = s->experts[before].device, true;
+    }
+    t->device = s->n_devices++;
+    return true;
 }
 
 static bool read_expert(const struct sim_reader *r, int c)
@@ -97,22 +99,22 @@ static bool read_expert(const struct sim_reader *r, int c)
     if (!isnan(mmlu))
         t->answers = mmlu < weak_percent ? mmlu / weak_percent - 1 : fmin(1, (mmlu - weak_percent) / (strong_percent - weak_percent));
     t->bytes = (double)bytes;
-    if ((t->device = device_of(r, k->node, device)) < 0)
-        return yaml_fail(r->y, map, r->err, "at most %d devices, with names of at most 40 bytes", SIM_DEVICES_MAX);
-    return true;
+    return find_device(r, c, device);
 }
 
 /* All that may work on a device at a time has a place in its list. */
 static bool check_devices(const struct sim_reader *r)
 {
-    int n[SIM_DEVICES_MAX] = { 0 };
-    for (int c = 0; c < r->s->world.n; c++) {
+    int *n = calloc((size_t)r->s->n_devices, sizeof(*n));
+    bool ok = n ? true : err_set(r->err, ERR_NOMEM, "simulate: out of memory");
+    for (int c = 0; ok && c < r->s->world.n; c++) {
         const int d = r->s->experts[c].device, k = r->s->world.list[c].n_parallel;
         n[d] += k > 1 ? k : 1;
         if (n[d] > SIM_ACTIVE_MAX)
-            return yaml_fail(r->y, r->s->fleet->expert_yaml[c], r->err, "more than %d requests at a time on one device", SIM_ACTIVE_MAX);
+            ok = yaml_fail(r->y, r->s->fleet->expert_yaml[c], r->err, "more than %d requests at a time on one device", SIM_ACTIVE_MAX);
     }
-    return true;
+    free(n);
+    return ok;
 }
 
 /* ---- workload ---- */
@@ -243,8 +245,10 @@ struct sim *sim_parse(const char *name, const char *text, size_t n, const char *
         const struct sim_reader r = { s, s->fleet->yaml, err };
         const struct yaml_node *root = yaml_root(s->fleet->yaml), *map = NULL, *route = NULL;
         s->world = fleet_world(s->fleet);
-        if (!s->world.n)
-            ok = err_set(err, ERR_INPUT, "%s: no experts", name);
+        s->is_large = s->world.n > ROUTE_CANDIDATES_MAX || s->world.n_nodes > ROUTE_NODES_MAX;
+        s->nodes = calloc((size_t)s->world.n_nodes, sizeof(*s->nodes)), s->experts = calloc((size_t)s->world.n, sizeof(*s->experts));
+        if (!s->nodes || !s->experts)
+            ok = err_set(err, ERR_NOMEM, "simulate: out of memory");
         for (int i = 0; ok && i < s->world.n_nodes; i++)
             ok = read_node(&r, i);
         for (int i = 0; ok && i < s->world.n; i++)
@@ -279,6 +283,7 @@ void sim_free(struct sim *s)
     if (!s)
         return;
     fleet_free(s->fleet);
+    free(s->nodes), free(s->experts);
     policy_free(s->policy);
     free(s->script.events);
     for (int i = 0; i < s->n_scripts; i++)

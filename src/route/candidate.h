@@ -30,7 +30,7 @@ const char *route_class_name(enum route_class c); /* "llm" */
 enum route_class route_class_of(unsigned tasks);  /* of the first class that does one of them */
 
 /* ..._MAX: what a decision looks at (docs/decisions/0017-*.md); SLOTS: experts that one router knows at a time, on any number of nodes. */
-enum { ROUTE_NODES_MAX = 64, ROUTE_CANDIDATES_MAX = 256, ROUTE_NAME_MAX = 128, ROUTE_SLOTS_MAX = 8192 };
+enum { ROUTE_NODES_MAX = 64, ROUTE_CANDIDATES_MAX = 256, ROUTE_NAME_MAX = 128, ROUTE_SLOTS_MAX = 32768 };
 
 struct route_node {
     char name[64];            /* "local", "jetson" */

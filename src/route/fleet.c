@@ -8,19 +8,31 @@
 
 #include "advise/device.h"
 #include "advise/hardware.h"
+#include "route/affinity.h"
 #include "route/embed_internal.h"
 #include "route/fleet_internal.h"
 
 /* ---- keys ---- */
 
 static const char *const top_keys[] = { "nodes", "experts", "note", NULL };
-static const char *const node_keys[] = { "name", "device", "distance", "rtt", "link_mbit_s", "idle_w", "busy_w", "disk_mb_s", "usd_per_kwh", "up", "throttled",
+static const char *const node_keys[] = { "name", "count", "device", "distance", "rtt", "link_mbit_s", "idle_w", "busy_w", "disk_mb_s", "usd_per_kwh", "up", "throttled",
                                          "temperature_c", "headroom_c", "power_w", "battery", "on_battery", "memory_free", "pressure", "busy", "note", NULL };
 static const char *const expert_keys[] = { "name", "node", "nodes", "task", "tasks", "model", "quant", "device", "ctx", "quality", "sees", "hears", "tools", "privacy",
                                            "params_b", "bits", "input_px", "fixed", "prefill_tok_s", "decode_tok_s", "item", "sound_s_s", "load", "busy_w",
                                            "usd_per_mtok_in", "usd_per_mtok_out", "usd_per_item", "measured", "up", "warm", "running", "waiting", "wait",
                                            "parallel", "note", NULL };
 static const char *const distances[] = { "local", "lan", "cloud", NULL };
+
+/* ---- lists that grow ---- */
+
+static bool grow_list(void **list, size_t n, size_t size)
+{
+    void *more = realloc(*list, n * size);
+    if (more)
+        *list = more;
+    return more != NULL;
+}
+#define grow(list, n) grow_list((void **)(list), n, sizeof(**(list)))
 
 /* ---- values: float fields of a map ---- */
 
@@ -80,16 +92,95 @@ static bool read_device(struct fleet_reader *r, const struct yaml_node *map, str
     return true;
 }
 
+enum { TABLE = 4 * FLEET_NODES_MAX };
+
+static int find_node(const struct fleet_reader *r, const char *name)
+{
+    for (unsigned at = (unsigned)affinity_hash(1, name, strlen(name)) % TABLE; r->table[at]; at = (at + 1) % TABLE)
+        if (strcmp(r->f->nodes[r->table[at] - 1].name, name) == 0)
+            return r->table[at] - 1;
+    return -1;
+}
+static const struct fleet_group *find_group(const struct fleet_reader *r, const char *name)
+{
+    for (int i = 0; i < r->n_groups; i++)
+        if (strcmp(r->groups[i].name, name) == 0)
+            return &r->groups[i];
+    return NULL;
+}
+
+/* One more place in each of the lists by node. */
+static bool grow_nodes(struct fleet_reader *r, struct err *err)
+{
+    struct fleet *f = r->f;
+    if (f->n_nodes < r->n_nodes_max)
+        return true;
+    r->n_nodes_max = r->n_nodes_max ? 2 * r->n_nodes_max : 16;
+    const size_t n = (size_t)r->n_nodes_max;
+    return (grow(&f->nodes, n) && grow(&f->node_yaml, n) && grow(&f->devices, n) && grow(&r->busy_w, n) && grow(&r->disk_bytes_s, n) && grow(&r->last_of, n)) ||
+           err_set(err, ERR_NOMEM, "fleet: out of memory");
+}
+
+static bool add_node(struct fleet_reader *r, const struct yaml_node *map, struct err *err)
+{
+    struct fleet *f = r->f;
+    const char *name = f->nodes[f->n_nodes].name;
+    if (find_node(r, name) >= 0 || find_group(r, name))
+        return yaml_fail(f->yaml, yaml_get(map, "name"), err, "nodes: %s is there twice", name);
+    unsigned at = (unsigned)affinity_hash(1, name, strlen(name)) % TABLE;
+    while (r->table[at])
+        at = (at + 1) % TABLE;
+    f->node_yaml[f->n_nodes] = map;
+    r->last_of[f->n_nodes] = -1;
+    r->table[at] = ++f->n_nodes;
+    return true;
+}
+
+/* The node that was read last, n - 1 times more: NAME-1 ... NAME-n. */
+static bool repeat_node(struct fleet_reader *r, const struct yaml_node *map, int64_t n, struct err *err)
+{
+    struct fleet *f = r->f;
+    struct fleet_group *more = realloc(r->groups, ((size_t)r->n_groups + 1) * sizeof(*more));
+    const char *name = yaml_get(map, "name")->text;
+    if (!more)
+        return err_set(err, ERR_NOMEM, "fleet: out of memory");
+    r->groups = more;
+    if (find_node(r, name) >= 0 || find_group(r, name))
+        return yaml_fail(f->yaml, yaml_get(map, "name"), err, "nodes: %s is there twice", name);
+    if (strlen(name) + 6 >= sizeof(f->nodes[0].name))
+        return yaml_fail(f->yaml, yaml_get(map, "name"), err, "name: at most %zu bytes where there are several", sizeof(f->nodes[0].name) - 7);
+    const int first = f->n_nodes;
+    for (int i = 0; i < (int)n; i++) {
+        if (!grow_nodes(r, err))
+            return false;
+        if (i > 0) {
+            f->nodes[f->n_nodes] = f->nodes[first], f->devices[f->n_nodes] = f->devices[first];
+            r->busy_w[f->n_nodes] = r->busy_w[first], r->disk_bytes_s[f->n_nodes] = r->disk_bytes_s[first];
+        }
+        snprintf(f->nodes[f->n_nodes].name, sizeof(f->nodes[0].name), "%s-%d", name, i + 1);
+        if (!add_node(r, map, err))
+            return false;
+    }
+    r->groups[r->n_groups++] = (struct fleet_group){ name, first, (int)n };
+    return true;
+}
+
 static bool read_node(struct fleet_reader *r, const struct yaml_node *map, struct err *err)
 {
     struct fleet *f = r->f;
     const struct yaml *y = f->yaml;
-    if (f->n_nodes == ROUTE_NODES_MAX)
-        return yaml_fail(y, map, err, "nodes: at most %d are possible", ROUTE_NODES_MAX);
+    int64_t count = 0;
     if (map->kind != YAML_MAP)
         return yaml_fail(y, map, err, "nodes: a map for each is wanted: name, device, ...");
+    if (!yaml_int(y, map, "count", 1, FLEET_NODES_MAX, &count, err))
+        return false;
+    if (f->n_nodes + (count ? (int)count : 1) > FLEET_NODES_MAX)
+        return yaml_fail(y, map, err, "nodes: at most %d are possible", FLEET_NODES_MAX);
+    if (!grow_nodes(r, err))
+        return false;
     struct route_node *n = &f->nodes[f->n_nodes];
     struct plan_device *d = &f->devices[f->n_nodes];
+    memset(n, 0, sizeof(*n)), memset(d, 0, sizeof(*d));
     float link_mbit_s = 0, busy_w = NAN, disk_mb_s = 0, memory_free = NAN;
     int distance = f->n_nodes ? EXPERT_LAN : EXPERT_LOCAL; /* the first is where the question is asked */
     uint64_t free_bytes = 0;
@@ -97,8 +188,6 @@ static bool read_node(struct fleet_reader *r, const struct yaml_node *map, struc
     if (!yaml_check_keys(y, map, node_keys, r->keys.node, err) || !read_name(y, map, n->name, sizeof(n->name), err) || !read_device(r, map, d, err) ||
         !yaml_choice(y, map, "distance", distances, &distance, err))
         return false;
-    if (fleet_find_node(f, n->name) >= 0)
-        return yaml_fail(y, yaml_get(map, "name"), err, "nodes: %s is there twice", n->name);
     n->distance = (enum expert_privacy)distance;
     n->is_up = true;
     n->rtt_s = distance == EXPERT_LOCAL ? 0 : distance == EXPERT_LAN ? .001f : .08f; /* a wired house; a server far away */
@@ -123,16 +212,7 @@ static bool read_node(struct fleet_reader *r, const struct yaml_node *map, struc
     n->link_bytes_s = link_mbit_s > 0 ? link_mbit_s * 125000 : distance == EXPERT_LOCAL ? INFINITY : distance == EXPERT_LAN ? 1.18e8f : 6e6f; /* 1 Gbit/s as it is used; 50 Mbit/s up */
     r->busy_w[f->n_nodes] = busy_w;
     r->disk_bytes_s[f->n_nodes] = disk_mb_s > 0 ? disk_mb_s * 1e6f : d->cls == PLAN_SOC && *d->name ? 3e8f : 1e9f; /* an SD card's or SSD's usual rate */
-    f->node_yaml[f->n_nodes++] = map;
-    return true;
-}
-
-int fleet_find_node(const struct fleet *f, const char *name)
-{
-    for (int i = 0; i < f->n_nodes; i++)
-        if (strcmp(f->nodes[i].name, name) == 0)
-            return i;
-    return -1;
+    return count ? repeat_node(r, map, count, err) : add_node(r, map, err);
 }
 
 /* ---- experts ---- */
@@ -213,23 +293,33 @@ static bool read_figures(struct fleet_reader *r, const struct yaml_node *map, st
     return true;
 }
 
-static bool add_candidate(struct fleet_reader *r, const struct yaml_node *map, const struct yaml_node *where, const struct candidate *common, struct err *err)
+static bool no_such_node(struct fleet_reader *r, const struct yaml_node *where, const char *name, struct err *err)
+{
+    const char *names[ROUTE_NODES_MAX + 1] = { NULL };
+    for (int i = 0; i < r->f->n_nodes && i < ROUTE_NODES_MAX; i++)
+        names[i] = r->f->nodes[i].name;
+    const char *near = yaml_nearest(name, names);
+    return yaml_fail(r->f->yaml, where, err, "there is no node '%s'%s%s%s", name, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+}
+
+static bool grow_experts(struct fleet_reader *r, struct err *err)
+{
+    struct fleet *f = r->f;
+    if (f->n < r->n_experts_max)
+        return true;
+    r->n_experts_max = r->n_experts_max ? 2 * r->n_experts_max : 64;
+    const size_t n = (size_t)r->n_experts_max;
+    return (grow(&f->list, n) && grow(&f->expert_yaml, n) && grow(&r->before, n)) || err_set(err, ERR_NOMEM, "fleet: out of memory");
+}
+
+static bool add_candidate(struct fleet_reader *r, const struct yaml_node *map, const struct yaml_node *where, int node, const struct candidate *common, struct err *err)
 {
     struct fleet *f = r->f;
     const struct yaml *y = f->yaml;
-    const char *name;
-    if (!yaml_node_text(y, where, &name, err))
+    if (f->n == FLEET_EXPERTS_MAX)
+        return yaml_fail(y, where, err, "experts: at most %d on all nodes together are possible", FLEET_EXPERTS_MAX);
+    if (!grow_experts(r, err))
         return false;
-    const int node = fleet_find_node(f, name);
-    if (node < 0) {
-        const char *names[ROUTE_NODES_MAX + 1] = { NULL };
-        for (int i = 0; i < f->n_nodes; i++)
-            names[i] = f->nodes[i].name;
-        const char *near = yaml_nearest(name, names);
-        return yaml_fail(y, where, err, "there is no node '%s'%s%s%s", name, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
-    }
-    if (f->n == ROUTE_CANDIDATES_MAX)
-        return yaml_fail(y, where, err, "experts: at most %d on all nodes together are possible", ROUTE_CANDIDATES_MAX);
     struct candidate *c = &f->list[f->n];
     *c = *common;
     c->node = node, c->slot = f->n;
@@ -246,11 +336,39 @@ static bool add_candidate(struct fleet_reader *r, const struct yaml_node *map, c
     c->cls = route_class_of(c->tasks);
     if (!(c->quality > 0) && c->cls == ROUTE_CLASS_LLM)
         c->quality = quality_tier(c->params, r->active_params, (double)c->bits);
-    for (int i = 0; i < f->n; i++)
-        if (f->list[i].node == node && strcmp(f->list[i].expert, c->expert) == 0)
-            return yaml_fail(y, where, err, "%s is on %s twice", c->expert, name);
+    for (int i = r->last_of[node]; i >= 0; i = r->before[i])
+        if (strcmp(f->list[i].expert, c->expert) == 0)
+            return yaml_fail(y, where, err, "%s is on %s twice", c->expert, f->nodes[node].name);
+    r->before[f->n] = r->last_of[node];
+    r->last_of[node] = f->n;
     f->expert_yaml[f->n++] = map;
     return true;
+}
+
+/* On a node, or on all nodes that share a name (`count`): what plan/ says of the first holds for all of them. */
+static bool add_candidates(struct fleet_reader *r, const struct yaml_node *map, const struct yaml_node *where, const struct candidate *common, struct err *err)
+{
+    struct fleet *f = r->f;
+    const char *name;
+    if (!yaml_node_text(f->yaml, where, &name, err))
+        return false;
+    const struct fleet_group *g = find_group(r, name);
+    const int node = g ? g->first : find_node(r, name);
+    if (node < 0)
+        return no_such_node(r, where, name, err);
+    const int first = f->n;
+    bool ok = add_candidate(r, map, where, node, common, err);
+    for (int i = 1; ok && g && i < g->n; i++) {
+        ok = f->n < FLEET_EXPERTS_MAX || yaml_fail(f->yaml, where, err, "experts: at most %d on all nodes together are possible", FLEET_EXPERTS_MAX);
+        if (!ok || !(ok = grow_experts(r, err)))
+            break;
+        f->list[f->n] = f->list[first];
+        f->list[f->n].node = g->first + i, f->list[f->n].slot = f->n;
+        r->before[f->n] = r->last_of[g->first + i];
+        r->last_of[g->first + i] = f->n;
+        f->expert_yaml[f->n++] = map;
+    }
+    return ok;
 }
 
 static bool read_expert(struct fleet_reader *r, const struct yaml_node *map, struct err *err)
@@ -265,9 +383,9 @@ static bool read_expert(struct fleet_reader *r, const struct yaml_node *map, str
     if (!one == !many)
         return yaml_fail(y, map, err, "node: where it runs is wanted (node: NAME, or nodes: [NAME, ...])");
     if (one)
-        return add_candidate(r, map, one, &common, err);
+        return add_candidates(r, map, one, &common, err);
     for (int i = 0; i < many->n_items; i++)
-        if (!add_candidate(r, map, &many->items[i], &common, err))
+        if (!add_candidates(r, map, &many->items[i], &common, err))
             return false;
     return true;
 }
@@ -293,6 +411,24 @@ static bool read_all(struct fleet_reader *r, struct err *err)
     return true;
 }
 
+/* Experts by node. */
+static bool sort_by_node(struct fleet *f, struct err *err)
+{
+    f->first = calloc((size_t)f->n_nodes + 1, sizeof(*f->first));
+    f->of = malloc((size_t)f->n * sizeof(*f->of));
+    if (!f->first || !f->of)
+        return err_set(err, ERR_NOMEM, "fleet: out of memory");
+    for (int i = 0; i < f->n; i++)
+        f->first[f->list[i].node + 1]++;
+    for (int i = 0; i < f->n_nodes; i++)
+        f->first[i + 1] += f->first[i];
+    for (int i = f->n - 1; i >= 0; i--)
+        f->of[--f->first[f->list[i].node + 1]] = i; /* first[i + 1] is the end of node i until now, its begin then */
+    memmove(f->first, f->first + 1, (size_t)f->n_nodes * sizeof(*f->first));
+    f->first[f->n_nodes] = f->n;
+    return true;
+}
+
 static struct fleet *make(struct yaml *y, struct catalog *c, const struct fleet_keys *keys, struct err *err)
 {
     struct fleet *f = y ? calloc(1, sizeof(*f)) : NULL;
@@ -304,7 +440,10 @@ static struct fleet *make(struct yaml *y, struct catalog *c, const struct fleet_
     struct fleet_reader r = { .f = f, .catalog = c };
     if (keys)
         r.keys = *keys;
-    if (read_all(&r, err))
+    r.table = calloc(TABLE, sizeof(*r.table));
+    const bool ok = r.table ? read_all(&r, err) && sort_by_node(f, err) : err_set(err, ERR_NOMEM, "fleet: out of memory");
+    free(r.busy_w), free(r.disk_bytes_s), free(r.last_of), free(r.before), free(r.table), free(r.groups);
+    if (ok)
         return f;
     fleet_free(f);
     return NULL;
@@ -328,6 +467,8 @@ void fleet_free(struct fleet *f)
     if (!f)
         return;
     yaml_free(f->yaml);
+    free(f->nodes), free((void *)f->node_yaml), free(f->devices);
+    free(f->list), free((void *)f->expert_yaml), free(f->first), free(f->of);
     free(f);
 }
 

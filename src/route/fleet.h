@@ -18,15 +18,20 @@ struct fleet_keys { /* further keys that the caller reads himself (NULL-terminat
     const char *const *top, *const *node, *const *expert;
 };
 
+/* Beyond what one decision looks at (candidate.h) a shortlist is made first (shortlist.h): simulate and the router do; `tutti route` shows no more. */
+enum { FLEET_NODES_MAX = 16384, FLEET_EXPERTS_MAX = ROUTE_SLOTS_MAX };
+
 struct fleet {
     struct yaml *yaml;                    /* owned; lives as long as the fleet */
-    struct route_node nodes[ROUTE_NODES_MAX];
-    const struct yaml_node *node_yaml[ROUTE_NODES_MAX];
-    struct plan_device devices[ROUTE_NODES_MAX]; /* name "": none was said */
+    struct route_node *nodes;             /* owned [n_nodes], like all lists here */
+    const struct yaml_node **node_yaml;
+    struct plan_device *devices;          /* name "": none was said */
     int n_nodes;
-    struct candidate list[ROUTE_CANDIDATES_MAX]; /* slot: its index */
-    const struct yaml_node *expert_yaml[ROUTE_CANDIDATES_MAX];
+    struct candidate *list;               /* [n]; slot: its index */
+    const struct yaml_node **expert_yaml;
     int n;
+    int *first;                           /* [n_nodes + 1]: the experts of node i are of[first[i]] .. of[first[i + 1] - 1], in their order */
+    int *of;                              /* [n] */
 };
 
 /* keys NULL: none beside those of a fleet.  The caller owns the result; NULL with err. */
@@ -38,5 +43,4 @@ void fleet_free(struct fleet *f); /* NULL is fine */
 
 /* Borrowed: what policy_decide() wants; its fields may be changed in place. */
 struct candidates fleet_world(struct fleet *f);
-int fleet_find_node(const struct fleet *f, const char *name); /* -1: none */
 #endif

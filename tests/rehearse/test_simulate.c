@@ -39,12 +39,17 @@ static struct sim *sim_of(const char *fleet, const char *simulate)
 static struct sim_figures *run(const struct sim *s, enum sim_policy p, struct sim_options o)
 {
     struct err err = { 0 };
-    struct sim_figures *f = malloc(sizeof(*f));
+    struct sim_figures *f = calloc(1, sizeof(*f));
     if (!f || !sim_run(s, p, &o, f, &err)) {
         test_fail(__FILE__, __LINE__, "sim_run", " %s", err.text);
         exit(1);
     }
     return f;
+}
+static void done(struct sim_figures *f)
+{
+    sim_figures_fini(f);
+    free(f);
 }
 static uint64_t n_failed(const struct sim_figures *f)
 {
@@ -53,7 +58,7 @@ static uint64_t n_failed(const struct sim_figures *f)
         n += f->n_failed[i];
     return n;
 }
-static void check_books(const struct sim_figures *f, const char *what)
+static void check_books(const struct sim *s, const struct sim_figures *f, const char *what)
 {
     uint64_t n_in = 0, n_done = 0;
     double work_j = 0, experts_j = 0;
@@ -62,9 +67,9 @@ static void check_books(const struct sim_figures *f, const char *what)
         n_in += f->classes[k].n_in, n_done += f->classes[k].n_done;
     CHECK(n_in == f->n_in && n_done == f->n_done, "%s: classes", what);
     CHECK(f->total.n == f->n_done && f->ttft.n == f->n_done, "%s: times", what);
-    for (int n = 0; n < ROUTE_NODES_MAX; n++)
+    for (int n = 0; n < sim_world(s)->n_nodes; n++)
         work_j += f->nodes[n].work_joules;
-    for (int c = 0; c < ROUTE_CANDIDATES_MAX; c++)
+    for (int c = 0; c < sim_world(s)->n; c++)
         experts_j += f->experts[c].joules;
     const double tiny = 1e-6 * (1 + work_j);
     CHECK(fabs(work_j - f->request_joules - f->load_joules) < tiny, "%s: nodes %g J, requests %g J, loading %g J", what, work_j, f->request_joules, f->load_joules);
@@ -79,8 +84,8 @@ TEST(every_request_ends_once_and_every_joule_is_somebodys)
         for (uint64_t seed = 1; seed <= 2; seed++) {
             struct sim_figures *f = run(s, (enum sim_policy)p, (struct sim_options){ .seed = seed, .script = -1 });
             CHECK(f->n_in == 2000 && f->n_done > 1900, "%s: %llu done", sim_policy_name((enum sim_policy)p), (unsigned long long)f->n_done);
-            check_books(f, sim_policy_name((enum sim_policy)p));
-            free(f);
+            check_books(s, f, sim_policy_name((enum sim_policy)p));
+            done(f);
         }
     sim_free(s);
 }
@@ -94,9 +99,13 @@ TEST(the_same_seed_gives_the_same_figures_and_another_one_others)
         struct sim_figures *b = run(s, (enum sim_policy)p, (struct sim_options){ .seed = 7, .script = -1 });
         struct sim_figures *c = run(s, (enum sim_policy)p, (struct sim_options){ .seed = 8, .script = -1 });
         a->cpu_s = b->cpu_s = 0;
-        CHECK(memcmp(a, b, sizeof(*a)) == 0, "%s", sim_policy_name((enum sim_policy)p));
+        const size_t n_nodes = (size_t)sim_world(s)->n_nodes, n_experts = (size_t)sim_world(s)->n;
+        CHECK(memcmp(a->nodes, b->nodes, n_nodes * sizeof(*a->nodes)) == 0 && memcmp(a->experts, b->experts, n_experts * sizeof(*a->experts)) == 0, "%s", sim_policy_name((enum sim_policy)p));
+        struct sim_figures rest = *b; /* all but the lists, which are each run's own */
+        rest.nodes = a->nodes, rest.experts = a->experts;
+        CHECK(memcmp(a, &rest, sizeof(*a)) == 0, "%s", sim_policy_name((enum sim_policy)p));
         CHECK(a->work_joules != c->work_joules, "%s", sim_policy_name((enum sim_policy)p));
-        free(a), free(b), free(c);
+        done(a), done(b), done(c);
     }
     sim_free(s);
 }
@@ -109,9 +118,9 @@ TEST(all_policies_see_the_same_requests)
     for (int p = 1; p < SIM_POLICY_COUNT; p++) {
         struct sim_figures *b = run(s, (enum sim_policy)p, (struct sim_options){ .seed = 3, .script = -1 });
         CHECK(a->classes[0].n_in == b->classes[0].n_in && a->classes[1].n_in == b->classes[1].n_in, "%s", sim_policy_name((enum sim_policy)p));
-        free(b);
+        done(b);
     }
-    free(a);
+    done(a);
     sim_free(s);
 }
 
@@ -123,7 +132,7 @@ TEST(a_fleet_that_nobody_asks_draws_what_it_draws_idle)
     CHECK(f->n_done == 1);
     CHECK(fabs(f->idle_joules - 15 * f->end_s) < 1e-6 * f->idle_joules, "%g J in %g s", f->idle_joules, f->end_s);
     CHECK(f->work_joules < 40 * .1, "%g J", f->work_joules);
-    free(f);
+    done(f);
     sim_free(s);
 }
 
@@ -138,7 +147,7 @@ TEST(one_request_alone_takes_what_was_described)
     CHECK(fabs(f->ttft.sum - 1) < 1e-9, "%g s", f->ttft.sum);
     CHECK(fabs(f->total.sum - 1 - 99 / 6.) < 1e-9, "%g s", f->total.sum);
     CHECK(fabs(f->work_joules - 40 * f->total.sum) < 1e-6, "%g J", f->work_joules);
-    free(f);
+    done(f);
     sim_free(s);
 }
 
@@ -148,11 +157,11 @@ TEST(ten_times_too_much_is_refused_and_memory_stays_bounded)
     REQUIRE(s);
     for (int p = 0; p < SIM_POLICY_COUNT; p++) {
         struct sim_figures *f = run(s, (enum sim_policy)p, (struct sim_options){ .seed = 1, .script = -1 });
-        check_books(f, sim_policy_name((enum sim_policy)p));
+        check_books(s, f, sim_policy_name((enum sim_policy)p));
         CHECK(f->n_failed[SIM_FAIL_BUSY] > 15000 && f->n_flight_most <= 2 * SIM_QUEUE_MAX + 8, "%s: %llu busy, %llu at a time", sim_policy_name((enum sim_policy)p),
               (unsigned long long)f->n_failed[SIM_FAIL_BUSY], (unsigned long long)f->n_flight_most);
         CHECK(f->n_unjust == 0, "%s: %llu", sim_policy_name((enum sim_policy)p), (unsigned long long)f->n_unjust);
-        free(f);
+        done(f);
     }
     sim_free(s);
 }
@@ -166,8 +175,8 @@ TEST(whoever_is_too_hot_is_slowed_and_cools_again)
     struct sim_figures *f = run(s, SIM_ROUND_ROBIN, (struct sim_options){ .seed = 1, .script = -1 });
     CHECK(f->n_done == 300);
     CHECK(f->nodes[0].throttled_s > 100 && f->nodes[0].max_c >= 60 - 1e-3 && f->nodes[0].max_c < 61, "%g s, %g C", f->nodes[0].throttled_s, f->nodes[0].max_c);
-    check_books(f, "hot");
-    free(f);
+    check_books(s, f, "hot");
+    done(f);
     sim_free(s);
 }
 
@@ -182,17 +191,17 @@ TEST(a_lost_machine_costs_nothing_but_time_when_another_one_can)
     REQUIRE(s);
     struct sim_figures *f = run(s, SIM_OURS, (struct sim_options){ .seed = 1, .script = 0 });
     CHECK(n_failed(f) == 0 && f->n_retried > 0 && f->n_unjust == 0, "%llu failed", (unsigned long long)n_failed(f));
-    check_books(f, "away");
-    free(f);
+    check_books(s, f, "away");
+    done(f);
     f = run(s, SIM_OURS, (struct sim_options){ .seed = 1, .script = 1 });
     CHECK(n_failed(f) > 0 && f->n_failed[SIM_FAIL_NOBODY] + f->n_failed[SIM_FAIL_LOST] == n_failed(f) && f->n_unjust == 0, "%llu failed", (unsigned long long)n_failed(f));
     CHECK(f->last_fail_s < 1202 + 2 && f->last_done_s > 10000, "%g", f->last_fail_s);
-    check_books(f, "gone");
-    free(f);
+    check_books(s, f, "gone");
+    done(f);
     f = run(s, SIM_OURS, (struct sim_options){ .seed = 1, .script = 2, .rate = 0.3f, .n_requests = 1000 });
     CHECK(n_failed(f) == 0 && f->nodes[1].up_s < 2000, "%llu failed, up %g s", (unsigned long long)n_failed(f), f->nodes[1].up_s);
-    check_books(f, "empty");
-    free(f);
+    check_books(s, f, "empty");
+    done(f);
     sim_free(s);
 }
 
@@ -239,9 +248,44 @@ TEST(made_up_fleets_can_be_read_and_keep_their_books)
         struct sim *s = sim_parse("random", b.data, b.len, NULL, &err);
         REQUIRE(s, "%llu: %s", (unsigned long long)seed, err.text);
         struct sim_figures *f = run(s, seed % 2 ? SIM_OURS : SIM_LEAST_LOADED, (struct sim_options){ .seed = seed, .script = -1, .n_requests = 300 });
-        check_books(f, "random");
-        free(f);
+        check_books(s, f, "random");
+        done(f);
         sim_free(s);
         buf_fini(&b);
     }
+}
+
+/* More than one decision looks at: the router's shortlist, rivals over everybody. */
+TEST(two_thousand_machines_keep_their_books_and_the_same_seed_gives_the_same)
+{
+    static const char many[] = "nodes:\n"
+                               "  - {name: door, distance: local, idle_w: 10, busy_w: 40, memory_free: 20 GB}\n"
+                               "  - {name: pi, count: 1500, idle_w: 3, busy_w: 7, memory_free: 6 GB, truth: {limit_c: 85, c_per_w: 5, flap_every: 4000s, flap_for: 60s}}\n"
+                               "  - {name: jetson, count: 499, idle_w: 5, busy_w: 9, memory_free: 6 GB}\n"
+                               "experts:\n"
+                               "  - {name: big, node: jetson, task: chat, params_b: 7, bits: 4.8, quality: 7.5, ctx: 8192, decode_tok_s: 14, prefill_tok_s: 180}\n"
+                               "  - {name: small, nodes: [pi, door], task: chat, params_b: 1.5, bits: 4.8, quality: 4.3, ctx: 4096, decode_tok_s: 10, prefill_tok_s: 60}\n"
+                               "  - {name: eyes, nodes: [pi], task: detect, item: 30ms, quality: 5}\n";
+    static const char load[] = "simulate:\n"
+                               "  requests: 1500\n"
+                               "  patience: 5s\n"
+                               "  arrivals: {process: poisson, per_s: 20}\n"
+                               "  events: [{at: 20s, for: 30s, do: node-lost, node: pi-7}]\n"
+                               "  workload:\n"
+                               "    - {name: chat, share: 1, task: chat, prompt_tok: 60, gen_tok: 100, max_gen_tok: 500, turns: 2}\n"
+                               "    - {name: camera, share: 1, task: detect, items: 1, bytes: 100 kB}\n";
+    struct sim *s = sim_of(many, load);
+    REQUIRE(s && sim_world(s)->n_nodes == 2000 && sim_world(s)->n == 499 + 1501 + 1500);
+    for (int p = 0; p <= SIM_LEAST_LOADED; p++) {
+        struct sim_figures *a = run(s, (enum sim_policy)p, (struct sim_options){ .seed = 5, .script = -1 });
+        check_books(s, a, sim_policy_name((enum sim_policy)p));
+        CHECK(a->n_in == 1500 && a->n_unjust == 0, "%s: %llu, %llu unjust", sim_policy_name((enum sim_policy)p), (unsigned long long)a->n_in, (unsigned long long)a->n_unjust);
+        if (p == SIM_OURS) {
+            struct sim_figures *b = run(s, SIM_OURS, (struct sim_options){ .seed = 5, .script = -1 });
+            CHECK(a->n_right == b->n_right && a->work_joules == b->work_joules && a->end_s == b->end_s && n_failed(a) == 0);
+            done(b);
+        }
+        done(a);
+    }
+    sim_free(s);
 }

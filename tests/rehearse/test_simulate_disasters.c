@@ -39,6 +39,7 @@ TEST(fifty_disasters_fail_nobody_who_could_have_been_served_and_service_returns)
                        (unsigned long long)f.n_failed[SIM_FAIL_LOST], (unsigned long long)f.n_retried, (unsigned long long)f.n_hedged, (unsigned long long)f.n_degraded, (unsigned long long)f.n_transitions);
         }
     printf("# %llu failed in all, each with nobody able up or all of them taken\n", (unsigned long long)n_failed_all);
+    sim_figures_fini(&f);
     sim_free(s);
 }
 
@@ -54,5 +55,6 @@ TEST(least_energy_or_latency_than_always_the_big_model_at_two_per_cent_of_qualit
     const double energy = ours.work_joules / big.work_joules, p95 = sim_hist_at(&ours.total, .95) / sim_hist_at(&big.total, .95), loss = 1 - sim_quality(&ours) / sim_quality(&big);
     CHECK((energy <= .6 || p95 <= .5) && loss <= (is_quick ? .03 : .02), "energy x%.2f, p95 x%.2f, quality %.1f %% less", energy, p95, 100 * loss);
     printf("# energy x%.2f, p95 x%.2f, quality %.1f %% less\n", energy, p95, 100 * loss);
+    sim_figures_fini(&ours), sim_figures_fini(&big);
     sim_free(s);
 }

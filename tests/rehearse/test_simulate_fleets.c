@@ -71,5 +71,9 @@ TEST(never_worse_than_round_robin_or_least_loaded_at_equal_quality_on_20_made_up
         }
         sim_free(s);
     }
+    for (int r = 0; r < RIVALS; r++)
+        sim_figures_fini(&theirs[r]);
+    for (int d = 0; d < DIALS; d++)
+        sim_figures_fini(&ours[d]);
     printf("# as shipped: %d of %d\n", n_at_shipped, FLEETS * RIVALS);
 }

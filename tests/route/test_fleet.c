@@ -103,3 +103,32 @@ TEST(further_keys_are_the_callers)
     fleet_free(f);
     catalog_free(c);
 }
+
+TEST(nodes_of_a_count_share_a_name_and_their_experts)
+{
+    struct err err = { 0 };
+    struct fleet *f = parse("nodes: [{name: a}, {name: pi, count: 3}, {name: z, count: 1}]\n"
+                            "experts: [{name: x, node: pi, task: chat, quality: 5}, {name: y, nodes: [a, pi-2, z], task: detect}]\n", &err);
+    REQUIRE(f, "%s", err.text);
+    CHECK(f->n_nodes == 5 && f->n == 6 && strcmp(f->nodes[3].name, "pi-3") == 0 && strcmp(f->nodes[4].name, "z-1") == 0);
+    CHECK(find(f, "x", "pi-1") && find(f, "x", "pi-3") && find(f, "y", "pi-2") && find(f, "y", "z-1") && !find(f, "y", "pi-1"));
+    CHECK(f->first[0] == 0 && f->first[5] == 6);
+    for (int n = 0; n < f->n_nodes; n++)
+        for (int i = f->first[n]; i < f->first[n + 1]; i++)
+            CHECK(f->list[f->of[i]].node == n && f->list[f->of[i]].slot == f->of[i] && (i == f->first[n] || f->of[i - 1] < f->of[i]));
+    fleet_free(f);
+    static const char *const wrong[][2] = {
+        { "nodes: [{name: a, count: 2}, {name: a-2}]\nexperts: [{name: x, node: a, task: chat}]\n", "a-2 is there twice" },
+        { "nodes: [{name: a-2}, {name: a, count: 2}]\nexperts: [{name: x, node: a, task: chat}]\n", "a-2 is there twice" },
+        { "nodes: [{name: a, count: 2}, {name: a}]\nexperts: [{name: x, node: a, task: chat}]\n", "a is there twice" },
+        { "nodes: [{name: a, count: 20000}]\nexperts: [{name: x, node: a, task: chat}]\n", "count" },
+        { "nodes: [{name: a, count: 9000}, {name: b, count: 9000}]\nexperts: [{name: x, node: a, task: chat}]\n", "at most 16384" },
+        { "nodes: [{name: a, count: 12000}]\nexperts: [{name: x, node: a, task: chat}, {name: y, node: a, task: chat}, {name: z, node: a, task: chat}]\n", "at most 32768" },
+        { "nodes: [{name: a, count: 2}]\nexperts: [{name: x, nodes: [a, a-2], task: chat}]\n", "x is on a-2 twice" },
+    };
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        struct fleet *g = parse(wrong[i][0], &err);
+        CHECK(!g && strstr(err.text, wrong[i][1]), "%s: %s", wrong[i][1], g ? "taken" : err.text);
+        fleet_free(g);
+    }
+}
