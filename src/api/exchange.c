@@ -453,7 +453,7 @@ void exchange_fail(struct exchange *x, const struct openai_error *e)
     if (x->call.stream && x->state != EXCHANGE_OVER) {
         buf_clear(&x->out);
         const struct exchange_way *way = x->ops->way;
-        if (x->state != EXCHANGE_STREAM && way && way->fail) {
+        if (way && way->fail && (x->state != EXCHANGE_STREAM || way->can_fail_late)) {
             way->fail(x, e);
         } else if (x->state != EXCHANGE_STREAM) {
             (way && way->put_error ? way->put_error : openai_put_error)(&x->out, e);

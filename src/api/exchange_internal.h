@@ -27,6 +27,7 @@ struct exchange_way { /* how another protocol differs; each may be NULL */
     void (*on_head)(struct exchange *x, const struct http_head *head); /* at once; may set x->error: the answer after the body */
     void (*put_error)(struct buf *out, const struct openai_error *e);
     void (*fail)(struct exchange *x, const struct openai_error *e);    /* errors are no HTTP status; nothing was sent yet */
+    bool can_fail_late;                                                 /* ... or something was */
     void (*refuse)(const struct api_call *call, const struct openai_error *e); /* there is no exchange: takes the stream */
 };
 struct exchange_ops {

@@ -6,6 +6,7 @@
 
 #include "api/oip_internal.h"
 #include "api/openai.h"
+#include "expert/task_wire.h"
 #include "net/grpc.h"
 #include "wire/oip_pb.h"
 
@@ -57,7 +58,8 @@ static void on_head(struct exchange *x, const struct http_head *head)
         oip_set_deadline(x, ns);
 }
 
-static bool read_infer(struct exchange *x, struct err *err)
+/* The one message of the body; its bytes stay there. */
+static bool read_message(struct exchange *x, const char **model, struct err *err)
 {
     struct oip_exchange *o = (struct oip_exchange *)x;
     struct job *j = x->job;
@@ -78,7 +80,13 @@ static bool read_infer(struct exchange *x, struct err *err)
                     p == GRPC_COMPRESSED ? "a compressed message, without an encoding that both agreed on" : "exactly one message is wanted");
         return false;
     }
-    return oip_pb_read_infer(o->request, &o->model_name, &o->is_raw, m, n_m, j->arena, err) && oip_fill_job(o, err);
+    return oip_pb_read_infer(o->request, model, &o->is_raw, m, n_m, j->arena, err);
+}
+
+static bool read_infer(struct exchange *x, struct err *err)
+{
+    struct oip_exchange *o = (struct oip_exchange *)x;
+    return read_message(x, &o->model_name, err) && oip_fill_job(o, err);
 }
 
 /* Any thread. */
@@ -130,6 +138,116 @@ static void fail(struct exchange *x, const struct openai_error *e)
 static const struct exchange_way way = { .on_head = on_head, .fail = fail, .refuse = refuse };
 static const struct exchange_ops infer_ops = {
     .id_prefix = "oip-", .read = read_infer, .begin = oip_begin, .on_event = oip_on_event, .on_done = on_done, .fini = oip_fini, .way = &way,
+};
+
+/* ---- ModelStreamInfer: one request, its answers as they come ---- */
+
+/* Another node's task (expert/task_wire.h); whoever sends tensors gets one answer, as from ModelInfer. */
+static bool read_stream(struct exchange *x, struct err *err)
+{
+    struct oip_exchange *o = (struct oip_exchange *)x;
+    if (!read_message(x, &o->model_name, err))
+        return false;
+    const struct tensor *t = &o->request->inputs[0];
+    if (o->request->n_inputs != 1 || strcmp(t->name, TASK_WIRE_REQUEST) != 0)
+        return oip_fill_job(o, err);
+    x->model_id = o->model_name;
+    o->is_task = true;
+    if (!*o->model_name)
+        return err_set(err, ERR_INPUT, "a model's name is wanted");
+    if (t->type != TENSOR_U8 || !o->is_raw || !task_wire_read_request(t->data, t->n_bytes, x->job->arena, &x->job->request, err))
+        return err->code != ERR_NONE ? false : err_set(err, ERR_INPUT, TASK_WIRE_REQUEST ": UINT8 in raw_input_contents is wanted");
+    x->task = x->job->request.task;
+    return !(x->task & (EXPERT_CHAT | EXPERT_COMPLETE | EXPERT_EMBED)) || err_set(err, ERR_INPUT, "'%s' goes by the OpenAI API", expert_task_name(x->task));
+}
+
+/* What is in `message` as the next one of the stream; frees it. */
+static void send_message(struct exchange *x, struct buf *message)
+{
+    struct err err;
+    char prefix[GRPC_PREFIX_BYTES];
+    if (!buf_ok(message, "the answer", &err)) {
+        buf_fini(message);
+        exchange_fail_with(x, &err);
+        return;
+    }
+    if (x->state == EXCHANGE_WAIT)
+        exchange_start(x, "application/grpc+proto");
+    grpc_put_prefix(prefix, message->len);
+    buf_append(&x->out, prefix, sizeof(prefix));
+    buf_append(&x->out, exchange_text(message), message->len);
+    buf_fini(message);
+    exchange_send(x);
+}
+
+static void send_block(struct exchange *x, const char *output, const struct buf *block)
+{
+    struct buf message;
+    buf_init(&message, GRPC_MESSAGE_MAX_BYTES);
+    oip_pb_put_block_reply(&message, "", output, exchange_text(block), block->len);
+    send_message(x, &message);
+}
+
+static void on_stream_event(struct exchange *x, const struct expert_event *ev, uint64_t ns)
+{
+    struct oip_exchange *o = (struct oip_exchange *)x;
+    struct err err = { 0 };
+    if (!o->is_task) {
+        oip_on_event(x, ev, ns);
+        return;
+    }
+    buf_clear(&o->binary);
+    if (task_wire_put_event(&o->binary, ev, &err))
+        send_block(x, TASK_WIRE_EVENT, &o->binary);
+    else if (err.code != ERR_NONE)
+        exchange_fail_with(x, &err);
+}
+
+static void end_stream(struct exchange *x)
+{
+    if (x->state == EXCHANGE_OVER)
+        return;
+    grpc_end(x->call.stream, GRPC_OK, NULL);
+    x->state = EXCHANGE_OVER;
+}
+
+static void send_stream_reply(void *ctx)
+{
+    struct oip_exchange *o = ctx;
+    struct buf message;
+    buf_init(&message, GRPC_MESSAGE_MAX_BYTES);
+    for (int i = 0; i < o->n_outputs && o->is_raw; i++) {
+        const struct tensor t = oip_output(o, i);
+        oip_pb_put_raw(&o->x.out, &t);
+    }
+    if (o->err.code != ERR_NONE || !buf_ok(&o->x.out, "the answer", &o->err)) {
+        exchange_fail_with(&o->x, &o->err);
+        return;
+    }
+    struct buf reply = o->x.out;
+    buf_init(&o->x.out, GRPC_MESSAGE_MAX_BYTES + 64);
+    oip_pb_put_stream_reply(&message, &reply);
+    send_message(&o->x, &message);
+    end_stream(&o->x);
+}
+
+static void on_stream_done(struct exchange *x, const struct expert_usage *usage, uint64_t ns)
+{
+    struct oip_exchange *o = (struct oip_exchange *)x;
+    (void)ns;
+    if (!o->is_task) {
+        oip_write_outputs(o, write_reply, send_stream_reply);
+        return;
+    }
+    buf_clear(&o->binary);
+    task_wire_put_usage(&o->binary, usage);
+    send_block(x, TASK_WIRE_USAGE, &o->binary);
+    end_stream(x);
+}
+
+static const struct exchange_way stream_way = { .on_head = on_head, .fail = fail, .can_fail_late = true, .refuse = refuse };
+static const struct exchange_ops stream_ops = {
+    .id_prefix = "oip-", .read = read_stream, .begin = oip_begin, .on_event = on_stream_event, .on_done = on_stream_done, .fini = oip_fini, .way = &stream_way,
 };
 
 /* ---- small methods ---- */
@@ -369,6 +487,10 @@ void oip_grpc_call(const struct api_call *call, const struct http_head *head)
     }
     if (strcmp(head->path, "/inference.GRPCInferenceService/ModelInfer") == 0) {
         exchange_begin(call, head, &infer_ops, sizeof(struct oip_exchange));
+        return;
+    }
+    if (strcmp(head->path, "/inference.GRPCInferenceService/ModelStreamInfer") == 0) {
+        exchange_begin(call, head, &stream_ops, sizeof(struct oip_exchange));
         return;
     }
     for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)

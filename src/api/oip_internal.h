@@ -21,6 +21,7 @@ struct oip_exchange {
     char *path_model;             /* REST; owned */
     int64_t n_json;               /* REST: Inference-Header-Content-Length; -1: none */
     bool is_raw;                  /* gRPC: raw contents both ways */
+    bool is_task;                 /* gRPC: another node's task */
     int n_outputs;
     struct oip_kept outputs[OIP_TENSORS_MAX];
     struct buf kept, binary;      /* data of outputs: to be written as numbers; as it is */

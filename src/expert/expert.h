@@ -56,6 +56,7 @@ struct expert_metrics { /* one moment, copied out */
     int n_waiting;        /* generations that are queued (prompts not begun) */
     int n_running;
     int n_queue_max;
+    double wait_s;        /* until a new request begins, where that is known otherwise than by the counts; 0: it is not */
     double kv_used_frac;
     uint64_t kv_total_tok;
     uint64_t prompt_tok_total, gen_tok_total;

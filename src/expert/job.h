@@ -141,6 +141,7 @@ struct expert_wish {
     float budget_usd, budget_joules; /* at most; 0: none */
     float quality;         /* least tier, 0..10; 0: none */
     bool no_degrade;       /* rather an error than a lower step of a ladder */
+    char trace[56];        /* W3C traceparent of this hop; "": none */
     int hops;              /* services of ours that the request has gone through: a remote expert may point back at its asker */
 };
 

@@ -189,6 +189,12 @@ void grpc_client_half_close(struct grpc_client_call *c)
         h2_call_end(c->stream);
 }
 
+void grpc_client_hold(struct grpc_client_call *c, bool hold)
+{
+    if (c->stream)
+        h2_call_hold(c->stream, hold);
+}
+
 void grpc_client_cancel(struct grpc_client_call *c)
 {
     if (!c)

@@ -26,5 +26,6 @@ struct grpc_client_call *grpc_client_call(struct net_loop *l, struct h2_client *
 void grpc_client_send(struct grpc_client_call *call, const void *message, size_t n);
 bool grpc_client_is_full(const struct grpc_client_call *call); /* wait for on_drain */
 void grpc_client_half_close(struct grpc_client_call *call);    /* no more messages of ours */
+void grpc_client_hold(struct grpc_client_call *call, bool hold); /* as h2_call_hold() */
 void grpc_client_cancel(struct grpc_client_call *call);        /* NULL is fine */
 #endif

@@ -47,7 +47,8 @@ struct h2_call {
     int32_t id;
     const struct h2_call_fns *fns;
     void *ctx;
-    bool is_deferred, is_body_over, was_high, has_head, is_end_seen;
+    bool is_deferred, is_body_over, was_high, has_head, is_end_seen, is_held;
+    size_t n_held; /* came while it was held: the window stays that much smaller */
     struct buf out, head_bytes;
     size_t out_at;
     struct http_head head;
@@ -209,7 +210,11 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *f, const uin
 
 static void give_data(struct h2_call *call, const char *bytes, size_t n)
 {
-    nghttp2_session_consume(call->conn->session, call->id, n);
+    nghttp2_session_consume_connection(call->conn->session, n);
+    if (call->is_held)
+        call->n_held += n;
+    else
+        nghttp2_session_consume_stream(call->conn->session, call->id, n);
     if (call->fns->on_data)
         call->fns->on_data(call->ctx, bytes, n);
 }
@@ -796,6 +801,16 @@ void h2_call_end(struct h2_call *call)
 {
     call->is_body_over = true;
     resume_body(call);
+}
+
+void h2_call_hold(struct h2_call *call, bool hold)
+{
+    call->is_held = hold;
+    if (hold || call->n_held == 0 || call->id < 0 || call->conn->state == H2C_CLOSED)
+        return;
+    nghttp2_session_consume_stream(call->conn->session, call->id, call->n_held);
+    call->n_held = 0;
+    mark(call->conn);
 }
 
 size_t h2_call_queued(const struct h2_call *call) { return call->out.len - call->out_at; }

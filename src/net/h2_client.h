@@ -49,5 +49,8 @@ struct h2_call *h2_client_call(struct h2_client *c, enum http_verb verb, const c
 void h2_call_write(struct h2_call *call, const void *bytes, size_t n); /* copied */
 void h2_call_end(struct h2_call *call);
 size_t h2_call_queued(const struct h2_call *call);
+/* Its reader is slow: the server may send no more than window_bytes until it goes on (what is on its way still comes); other calls are
+ * not slowed down. */
+void h2_call_hold(struct h2_call *call, bool hold);
 void h2_call_cancel(struct h2_call *call); /* the server is told; NULL is fine */
 #endif

@@ -256,8 +256,6 @@ static void apply_hint(struct candidate *c, const struct candidate *h)
 #undef GIVEN
     if (h->kind[0])
         snprintf(c->kind, sizeof(c->kind), "%s", h->kind);
-    if (h->wait_s > 0)
-        c->wait_s = h->wait_s;
     if (h->busy_w > 0)
         c->busy_w = h->busy_w;
     if (h->privacy > c->privacy)
@@ -334,6 +332,7 @@ void live_look(struct live *l)
         c->is_warm = is_awake;
         c->n_running = m.n_running;
         c->n_waiting = m.n_waiting;
+        c->wait_s = m.wait_s > 0 ? (float)m.wait_s : (float)NAN;
         c->prefix_tok = 0;
         c->is_home = false;
     }

@@ -305,3 +305,48 @@ bool oip_pb_put_output(struct buf *out, const struct tensor *t, bool is_raw, str
     pb_put_inner(out, 5, &inner);
     return true;
 }
+
+/* ---- one block ---- */
+
+static void put_block(struct buf *out, unsigned field, unsigned raw_field, const char *name, const void *bytes, size_t n)
+{
+    struct buf inner;
+    buf_init(&inner, 4096);
+    put_description(&inner, &(struct tensor){ .name = name, .type = TENSOR_U8, .n_dims = 1, .dims = { (int64_t)n } });
+    pb_put_inner(out, field, &inner);
+    pb_put_bytes(out, raw_field, bytes, n);
+}
+
+void oip_pb_put_block_request(struct buf *out, const char *model, const char *input, const void *bytes, size_t n)
+{
+    pb_put_string(out, 1, model);
+    put_block(out, 5, 7, input, bytes, n);
+}
+
+void oip_pb_put_stream_reply(struct buf *out, struct buf *reply) { pb_put_inner(out, 2, reply); }
+
+void oip_pb_put_block_reply(struct buf *out, const char *model, const char *output, const void *bytes, size_t n)
+{
+    struct buf reply;
+    buf_init(&reply, n + 4096);
+    pb_put_string(&reply, 1, model);
+    put_block(&reply, 5, 6, output, bytes, n);
+    oip_pb_put_stream_reply(out, &reply);
+}
+
+bool oip_pb_read_block_reply(const char **output, const void **block, size_t *n_block, const void *bytes, size_t n, struct arena *a, struct err *err)
+{
+    ProtobufCAllocator pieces = pb_pieces(a);
+    const Inference__ModelStreamInferResponse *m = inference__model_stream_infer_response__unpack(&pieces, n, bytes);
+    if (!m)
+        return err_set(err, ERR_IO, "this is no ModelStreamInferResponse, or it is too large");
+    if (*m->error_message)
+        return err_set(err, ERR_IO, "%.150s", utf8_is_valid(m->error_message, strlen(m->error_message)) ? m->error_message : "an error");
+    const Inference__ModelInferResponse *r = m->infer_response;
+    if (!r || r->n_outputs != 1 || r->n_raw_output_contents != 1)
+        return err_set(err, ERR_IO, "one output with raw contents is wanted");
+    *output = r->outputs[0]->name;
+    *block = r->raw_output_contents[0].data;
+    *n_block = r->raw_output_contents[0].len;
+    return true;
+}

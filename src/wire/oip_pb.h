@@ -24,6 +24,16 @@ void oip_pb_put_reply(struct buf *out, const char *model, const char *id, const 
 bool oip_pb_put_output(struct buf *out, const struct tensor *t, bool is_raw, struct err *err);
 void oip_pb_put_raw(struct buf *out, const struct tensor *t);
 
+/* ---- one block of bytes as the only tensor, UINT8 [n]: what nodes of ours send each other ---- */
+
+/* A ModelInferRequest; a ModelStreamInferResponse. */
+void oip_pb_put_block_request(struct buf *out, const char *model, const char *input, const void *bytes, size_t n);
+void oip_pb_put_block_reply(struct buf *out, const char *model, const char *output, const void *bytes, size_t n);
+/* A ModelStreamInferResponse around a ModelInferResponse that was put with oip_pb_put_reply() and so on. */
+void oip_pb_put_stream_reply(struct buf *out, struct buf *reply /* frees it */);
+/* Of the latter: *output its first output's name, its bytes (aligned to 8).  false with err: no such message, or the error in it. */
+bool oip_pb_read_block_reply(const char **output, const void **block, size_t *n_block, const void *bytes, size_t n, struct arena *a, struct err *err);
+
 enum health { HEALTH_UNKNOWN, HEALTH_SERVING, HEALTH_NOT_SERVING, HEALTH_SERVICE_UNKNOWN };
 void oip_pb_put_health(struct buf *out, enum health h);
 #endif

@@ -1,0 +1,79 @@
+/* cluster/peer_internal.h - what peer.c (experts of other nodes as experts here, taking jobs in) and peer_run.c (one job's way) share.
+ *
+ * A job's way: submit (any thread) -> inbox -> the cluster's thread: a call on its node's connection -> events -> one final event.
+ *
+ * Locks: peers.lock, held for moments; while it is held neither the router nor an event is called.
+ */
+#ifndef TUTTI_CLUSTER_PEER_INTERNAL_H
+#define TUTTI_CLUSTER_PEER_INTERNAL_H
+#include <pthread.h>
+
+#include "cluster/cluster_internal.h"
+#include "expert/text_talk.h"
+#include "wire/events.h"
+
+struct peer_node;
+
+struct peer {                /* an expert of another node; lives as long as the cluster */
+    struct expert base;      /* first */
+    struct peer_node *node;
+    struct candidate c;      /* as its node said last; lock */
+    enum expert_state state; /* lock */
+    char runs_on[64], languages[64];
+    uint64_t memory_bytes;
+    bool is_there;           /* its node is up and has it; lock */
+    bool is_stopping;        /* lock */
+    uint64_t stop_ns;        /* what runs then ends; lock */
+    int n_mine;              /* jobs of ours that have not ended; lock */
+    int n_unseen;            /* of those: begun since its node said how it is; lock */
+    uint64_t done_total, failed_total; /* lock */
+};
+
+struct peer_node {
+    struct peers *peers;
+    char name[MEMBER_NAME_MAX];
+    struct member_node *at;  /* the cluster's thread's; NULL: it is down */
+    char why[200];           /* ... for this reason; lock */
+    struct peer *list[MEMBER_EXPERTS_MAX * 2];
+    int n;
+};
+
+struct run { /* a job on its way */
+    struct run *prev, *next;
+    struct peer *peer;
+    struct job *job;         /* one reference */
+    struct h2_call *text;    /* one of these two; NULL: not begun, or over */
+    struct grpc_client_call *task;
+    struct text_talk talk;
+    struct events events;
+    struct buf whole;        /* an answer that is read as one; an error's text */
+    int status;
+    bool is_sse, was_started, is_held, has_output;
+    uint64_t started_ns, first_ns;
+    struct expert_usage usage;
+    bool has_usage;
+};
+
+struct peers {
+    struct cluster *cluster;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;  /* is_adopted, n_mine */
+    struct peer_node *nodes[MEMBERS_MAX];
+    int n_nodes;             /* lock */
+    struct run *inbox, **inbox_last; /* lock */
+    bool is_adopted;         /* what was there before us is ours; lock */
+    bool is_over;            /* lock */
+    struct router *router, *router_new; /* NULL: none; new: to be fed; lock for the latter */
+    struct run *running;     /* the cluster's thread's, as what follows */
+    struct net_timer *due;
+    struct arena *arena;     /* of the message at hand */
+};
+
+/* peer_run.c; on the cluster's thread */
+void run_begin(struct run *r);
+/* The final event; err NULL: done.  Frees it. */
+void run_end(struct run *r, const struct err *err);
+/* A flag changed, or time passed; true: it has ended.  *next_ns: when it is due, if sooner. */
+bool run_look(struct run *r, uint64_t now_ns, uint64_t *next_ns);
+enum { PEER_MESSAGE_BYTES_MAX = 32 << 20, PEER_REQUEST_BYTES_MAX = 64 << 20 };
+#endif
