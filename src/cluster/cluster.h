@@ -52,6 +52,7 @@ struct cluster;
 struct cluster *cluster_new(const struct cluster_config *config, struct err *err);
 /* The experts that come and go are added to and withdrawn from this router from now on.  Before the first job. */
 bool cluster_feed(struct cluster *c, struct router *r, struct err *err);
+void cluster_unfeed(struct cluster *c); /* ... and no more: withdrawn when this returns; jobs go on.  Before router_free() */
 void cluster_free(struct cluster *c); /* jobs that are under way end with ERR_BUSY; its experts are gone.  NULL is fine */
 
 int cluster_n_members(struct cluster *c);

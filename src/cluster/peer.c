@@ -285,6 +285,18 @@ static void adopt(struct peers *all, bool is_first, struct router *router)
             up(c->nodes[i]);
 }
 
+static void unfeed(struct peers *all)
+{
+    for (int i = 0; i < all->n_nodes && all->router; i++)
+        for (int k = 0; k < all->nodes[i]->n; k++)
+            router_withdraw(all->router, &all->nodes[i]->list[k]->base);
+    pthread_mutex_lock(&all->lock);
+    all->router = NULL;
+    all->wants_unfeed = false;
+    pthread_cond_broadcast(&all->changed);
+    pthread_mutex_unlock(&all->lock);
+}
+
 static void turn(struct cluster *c)
 {
     struct peers *all = c->peers;
@@ -295,7 +307,10 @@ static void turn(struct cluster *c)
     const bool is_first = !all->is_adopted;
     struct router *router = all->router_new;
     all->router_new = NULL;
+    const bool wants_unfeed = all->wants_unfeed;
     pthread_mutex_unlock(&all->lock);
+    if (wants_unfeed)
+        unfeed(all);
     if (is_first || router) {
         adopt(all, is_first, router);
         pthread_mutex_lock(&all->lock);
@@ -337,11 +352,9 @@ static void on_stop(struct cluster *c)
     struct err err;
     pthread_mutex_lock(&all->lock);
     all->is_over = true;
-    struct router *router = all->router ? all->router : all->router_new;
+    all->router_new = NULL;
     pthread_mutex_unlock(&all->lock);
-    for (int i = 0; i < all->n_nodes && router; i++)
-        for (int k = 0; k < all->nodes[i]->n; k++)
-            router_withdraw(router, &all->nodes[i]->list[k]->base);
+    unfeed(all);
     err_set(&err, ERR_BUSY, "shutting down");
     turn(c); /* what is in the inbox */
     while (all->running)
@@ -403,6 +416,21 @@ bool cluster_feed(struct cluster *c, struct router *r, struct err *err)
     if (c->config.self && *c->config.self)
         router_set_self(r, c->config.self);
     return peers_get(c, r, err) != NULL;
+}
+
+void cluster_unfeed(struct cluster *c)
+{
+    pthread_mutex_lock(&c->lock);
+    struct peers *all = c->peers;
+    pthread_mutex_unlock(&c->lock);
+    if (!all)
+        return;
+    pthread_mutex_lock(&all->lock);
+    all->wants_unfeed = true;
+    net_wake_send(c->wake);
+    while (all->wants_unfeed)
+        pthread_cond_wait(&all->changed, &all->lock);
+    pthread_mutex_unlock(&all->lock);
 }
 
 struct expert *cluster_expert(struct cluster *c, const char *node, const char *id, struct err *err)

@@ -62,7 +62,7 @@ struct peers {
     int n_nodes;             /* lock */
     struct run *inbox, **inbox_last; /* lock */
     bool is_adopted;         /* what was there before us is ours; lock */
-    bool is_over;            /* lock */
+    bool is_over, wants_unfeed; /* lock */
     struct router *router, *router_new; /* NULL: none; new: to be fed; lock for the latter */
     struct run *running;     /* the cluster's thread's, as what follows */
     struct net_timer *due;

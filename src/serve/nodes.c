@@ -54,7 +54,7 @@ struct serve_nodes *serve_nodes_new(struct serve *s, const struct serve_node *no
         k.ladders = s->config.route->ladders;
         k.predictor = s->config.route->predictor ? s->config.route->predictor : s->predictor;
     }
-    if ((n->service = node_service_new(s->loop, &k, err)) && listen_for_nodes(n, node, err))
+    if ((n->service = node_service_new(s->loop, &k, err)) && listen_for_nodes(n, node, err) && (!n->cluster || !s->router || cluster_feed(n->cluster, s->router, err)))
         return n;
     serve_nodes_free(n);
     return NULL;
@@ -64,6 +64,8 @@ void serve_nodes_free(struct serve_nodes *n)
 {
     if (!n)
         return;
+    if (n->cluster)
+        cluster_unfeed(n->cluster);
     node_port_free(n->port);
     node_service_free(n->service);
     free(n);

@@ -186,7 +186,7 @@ static bool add_fanout(struct serve *s, struct err *err)
 static bool make_router(struct serve *s, struct err *err)
 {
     struct router_env env = s->config.route ? *s->config.route : (struct router_env){ 0 };
-    if (s->config.n_experts == 0)
+    if (s->config.n_experts == 0 && !(s->config.node && s->config.node->cluster)) /* other nodes have some */
         return true;
     if (!env.policy && !(env.policy = s->policy = policy_new(err)))
         return false;
