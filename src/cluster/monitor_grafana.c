@@ -15,8 +15,8 @@ enum { COLUMNS = 24, STAT_HEIGHT = 4, HEIGHT = 8 };
 static const struct {
     const char *name, *label, *query;
 } variables[] = {
-    { "arch", "architecture", "label_values(tutti_node_info, arch)" },
-    { "node", "node", "label_values(tutti_node_info{arch=~\"$arch\"}, node)" },
+    { "arch", "architecture", "label_values(tutti_machine_info, arch)" },
+    { "node", "node", "label_values(tutti_machine_info{arch=~\"$arch\"}, node)" },
     { "model", "expert", "label_values(tutti_time_to_first_token_seconds_count{node=~\"$node\"}, model_name)" },
 };
 

@@ -1,12 +1,12 @@
 /* cluster/monitor_panels.c - the dashboards: one row for each panel.
  *
  * $node, $arch, $model are the variables at the top of a dashboard (monitor_grafana.c); $__rate_interval is Grafana's: long enough
- * for a rate.  `node` is the label of the scrape's target; a machine's architecture comes from tutti_node_info of the same instance.
+ * for a rate.  `node` is the label of the scrape's target; a machine's architecture comes from tutti_machine_info of the same instance.
  */
 #include "cluster/monitor.h"
 #include "cluster/monitor_internal.h"
 
-#define ARCH " * on (instance) group_left (arch) tutti_node_info"
+#define ARCH " * on (instance) group_left (arch) tutti_machine_info"
 #define N "node=~\"$node\""
 #define M "node=~\"$node\",model_name=~\"$model\""
 #define RATE "[$__rate_interval]"
@@ -22,7 +22,7 @@ static const struct monitor_panel overview[] = {
     { "By architecture", "CPU in use", "timeseries", "percentunit", 8, { { "avg by (arch) (tutti_cpu_busy_ratio" ARCH ")", "{{arch}}" } }, NULL },
     { NULL, "Memory in use", "timeseries", "bytes", 8, { { "sum by (arch) ((tutti_memory_bytes - tutti_memory_available_bytes)" ARCH ")", "{{arch}}" }, { "sum by (arch) (tutti_memory_bytes" ARCH ")", "{{arch}}, there is" } }, NULL },
     { NULL, "Models' disks in use", "timeseries", "percentunit", 8, { { "1 - sum by (arch) (tutti_models_disk_available_bytes" ARCH ") / sum by (arch) (tutti_models_disk_bytes" ARCH ")", "{{arch}}" } }, NULL },
-    { NULL, "Nodes", "timeseries", "short", 8, { { "count by (arch) (tutti_node_info)", "{{arch}}" } }, NULL },
+    { NULL, "Nodes", "timeseries", "short", 8, { { "count by (arch) (tutti_machine_info)", "{{arch}}" } }, NULL },
     { NULL, "Tokens a second", "timeseries", "short", 8, { { "sum by (arch) (sum by (instance) (rate(tutti_generation_tokens_total" RATE "))" ARCH ")", "{{arch}}" } }, NULL },
     { NULL, "Power", "timeseries", "watt", 8, { { "sum by (arch) (tutti_power_watts" ARCH ")", "{{arch}}" } }, "a power meter" },
     { "The machines, as node-exporter sees them", "CPU", "timeseries", "percentunit", 8, { { "1 - avg by (node) (rate(node_cpu_seconds_total{mode=\"idle\"}" RATE "))", "{{node}}" } }, "node-exporter" },
@@ -34,7 +34,7 @@ static const struct monitor_panel overview[] = {
 };
 
 static const struct monitor_panel nodes[] = {
-    { "Who they are", "Machines", "table", "short", 24, { { "tutti_node_info{arch=~\"$arch\"," N "}", "" } }, NULL },
+    { "Who they are", "Machines", "table", "short", 24, { { "tutti_machine_info{arch=~\"$arch\"," N "}", "" } }, NULL },
     { "Load", "CPU by kind of core", "timeseries", "percentunit", 8, { { "sum by (node, core) (rate(tutti_cpu_seconds_total{mode=\"busy\"," N "}" RATE ")) / sum by (node, core) (tutti_cpus{" N "})", "{{node}} {{core}}" } }, NULL },
     { NULL, "Memory available", "timeseries", "bytes", 8, { { "tutti_memory_available_bytes{" N "}", "{{node}}" } }, NULL },
     { NULL, "Waiting for memory and CPU", "timeseries", "percentunit", 8, { { "tutti_memory_pressure_ratio{" N "}", "{{node}} memory" }, { "tutti_cpu_pressure_ratio{" N "}", "{{node}} CPU" } }, "a kernel with PSI" },

@@ -36,11 +36,11 @@ struct supply {
 };
 
 struct gpu {
-    struct hw_tap busy, total, used; /* percent or thousandths; bytes */
+    struct hw_tap busy, total, used, power, cap; /* percent or thousandths; bytes; microwatts */
     float busy_scale;
     const char *name;                /* of its driver */
     int sensor;                      /* its thermometer; -1: none of its own */
-    float busy_frac, total_bytes, used_bytes; /* as they were read last */
+    float busy_frac, total_bytes, used_bytes, power_w, power_limit_w; /* as they were read last */
     bool is_lost;
 };
 
@@ -167,6 +167,9 @@ static void find_gpus(struct telemetry_source *s)
         s->n_gpus++;
         hw_tap_open(&g->total, s->root, "sys/class/hwmon/%s/device/mem_info_vram_total", n);
         hw_tap_open(&g->used, s->root, "sys/class/hwmon/%s/device/mem_info_vram_used", n);
+        if (!hw_tap_open(&g->power, s->root, "sys/class/hwmon/%s/power1_average", n))
+            hw_tap_open(&g->power, s->root, "sys/class/hwmon/%s/power1_input", n);
+        hw_tap_open(&g->cap, s->root, "sys/class/hwmon/%s/power1_cap", n);
         g->busy_scale = 0.01f;
         g->name = "amdgpu";
         g->sensor = s->n_sensors - 1;
@@ -199,7 +202,7 @@ static void close_all(struct telemetry_source *s)
             hw_tap_close(taps[k]);
     }
     for (int i = 0; i < GPUS_MAX; i++)
-        hw_tap_close(&s->gpus[i].busy), hw_tap_close(&s->gpus[i].total), hw_tap_close(&s->gpus[i].used);
+        hw_tap_close(&s->gpus[i].busy), hw_tap_close(&s->gpus[i].total), hw_tap_close(&s->gpus[i].used), hw_tap_close(&s->gpus[i].power), hw_tap_close(&s->gpus[i].cap);
     for (int i = 0; i < PSI_MAX; i++)
         hw_tap_close(&s->psi_memory[i]);
     struct hw_tap *const others[] = { &s->pi_flags, &s->pi_volt, &s->stat, &s->meminfo, &s->psi_cpu };
@@ -413,7 +416,7 @@ static void read_gpus(struct telemetry_source *s, struct telemetry *t)
     int64_t v, total, used;
     for (int i = 0; i < s->n_gpus; i++) {
         struct gpu *g = &s->gpus[i];
-        g->busy_frac = g->total_bytes = g->used_bytes = NAN;
+        g->busy_frac = g->total_bytes = g->used_bytes = g->power_w = g->power_limit_w = NAN;
         g->is_lost = !hw_tap_read_i64(&g->busy, &v);
         if (g->is_lost) {
             t->n_gpus_lost++;
@@ -422,6 +425,10 @@ static void read_gpus(struct telemetry_source *s, struct telemetry *t)
         }
         g->busy_frac = fminf(fmaxf((float)v * g->busy_scale, 0), 1);
         t->gpu_busy_frac = worse(t->gpu_busy_frac, g->busy_frac);
+        if (hw_tap_read_i64(&g->power, &v) && v >= 0)
+            g->power_w = (float)v * 1e-6f;
+        if (hw_tap_read_i64(&g->cap, &v) && v > 0)
+            g->power_limit_w = (float)v * 1e-6f;
         if (hw_tap_read_i64(&g->total, &total) && total > 0 && hw_tap_read_i64(&g->used, &used) && used >= 0 && used <= total) {
             g->total_bytes = (float)total, g->used_bytes = (float)used;
             gpu_memory(t, (float)total, (float)(total - used));
@@ -514,7 +521,7 @@ static struct telemetry_source *open_at(struct hw_root *root, const char *path, 
     for (size_t i = 0; i < SUPPLIES_MAX; i++)
         s->supplies[i].capacity.fd = s->supplies[i].status.fd = s->supplies[i].power.fd = s->supplies[i].voltage.fd = s->supplies[i].current.fd = s->mains[i].fd = -1;
     for (size_t i = 0; i < GPUS_MAX; i++)
-        s->gpus[i].busy.fd = s->gpus[i].total.fd = s->gpus[i].used.fd = -1;
+        s->gpus[i].busy.fd = s->gpus[i].total.fd = s->gpus[i].used.fd = s->gpus[i].power.fd = s->gpus[i].cap.fd = -1;
     s->pi_flags.fd = s->pi_volt.fd = s->stat.fd = s->meminfo.fd = s->psi_cpu.fd = s->psi_memory[0].fd = s->psi_memory[1].fd = -1;
     s->slow_events = -1;
     s->power_w = NAN;
@@ -574,7 +581,8 @@ void telemetry_get_parts(const struct telemetry_source *s, struct telemetry_part
         const int k = out->n_gpus++;
         snprintf(out->gpus[k].name, sizeof(out->gpus[k].name), "%.12s%d", g->name, i);
         out->gpus[k].temperature_c = g->sensor >= 0 ? s->sensors[g->sensor].now_c : NAN;
-        out->gpus[k].power_w = out->gpus[k].power_limit_w = NAN;
+        out->gpus[k].power_w = g->power_w;
+        out->gpus[k].power_limit_w = g->power_limit_w;
         out->gpus[k].busy_frac = g->busy_frac;
         out->gpus[k].memory_bytes = g->total_bytes;
         out->gpus[k].memory_used_bytes = g->used_bytes;

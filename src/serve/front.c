@@ -99,7 +99,7 @@ static void get_metrics(const struct api_call *call, const struct http_head *hea
     const struct serve *s = serve_of(call);
     struct buf b;
     buf_init(&b, 8 << 20);
-    const struct metrics_source from = { &s->env, s->server, s->config.keeper, s->machine, s->nodes };
+    const struct metrics_source from = { .env = &s->env, .server = s->server, .keeper = s->config.keeper, .machine = s->machine, .nodes = s->nodes, .started_s = s->started_s };
     metrics_put(&b, &from, strcmp(head->query, "names=vllm") == 0 ? "vllm:" : "tutti_");
     api_take_and_send(call, 200, "text/plain; version=0.0.4; charset=utf-8", &b);
     buf_fini(&b);

@@ -117,8 +117,10 @@ static void put_models(struct buf *out, const char *prefix, const struct snapsho
     }
 }
 
-static void put_process(struct buf *out)
+static void put_process(struct buf *out, int64_t started_s)
 {
+    metrics_head(out, "", "process_start_time_seconds", "gauge", "When it was started, since 1970.");
+    buf_printf(out, "process_start_time_seconds %lld\n", (long long)started_s);
     unsigned long long total = 0, resident = 0;
     struct timespec cpu;
     FILE *f = fopen("/proc/self/statm", "r");
@@ -211,6 +213,6 @@ void metrics_put(struct buf *out, const struct metrics_source *from, const char 
     put_http(out, prefix, from->server);
     metrics_head(out, prefix, "build_info", "gauge", "Which tutti this is.");
     buf_printf(out, "%sbuild_info{version=\"%s\"} 1\n", prefix, TUTTI_VERSION);
-    put_process(out);
+    put_process(out, from->started_s);
     free(snap);
 }

@@ -18,6 +18,7 @@ struct metrics_source {
     struct keeper *keeper;           /* NULL: none */
     struct metrics_machine *machine; /* NULL: could not be looked at */
     struct serve_nodes *nodes;       /* NULL: it is alone */
+    int64_t started_s;               /* since 1970 */
 };
 /* prefix: "tutti_", or "vllm:" for schedulers that scrape by those names. */
 void metrics_put(struct buf *out, const struct metrics_source *from, const char *prefix);

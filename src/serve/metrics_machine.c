@@ -36,7 +36,7 @@ struct metrics_machine {
     struct hw_root *root;
     struct device_rules *rules;
     struct devices *devices;             /* the thread's */
-    char info[640];                      /* labels of node_info */
+    char info[640];                      /* labels of machine_info */
     struct {
         char label[64];
         int n_cpus;
@@ -322,8 +322,8 @@ void metrics_machine_put(struct metrics_machine *m, struct steward *steward, con
     struct steward_state st;
     if (steward)
         steward_get_state(steward, &st);
-    metrics_head(out, prefix, "node_info", "gauge", "1 for what this machine is.");
-    buf_printf(out, "%snode_info{%s} 1\n", prefix, m->info);
+    metrics_head(out, prefix, "machine_info", "gauge", "1 for what this machine is.");
+    buf_printf(out, "%smachine_info{%s} 1\n", prefix, m->info);
     pthread_mutex_lock(&m->lock);
     put_cpus(out, prefix, m);
     put_number(out, prefix, "models_disk_bytes", "gauge", "Size of the disk that the models' folder lies on.", m->now.disk_bytes);

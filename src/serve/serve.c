@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 
 #include "base/log.h"
 #include "pipeline/fanout.h"
@@ -287,6 +288,7 @@ struct serve *serve_new(const struct serve_config *config, struct err *err)
         return err_null(err, ERR_NOMEM, "serve: out of memory");
     signal(SIGPIPE, SIG_IGN);
     s->config = *config;
+    s->started_s = (int64_t)time(NULL);
     if (start(s, err))
         return s;
     serve_free(s);

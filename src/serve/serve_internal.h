@@ -26,6 +26,7 @@ struct serve {
     struct keys *keys;
     struct serve_nodes *nodes;   /* NULL: it is alone */
     struct metrics_machine *machine; /* NULL: /metrics goes without it */
+    int64_t started_s;         /* since 1970 */
     struct net_wake *stop;
     struct net_timer *watch, *drain;
     uint64_t quiet_since_ms;   /* while draining: since when no request is left; 0: not yet */

@@ -52,7 +52,7 @@ get -D "$tmp/head" "$url/metrics" >"$tmp/metrics"; rc=$?
 has() { grep -qF -- "$1" "$tmp/metrics" || { echo "missing: $1" >>"$tmp/out"; return 1; }; }
 check "the machine, its sensors, its battery" 0 'has "tutti_sensor_temperature_celsius{sensor=\"cpu-thermal\"} 45"' 'has "tutti_on_battery 1"' 'has "tutti_battery_power_watts 7.5"' \
     'grep -q "^tutti_battery_ratio 0.4" metrics' 'has "tutti_memory_bytes 8.192e+09"' 'has "tutti_cpu_seconds_total{core=\"all\",mode=\"idle\"} 10"' 'has "tutti_throttled{reason=\"heat\"} 0"' \
-    'grep -q "^tutti_models_disk_available_bytes [1-9]" metrics' 'grep -q "^tutti_node_info{arch=\"" metrics' 'grep -q "^tutti_certificate_expiry_timestamp_seconds 1[0-9]\{9\}$" metrics'
+    'grep -q "^tutti_models_disk_available_bytes [1-9]" metrics' 'grep -q "^tutti_machine_info{arch=\"" metrics' 'grep -q "^tutti_certificate_expiry_timestamp_seconds 1[0-9]\{9\}$" metrics'
 check "accelerators, each by its name" 0 'has "tutti_accelerator_up{accelerator=\"jetson0\",resource=\"gpu\"} 1"' 'has "tutti_accelerator_utilization_ratio{accelerator=\"jetson0\"} 0.125"' \
     'has "tutti_accelerator_temperature_celsius{accelerator=\"jetson0\"} 51"' 'grep -q "^tutti_accelerator_up{accelerator=\"[^\"]*\",resource=\"google.com/coral\"} 1" metrics'
 check "what was asked, who was chosen, what it cost" 0 'has "tutti_route_decisions_total{expert=\"tutti-tiny\",expert_node=\"local\",goal=\"balanced\"} 1"' \
