@@ -237,7 +237,7 @@ static void put_members(struct cluster *c, const char *prefix, struct buf *out)
         const struct member_node *n = c->nodes[i];                                                          \
         const double v = is_named(n) ? (double)(value) : (double)NAN;                                                        \
         if (isfinite(v))                                                                                    \
-            buf_printf(out, "%smember_" word "{node=\"%s\"} %.17g\n", prefix, n->said.name, v);             \
+            buf_printf(out, "%smember_" word "{member=\"%s\"} %.17g\n", prefix, n->said.name, v);             \
     }
     FIGURES(X)
 #undef X
@@ -249,7 +249,7 @@ void cluster_put_metrics(struct cluster *c, const struct node_service *self, con
         struct node_service_stats s;
         node_service_get_stats(self, &s);
         put_head(out, prefix, "cluster_node_info", "gauge", "1 for the name that this node has among others.");
-        buf_printf(out, "%scluster_node_info{node=\"%s\",version=\"%s\"} 1\n", prefix, self->config.name, TUTTI_VERSION);
+        buf_printf(out, "%scluster_node_info{name=\"%s\",version=\"%s\"} 1\n", prefix, self->config.name, TUTTI_VERSION);
         put_head(out, prefix, "node_watchers", "gauge", "Nodes that watch this one.");
         buf_printf(out, "%snode_watchers %d\n", prefix, s.n_watchers);
         put_head(out, prefix, "node_states_total", "counter", "Times that this node said how it is.");

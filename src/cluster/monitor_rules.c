@@ -61,6 +61,10 @@ const struct monitor_rule monitor_rules[] = {
       "`tutti route why` lists them, with the rule that refused." },
     { ROUTER, "TuttiExpertsHang", "increase(tutti_route_hangs_total[15m]) > 3", "0m", "warning", "experts gave no answer in time, seen by {{ $labels.node }}",
       "{{ $value | printf \"%.0f\" }} times in a quarter of an hour." },
+    { ROUTER, "TuttiMemberSilent", "tutti_member_age_seconds > 60 and on (member) label_replace(up{" MONITOR_TUTTI "} == 1, \"member\", \"$1\", \"node\", \"(.*)\")", "2m", "warning", "{{ $labels.node }} has heard nothing of {{ $labels.member }} for {{ $value | humanizeDuration }}",
+      "It answers Prometheus, so the line between the two is cut, or one of them does not believe the other: `tutti cluster status` on {{ $labels.node }}." },
+    { ROUTER, "TuttiMemberLosesJobs", "increase(tutti_member_jobs_lost_total[15m]) > 3", "0m", "warning", "{{ $labels.member }} does not end what {{ $labels.node }} gives it",
+      "{{ $value | printf \"%.0f\" }} jobs in a quarter of an hour." },
     { ROUTER, "TuttiJournalDrops", "increase(tutti_route_journal_dropped_total[15m]) > 0", "0m", "warning", "{{ $labels.node }} cannot keep its decisions", "Its disk is full or too slow." },
 };
 const int monitor_n_rules = sizeof(monitor_rules) / sizeof(monitor_rules[0]);

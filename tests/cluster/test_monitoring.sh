@@ -100,17 +100,18 @@ serve() { # NAME MORE: on any port; its address in $url
     pid=$!
     pids="$pids $pid"
     for i in $(seq 600); do
-        url=$(sed -n 's/^listening on //p' "$tmp/$1.out")
-        [ -n "$url" ] && break
+        url=$(sed -n 's/^listening on //p' "$tmp/$1.out"); node=$(sed -n 's/^node [^ ]* on //p' "$tmp/$1.out")
+        [ -n "$node" ] && break
         kill -0 "$pid" 2>/dev/null || break
         sleep 0.05
     done
 }
 get() { curl -sSk --max-time 60 "$@"; }
 ask() { for model in auto auto:fast tutti-tiny; do get -d '{"model":"'$model'","messages":[{"role":"user","content":"hello"}],"max_tokens":4}' "$1/v1/chat/completions" >>"$tmp/answers"; done; }
-serve beelink ''; a=$url
+serve beelink 'cluster: {name: beelink, listen: "127.0.0.1:0"}'; a=$url
 tls=; [ -s "$tmp/cert.pem" ] && tls="tls: {cert: $tmp/cert.pem, key: $tmp/key.pem}"
-serve pi5 "$tls"; b=$url
+serve pi5 "$tls
+cluster: {name: pi5, listen: \"127.0.0.1:0\", nodes: [\"$node\"]}"; b=$url
 if [ -z "$a" ] || [ -z "$b" ]; then
     cat "$tmp"/*.err >"$tmp/err"; : >"$tmp/out"
     not_ok "two nodes start"; echo "1..$n"; exit 1
@@ -121,7 +122,7 @@ for i in $(seq 200); do
     get "$a/metrics" >"$tmp/metrics-a"; grep -q '^tutti_power_watts' "$tmp/metrics-a" && break
     ask "$a"; sleep 0.1
 done
-get "$b/metrics" >"$tmp/metrics-b"
+for i in $(seq 200); do get "$b/metrics" >"$tmp/metrics-b"; grep -q '^tutti_member_age_seconds{member="beelink"}' "$tmp/metrics-b" && grep -q '^tutti_member_rtt_seconds{' "$tmp/metrics-b" && break; sleep 0.1; done
 cat "$tmp/metrics-a" "$tmp/metrics-b" >"$tmp/metrics"
 python3 $here/judge.py names "$tmp/metrics" $here/node_exporter.txt "$h/rules.yaml" "$h"/grafana/dashboards/*.json >"$tmp/out" 2>"$tmp/err"; rc=$?
 [ -n "$tls" ] || { grep -v certificate "$tmp/out" >"$tmp/rest"; mv "$tmp/rest" "$tmp/out"; [ -s "$tmp/out" ] || rc=0; }
@@ -132,7 +133,7 @@ if ! command -v prometheus >/dev/null; then
     skip "queries" "Prometheus is not installed (Debian: prometheus)"; echo "1..$n"; exit 0
 fi
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
-port=$(free_port); exporter=
+exporter=
 p=$tmp/prometheus; mkdir -p "$p"
 if command -v prometheus-node-exporter >/dev/null; then
     exporter=127.0.0.1:$(free_port)
@@ -149,14 +150,19 @@ cp "$h/rules.yaml" "$p/"
     done
     [ -z "$exporter" ] || printf '  - {job_name: node, static_configs: [{targets: ["%s"], labels: {node: beelink, role: head}}]}\n' "$exporter"
 } >"$p/prometheus.yml"
-prometheus --config.file="$p/prometheus.yml" --storage.tsdb.path="$p/data" --web.listen-address="127.0.0.1:$port" >"$tmp/prometheus.log" 2>&1 &
-pids="$pids $!"
+for try in 1 2 3; do # somebody else may have taken the port since
+    port=$(free_port)
+    prometheus --config.file="$p/prometheus.yml" --storage.tsdb.path="$p/data" --web.listen-address="127.0.0.1:$port" >"$tmp/prometheus.log" 2>&1 &
+    pid=$!
+    pids="$pids $pid"
+    for i in $(seq 300); do get "http://127.0.0.1:$port/-/ready" >"$tmp/ready" 2>/dev/null; grep -qi ready "$tmp/ready" && break 2; kill -0 $pid 2>/dev/null || break; sleep 0.1; done
+done
 query() { get -G --data-urlencode "query=$1" "http://127.0.0.1:$port/api/v1/query" 2>/dev/null; }
 # it has seen each node often enough for a rate, and one answer between two looks
 for i in $(seq 600); do
     query 'count(count_over_time(tutti_requests[5m]) > 4)' >"$tmp/answer"
     grep -q '"2"\]' "$tmp/answer" && query 'count(rate(tutti_generation_tokens_total{model_name="tutti-tiny"}[5m]) > 0) == 2' | grep -q '"2"\]' && break
-    ask "$a"; ask "$b"; sleep 0.1
+    ask "$a"; ask "$b"; sleep 0.5
 done
 query up >"$tmp/up"
 python3 $here/judge.py live "http://127.0.0.1:$port" "$h/rules.yaml" "$h"/grafana/dashboards/*.json >"$tmp/out" 2>"$tmp/err"; rc=$?

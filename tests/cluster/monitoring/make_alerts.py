@@ -53,6 +53,8 @@ CASES = [
     ("TuttiLadderDown", "", *both("tutti_governor_step", 'class="llm"', "2x120", "2x50 0x70")),
     ("TuttiRouterRefuses", "", *both("tutti_route_refused_total", "", "0+3x120", "7x120")),
     ("TuttiExpertsHang", "", *both("tutti_route_hangs_total", "", "0x60 0+1x60", "9x120")),
+    ("TuttiMemberSilent", "", {s("tutti_member_age_seconds", 'member="pi4"'): "0+60x120", UP.replace("pi5", "pi4").replace("10.0.0.3", "10.0.0.4"): "1x120"}, {s("tutti_member_age_seconds", 'member="pi4"'): "0+60x120", UP.replace("pi5", "pi4").replace("10.0.0.3", "10.0.0.4"): "0x120"}),
+    ("TuttiMemberLosesJobs", "", *both("tutti_member_jobs_lost_total", 'member="pi4"', "0x60 0+1x60", "9x120")),
     ("TuttiJournalDrops", "", *both("tutti_route_journal_dropped_total", "", "0x70 5x50", "5x120")),
     ("TuttiNodeMissing", "", {"other": "1x120"}, {UP: "1x120"}),
 ]
