@@ -101,7 +101,7 @@ serve() { # NAME MORE: on any port; its address in $url
     pids="$pids $pid"
     for i in $(seq 600); do
         url=$(sed -n 's/^listening on //p' "$tmp/$1.out"); node=$(sed -n 's/^node [^ ]* on //p' "$tmp/$1.out")
-        [ -n "$node" ] && break
+        [ -n "$url" ] && [ -n "$node" ] && break
         kill -0 "$pid" 2>/dev/null || break
         sleep 0.05
     done
