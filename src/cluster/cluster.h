@@ -32,7 +32,7 @@ struct cluster_config { /* texts are borrowed until cluster_free() */
     const char *seeds[CLUSTER_SEEDS_MAX]; /* "https://jetson:8444", "http://127.0.0.1:8444" (loopback only), "dns://tutti-nodes.tutti.svc:8444" */
     int n_seeds;
     bool uses_mdns;                 /* look for _tutti._tcp, too */
-    const struct trust *trust;      /* NULL: in the clear, and then only on loopback */
+    struct trust *trust;            /* NULL: in the clear, and then only on loopback */
     const char *models_dir;         /* where fetched models go; NULL: nothing is fetched */
 };
 

@@ -39,7 +39,7 @@ struct member_node {
     bool is_settled;         /* it has answered or failed for the first time */
     /* the connection: hooks.down() was called before it goes.  Jobs travel on it, too. */
     struct h2_client *h2;    /* NULL: none */
-    struct grpc_client_call *describing, *watching;
+    struct grpc_client_call *describing, *watching, *listing;
     bool is_brief;           /* what `describing` asked for */
     struct net_timer *silent /* nothing was said for too long */, *soon /* close, then try again */;
     enum member_state falls_to; /* what `soon` shall make of it; MEMBER_STATE_COUNT: it tries again */
@@ -53,6 +53,7 @@ struct member_node {
     uint64_t heard_ns;       /* 0: never */
     uint64_t edition;
     uint64_t revocations;    /* number of the newest list that it knows; lock */
+    uint64_t listed_ms;      /* when lists were compared last; 0: never */
     uint64_t trust_generation; /* of the context that h2 has */
     char device[NODE_PB_NAME_MAX], device_cls[32];
     char *machine_json;      /* NULL */
@@ -108,6 +109,9 @@ const char *member_where(const struct member_node *n); /* "jetson", else its URL
 bool member_take_description(struct member_node *n, const struct node_pb_description *d, bool *is_other, struct err *err);
 void member_take_state(struct member_node *n, const struct node_pb_state *s);
 void member_forget(struct member_node *n); /* experts, machine, models */
+
+/* member_trust.c: after a State; when its list is another one than ours, the newer goes over. */
+void member_compare_lists(struct member_node *n);
 
 /* discover.c: the seeds of the configuration, DNS. */
 bool discover_start(struct cluster *c, struct err *err);

@@ -47,6 +47,6 @@ bool join_renew_now(struct trust *t, const char *url, struct err *err);
 /* Without waiting, for who runs a loop: a request, then what came of it. */
 bool join_put_renewal(struct trust *t, struct buf *key, struct buf *message, struct err *err);
 bool join_take_renewal(struct trust *t, const char *key, const void *message, size_t n, struct err *err);
-/* The answer of JOIN_PATH "Revocations" (whose request is empty).  true: it was newer. */
+/* What a call of JOIN_PATH "Revocations" carries, either way (the request too).  true: it was newer. */
 bool join_take_revocations(struct trust *t, const void *message, size_t n, struct err *err);
 #endif

@@ -116,8 +116,14 @@ static void done(void *ctx)
         free_visit(v);
 }
 
-static void send_revocations(struct visit *v)
+/* Both ways: who asks may have the newer one. */
+static void send_revocations(struct visit *v, const void *message, size_t n)
 {
+    struct err err = { 0 };
+    if (n > 0 && join_take_revocations(v->desk->trust, message, n, &err))
+        log_info("nodes: a newer revocation list from %s", v->peer);
+    else if (err.code != ERR_NONE)
+        refusals_note(&v->desk->refusals, net_loop_now_ms(v->desk->loop), v->peer, v->from, err.text);
     struct buf list, out;
     buf_init(&list, JOIN_LIST_MAX_BYTES);
     buf_init(&out, JOIN_LIST_MAX_BYTES + 64);
@@ -141,7 +147,7 @@ static void on_message(void *ctx, const void *message, size_t n)
         return;
     v->has_message = true;
     if (v->method == METHOD_REVOCATIONS) {
-        send_revocations(v);
+        send_revocations(v, message, n);
         return;
     }
     const bool ok = (v->arena = arena_new(ARENA_BYTES, &v->err)) &&
@@ -206,7 +212,7 @@ bool join_desk_take(struct join_desk *d, struct http_stream *s, const struct htt
     http_stream_from(s, v->from);
     buf_init(&v->cert, 16 << 10);
     d->n_visits++;
-    if (!(v->call = grpc_accept(d->loop, s, head, JOIN_MESSAGE_MAX_BYTES, false, &fns, v)))
+    if (!(v->call = grpc_accept(d->loop, s, head, m == METHOD_REVOCATIONS ? JOIN_LIST_MAX_BYTES + 64 : JOIN_MESSAGE_MAX_BYTES, false, &fns, v)))
         free_visit(v);
     return true;
 }

@@ -44,7 +44,8 @@ static void hang_up(struct member_node *n)
 {
     grpc_client_cancel(n->describing);
     grpc_client_cancel(n->watching);
-    n->describing = n->watching = NULL;
+    grpc_client_cancel(n->listing);
+    n->describing = n->watching = n->listing = NULL;
     h2_client_free(n->h2);
     n->h2 = NULL;
     n->is_described = false;
@@ -346,6 +347,7 @@ static void on_state(void *ctx, const void *message, size_t n_bytes)
         ask_again(n, false);
     else if (++n->n_states % MEMBER_RTT_EACH == 0)
         ask_again(n, true);
+    member_compare_lists(n);
 }
 
 static void on_watch_end(void *ctx, enum grpc_status status, const char *text)

@@ -143,12 +143,13 @@ static void forget_key(struct node_port *p)
 /* The authority as it was called when we joined; when that fails, the others in turn. */
 static const char *next_url(struct node_port *p)
 {
-    const char *first = trust_authority(p->trust);
-    const int n_first = first[0] ? 1 : 0, n = n_first + p->n_urls;
-    if (n == 0)
-        return NULL;
-    const int i = p->next_url++ % n;
-    return i < n_first ? first : p->urls[i - n_first];
+    for (int tries = 0; tries <= p->n_urls; tries++) {
+        const int i = p->next_url++ % (p->n_urls + 1);
+        const char *url = i == 0 ? trust_authority(p->trust) : p->urls[i - 1];
+        if (strncmp(url, "https://", 8) == 0)
+            return url;
+    }
+    return NULL;
 }
 
 static void begin_renewal(struct node_port *p)

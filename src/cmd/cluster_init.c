@@ -20,7 +20,7 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
     trust_here_put_time(until, trust_expires_unix(t));
     printf("this node is %s; its certificate (until %s, renewed by `tutti serve`) and the cluster's authority are in %s\n", name, until, dir);
     printf("keep a copy of that folder in a safe place: without it no other node can join or be revoked\n\n");
-    printf("in tutti.yaml, here and on every node:\n  cluster:\n    listen: 0.0.0.0:8444\n\n");
+    printf("in tutti.yaml, here and on every node:\n  cluster:\n    listen: 0.0.0.0:8444\n    trust: %s\n\n", dir);
     printf("on the next machine, within an hour, once:\n  tutti node join https://%s:8444 --token %s\n", name, token);
     trust_free(t);
     return 0;
