@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/log.h"
 
 /* The address without its port: an IPv6 one counts by its first 64 bits, which belong to one house. */
@@ -24,29 +25,27 @@ static void host_of(char out[48], const char *from)
     snprintf(out, 48, "%.*s", (int)(n > 47 ? 47 : n), from);
 }
 
-static struct refusal *find(const struct refusals *r, const char *host)
+static struct refusal *find(const struct refusal_list *r, const char *host, uint32_t what)
 {
     for (int i = 0; i < r->n; i++)
-        if (strcmp(r->list[i].host, host) == 0)
+        if (r->list[i].what == what && strcmp(r->list[i].host, host) == 0)
             return (struct refusal *)(uintptr_t)&r->list[i];
     return NULL;
 }
 
-static struct refusal *find_or_add(struct refusals *r, uint64_t now_ms, const char *from)
+static struct refusal *find_or_add(struct refusal_list *r, uint64_t now_ms, const char *from, uint32_t what)
 {
     char host[48];
     host_of(host, from);
-    struct refusal *x = find(r, host);
-    if (!x && r->n < REFUSALS_MAX)
-        x = &r->list[r->n++];
-    if (!x) { /* who was quiet longest */
-        x = &r->list[0];
+    struct refusal *x = find(r, host, what);
+    if (!x) {
+        x = &r->list[0]; /* full: what was quiet longest */
         for (int i = 1; i < r->n; i++)
             if (r->list[i].seen_ms < x->seen_ms)
                 x = &r->list[i];
-    }
-    if (strcmp(x->host, host) != 0) {
-        *x = (struct refusal){ .seen_ms = now_ms };
+        if (r->n < REFUSALS_MAX)
+            x = &r->list[r->n++];
+        *x = (struct refusal){ .what = what };
         memcpy(x->host, host, sizeof(host));
     }
     x->seen_ms = now_ms;
@@ -55,7 +54,8 @@ static struct refusal *find_or_add(struct refusals *r, uint64_t now_ms, const ch
 
 void refusals_note(struct refusals *r, uint64_t now_ms, const char *who, const char *from, const char *why)
 {
-    struct refusal *x = find_or_add(r, now_ms, from);
+    const uint32_t what = (hash_fnv32(who, strlen(who)) ^ 2654435761u * hash_fnv32(why, strlen(why))) | 1;
+    struct refusal *x = find_or_add(&r->lines, now_ms, from, what);
     char more[64] = "";
     r->total++;
     if (r->n_lines == 0 || now_ms - r->lines_since_ms >= REFUSALS_LINE_MS)
@@ -77,12 +77,12 @@ bool refusals_may_try(const struct refusals *r, uint64_t now_ms, const char *fro
 {
     char host[48];
     host_of(host, from);
-    const struct refusal *x = find(r, host);
+    const struct refusal *x = find(&r->tokens, host, 0);
     return !x || x->wrong_at_ms <= now_ms || x->wrong_at_ms - now_ms + each_ms <= (uint64_t)burst * each_ms;
 }
 
 void refusals_wrong(struct refusals *r, uint64_t now_ms, const char *from, uint64_t each_ms)
 {
-    struct refusal *x = find_or_add(r, now_ms, from);
+    struct refusal *x = find_or_add(&r->tokens, now_ms, from, 0);
     x->wrong_at_ms = (x->wrong_at_ms > now_ms ? x->wrong_at_ms : now_ms) + each_ms;
 }

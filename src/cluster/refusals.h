@@ -3,7 +3,7 @@
  * For:     port.c, join_desk.c.
  * Callers: cluster/.
  * Touches: the log.  Thread: the loop's.
- * Rule:    bounded: of so many addresses; the one that was quiet longest is forgotten.  One line a minute for an address, with how many
+ * Rule:    bounded: of so many; what was quiet longest is forgotten.  One line a minute for the same name, reason and address, with how many
  *          there were in between, and LINES_MAX a minute in all.
  */
 #ifndef TUTTI_CLUSTER_REFUSALS_H
@@ -12,14 +12,17 @@
 #include <stdint.h>
 
 enum { REFUSALS_MAX = 256, REFUSALS_LINES_MAX = 30, REFUSALS_LINE_MS = 60000 };
+struct refusal {
+    char host[48];
+    uint32_t what;             /* of name and reason; 0: wrong tokens */
+    uint64_t seen_ms, line_ms; /* line_ms 0: never */
+    uint64_t n_silent;
+    uint64_t wrong_at_ms;      /* when all its wrong tokens are forgiven */
+};
+struct refusal_list { struct refusal list[REFUSALS_MAX]; int n; };
 struct refusals {
-    struct refusal {
-        char host[48];
-        uint64_t seen_ms, line_ms; /* line_ms 0: never */
-        uint64_t n_silent;
-        uint64_t wrong_at_ms;      /* when all its wrong tokens are forgiven */
-    } list[REFUSALS_MAX];
-    int n, n_lines;
+    struct refusal_list lines, tokens;
+    int n_lines;
     uint64_t lines_since_ms, total;
 };
 /* from: "address:port"; who "": it did not say. */
