@@ -552,7 +552,7 @@ RULE(accelerator_without_driver)
     for (int i = 0; i < f->m->n_accelerators; i++)
         if (is(f->m->accelerators[i].state, "no driver"))
             return doctor_say(out, "%.60s has no driver", f->m->accelerators[i].name)
-                   && doctor_fix(out, "%s", is(f->m->accelerators[i].kind, "coral-pcie") ? "install gasket-dkms and libedgetpu1-std (coral.ai/docs/m2/get-started)"
+                   && doctor_fix(out, "%s", is(f->m->accelerators[i].kind, "coral-pcie") ? "build gasket-dkms from github.com/feranick/gasket-driver (Google's 1.0-18 fails on kernels from 6.4 on) and install libedgetpu1-std"
                                             : strncmp(f->m->accelerators[i].kind, "hailo", 5) == 0 ? "install hailo-all (Raspberry Pi OS) or Hailo's PCIe driver and HailoRT"
                                             : is(f->m->accelerators[i].vendor, "AMD") ? "a kernel from 6.14 on with amdxdna (CONFIG_DRM_ACCEL_AMDXDNA)"
                                                                                       : "a kernel from 6.3 on with intel_vpu (CONFIG_DRM_ACCEL_IVPU) and its firmware");
@@ -563,6 +563,12 @@ RULE(coral_on_pi5)
 {
     return is_pi5(f->m) && stick_of(f->m, "coral-pcie") && (f->m->os.page_bytes == 16384 || strstr(f->m->os.kernel, "2712"))
            && doctor_say(out, "a PCIe Coral beside a kernel with 16 KiB pages");
+}
+
+RULE(apex_permission)
+{
+    const struct hw_accelerator *a = stick_of(f->m, "coral-pcie");
+    return a && is(a->state, "ready") && a->is_usable == HW_NO && doctor_say(out, "%s of the Coral cannot be opened by this user", a->device[0] ? a->device : "the device");
 }
 
 RULE(ncs_end_of_life) { return stick_of(f->m, "ncs") && doctor_say(out, "OpenVINO 2022.3 is the last release that knows the Neural Compute Stick"); }
@@ -577,6 +583,27 @@ RULE(pi_cgroup_memory)
         out->severity = DOCTOR_INFO;
     return doctor_say(out, "the memory cgroup is off%s", f->m->setup.has_k3s == HW_YES ? "; K3s is installed" : "; K3s would not start");
 }
+
+RULE(k3s_not_running) { return f->m->setup.has_k3s == HW_YES && f->m->setup.k3s_runs == HW_NO && doctor_say(out, "K3s is installed and does not run, neither server nor agent"); }
+
+RULE(k3s_bridge_filter) { return f->m->setup.has_k3s == HW_YES && f->m->setup.bridge_filter == HW_NO && doctor_say(out, "br_netfilter is not loaded; K3s is installed"); }
+
+RULE(k3s_nvidia_runtime)
+{
+    const struct hw_gpu *g = card_of(f->m, "NVIDIA");
+    const bool has_gpu = is_jetson(f->m) || (g && g->driver[0] && !is(g->driver, "nouveau") && !is(g->driver, "vfio-pci"));
+    return f->m->setup.has_k3s == HW_YES && f->m->setup.nvidia_runtime == HW_NO && has_gpu && doctor_say(out, "K3s beside an NVIDIA GPU, and no nvidia-container-runtime");
+}
+
+RULE(k3s_device_plugin)
+{
+    const struct hw_accelerator *a = stick_of(f->m, "coral") ? stick_of(f->m, "coral") : stick_of(f->m, "ncs") ? stick_of(f->m, "ncs") : stick_of(f->m, "hailo");
+    return a && f->m->setup.device_plugins == HW_NO && doctor_say(out, "the kubelet runs beside %.80s, and no device plug-in has a socket there", a->name);
+}
+
+RULE(time_not_synced) { return f->m->setup.time_synced == HW_NO && doctor_say(out, "the clock is not synchronized (systemd-timesyncd)"); }
+
+RULE(address_by_dhcp) { return f->m->setup.has_k3s == HW_YES && f->m->setup.has_lease == HW_YES && doctor_say(out, "this node of K3s has its address by DHCP"); }
 
 RULE(k3s_memory)
 {
@@ -657,9 +684,18 @@ const struct doctor_rule doctor_rules[] = {
       "SUBSYSTEM==\"usb\", ATTRS{idVendor}==\"03e7\", MODE=\"0666\" in /etc/udev/rules.d/97-myriad.rules; then: sudo udevadm trigger" },
     { "usb2-stick", DOCTOR_WARNING, DOCTOR_CERTAIN, usb2_stick, "Inputs and weights beyond 8 MB cross the cable for each inference: 480 Mbit/s instead of 5 Gbit/s.", "a blue (USB 3) port and its own cable" },
     { "accelerator-without-driver", DOCTOR_WARNING, DOCTOR_CERTAIN, accelerator_without_driver, "It is there and idle: its work falls to the CPU, for vision models typically 5 to 30 times slower (predicted).", "" },
-    { "coral-on-pi5", DOCTOR_WARNING, DOCTOR_CERTAIN, coral_on_pi5, "The gasket driver needs 4 KiB pages (jeffgeerling.com 2023).", "kernel=kernel8.img and dtoverlay=pcie-32bit-dma in /boot/firmware/config.txt, then reboot" },
+    { "coral-on-pi5", DOCTOR_WARNING, DOCTOR_CERTAIN, coral_on_pi5, "The gasket driver needs 4 KiB pages (jeffgeerling.com 2023).", "kernel=kernel8.img, dtoverlay=pcie-32bit-dma-pi5 and dtoverlay=pciex1-compat-pi5,no-mip in /boot/firmware/config.txt, then reboot" },
     { "ncs-end-of-life", DOCTOR_INFO, DOCTOR_CERTAIN, ncs_end_of_life, "Later releases dropped the MYRIAD plug-in (docs.openvino.ai, 2023.0); no security fixes.", "keep OpenVINO 2022.3 in a container, or use another accelerator" },
     { "k3s-memory", DOCTOR_INFO, DOCTOR_LIKELY, k3s_memory, "A K3s server wants 2 GB (measured 1.4-1.6), an agent 270 MB (docs.k3s.io, resource profiling): little is left for models.", "join as an agent (K3S_URL=...), keep the server elsewhere" },
+    { "k3s-not-running", DOCTOR_BAD, DOCTOR_CERTAIN, k3s_not_running, "The node is in no cluster: nothing is started on it.", "sudo journalctl -u k3s -u k3s-agent -n 50; sudo k3s check-config; then: sudo systemctl restart k3s-agent (the head: k3s)" },
+    { "k3s-bridge-filter", DOCTOR_WARNING, DOCTOR_LIKELY, k3s_bridge_filter, "Packets between pods of one node pass by the rules of services: the node is Ready and its pods reach no service, not even DNS. NVIDIA's kernels do not load it by themselves (github NVIDIA/NemoClaw 2418).",
+      "echo br_netfilter | sudo tee /etc/modules-load.d/k3s.conf && sudo modprobe br_netfilter" },
+    { "k3s-nvidia-runtime", DOCTOR_WARNING, DOCTOR_CERTAIN, k3s_nvidia_runtime, "K3s looks for it when it starts; without it containers see no GPU and NVIDIA's plug-in offers none (docs.k3s.io/advanced).",
+      "sudo apt install nvidia-container-toolkit (a PC first needs NVIDIA's repository: tutti cluster guide), then: sudo systemctl restart k3s-agent" },
+    { "k3s-device-plugin", DOCTOR_INFO, DOCTOR_LIKELY, k3s_device_plugin, "Kubernetes does not know of the stick: pods that ask for it stay Pending.", "tutti device-plugin --list; then kubectl apply -k of `tutti cluster manifests`, or systemctl enable --now tutti-device-plugin" },
+    { "apex-permission", DOCTOR_WARNING, DOCTOR_CERTAIN, apex_permission, "Runtimes fall back to the CPU or fail.", "a udev rule SUBSYSTEM==\"apex\", MODE=\"0660\", GROUP=\"apex\"; sudo usermod -aG apex $USER; log in again" },
+    { "time-not-synced", DOCTOR_WARNING, DOCTOR_LIKELY, time_not_synced, "Certificates are not valid before they were made: a node whose clock is behind joins no cluster, and traces do not add up.", "sudo timedatectl set-ntp true; port 123/udp must be open" },
+    { "address-by-dhcp", DOCTOR_INFO, DOCTOR_POSSIBLE, address_by_dhcp, "Fine while the router has reserved it; else the node is lost when the lease is given to another.", "reserve it in the router, or a fixed address: tutti cluster guide" },
     { "hanging-device", DOCTOR_WARNING, DOCTOR_CERTAIN, hanging_device, "A driver that hangs in its attributes hangs programs too.", "dmesg | tail -50; reload or update that driver" },
 };
 const int doctor_n_rules = sizeof(doctor_rules) / sizeof(doctor_rules[0]);

@@ -29,6 +29,7 @@ static bool (*const detectors[])(const struct hw_root *, struct hw_machine *) = 
     hw_detect_power,
     hw_detect_supplies,
     hw_detect_setup,
+    hw_detect_setup_cluster,
 };
 
 struct hw_machine *hw_detect_root(const struct hw_root *r, struct err *err)

@@ -245,9 +245,15 @@ struct hw_throttle {         /* has this machine been slowed by heat or a weak s
     char source[64];
 };
 
-struct hw_setup {           /* settings that belong to no device (hw/setup.c, hw/jetson.c) */
+struct hw_setup {           /* settings that belong to no device (hw/setup.c, hw/setup_cluster.c, hw/jetson.c) */
     enum hw_yesno cgroup_memory;    /* the kernel lets a container's memory be limited */
     enum hw_yesno has_k3s;
+    enum hw_yesno k3s_runs;         /* server or agent; asked only when it is installed (hw/setup_cluster.c) */
+    enum hw_yesno nvidia_runtime;   /* nvidia-container-runtime is installed */
+    enum hw_yesno bridge_filter;    /* br_netfilter is loaded */
+    enum hw_yesno time_synced;      /* by systemd-timesyncd; another program's word is not known */
+    enum hw_yesno has_lease;        /* systemd-networkd or dhclient has an address by DHCP; NetworkManager's is not known */
+    enum hw_yesno device_plugins;   /* beside the kubelet's socket there is one of a device plug-in */
     enum hw_yesno udev_coral, udev_ncs; /* a rule names the stick's ids; asked only when one is there */
     enum hw_yesno has_watchdog, watchdog_runs;
     enum hw_yesno numa_balancing;
@@ -323,6 +329,7 @@ bool hw_detect_throttle(const struct hw_root *r, struct hw_machine *m);
 bool hw_detect_power(const struct hw_root *r, struct hw_machine *m);
 bool hw_detect_supplies(const struct hw_root *r, struct hw_machine *m);
 bool hw_detect_setup(const struct hw_root *r, struct hw_machine *m);
+bool hw_detect_setup_cluster(const struct hw_root *r, struct hw_machine *m);
 
 /* Is a cooling device of this type a processor that is slowed down (its cur_state above 0: now)? */
 bool hw_is_processor_cooling(const char *type);

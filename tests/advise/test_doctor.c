@@ -69,6 +69,9 @@ static void mig_gpu(struct hw_machine *m) { driver_550(m), m->gpus[0].mig = 3; }
 static void geforce_server(struct hw_machine *m) { driver_550(m), hw_copy(m->board.form, sizeof(m->board.form), "server"); }
 static void geforce_desktop(struct hw_machine *m) { driver_550(m), hw_copy(m->board.form, sizeof(m->board.form), "desktop"); }
 static void old_coral(struct hw_machine *m) { m->os.page_bytes = 16384; }
+static void coral_pcie(struct hw_machine *m, enum hw_yesno usable) { m->n_accelerators = 1, m->accelerators[0] = (struct hw_accelerator){ .kind = "coral-pcie", .name = "Coral", .state = "ready", .device = "/dev/apex_0", .is_usable = usable }; }
+static void closed_coral(struct hw_machine *m) { coral_pcie(m, HW_NO); }
+static void open_coral(struct hw_machine *m) { coral_pcie(m, HW_YES); }
 static void vram_24(struct hw_machine *m) { driver_550(m), m->gpus[0].vram_bytes = 24ll << 30, m->memory.total_bytes = 16ll << 30; }
 static void ram_64(struct hw_machine *m) { vram_24(m), m->memory.total_bytes = 64ll << 30; }
 static void models_unknown(struct hw_machine *m) { m->disks[0].holds_models = m->disks[1].holds_models = HW_UNKNOWN; }
@@ -101,6 +104,18 @@ static const struct { const char *id, *fires; set_fn *set; const char *silent; s
     { "jetson-clocks", ORIN "sys/class/devfreq/17000000.gpu/min_freq: 306000000\nsys/class/devfreq/17000000.gpu/max_freq: 1020000000\n", NULL, ORIN "sys/class/devfreq/17000000.gpu/min_freq: 1020000000\nsys/class/devfreq/17000000.gpu/max_freq: 1020000000\n", NULL, NULL },
     { "jetson-super", ORIN L4T("35", "3.1"), NULL, ORIN L4T("36", "4.3"), NULL, NULL },
     { "pi-cgroup-memory", PI4 "sys/fs/cgroup/cgroup.controllers: cpuset cpu io pids\nusr/local/bin/k3s: x\n", NULL, PI4 "sys/fs/cgroup/cgroup.controllers: cpuset cpu io memory pids\nusr/local/bin/k3s: x\n", NULL, NULL },
+    { "k3s-not-running", "usr/local/bin/k3s: x\nsys/fs/cgroup/cgroup.controllers: cpu memory\nsys/fs/cgroup/system.slice/ssh.service/\n", NULL,
+      "usr/local/bin/k3s: x\nsys/fs/cgroup/cgroup.controllers: cpu memory\nsys/fs/cgroup/system.slice/k3s-agent.service/\n", NULL, NULL },
+    { "k3s-not-running", "etc/rancher/k3s/\nsys/fs/cgroup/systemd/system.slice/ssh.service/\n", NULL, "usr/local/bin/k3s: x\nsys/fs/cgroup/cgroup.controllers: cpu memory\n", NULL, NULL }, /* a container's view */
+    { "k3s-bridge-filter", ORIN "usr/local/bin/k3s: x\nproc/sys/net/core/somaxconn: 4096\n", NULL, ORIN "usr/local/bin/k3s: x\nproc/sys/net/bridge/bridge-nf-call-iptables: 1\n", NULL, NULL },
+    { "k3s-nvidia-runtime", ORIN "usr/local/bin/k3s: x\nusr/bin/env: x\n", NULL, ORIN "usr/local/bin/k3s: x\nusr/bin/nvidia-container-runtime: x\n", NULL, NULL },
+    { "k3s-nvidia-runtime", RTX4090("DRIVER=nvidia\n") "usr/local/bin/k3s: x\nusr/bin/env: x\n", NULL, RTX4090("DRIVER=nvidia\n") "usr/bin/env: x\n", NULL, NULL },
+    { "k3s-device-plugin", USB("2-1", "18d1", "9302", "5000") "var/lib/kubelet/device-plugins/kubelet.sock: x\n", NULL,
+      USB("2-1", "18d1", "9302", "5000") "var/lib/kubelet/device-plugins/kubelet.sock: x\nvar/lib/kubelet/device-plugins/tutti-coral.sock: x\n", NULL, NULL },
+    { "apex-permission", PCI("0000:01:00.0", "DRIVER=apex\n", "ff0000", "1AC1:089A"), closed_coral, PCI("0000:01:00.0", "DRIVER=apex\n", "ff0000", "1AC1:089A"), open_coral, NULL },
+    { "time-not-synced", "sys/class/\nrun/systemd/timesync/\n", NULL, "sys/class/\nrun/systemd/timesync/synchronized: x\n", NULL, NULL },
+    { "address-by-dhcp", "sys/class/\nusr/local/bin/k3s: x\nrun/systemd/netif/leases/2: x\n", NULL, "sys/class/\nusr/local/bin/k3s: x\nrun/systemd/netif/leases/\n", NULL, NULL },
+    { "address-by-dhcp", "sys/class/\nusr/local/bin/k3s: x\nvar/lib/dhcp/dhclient.eth0.leases: x\n", NULL, "sys/class/\nvar/lib/dhcp/dhclient.eth0.leases: x\n", NULL, NULL },
     { "k3s-memory", "usr/local/bin/k3s: x\n" MEM("947000", "500000"), NULL, "usr/local/bin/k3s: x\n" MEM("3880000", "500000"), NULL, NULL },
     { "swap-on-sd", DISK("mmcblk0", "SD", "0") SWAP("/dev/mmcblk0p3 partition 1048572 0 -2"), NULL, DISK("mmcblk0", "SD", "0") SWAP("/dev/zram0 partition 1048572 0 100"), NULL, NULL },
     { "swap-on-sd", DISK("mmcblk0", "SD", "0") MOUNT("/dev/mmcblk0") SWAP("/var/swap file 524272 0 -2"), NULL, DISK("sda", "0", "0") MOUNT("/dev/sda") SWAP("/var/swap file 524272 0 -2"), NULL, NULL },
