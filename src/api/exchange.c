@@ -87,6 +87,7 @@ static struct exchange *exchange_new(const struct api_call *call, const struct h
         ops->way->on_head(x, head);
     if (x->error.status == 0)
         wish_read_head(&x->wish, head, &x->error);
+    wish_read_trace(&x->wish, head, rng_u64(&env->rng));
     return x;
 }
 
@@ -146,6 +147,8 @@ static bool hand_over(struct exchange *x, struct err *err)
     x->load_until_ms = net_loop_now_ms(x->call.env->loop) + x->call.env->load_wait_ms;
     if (!expert_submit(x->model->expert, j, err))
         return false;
+    if (x->wish.trace[0])
+        log_info("%s: %s, trace %s", x->call.request_id, x->model->id, x->wish.trace);
     x->has_job = true;
     return true;
 }

@@ -82,6 +82,21 @@ static bool read_hops(struct expert_wish *w, const struct http_head *head, struc
     return w->hops < HOPS_MAX || openai_fail(e, 508, "loop_detected", NULL, "the request has gone through %d services: an expert of one points back at another", w->hops);
 }
 
+/* "00-", 32 hex digits of the trace, "-", 16 of the caller's span, "-", 2 of flags; later versions may have more behind. */
+void wish_read_trace(struct expert_wish *w, const struct http_head *head, uint64_t span)
+{
+    enum { TRACE_AT = 3, SPAN_AT = 36, FLAGS_AT = 53, LENGTH = 55 };
+    static const char hex[] = "0123456789abcdef";
+    const char *v = http_head_get(head, "traceparent");
+    w->trace[0] = '\0';
+    if (!v || strlen(v) < LENGTH || v[2] != '-' || v[35] != '-' || v[52] != '-' || strspn(v, hex) != 2 || strncmp(v, "ff", 2) == 0)
+        return;
+    if (strspn(v + TRACE_AT, hex) != 32 || strspn(v + SPAN_AT, hex) != 16 || strspn(v + FLAGS_AT, hex) != 2 || (strncmp(v, "00", 2) == 0 ? v[LENGTH] != '\0' : v[LENGTH] && v[LENGTH] != '-') ||
+        strspn(v + TRACE_AT, "0") >= 32 || strspn(v + SPAN_AT, "0") >= 16)
+        return;
+    snprintf(w->trace, sizeof(w->trace), "00-%.32s-%016llx-%.2s", v + TRACE_AT, (unsigned long long)(span ? span : 1), v + FLAGS_AT);
+}
+
 bool wish_read_head(struct expert_wish *w, const struct http_head *head, struct openai_error *e)
 {
     if (!read_hops(w, head, e))

@@ -16,6 +16,9 @@
 #include "net/http.h"
 #include "wire/openai.h"
 
+/* W3C Trace Context: a valid `traceparent` gets a span of our own (from span, never 0 for all of it) and stands in w->trace; none, or one
+ * that is not valid, is none (w3.org/TR/trace-context, 3.2.2). */
+void wish_read_trace(struct expert_wish *w, const struct http_head *head, uint64_t span);
 /* false with e: 400 and the field's name. */
 bool wish_read_head(struct expert_wish *w, const struct http_head *head, struct openai_error *e);
 /* The value of a body's "tutti"; NULL: there is none. */

@@ -368,8 +368,10 @@ bool talk_begin(struct work *w, struct err *err)
     else
         snprintf(path, sizeof(path), "%s%s", e->cfg.base, ask_parts.what);
     snprintf(hops, sizeof(hops), "%d", j->wish.hops + 1);
-    struct http_field fields[6] = { { "content-type", ask_parts.type }, { "accept", "*/*" }, { "user-agent", "tutti/" TUTTI_VERSION }, { "tutti-hops", hops } };
+    struct http_field fields[7] = { { "content-type", ask_parts.type }, { "accept", "*/*" }, { "user-agent", "tutti/" TUTTI_VERSION }, { "tutti-hops", hops } };
     int n_fields = 4;
+    if (j->wish.trace[0])
+        fields[n_fields++] = (struct http_field){ "traceparent", j->wish.trace };
     if (e->cfg.key[0])
         fields[n_fields++] = (struct http_field){ "authorization", e->cfg.key };
     if (j->task == EXPERT_INFER && e->cfg.is_binary) {
