@@ -8,7 +8,7 @@
 #include "cluster/place_internal.h"
 #include "cluster/place_words.h"
 
-enum { SEARCH_BUDGET = 12 << 20 /* options looked at, some seconds on a small machine */, EXACT_BUDGET = 24 << 20 };
+enum { SEARCH_BUDGET = 12 << 20 /* options looked at: some seconds on a small machine */, EXACT_BUDGET = 8 << 20 };
 static const double HOURS_PER_MONTH = 730;
 
 static const char *runtime_of(const struct inv_want *w, const struct inv_device *d)

@@ -50,14 +50,11 @@ static void put_misses(const struct cluster_plan *p, struct buf *out)
 {
     for (int i = 0; i < p->n_misses; i++) {
         const struct place_miss *m = &p->misses[i];
-        char line[400];
         buf_printf(out, "\nnot placed: %s", p->inv->wants[m->want].name);
         buf_printf(out, m->n_missing > 1 || p->inv->wants[m->want].n_min > 1 ? " (%d of %d)\n" : "\n", m->n_missing, p->inv->wants[m->want].n_min);
         put_wrapped(out, m->why, 2);
-        if (m->buy[0]) {
-            snprintf(line, sizeof(line), "%s%s", m->buy, m->n_missing > 1 ? "" : "");
-            put_wrapped(out, line, 2);
-        }
+        if (m->buy[0])
+            put_wrapped(out, m->buy, 2);
     }
 }
 
@@ -85,6 +82,12 @@ static void put_plan(const struct cluster_plan *p, bool with_why, struct buf *ou
     if (n_idle > 0 && inv->n_nodes > 16)
         buf_printf(out, "%d more nodes have nothing to do\n", n_idle);
     put_misses(p, out);
+    int n_over = 0, worst = 0;
+    for (int i = 0; i < inv->n_nodes; i++)
+        n_over += p->nodes[i].load > 1, worst = p->nodes[i].load > p->nodes[worst].load ? i : worst;
+    if (n_over > 0)
+        buf_printf(out, "\ntoo much work: %d node%s at load above 100 %%, most on %s (%.0f %%): more\nreplicas, faster machines or less traffic\n", n_over, n_over > 1 ? "s" : "", inv->nodes[worst].name,
+                   100 * p->nodes[worst].load);
     char time[24];
     buf_printf(out, "\na usual request %s; %.0f W of all nodes at this traffic: USD %.2f a month\n", isnan(p->latency_s) ? "-" : short_seconds(time, p->latency_s), p->watts, p->usd_month);
     buf_printf(out, "score %.6g, %s\n", p->score, p->is_exact ? "proven to be the best by this score" : "the best that was found in a bounded search");

@@ -59,7 +59,11 @@ static void say_why(struct place *p, const struct state *s, const struct rival *
     const struct place_field *f = s->f;
     const struct inventory *inv = f->inv;
     const struct inv_want *w = &inv->wants[p->want];
-    char a[24], b[24];
+    char a[24], b[24], c[24];
+    if (inv->nodes[p->node].may_leave && r->n_able > 1 && p->share >= 1) {
+        snprintf(p->why, sizeof(p->why), "no machine that stays has room for it; this one may leave");
+        return;
+    }
     if (r->n_able == 1) {
         if (w->needs_accelerator)
             snprintf(p->why, sizeof(p->why), "the only node with %s", w->accelerator);
@@ -81,15 +85,19 @@ static void say_why(struct place *p, const struct state *s, const struct rival *
         return;
     }
     const char *fast = inv->nodes[r->node].name;
+    const struct dset *there = &s->device[f->device_at[r->node] + r->o->device], *here = &s->device[f->device_at[p->node] + p->device];
+    const double wait_there = place_wait_s(there->rho, there->m2), wait_here = place_wait_s(here->rho, here->m2);
     const double mine_j = p->item_s.mid * (isnan(p->busy_w) ? f->busy_w_unknown : p->busy_w);
     if (!state_fits(s, p->want, r->node, r->o))
         snprintf(p->why, sizeof(p->why), "%s would take %s instead of %s, but what else is there leaves no room", fast, seconds(a, r->o->work_s), seconds(b, p->item_s.mid));
     else if (inv->nodes[r->node].may_leave && !inv->nodes[p->node].may_leave)
         snprintf(p->why, sizeof(p->why), "%s would take %s instead of %s, but may leave", fast, seconds(a, r->o->work_s), seconds(b, p->item_s.mid));
+    else if (r->o->work_s + wait_there > p->item_s.mid + wait_here)
+        snprintf(p->why, sizeof(p->why), "%s a request; %s would take %s, but it would wait %s there for others", seconds(b, p->item_s.mid), fast, seconds(a, r->o->work_s), seconds(c, wait_there));
     else if (mine_j < r->o->joules)
-        snprintf(p->why, sizeof(p->why), "%.2g J a request; %s would take %s instead of %s, but %.2g J", mine_j, fast, seconds(a, r->o->work_s), seconds(b, p->item_s.mid), r->o->joules);
+        snprintf(p->why, sizeof(p->why), "%.3g J a request; %s would take %s instead of %s, but %.3g J", mine_j, fast, seconds(a, r->o->work_s), seconds(b, p->item_s.mid), r->o->joules);
     else
-        snprintf(p->why, sizeof(p->why), "%s a request; %s would take %s, but others would wait there", seconds(b, p->item_s.mid), fast, seconds(a, r->o->work_s));
+        snprintf(p->why, sizeof(p->why), "%s a request; %s would take %s, but others would wait for it there", seconds(b, p->item_s.mid), fast, seconds(a, r->o->work_s));
 }
 
 /* ---- what is missing ---- */
@@ -141,11 +149,11 @@ static void say_miss(struct place_miss *m, const struct state *s)
 
 struct offer {
     char name[112], date[12];
-    double usd;
+    double usd, tok_s; /* tok_s: 0 not known */
     uint64_t need, room;
 };
 
-static void consider(struct offer *best, const char *name, double gb, double usd, const char *date, uint64_t need, uint64_t room)
+static void consider(struct offer *best, const char *name, double gb, double usd, const char *date, uint64_t need, uint64_t room, double tok_s)
 {
     if (!(usd > 0) || need > room || (best->usd > 0 && usd >= best->usd))
         return;
@@ -154,11 +162,11 @@ static void consider(struct offer *best, const char *name, double gb, double usd
     else
         snprintf(best->name, sizeof(best->name), "%.100s", name);
     snprintf(best->date, sizeof(best->date), "%.11s", date);
-    best->usd = usd, best->need = need, best->room = room;
+    best->usd = usd, best->need = need, best->room = room, best->tok_s = tok_s;
 }
 
 /* Boards and machines that are whole: what they cost, what they hold. */
-static void consider_row(struct offer *best, struct catalog *c, const struct price_book *book, const struct catalog_row *row, const struct inv_want *w)
+static void consider_row(struct offer *best, const struct inventory *inv, struct catalog *c, const struct price_book *book, const struct catalog_row *row, const struct inv_want *w)
 {
     struct inv_device d = { 0 };
     struct err ignored = { 0 };
@@ -166,6 +174,7 @@ static void consider_row(struct offer *best, struct catalog *c, const struct pri
     if (!device_of_row(&d.of, c, row, &ignored) || !(price.low_usd > 0) || !(d.of.plan.bw_gbps > 0))
         return;
     const char *options = catalog_text(row, "mem_options");
+    const double low_gb = catalog_number_or(row, "mem_min_gb", 0), high_gb = catalog_number_or(row, "mem_gb", 0);
     char copy[64];
     snprintf(copy, sizeof(copy), "%.60s", options[0] ? options : "0");
     int n = 1, k = 0;
@@ -173,14 +182,21 @@ static void consider_row(struct offer *best, struct catalog *c, const struct pri
         n += *at == ';';
     for (char *save = NULL, *o = strtok_r(copy, ";", &save); o; o = strtok_r(NULL, ";", &save), k++) {
         const double gb = strtod(o, NULL);
+        struct plan_range tok_s = plan_unknown(), ttft_s, item_s;
         if (gb > 0)
             d.of.plan.mem_bytes = (uint64_t)(gb * 1e9);
         const uint64_t need = w->n_quants ? place_need(w, w->n_quants - 1, &d).total : w->bytes;
-        /* of a row with sizes only the first and the last price are known: those between cost at most the last */
-        const double usd = !(gb > 0) || n == 1 ? price_mid(&price) : k == 0 ? launch.low_usd : launch.high_usd;
-        consider(best, catalog_name(row), n > 1 ? gb : 0, usd, price.date, need, plan_usable_bytes(&d.of.plan) - (d.of.plan.mem_bytes > UINT64_C(1000000000) ? 275000000 : 0));
+        const uint64_t usable = plan_usable_bytes(&d.of.plan), agent = inv->engine == INV_K3S ? 275000000 : 0;
+        /* of a row with sizes the first and the last price are known: what lies between costs at most the last */
+        const double usd = n > 1 ? (k == 0 ? launch.low_usd : launch.high_usd) : low_gb < high_gb ? launch.high_usd : price_mid(&price);
+        if (w->n_quants)
+            place_speed(w, w->n_quants - 1, &d, &tok_s, &ttft_s, &item_s);
+        consider(best, catalog_name(row), n > 1 || low_gb < high_gb ? (gb > 0 ? gb : high_gb) : 0, usd, n > 1 || low_gb < high_gb ? launch.date : price.date, need,
+                 usable > agent ? usable - agent : 0, plan_is_known(tok_s) ? tok_s.mid : 0);
     }
 }
+
+static const char *article(const char *name) { return strchr("AEIOU", name[0]) ? "an" : "a"; }
 
 static void say_buy(struct place_miss *m, const struct inventory *inv, struct catalog *c, const struct price_book *book)
 {
@@ -190,23 +206,27 @@ static void say_buy(struct place_miss *m, const struct inventory *inv, struct ca
     struct err ignored = { 0 };
     if (w->needs_accelerator) {
         const struct catalog_table *t = catalog_table(c, "accelerator", &ignored);
-        for (int i = 0; t && i < catalog_n_rows(t); i++) {
-            const struct catalog_row *row = catalog_row(t, i);
-            const struct price p = price_of(book, row, false);
-            if (!strcmp(inv_resource_of_stick(catalog_name(row)), w->accelerator))
-                consider(&best, catalog_name(row), 0, price_mid(&p), p.date, 0, 1);
-        }
+        for (int usb = 1; usb >= 0 && !(best.usd > 0); usb--) /* any machine has USB */
+            for (int i = 0; t && i < catalog_n_rows(t); i++) {
+                const struct catalog_row *row = catalog_row(t, i);
+                const struct price p = price_of(book, row, false);
+                if (!strcmp(inv_resource_of_stick(catalog_name(row)), w->accelerator) && (strncmp(catalog_text(row, "bus"), "USB", 3) == 0) == usb)
+                    consider(&best, catalog_name(row), 0, price_mid(&p), p.date, 0, 1, 0);
+            }
         if (best.usd > 0)
-            snprintf(m->buy, sizeof(m->buy), "a %s (USD %.0f, %s) would run it%s", best.name, best.usd, best.date[0] ? best.date : "no date", m->n_missing > 1 ? "; one for each replica" : "");
+            snprintf(m->buy, sizeof(m->buy), "%s %s (USD %.0f, %s) would run it%s", article(best.name), best.name, best.usd, best.date[0] ? best.date : "no date", m->n_missing > 1 ? "; one for each replica" : "");
     } else {
         for (size_t k = 0; k < sizeof(tables) / sizeof(tables[0]); k++) {
             const struct catalog_table *t = catalog_table(c, tables[k], &ignored);
             for (int i = 0; t && i < catalog_n_rows(t); i++)
-                consider_row(&best, c, book, catalog_row(t, i), w);
+                consider_row(&best, inv, c, book, catalog_row(t, i), w);
         }
+        char tps[48] = "";
+        if (best.tok_s > 0)
+            snprintf(tps, sizeof(tps), ", %.2g tok/s", best.tok_s);
         if (best.usd > 0)
-            snprintf(m->buy, sizeof(m->buy), "a %s (USD %.0f, %s) would hold it: %.2f GB of %.2f GB usable%s", best.name, best.usd, best.date[0] ? best.date : "no date",
-                     (double)best.need / 1e9, (double)best.room / 1e9, m->n_missing > 1 ? "; one for each replica" : "");
+            snprintf(m->buy, sizeof(m->buy), "%s %s (USD %.0f, %s) would hold it: %.2f GB of %.2f GB usable%s%s", article(best.name), best.name, best.usd, best.date[0] ? best.date : "no date",
+                     (double)best.need / 1e9, (double)best.room / 1e9, tps, m->n_missing > 1 ? "; one for each replica" : "");
     }
     m->usd = best.usd > 0 ? best.usd * m->n_missing : (double)NAN;
 }
