@@ -11,6 +11,7 @@
 #include "cmd/cmd.h"
 #include "cmd/commands.h"
 #include "cmd/out.h"
+#include "cmd/trust_here.h"
 
 enum { FINDINGS_MAX = 128 };
 
@@ -120,6 +121,19 @@ static void learn(struct catalog *c, struct doctor_facts *facts, struct advise_b
     facts->bandwidth = bandwidth;
 }
 
+/* This node's certificate, when it is in a cluster by the default folder; where it belongs among those that were found. */
+static int add_certificate(struct doctor_finding *findings, int n)
+{
+    struct doctor_finding f;
+    int at = n;
+    if (!trust_here_finding(&f))
+        return n;
+    for (; at > 0 && findings[at - 1].severity > f.severity; at--)
+        findings[at] = findings[at - 1];
+    findings[at] = f;
+    return n + 1;
+}
+
 static int run(int argc, char **argv, struct cmd_opt *opts)
 {
     (void)argc, (void)argv;
@@ -157,7 +171,9 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
     learn(c, &facts, &bandwidth);
     struct doctor_edge edge[DOCTOR_EDGE_ITEMS];
     const bool has_edge = cmd_opt_find(opts, "edge")->given;
-    const int n = doctor_run(&facts, findings, FINDINGS_MAX);
+    int n = doctor_run(&facts, findings, FINDINGS_MAX - 1);
+    if (hw_root_is_live(r))
+        n = add_certificate(findings, n);
     if (has_edge)
         doctor_edge(&facts, edge);
     if (cmd_opt_find(opts, "json")->given) {

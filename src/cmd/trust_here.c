@@ -56,6 +56,27 @@ bool trust_here_seconds(const char *text, uint64_t *seconds, struct err *err)
     return err_set(err, ERR_INPUT, "'%.20s' is no length of time: 90s, 30m, 1h, 7d", text);
 }
 
+bool trust_here_finding(struct doctor_finding *out)
+{
+    enum { DUE_FOR_S = 86400 }; /* a service that runs needs minutes */
+    char dir[TRUST_PATH_MAX], until[32];
+    struct err err = { 0 };
+    const uint64_t now = (uint64_t)time(NULL);
+    struct trust *t = trust_default_dir(dir, sizeof(dir)) ? trust_open(dir, &err) : NULL;
+    const uint64_t ends = t ? trust_expires_unix(t) : 0;
+    const bool is_over = t && ends <= now, is_late = t && trust_is_due(t, now - DUE_FOR_S);
+    trust_free(t);
+    if (!is_over && !is_late)
+        return false;
+    trust_here_put_time(until, ends);
+    *out = (struct doctor_finding){ .id = "node-certificate", .severity = is_over ? DOCTOR_BAD : DOCTOR_WARNING, .confidence = DOCTOR_CERTAIN,
+                                    .why = "Other nodes talk to this one only while its certificate is valid; `tutti serve` renews it after two thirds of its life." };
+    snprintf(out->what, sizeof(out->what), is_over ? "this node's certificate is over since %s" : "this node's certificate ends at %s and was not renewed", until);
+    snprintf(out->fix, sizeof(out->fix), "%s", is_over ? "move the folder of certificates away (tutti cluster trust), then join anew: tutti node join"
+                                                       : "start tutti serve and look at its log, or: tutti node renew");
+    return true;
+}
+
 void trust_here_put_time(char out[32], uint64_t unix_s)
 {
     const time_t t = (time_t)unix_s;

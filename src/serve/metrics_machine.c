@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cluster/devices.h"
+#include "cluster/trust.h"
 #include "hw/machine.h"
 #include "net/tls_expiry.h"
 #include "route/steward.h"
@@ -180,6 +181,9 @@ static void look(struct metrics_machine *m, struct seen *s)
     }
     if (m->config.tls_cert && !tls_expiry(m->config.tls_cert, &s->cert_until_s, &err))
         s->cert_until_s = 0;
+    const int64_t node_until_s = m->config.trust ? (int64_t)trust_expires_unix(m->config.trust) : 0;
+    if (node_until_s && (!s->cert_until_s || node_until_s < s->cert_until_s))
+        s->cert_until_s = node_until_s;
 }
 
 static void *watch_main(void *arg)
@@ -328,7 +332,7 @@ void metrics_machine_put(struct metrics_machine *m, struct steward *steward, con
     put_cpus(out, prefix, m);
     put_number(out, prefix, "models_disk_bytes", "gauge", "Size of the disk that the models' folder lies on.", m->now.disk_bytes);
     put_number(out, prefix, "models_disk_available_bytes", "gauge", "Of that: left for us.", m->now.disk_free_bytes);
-    put_number(out, prefix, "certificate_expiry_timestamp_seconds", "gauge", "When the certificate of the port ends.", m->now.cert_until_s ? (double)m->now.cert_until_s : (double)NAN);
+    put_number(out, prefix, "certificate_expiry_timestamp_seconds", "gauge", "When the certificate of the port ends, or of the port for nodes: the earlier one.", m->now.cert_until_s ? (double)m->now.cert_until_s : (double)NAN);
     put_accelerators(out, prefix, &m->now, steward ? &st.parts : NULL);
     m->is_wanted = true;
     pthread_cond_signal(&m->wake);

@@ -11,11 +11,13 @@
 #include "base/err.h"
 
 struct steward;
+struct trust;
 
 struct metrics_machine_config { /* borrowed until metrics_machine_free() */
     const char *root;       /* as hw_root_open() takes it; NULL: this machine */
     const char *models_dir; /* whose disk is watched; NULL: none */
     const char *tls_cert;   /* NULL: none */
+    const struct trust *trust; /* of the port for nodes; NULL: none */
 };
 
 struct metrics_machine;

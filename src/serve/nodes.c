@@ -1,6 +1,7 @@
 /* serve/nodes.c - see nodes.h. */
 #include "serve/nodes.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "cluster/cluster.h"
@@ -90,8 +91,24 @@ const struct net_addr *serve_nodes_addr(const struct serve_nodes *n) { return n 
 
 void serve_nodes_put_json(struct serve_nodes *n, struct buf *out) { cluster_put_json(n ? n->cluster : NULL, n ? n->service : NULL, out); }
 
+static void put_counter(struct buf *out, const char *prefix, const char *name, const char *help, uint64_t v)
+{
+    buf_printf(out, "# HELP %s%s %s\n# TYPE %s%s counter\n%s%s %" PRIu64 "\n", prefix, name, help, prefix, name, prefix, name, v);
+}
+
+static void put_port(struct node_port *p, const char *prefix, struct buf *out)
+{
+    struct node_port_stats st;
+    node_port_get_stats(p, &st);
+    put_counter(out, prefix, "node_refused_total", "Connections and requests refused at the port for nodes: no certificate, or none that is believed.", st.refused_total);
+    put_counter(out, prefix, "node_cut_total", "Connections of nodes that were cut: revoked, or their certificate is over.", st.cut_total);
+    put_counter(out, prefix, "node_renewal_failures_total", "Attempts to renew this node's certificate that came to nothing.", st.renewal_failures_total);
+}
+
 void serve_nodes_put_metrics(struct serve_nodes *n, const char *prefix, struct buf *out)
 {
     if (n)
         cluster_put_metrics(n->cluster, n->service, prefix, out);
+    if (n && n->port)
+        put_port(n->port, prefix, out);
 }

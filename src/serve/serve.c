@@ -271,7 +271,7 @@ static bool start(struct serve *s, struct err *err)
                                !net_loop_on_signal(s->loop, SIGINT, on_stop, s, err) ||
                                !net_loop_on_signal(s->loop, SIGHUP, on_hangup, s, err)))
         return false;
-    const struct metrics_machine_config machine = { .root = k->sensors, .models_dir = k->models_dir, .tls_cert = k->tls_cert };
+    const struct metrics_machine_config machine = { .root = k->sensors, .models_dir = k->models_dir, .tls_cert = k->tls_cert, .trust = k->node ? k->node->trust : NULL };
     struct err why = { 0 };
     if (!(s->machine = metrics_machine_new(&machine, &why)))
         log_warn("%s: /metrics says nothing of the machine", why.text);
