@@ -14,17 +14,17 @@ const struct guide_step guide_steps[] = {
       "Beelink has acknowledged freezes of Linux, during and after its installation, with BIOS T202. From a bootable USB stick or Windows (bee-link.com, drivers), before "
       "any system is installed.",
       "sudo dmidecode -s bios-version", "a version that ends in T204 or a higher number",
-      "The update tool does not start: use the USB stick in another port and FAT32. `tutti doctor` reports T202 and T203 as bios-known-bad.",
+      "The update tool does not start: use the USB stick in another port and FAT32. `tutti doctor`: bios-known-bad.",
       "seed 000, part I (Beelink support forum)", "2025-09-15" },
     { "pc-bios", GUIDE_PHASE_FIRMWARE, GUIDE_ON_NODES, GUIDE_PC, GUIDE_LAPTOP, "BIOS: come back after a power cut", "",
       "In the BIOS: restore on AC power loss = power on; all memory at its rated speed (XMP or EXPO); resizable BAR on when there is a card. Secure Boot stays on unless a "
       "driver must be built here (gasket-dkms, NVIDIA): then enrol its key with mokutil.",
-      "sudo dmidecode -t memory | grep -E 'Speed'", "Configured Memory Speed equal to Speed", "A module that runs slower than rated costs tokens per second in proportion: `tutti doctor`, memory-slow.",
+      "sudo dmidecode -t memory | grep -E 'Speed'", "Configured Memory Speed equal to Speed", "A module that runs slower than rated costs tokens per second in proportion. `tutti doctor`: memory-slow.",
       "dmidecode(8), type 17; advise/doctor_rules.c, memory-slow", "2026-11-21" },
     { "pi-eeprom", GUIDE_PHASE_FIRMWARE, GUIDE_ON_NODES, GUIDE_PI, 0, "Update the boot loader (EEPROM)",
       "sudo apt update && sudo apt full-upgrade -y\nsudo rpi-eeprom-update -a && sudo reboot",
       "It lies on the board, not on the card, and knows more drives and faster memory timings with every release. Start once from a microSD card for it.",
-      "sudo rpi-eeprom-update", "BOOTLOADER: up to date", "\"no updates\" on an old system: update the system first; the package rpi-eeprom brings the images. Do not cut the power while it reboots.",
+      "sudo rpi-eeprom-update", "BOOTLOADER: up to date", "\"no updates\" on an old system: update the system first; the package rpi-eeprom brings the images. Do not cut the power while it reboots. `tutti doctor`: pi-eeprom-age.",
       "raspberrypi.com documentation, Raspberry Pi boot EEPROM", "2026-11-21" },
     { "pi5-nvme", GUIDE_PHASE_FIRMWARE, GUIDE_ON_NODES, GUIDE_PI5, 0, "Boot from NVMe (when this Pi has a drive)",
       "grep -q '^dtparam=pciex1$' /boot/firmware/config.txt || echo dtparam=pciex1 | sudo tee -a /boot/firmware/config.txt\n"
@@ -33,7 +33,7 @@ const struct guide_step guide_steps[] = {
       "the PCIe connector on by itself, other boards need the line. The link is left as it is certified: Gen 2 x1, some 450 MB/s. The seeds' 800 MB/s are Gen 3, for which "
       "the Raspberry Pi 5 is not certified.",
       "lsblk -no NAME,MOUNTPOINTS | grep nvme; sudo vcgencmd bootloader_config | grep BOOT_ORDER", "a partition of nvme0n1 at /, and BOOT_ORDER=0xf416",
-      "No nvme0n1: the flat cable (contacts, direction), a drive that wants more current than the board gives, PCIE_PROBE missing. `dmesg | grep -i pcie` shows the link.",
+      "No nvme0n1: the flat cable (contacts, direction), a drive that wants more current than the board gives, PCIE_PROBE missing. `dmesg | grep -i pcie` shows the link. `tutti doctor`: pi-nvme-gen2, pi-nvme-gen3.",
       "raspberrypi.com documentation, PCIe (github raspberrypi/documentation, pcie.adoc); seed-errors 000-08, 000-09", "2026-11-21" },
     { "jetson-firmware", GUIDE_PHASE_FIRMWARE, GUIDE_ON_NODES, GUIDE_JETSON, 0, "Firmware first, then the SD card", "sudo nvbootctrl dump-slots-info",
       "An Orin Nano developer kit that was made for JetPack 5 does not boot a JetPack 6 card: its firmware (QSPI) must be updated before, by NVIDIA's Initial Setup Guide or "
@@ -71,18 +71,18 @@ const struct guide_step guide_steps[] = {
     { "pi-cgroups", GUIDE_PHASE_SYSTEM, GUIDE_ON_NODES, GUIDE_PI | GUIDE_K3S, 0, "Switch the memory cgroup on",
       "grep -q cgroup_enable=memory /boot/firmware/cmdline.txt || sudo sed -i '1s/$/ cgroup_memory=1 cgroup_enable=memory/' /boot/firmware/cmdline.txt\nsudo reboot",
       "Raspberry Pi OS starts without it, and K3s then ends with \"failed to find memory cgroup\". The file is one line: a second line is ignored.", "cat /sys/fs/cgroup/cgroup.controllers",
-      "a list that has the word memory", "Still missing: the words stand on a second line, or in /boot/cmdline.txt, which systems from Debian 12 on do not read.",
+      "a list that has the word memory", "Still missing: the words stand on a second line, or in /boot/cmdline.txt, which systems from Debian 12 on do not read. `tutti doctor`: pi-cgroup-memory.",
       "docs.k3s.io/installation/requirements, Raspberry Pi", "2026-11-21" },
     { "pi-swap", GUIDE_PHASE_SYSTEM, GUIDE_ON_NODES, GUIDE_PI, 0, "Swap into compressed memory, not onto the card",
       "if systemctl is-enabled -q dphys-swapfile; then sudo dphys-swapfile swapoff && sudo systemctl disable --now dphys-swapfile && sudo apt install -y zram-tools; fi",
       "A model that swaps to an SD card stands still and wears it. Systems from Debian 13 on (rpi-swap) use zram by themselves; Debian 12 has a file, which this replaces. K3s "
       "runs with swap (its kubelet is told not to refuse).",
-      "swapon --show=NAME --noheadings", "/dev/zram0, and nothing else", "Nothing is printed: zram-tools needs a reboot when the kernel was updated.", "github raspberrypi/rpi-swap; advise/doctor_rules.c, swap-on-sd", "2026-11-21" },
+      "swapon --show=NAME --noheadings", "/dev/zram0, and nothing else", "Nothing is printed: zram-tools needs a reboot when the kernel was updated. `tutti doctor`: swap-on-sd, no-swap.", "github raspberrypi/rpi-swap; advise/doctor_rules.c, swap-on-sd", "2026-11-21" },
     { "jetson-power", GUIDE_PHASE_SYSTEM, GUIDE_ON_NODES, GUIDE_JETSON, 0, "The fastest power mode",
       "grep 'POWER_MODEL ID' /etc/nvpmodel.conf\nsudo nvpmodel -m 2    # the id of MAXN_SUPER in that list (Orin Nano 8GB, JetPack 6.2: 2)",
       "The mode limits cores, GPU and memory clock; it comes at 15 or 25 W. The 40 TOPS of the seeds are sparse and from before December 2024: the same board makes 67 sparse, "
       "33 dense, with the Super mode of JetPack 6.1 rev. 1 and later, and 102 GB/s instead of 68.",
-      "sudo nvpmodel -q", "MAXN_SUPER (MAXN on older boards)", "It throttles (\"System throttled due to over-current\"): its own supply, the fan at full speed; else mode 1, 25 W.",
+      "sudo nvpmodel -q", "MAXN_SUPER (MAXN on older boards)", "It throttles (\"System throttled due to over-current\"): its own supply, the fan at full speed; else mode 1, 25 W. `tutti doctor`: jetson-power-mode, jetson-super.",
       "developer.nvidia.com, Jetson Orin Nano Super (2024-12); seed-errors 000-04", "2026-11-21" },
     { "jetson-desktop", GUIDE_PHASE_SYSTEM, GUIDE_ON_NODES, GUIDE_JETSON, 0, "No desktop", "sudo systemctl set-default multi-user.target && sudo systemctl isolate multi-user.target",
       "CPU and GPU share the memory: the desktop's 0.8 GiB are a third of a small model.", "systemctl get-default", "multi-user.target",
@@ -111,7 +111,7 @@ const struct guide_step guide_steps[] = {
     { "address-reserve", GUIDE_PHASE_NETWORK, GUIDE_ON_NODES, GUIDE_MANY, GUIDE_ADDRESS, "Reserve its address in the router", "",
       "The inventory names no address (or no gateway) for it. A cluster whose nodes change their addresses falls apart after a power cut: reserve one by its MAC address, and write "
       "it into the inventory.",
-      "ip -br -4 address", "the same address after a reboot", "A laptop has one MAC address for Wi-Fi and one for the cable: reserve both.", "seed 000, part I", "2026-11-21" },
+      "ip -br -4 address", "the same address after a reboot", "A laptop has one MAC address for Wi-Fi and one for the cable: reserve both. `tutti doctor`: address-by-dhcp.", "seed 000, part I", "2026-11-21" },
     { "hosts", GUIDE_PHASE_NETWORK, GUIDE_ON_NODES, GUIDE_LINUX | GUIDE_MANY | GUIDE_FEW, 0, "Names without a name server",
       "printf '%s %s\\n' {pairs} | sudo tee -a /etc/hosts", "Nodes find each other by name while the router is rebooting. With a name server of your own: skip this.", "getent hosts {head}",
       "its address", "Done twice: delete the double lines of /etc/hosts.", "hosts(5)", "2026-11-21" },
@@ -124,7 +124,7 @@ const struct guide_step guide_steps[] = {
       "Power save: off", "The interface has another name: the first command lists them (iw dev).", "NetworkManager.conf(5): 2 is disable", "2026-11-21" },
     { "time", GUIDE_PHASE_NETWORK, GUIDE_ON_NODES, GUIDE_LINUX, 0, "The right time", "sudo timedatectl set-ntp true",
       "Certificates are not valid before they were made: a node whose clock is behind cannot join. A Raspberry Pi 4 has no clock that runs without power.", "timedatectl show -p NTPSynchronized --value", "yes",
-      "no, after a minute: port 123/udp is closed, or no NTP client: sudo apt install systemd-timesyncd.", "timedatectl(1)", "2026-11-21" },
+      "no, after a minute: port 123/udp is closed, or no NTP client: sudo apt install systemd-timesyncd. `tutti doctor`: time-not-synced.", "timedatectl(1)", "2026-11-21" },
     { "wake", GUIDE_PHASE_NETWORK, GUIDE_ON_NODES, GUIDE_WAKE | GUIDE_LINUX, 0, "Wake-on-LAN",
       "sudo apt install -y ethtool\nprintf '[Match]\\nMACAddress=%s\\n[Link]\\nNamePolicy=keep kernel database onboard slot path\\nWakeOnLan=magic\\n' {mac} | sudo tee /etc/systemd/network/50-tutti-wake.link\nsudo reboot",
       "The inventory says that it may be woken (MAC address {mac}): it can sleep until an expert on it is asked. The BIOS has a switch for it, too; Wi-Fi mostly cannot.",
@@ -149,19 +149,19 @@ const struct guide_step guide_steps[] = {
       "lsusb | grep -E '1a6e:089a|18d1:9302'", "one line; after the first inference it says 18d1:9302 Google Inc.",
       "\"Failed to load delegate\": library and TensorFlow Lite do not match (Google's is of TF 2.5 and its project is archived; 2.12 and later crash): take the builds of github.com/feranick/libedgetpu for your "
       "version. It vanishes under load: its own cable, a blue port, a supply that gives 900 mA there. It runs no language models: 8 MB of memory, 8-bit TensorFlow Lite graphs that "
-      "were compiled for it.",
+      "were compiled for it. `tutti doctor`: udev-coral, usb2-stick.",
       "github google-coral/edgetpu issues 812, 915; glossyio/traffic-monitor PR 122 (archived); seed-errors 000-01, 001-27", "2026-11-21" },
     { "coral-pcie-pi5", GUIDE_PHASE_DRIVERS, GUIDE_ON_NODES, GUIDE_CORAL_PCIE | GUIDE_PI5, 0, "Coral PCIe on a Raspberry Pi 5: the kernel with 4 KiB pages",
       "printf '%s\\n' '[all]' dtparam=pciex1 kernel=kernel8.img dtoverlay=pcie-32bit-dma-pi5 dtoverlay=pciex1-compat-pi5,no-mip | sudo tee -a /boot/firmware/config.txt\nsudo reboot",
       "The driver needs 4 KiB pages (the Pi 5's own kernel has 16), DMA below 4 GiB and the MSI parent that it knows.", "getconf PAGESIZE; ls /boot/firmware/overlays/pcie-32bit-dma-pi5.dtbo",
-      "4096, and the file", "The overlay is not there: an older system; its name was pcie-32bit-dma. Nothing on the bus: `lspci -nn | grep 1ac1`.", "jeffgeerling.com (2023-11); raspberrypi/firmware overlays; seed-errors 000-10", "2026-11-21" },
+      "4096, and the file", "The overlay is not there: an older system; its name was pcie-32bit-dma. Nothing on the bus: `lspci -nn | grep 1ac1`. `tutti doctor`: coral-on-pi5.", "jeffgeerling.com (2023-11); raspberrypi/firmware overlays; seed-errors 000-10", "2026-11-21" },
     { "coral-pcie", GUIDE_PHASE_DRIVERS, GUIDE_ON_NODES, GUIDE_CORAL_PCIE, 0, "Coral PCIe or M.2: the kernel's driver",
       "sudo apt install -y git devscripts debhelper dh-dkms dkms \"linux-headers-$(uname -r)\"\ngit clone https://github.com/feranick/gasket-driver && cd gasket-driver && debuild -us -uc -tc -b && "
       "sudo apt install -y ../gasket-dkms_*_all.deb\nsudo groupadd -f apex && sudo usermod -aG apex \"$USER\"\n"
       "echo 'SUBSYSTEM==\"apex\", MODE=\"0660\", GROUP=\"apex\"' | sudo tee /etc/udev/rules.d/65-apex.rules && sudo udevadm control --reload && sudo udevadm trigger",
       "Google's package gasket-dkms 1.0-18 does not build on kernels from 6.4 on (class_create), 6.8 (eventfd_signal) and 6.12 (no_llseek), and its project takes no more changes; this fork does.",
       "ls -l /dev/apex_0; dkms status gasket", "the device, and \"installed\"",
-      "It fails on a kernel that is newer still (6.17 and 6.19 broke others): hold the kernel (sudo apt-mark hold), or use the USB stick, which needs no driver. Secure Boot: enrol the key of DKMS (mokutil).",
+      "It fails on a kernel that is newer still (6.17 and 6.19 broke others): hold the kernel (sudo apt-mark hold), or use the USB stick, which needs no driver. Secure Boot: enrol the key of DKMS (mokutil). `tutti doctor`: accelerator-without-driver, apex-permission.",
       "github google/gasket-driver issues 36, 43, 51; google-coral/edgetpu 866, 911; feranick/gasket-driver", "2026-11-21" },
     { "ncs2", GUIDE_PHASE_DRIVERS, GUIDE_ON_NODES, GUIDE_NCS2, 0, "Neural Compute Stick 2: the rule, and the last OpenVINO that knows it",
       "echo 'SUBSYSTEM==\"usb\", ATTRS{idVendor}==\"03e7\", MODE=\"0660\", GROUP=\"plugdev\"' | sudo tee /etc/udev/rules.d/97-myriad.rules\nsudo udevadm control --reload && sudo udevadm trigger\n"
@@ -170,7 +170,7 @@ const struct guide_step guide_steps[] = {
       "storage.openvinotoolkit.org/repositories/openvino/packages/2022.3.1/linux). The rule names the vendor alone because the stick changes its identity when it boots: 03e7:2485, then 03e7:f63b.",
       "lsusb | grep 03e7", "03e7:2485 (not booted) or 03e7:f63b (booted)",
       "X_LINK_DEVICE_NOT_FOUND in a container: it got the first identity only; `tutti device-plugin` gives it both. No fixes come any more: for something new take a Hailo, or the CPU. 4 TOPS is the sum "
-      "on paper, the neural engine has 1.",
+      "on paper, the neural engine has 1. `tutti doctor`: udev-ncs, ncs-end-of-life.",
       "docs.openvino.ai release notes 2022.3 LTS, 2023.0; seed-errors 000-02, 000-03", "2026-11-21" },
     { "hailo", GUIDE_PHASE_DRIVERS, GUIDE_ON_NODES, GUIDE_HAILO | GUIDE_PI, GUIDE_HAILO10, "Hailo-8 and 8L: driver and HailoRT", "sudo apt install -y dkms && sudo apt install -y hailo-all\nsudo reboot",
       "Driver, firmware, runtime and Tappas in versions that belong together. The AI HAT+ runs its link at Gen 3 by itself; the AI Kit (M.2) is recommended to: dtparam=pciex1_gen=3, "
@@ -194,11 +194,11 @@ const struct guide_step guide_steps[] = {
       "curl -fsSL https://nvidia.github.io/libnvidia-container/stable/deb/nvidia-container-toolkit.list | sed 's#deb https://#deb [signed-by=/usr/share/keyrings/nvidia-container-toolkit-keyring.gpg] https://#g' | sudo "
       "tee /etc/apt/sources.list.d/nvidia-container-toolkit.list\nsudo apt update && sudo apt install -y nvidia-container-toolkit",
       "K3s looks for nvidia-container-runtime when it starts and configures its own containerd. Nothing is to be edited below /etc/containerd: K3s does not read it.",
-      "nvidia-container-runtime --version", "a version", "Installed after K3s: restart it (sudo systemctl restart k3s or k3s-agent).", "docs.nvidia.com container-toolkit install guide; docs.k3s.io/advanced; seed-errors 000-15", "2026-11-21" },
+      "nvidia-container-runtime --version", "a version", "Installed after K3s: restart it (sudo systemctl restart k3s or k3s-agent). `tutti doctor`: k3s-nvidia-runtime.", "docs.nvidia.com container-toolkit install guide; docs.k3s.io/advanced; seed-errors 000-15", "2026-11-21" },
     { "jetson-toolkit", GUIDE_PHASE_DRIVERS, GUIDE_ON_NODES, GUIDE_JETSON | GUIDE_K3S, 0, "Jetson: the container runtime, before K3s", "sudo apt install -y nvidia-container-toolkit",
       "It comes from NVIDIA's Jetson repository, which JetPack has set up. K3s looks for nvidia-container-runtime when it starts and configures its own containerd: nothing is to be edited "
       "below /etc/containerd.",
-      "nvidia-container-runtime --version", "a version", "Installed after K3s: sudo systemctl restart k3s-agent.", "docs.k3s.io/advanced, alternative container runtimes; seed-errors 000-15", "2026-11-21" },
+      "nvidia-container-runtime --version", "a version", "Installed after K3s: sudo systemctl restart k3s-agent. `tutti doctor`: k3s-nvidia-runtime.", "docs.k3s.io/advanced, alternative container runtimes; seed-errors 000-15", "2026-11-21" },
     { "intel", GUIDE_PHASE_DRIVERS, GUIDE_ON_NODES, GUIDE_INTEL | GUIDE_LINUX, 0, "Intel GPU and NPU: access and runtimes",
       "sudo apt install -y intel-opencl-icd clinfo\nsudo usermod -aG render,video \"$USER\"",
       "The kernel drivers are there (i915 or xe; intel_vpu for the NPU). OpenVINO finds the GPU through OpenCL; the NPU also wants the packages of github.com/intel/linux-npu-driver. TOPS of CPU, GPU and NPU "
@@ -212,7 +212,7 @@ const struct guide_step guide_steps[] = {
     { "jetson-netfilter", GUIDE_PHASE_K3S, GUIDE_ON_NODES, GUIDE_JETSON | GUIDE_K3S, 0, "Jetson: the kernel modules that K3s' network needs",
       "printf '%s\\n' br_netfilter overlay vxlan | sudo tee /etc/modules-load.d/k3s.conf\nsudo modprobe -a br_netfilter overlay vxlan",
       "NVIDIA's kernel does not load br_netfilter by itself: then the node is Ready and its pods reach no service, not even DNS.", "lsmod | grep -c -E '^(br_netfilter|overlay|vxlan) '", "3",
-      "\"Couldn't load match `comment'\": that kernel has no xt_comment: sudo update-alternatives --set iptables /usr/sbin/iptables-legacy, and K3s' server with --disable-network-policy.",
+      "\"Couldn't load match `comment'\": that kernel has no xt_comment: sudo update-alternatives --set iptables /usr/sbin/iptables-legacy, and K3s' server with --disable-network-policy. `tutti doctor`: k3s-bridge-filter.",
       "github NVIDIA/NemoClaw issues 1076, 2418; NVIDIA/OpenShell PR 568", "2026-11-21" },
     { "k3s-server", GUIDE_PHASE_K3S, GUIDE_ON_NODES, GUIDE_HEAD | GUIDE_K3S, 0, "The server",
       "curl -sfL https://get.k3s.io | sh -s - server --node-name {node} --tls-san {head_at}{node_ip}",
@@ -228,7 +228,7 @@ const struct guide_step guide_steps[] = {
       "curl -sfL https://get.k3s.io | K3S_URL=https://{head_at}:6443 sh -s - agent --node-name {node}{node_ip}",
       "An agent takes 270 MB (measured on a Pi 4) and 10 % of a core.", "systemctl is-active k3s-agent", "active; and on {head}: sudo k3s kubectl get node {node} says Ready",
       "\"failed to find memory cgroup\": the step above. \"Node password rejected\": the node was there before under this name: on {head} sudo k3s kubectl -n kube-system delete secret {node}.node-password.k3s. "
-      "Certificate errors: the clock.",
+      "Certificate errors: the clock. `tutti doctor`: k3s-not-running, k3s-memory.",
       "docs.k3s.io/quick-start, /reference/resource-profiling", "2026-11-21" },
     { "k3s-mac", GUIDE_PHASE_K3S, GUIDE_ON_NODES, GUIDE_MAC | GUIDE_K3S, 0, "A Mac is no node of K3s", "", "K3s needs Linux, and in a virtual machine there Metal is not to be had: run a server on it (llama-server) and name it as an expert by its address.", "", "", "",
       "docs.k3s.io/installation/requirements", "2026-11-21" },
@@ -282,7 +282,7 @@ const struct guide_step guide_steps[] = {
     { "manifests", GUIDE_PHASE_TUTTI, GUIDE_ON_DESK, GUIDE_K3S, 0, "The manifests", "tutti cluster manifests {file} --out deploy\nkubectl apply -k deploy", "Every number in them comes from the plan. They also start `tutti device-plugin` on each node: accelerators become resources, the Coral under both of its identities. On {head} kubectl is: sudo k3s kubectl.",
       "sudo k3s kubectl -n {namespace} get pods -o wide", "every pod Running and ready, on the node that the plan says", "Pending: sudo k3s kubectl -n {namespace} describe pod NAME: the last lines name the resource that is missing.", "docs/cluster.md", "2026-11-21" },
     { "device-plugin", GUIDE_PHASE_TUTTI, GUIDE_ON_HEAD, GUIDE_K3S | GUIDE_ANY_STICK, 0, "The sticks are resources", "sudo k3s kubectl describe nodes {nodes} | grep -A12 Allocatable", "tutti's device plug-in knows a stick by the place where it is plugged in: it may change its identity, its number and the side of the connector.",
-      "sudo k3s kubectl describe nodes {nodes} | grep -E 'google.com/coral|intel.com/ncs2|hailo'", "1 or more behind each", "0: the stick is unplugged or sick: tutti device-plugin --list on that node.", "docs/device-plugin.md; seed-errors 000-01", "2026-11-21" },
+      "sudo k3s kubectl describe nodes {nodes} | grep -E 'google.com/coral|intel.com/ncs2|hailo'", "1 or more behind each", "0: the stick is unplugged or sick: tutti device-plugin --list on that node. `tutti doctor`: k3s-device-plugin.", "docs/device-plugin.md; seed-errors 000-01", "2026-11-21" },
 
     /* ---- monitoring ---- */
     { "monitor-k3s", GUIDE_PHASE_MONITOR, GUIDE_ON_HEAD, GUIDE_K3S, 0, "Prometheus and Grafana on the head, exporters on all",

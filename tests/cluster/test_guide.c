@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "advise/doctor.h"
 #include "base/buf.h"
 #include "cluster/guide.h"
 
@@ -264,6 +265,23 @@ TEST(every_command_of_every_step_is_shell)
     CHECK(strstr(item(g, "address-netplan", 0)->command, "addresses='['10.0.0.2/16']'"), "%s", item(g, "address-netplan", 0)->command);
     guide_free(g);
     inventory_free(inv);
+}
+
+/* "`tutti doctor`: jetpack-mismatch, jetson-generic-linux." */
+TEST(rules_of_doctor_that_steps_name_are_there)
+{
+    int n_named = 0;
+    for (int i = 0; i < guide_n_steps; i++)
+        for (const char *s = strstr(guide_steps[i].wrong, "`tutti doctor`: "); s && *s && *s != '.';) {
+            s += *s == '`' ? strlen("`tutti doctor`: ") : strspn(s, ", ");
+            const size_t n = strcspn(s, ",.");
+            bool is_there = false;
+            for (int k = 0; k < doctor_n_rules; k++)
+                is_there |= strlen(doctor_rules[k].id) == n && strncmp(doctor_rules[k].id, s, n) == 0;
+            CHECK(is_there, "%s names %.*s", guide_steps[i].id, (int)n, s);
+            s += n, n_named++;
+        }
+    CHECK(n_named > 8, "%d", n_named);
 }
 
 TEST(text_is_at_most_80_columns_wide_commands_excepted)

@@ -19,6 +19,12 @@ guide $home/inventory.yaml --node pi4
 check "--node leaves the others out" 0 'grep -q "03e7" out' '! grep -q "JetPack 6.2 is" out' '! grep -q "Who starts the programs" out'
 guide $home/inventory.yaml --node toaster
 check "an unknown node is refused" 1 '[ "$(wc -l <err)" -eq 1 ]' 'grep -q "toaster" err'
+printf 'engine: list\nnetwork: {subnet: 10.1.0.0/24, gateway: 10.1.0.1}\nnodes:\n  - {name: big, machine: "ryzen 9950x", memory: 64 GB, address: 10.1.0.5, head: true}\n  - {name: pi, machine: Raspberry Pi 5 8GB, address: 10.1.0.6}\n' >"$tmp/list.yaml"
+guide "$tmp/list.yaml" --node pi
+sed -n 's/^      \$ grep -q .^cluster:. .* || \({ printf .*}\) | sudo tee .*/\1/p' "$tmp/out" >"$tmp/section.sh"
+sh "$tmp/section.sh" >"$tmp/tutti.yaml"
+"$tutti" config check "$tmp/tutti.yaml" >"$tmp/out" 2>"$tmp/err"; rc=$?
+check "the section that a list's guide writes is one that tutti reads" 0 'grep -q "name: pi" tutti.yaml' 'grep -q "https://10.1.0.5:8444" tutti.yaml'
 guide "$tmp/none.yaml"
 check "an inventory that is not there is refused" 1 '[ "$(wc -l <err)" -eq 1 ]'
 guide
