@@ -29,7 +29,7 @@ static const char css[] =
     "font:.84rem/1.55 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}.cmd button{position:absolute;top:6px;right:6px;font:inherit;font-size:.76rem;padding:2px 9px;border-radius:6px;border:1px solid "
     "var(--line);background:var(--paper);color:var(--soft);cursor:pointer}details{margin-top:.5rem}summary{cursor:pointer;color:var(--soft);font-size:.9rem}[hidden]{display:none!important}"
     "@media(max-width:620px){main{padding:18px 14px 40px}table.opts thead{display:none}table.opts tr{display:block;padding:6px 0;border-bottom:1px solid var(--line)}table.opts td{display:block;border:0;padding:2px 8px}"
-    "table.opts td:first-child{font-weight:600}table.opts td:nth-child(2)::before{content:'+ '}table.opts td:nth-child(3)::before{content:'\\2212 '}article{padding:11px 12px}.on-node{margin-left:0}td,th{padding-right:6px}}"
+    "table.opts td:first-child{font-weight:600}table.opts td:nth-child(2)::before{content:'+ '}table.opts td:nth-child(3)::before{content:'\\2212\\a0'}article{padding:11px 12px}.on-node{margin-left:0}td,th{padding-right:6px}}"
     "@media print{.bar,nav,.cmd button{display:none!important}main{max-width:none}article,tr,.choice{break-inside:avoid}article.done{opacity:1}details:not([open])>*{display:block}body{font-size:11px}}";
 
 static const char script[] =
