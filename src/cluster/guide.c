@@ -150,6 +150,29 @@ static void put_nodes(struct buf *b, const struct names *w, bool with_addresses)
     }
 }
 
+/* The inventory's image, or one in a registry of the house. */
+static void put_image(struct buf *b, const struct names *w)
+{
+    const struct inventory *inv = w->g->inv;
+    if (only_has(inv->image, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._/:@-"))
+        buf_puts(b, inv->image);
+    else
+        buf_printf(b, "registry.%s:5000/tutti:" TUTTI_VERSION, is_place(inv->domain) ? inv->domain : "lan");
+}
+
+static void put_platforms(struct buf *b, const struct names *w)
+{
+    static const char *const archs[] = { "amd64", "arm64" };
+    bool has_one = false;
+    for (size_t a = 0; a < sizeof(archs) / sizeof(archs[0]); a++)
+        for (int i = 0; i < w->g->inv->n_nodes; i++)
+            if (strcmp(w->g->inv->nodes[i].arch, archs[a]) == 0) {
+                buf_printf(b, "%slinux/%s", has_one ? "," : "", archs[a]);
+                has_one = true;
+                break;
+            }
+}
+
 /* Where nodes look for the others: as many as a configuration takes. */
 static void put_seeds(struct buf *b, const struct names *w)
 {
@@ -218,6 +241,10 @@ static bool put_value(struct buf *b, struct names *w, const char *key, size_t n)
         put_word(b, w, w->g->file);
     } else if (IS("nodes") || IS("pairs"))
         put_nodes(b, w, IS("pairs"));
+    else if (IS("image"))
+        put_image(b, w);
+    else if (IS("platforms"))
+        put_platforms(b, w);
     else if (IS("seeds"))
         put_seeds(b, w);
     else if (IS("models"))

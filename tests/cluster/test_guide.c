@@ -42,7 +42,7 @@ static const struct guide_item *item(const struct guide *g, const char *id, int 
     return NULL;
 }
 
-static const char *const words[] = { "node", "address", "cidr", "gateway", "mac", "arch", "node_ip", "head", "head_at", "cluster", "namespace", "subnet", "file", "nodes", "pairs", "models", "switch_gbit", "n_k3s", "n_workers", "seeds" };
+static const char *const words[] = { "node", "address", "cidr", "gateway", "mac", "arch", "node_ip", "head", "head_at", "cluster", "namespace", "subnet", "file", "nodes", "pairs", "models", "switch_gbit", "n_k3s", "n_workers", "seeds", "image", "platforms" };
 
 /* Names of the inventory in a command: known ones, and never inside quotes, where their own quotes would not hold. */
 static void check_names(const struct guide_step *s, const char *text, bool is_command)
@@ -91,7 +91,7 @@ TEST(every_row_of_the_table_is_whole_and_its_names_stand_outside_quotes)
 TEST(an_inventory_gets_the_steps_of_what_it_has)
 {
     static const char *const there[] = { "bios-gti14", "pi-eeprom", "pi5-nvme", "os-jetson", "pi-cgroups", "address-nm", "coral-usb", "ncs2", "jetson-toolkit", "jetson-netfilter", "k3s-server", "k3s-token", "k3s-agent",
-                                         "jetson-plugin", "manifests", "monitor-k3s", "doctor", "status" };
+                                         "jetson-plugin", "manifests", "monitor-k3s", "doctor", "status-k3s", "image", "keys", "join-secret", "models-folder" };
     static const char *const not_there[] = { "coral-pcie", "coral-pcie-pi5", "hailo", "nvidia-plugin", "nvidia-toolkit", "amd", "laptop-awake", "wake", "wifi", "join", "cluster-init", "serve", "monitor-list", "address-reserve", "k3s-mac" };
     struct inventory *inv = parse(HOME EXPERTS);
     struct guide *g = guide_of(inv);
@@ -107,6 +107,7 @@ TEST(an_inventory_gets_the_steps_of_what_it_has)
     CHECK(strstr(sticks->command, "nodes pi5 pi4 |") && !strcmp(sticks->on, "head (192.168.1.10)"), "%s", sticks->command);
     CHECK(!strcmp(plan->command, "tutti cluster plan 'my home.yaml'"), "%s", plan->command);
     CHECK(!item(g, "k3s-agent", 3) && item(g, "k3s-agent", 2), "one for each worker");
+    CHECK(strstr(item(g, "image", 0)->command, "--platform linux/amd64,linux/arm64 --target full --manifest registry.lan:5000/tutti:"), "%s", item(g, "image", 0)->command);
     guide_free(g);
     inventory_free(inv);
 }
