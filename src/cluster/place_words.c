@@ -138,6 +138,8 @@ static void say_miss(struct place_miss *m, const struct state *s)
         snprintf(m->why, sizeof(m->why), "needs %s; no node has one", w->accelerator);
     else if (w->needs_accelerator)
         snprintf(m->why, sizeof(m->why), "needs %s; %d there, taken by others or on nodes that do not hold its %.2g GB", w->accelerator, n_sticks, least);
+    else if (n_able == 0 && w->n_quants && (double)most > least * 1e9)
+        snprintf(m->why, sizeof(m->why), "needs %.2f GB%s: there is room on %s, but no node where it may be has a known memory bandwidth (machine: NAME,bw=GB/s)", least, ctx, inv->nodes[roomy].name);
     else if (n_able == 0)
         snprintf(m->why, sizeof(m->why), "needs %.2f GB%s%s; no node can hold that; the most that is free is %.2f GB on %s", least, w->n_quants ? " in its smallest precision" : "", ctx,
                  (double)most / 1e9, inv->nodes[roomy].name);

@@ -78,6 +78,20 @@ TEST(an_expert_is_a_language_model_in_precisions_or_a_network_with_its_time)
     inventory_free(inv);
 }
 
+TEST(a_recording_is_a_node_with_what_was_found)
+{
+    struct err err = { 0 };
+    catalog = catalog_new(NULL, &err);
+    const char *text = "engine: list\nnodes:\n  - {name: p, recording: raspberry-pi-5.tree}\n  - {name: j, recording: jetson-orin-nano.tree}\n  - {name: l, recording: laptop-gpu-battery.tree}\n";
+    struct inventory *inv = inventory_parse("i.yaml", text, strlen(text), "tests/hw/machines", catalog, &err);
+    REQUIRE(inv, "%s", err.text);
+    const struct inv_node *n = inv->nodes;
+    CHECK(!strcmp(n[0].board, "pi5") && !strcmp(n[0].arch, "arm64") && n[0].mem_bytes > 7000000000u && n[0].free_bytes < n[0].mem_bytes, "%s %s", n[0].board, n[0].arch);
+    CHECK(!strcmp(n[1].board, "jetson") && n[1].n_devices >= 2 && !strcmp(n[1].devices[0].resource, "nvidia.com/gpu") && n[1].devices[0].mem_bytes == 0, "%s", n[1].board);
+    CHECK(n[2].may_leave && !strcmp(n[2].arch, "amd64") && n[2].devices[0].mem_bytes > 7000000000u, "%s", n[2].board);
+    inventory_free(inv);
+}
+
 TEST(what_is_wrong_is_one_line_that_says_where)
 {
     REFUSES("nodes: []", "at least one");
