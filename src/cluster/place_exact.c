@@ -93,7 +93,8 @@ static void keep(struct hunt *h)
     h->best_missing = h->missing, h->best_cost = h->s->cost;
     for (int w = 0; w < h->n; w++) {
         h->n_best[w] = h->s->want[w].n;
-        memcpy(h->best[w], h->s->want[w].r, (size_t)h->s->want[w].n * sizeof(struct rep));
+        for (int i = 0; i < h->n_best[w]; i++)
+            h->best[w][i] = h->s->want[w].r[i];
     }
 }
 
