@@ -69,7 +69,7 @@ TEST(no_plan_exceeds_a_memory_or_a_sticks_share)
 {
     struct err err = { 0 };
     struct catalog *c = catalog_new(NULL, &err);
-    const int n = getenv("TEST_QUICK") ? 60 : 300;
+    const int n = getenv("TEST_QUICK") ? 40 : 200;
     int n_placed = 0, n_missed = 0, n_exact = 0;
     struct buf text;
     REQUIRE(c, "%s", err.text);
