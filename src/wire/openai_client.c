@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "wire/data_url.h"
 #include "wire/openai_internal.h"
 #include "wire/put.h"
 
@@ -171,7 +172,7 @@ bool openai_put_request(struct buf *out, const struct openai_request *r, struct 
             buf_putc(out, ']');
     }
     if (r->task == OPENAI_EMBEDDING)
-        buf_puts(out, ",\"encoding_format\":\"float\"");
+        buf_puts(out, r->is_base64 ? ",\"encoding_format\":\"base64\"" : ",\"encoding_format\":\"float\"");
     else
         put_sampling(out, r);
     buf_putc(out, '}');
@@ -322,13 +323,13 @@ bool openai_read_embeddings(const char *body, size_t n, int n_inputs, openai_vec
     {
         const json_t *index = openai_field(item, "index"), *e = openai_field(item, "embedding");
         const json_int_t at = index ? json_integer_value(index) : (json_int_t)i;
-        const size_t dims = json_array_size(e);
+        const size_t n_base64 = json_string_length(e), dims = json_is_string(e) ? base64_max_bytes(n_base64) / sizeof(*v) : json_array_size(e);
         if (at < 0 || at >= n_inputs || seen[at] || dims == 0 || dims > VECTOR_DIMS_MAX) {
             ok = wrong(err, "an embedding is of another form");
             break;
         }
         seen[at] = true;
-        float *more = realloc(v, dims * sizeof(*v));
+        float *more = realloc(v, (dims + 1) * sizeof(*v)); /* base64_max_bytes() may not divide */
         if (!more) {
             ok = err_set(err, ERR_NOMEM, "embeddings: out of memory");
             break;
@@ -339,11 +340,18 @@ bool openai_read_embeddings(const char *body, size_t n, int n_inputs, openai_vec
             v[k] = (float)json_number_value(x);
             ok = ok && json_is_number(x) && isfinite(v[k]);
         }
+        size_t n_bytes = dims * sizeof(*v);
+        if (ok && json_is_string(e)) { /* little-endian float32, as this machine has them */
+            struct err bad;
+            ok = base64_decode(json_string_value(e), n_base64, v, &n_bytes, &bad) && n_bytes > 0 && n_bytes % sizeof(*v) == 0;
+            for (k = 0; ok && k < n_bytes / sizeof(*v); k++)
+                ok = isfinite(v[k]);
+        }
         if (!ok) {
             wrong(err, "an embedding holds something else than numbers");
             break;
         }
-        fn(ctx, (int)at, v, (int)dims);
+        fn(ctx, (int)at, v, (int)(n_bytes / sizeof(*v)));
     }
     if (ok)
         read_usage(tree, usage);
