@@ -152,11 +152,14 @@ static float term_TOTAL(const struct scene *s) { return s->weight[POLICY_WEIGHT_
 static float term_QUEUE(const struct scene *s) { return s->weight[POLICY_WEIGHT_QUEUE] * s->g->queue_s; }
 static float term_LOAD(const struct scene *s) { return s->weight[POLICY_WEIGHT_LOAD] * s->g->load_s; }
 static float term_AFFINITY(const struct scene *s) { return -s->weight[POLICY_WEIGHT_FIRST] * s->g->prefix_s; }
-/* Front doors that know nothing of each other agree on the home: it gets the conversation unless it is slower by more than this. */
+/* Front doors that know nothing of each other agree on the home: it gets the conversation unless it is slower by more than this.  Of what
+ * is over in a moment, differences below some 50 ms are noise, and no reason to leave a cache. */
 static float term_HOME(const struct scene *s)
 {
+    static const float LEAST_S = .2f;
     const float first_s = s->g->ttft_s - s->g->queue_s - s->g->load_s, rest_s = s->g->total_s - s->g->ttft_s;
-    return s->c->is_home ? -s->weight[POLICY_WEIGHT_HOME] * (s->weight[POLICY_WEIGHT_FIRST] * first_s + s->weight[POLICY_WEIGHT_REST] * rest_s) : 0;
+    const float time_s = s->weight[POLICY_WEIGHT_FIRST] * first_s + s->weight[POLICY_WEIGHT_REST] * rest_s;
+    return s->c->is_home ? -s->weight[POLICY_WEIGHT_HOME] * fmaxf(LEAST_S, time_s) : 0;
 }
 static float term_ENERGY(const struct scene *s) { return s->weight[POLICY_WEIGHT_JOULE] * s->joules; }
 static float term_PRICE(const struct scene *s) { return s->weight[POLICY_WEIGHT_USD] * (s->g->usd > 0 ? s->g->usd : 0); }
