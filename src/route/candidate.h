@@ -58,6 +58,7 @@ struct candidate {
     char expert[ROUTE_NAME_MAX]; /* id */
     int node;                 /* index into the nodes */
     int slot;                 /* whose it is, 0..ROUTE_SLOTS_MAX-1: index in the list of whoever made it; predict.h keeps corrections by it */
+    int kin;                  /* slot + 1 of the same expert elsewhere: what outcomes taught of answers is kept there; 0: its own */
     enum route_class cls;
     unsigned tasks;           /* bits of enum expert_task */
     bool sees, hears, knows_tools; /* CHAT: pictures; sound; tools */

@@ -172,6 +172,10 @@ int live_add(struct live *l, struct expert *e, const struct route_node *node, co
     le->is_member = node != NULL;
     le->is_gone = false;
     le->id_key = key_of(card.id);
+    le->kin = 0; /* the same model answers as well elsewhere */
+    for (int k = 0; k < i && !le->kin; k++)
+        if (l->of[k].id_key == le->id_key && (le->is_member || l->of[k].is_member))
+            le->kin = k + 1;
     le->seen = EXPERT_STATE_COUNT;
     le->created_s = card.created_s;
     le->down_ns = 0;
@@ -273,7 +277,7 @@ static void read_card(struct live *l, int i)
     struct expert_card card;
     expert_get_card(le->expert, &card);
     const int node = c->node;
-    *c = (struct candidate){ .node = node, .slot = i, .tasks = card.tasks ? card.tasks : TEXT, .sees = card.sees, .hears = card.hears, .knows_tools = card.knows_tools || !card.tasks,
+    *c = (struct candidate){ .node = node, .slot = i, .kin = le->kin, .tasks = card.tasks ? card.tasks : TEXT, .sees = card.sees, .hears = card.hears, .knows_tools = card.knows_tools || !card.tasks,
                              .privacy = card.privacy, .quality = (float)card.quality, .n_ctx = card.n_ctx, .n_parallel = card.n_seq_max > 0 ? card.n_seq_max : 1,
                              .wait_s = (float)NAN, .busy_w = (float)NAN, .is_up = true };
     c->usd_per_mtok_in = card.price.per_mtok_in;

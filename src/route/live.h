@@ -31,6 +31,7 @@ struct live_expert {
     uint64_t gone_at;        /* the how-manieth */
     int n_asking;            /* submits under way */
     uint64_t id_key;         /* of its id: the same on every node */
+    int kin;                 /* candidate.h */
     enum expert_state seen;  /* when its card was read; EXPERT_STATE_COUNT: never */
     bool is_engine;          /* our own: can say how sure it is */
     int64_t created_s;

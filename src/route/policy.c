@@ -347,7 +347,7 @@ void policy_decide(const struct policy *p, const struct predictor *predictor, co
         }
         s.c = &world->list[i], s.node = &world->nodes[s.c->node], s.g = &v->guess;
         s.joules = v->guess.joules >= 0 ? v->guess.joules : p->setting[POLICY_ASSUMED_W] * v->guess.busy_s;
-        s.gain = v->gain = bandit ? bandit_gain(bandit, s.c->slot, &context) : 0;
+        s.gain = v->gain = bandit ? bandit_gain(bandit, s.c->kin > 0 ? s.c->kin - 1 : s.c->slot, &context) : 0;
         score(v, &s);
         d->order[d->n_able++] = (uint16_t)i;
         best_p = v->guess.p_good > best_p ? v->guess.p_good : best_p;

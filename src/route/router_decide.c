@@ -174,7 +174,7 @@ static bool decide(struct trip *t, const struct trip_wants *want, struct leg *li
         const struct candidate *c = &w->list[i];
         struct live_expert *le = &r->live.of[c->slot];
         t->tried[t->n_tried++] = (uint16_t)c->slot;
-        *like = (struct leg){ .slot = c->slot, .is_small = is_first && at == 0 && is_on_probation(t, d, w, i), .is_sure_known = le->is_engine, .is_forgiven = d->verdicts[i].is_forgiven, .is_hedge = want->is_hedge, .is_better = want->quality_above > 0,
+        *like = (struct leg){ .slot = c->slot, .kin = c->kin > 0 ? c->kin - 1 : c->slot, .is_small = is_first && at == 0 && is_on_probation(t, d, w, i), .is_sure_known = le->is_engine, .is_forgiven = d->verdicts[i].is_forgiven, .is_hedge = want->is_hedge, .is_better = want->quality_above > 0,
                               .quality = c->quality, .busy_w = c->busy_w, .usd_in = c->usd_per_mtok_in, .usd_out = c->usd_per_mtok_out, .usd_item = c->usd_per_item, .usd_kwh = electricity(r, &w->nodes[c->node]),
                               .is_here = c->node == 0, .guess = d->verdicts[i].guess };
         snprintf(like->expert, sizeof(like->expert), "%s", c->expert);

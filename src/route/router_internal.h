@@ -36,7 +36,7 @@ struct trip;
 struct leg {
     struct trip *trip;
     struct job *job;          /* inner; changes under both locks; NULL: FREE */
-    int slot;                 /* the candidate */
+    int slot, kin;            /* the candidate; whose slot keeps what its answers teach */
     char expert[ROUTE_NAME_MAX], node[64]; /* its name, and that of where it is: it may be gone when this is over */
     bool is_given_up;         /* what it still says is not listened to */
     bool is_hung;             /* nothing came for too long: another one is asked, whoever answers first wins */

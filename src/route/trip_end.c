@@ -251,6 +251,6 @@ void trip_learn(struct trip *t, const struct leg *leg, float outcome)
         return;
     bandit_context_of(&t->request, &ctx);
     pthread_mutex_lock(&r->figures_lock);
-    bandit_observe(r->env.bandit, leg->slot, &ctx, outcome, leg->guess.p_good);
+    bandit_observe(r->env.bandit, leg->kin, &ctx, outcome, leg->guess.p_good);
     pthread_mutex_unlock(&r->figures_lock);
 }
