@@ -155,6 +155,20 @@ bool cluster_get_machine(struct cluster *c, const char *name, struct buf *out)
     return ok;
 }
 
+int cluster_find_model(struct cluster *c, const char *name, char (*urls)[300], int max)
+{
+    int n = 0;
+    pthread_mutex_lock(&c->lock);
+    for (int i = 0; i < c->n_nodes; i++) {
+        const struct member_node *m = c->nodes[i];
+        for (int k = 0; k < m->n_models && n < max && is_shown(m) && m->is_described; k++)
+            if (strcmp(m->models[k].name, name) == 0)
+                memcpy(urls[n++], m->said.url, sizeof(m->said.url));
+    }
+    pthread_mutex_unlock(&c->lock);
+    return n;
+}
+
 int cluster_get_candidates(struct cluster *c, struct candidate *out, int max)
 {
     int n = 0;

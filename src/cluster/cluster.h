@@ -64,6 +64,8 @@ bool cluster_get_machine(struct cluster *c, const char *name, struct buf *out);
 struct expert *cluster_expert(struct cluster *c, const char *node, const char *id, struct err *err);
 /* A candidate of one of its experts, as its node said: for --explain and pictures.  Returns how many. */
 int cluster_get_candidates(struct cluster *c, struct candidate *out, int max);
+/* Where a model file of that name may be fetched (node_fetch.h): URLs of nodes that are up and have it.  Returns how many. */
+int cluster_find_model(struct cluster *c, const char *name, char (*urls)[300], int max);
 /* Waits until every seed answered or was found to be down, at most so long.  For cmd/. */
 void cluster_wait(struct cluster *c, uint64_t ms);
 #endif

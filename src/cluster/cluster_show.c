@@ -252,6 +252,10 @@ void cluster_put_metrics(struct cluster *c, const struct node_service *self, con
         buf_printf(out, "%scluster_node_info{name=\"%s\",version=\"%s\"} 1\n", prefix, self->config.name, TUTTI_VERSION);
         put_head(out, prefix, "node_watchers", "gauge", "Nodes that watch this one.");
         buf_printf(out, "%snode_watchers %d\n", prefix, s.n_watchers);
+        put_head(out, prefix, "node_fetches_total", "counter", "Model files that other nodes began to fetch here.");
+        buf_printf(out, "%snode_fetches_total %" PRIu64 "\n", prefix, s.fetches_total);
+        put_head(out, prefix, "node_fetched_bytes_total", "counter", "Bytes of model files that went to other nodes.");
+        buf_printf(out, "%snode_fetched_bytes_total %" PRIu64 "\n", prefix, s.fetched_bytes_total);
         put_head(out, prefix, "node_states_total", "counter", "Times that this node said how it is.");
         buf_printf(out, "%snode_states_total %" PRIu64 "\n", prefix, s.states_total);
     }

@@ -1,4 +1,4 @@
-/* cluster/node_internal.h - what node_service.c (who calls, Describe, Watch) and node_files.c (Fetch) share. */
+/* cluster/node_internal.h - what node_service.c (who calls, Describe, Watch) and node_fetch.c (Fetch) share. */
 #ifndef TUTTI_CLUSTER_NODE_INTERNAL_H
 #define TUTTI_CLUSTER_NODE_INTERNAL_H
 #include "base/arena.h"
@@ -9,7 +9,10 @@
 #include "route/live.h"
 #include "wire/node_pb.h"
 
-enum node_method { NODE_DESCRIBE, NODE_WATCH, NODE_METHOD_COUNT };
+enum node_method { NODE_DESCRIBE, NODE_WATCH, NODE_FETCH, NODE_METHOD_COUNT };
+enum { NODE_FETCHES_MAX = 4 /* at a time */ };
+
+struct node_fetch;
 
 struct node_call { /* one that another node makes */
     struct node_service *service;
@@ -19,6 +22,7 @@ struct node_call { /* one that another node makes */
     bool has_ended;        /* the caller said all */
     char message[512];     /* its one message */
     size_t n_message;
+    struct node_fetch *fetch; /* NODE_FETCH */
 };
 
 struct node_service {
@@ -29,7 +33,8 @@ struct node_service {
     struct { enum expert_state state; bool has_queue; } told[MEMBER_EXPERTS_MAX];
     uint64_t edition;
     struct node_call *calls;
-    int n_calls, n_watchers;
+    int n_calls, n_watchers, n_fetches;
+    uint64_t files_edition; /* of the shared folder, when it was looked at last */
     struct net_timer *tick; /* runs while somebody watches */
     uint64_t said_ms;
     bool is_busy, is_draining, has_news;
@@ -37,6 +42,11 @@ struct node_service {
     struct arena *arena;
     struct node_service_stats stats;
 };
+
+/* node_fetch.c */
+void node_fetch_begin(struct node_call *c);
+void node_fetch_drain(struct node_call *c);
+void node_fetch_close(struct node_call *c);
 
 /* Brings `live` up to date; true when a state is another one than when it was told last. */
 bool node_service_look(struct node_service *v);

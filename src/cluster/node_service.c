@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "cluster/cluster.h"
+#include "cluster/node_files.h"
 #include "cluster/node_internal.h"
 #include "cluster/trust.h"
 #include "route/predict.h"
@@ -17,7 +18,7 @@
 
 enum { CALM_MS = 1000, BUSY_MS = 100, SLACK_MS = 60, POKE_MS = 5, MESSAGE_MAX_BYTES = 4096, CALLS_MAX = MEMBERS_MAX + 256, SEEN_ENOUGH = 3 };
 
-static const char *const methods[NODE_METHOD_COUNT] = { "Describe", "Watch" };
+static const char *const methods[NODE_METHOD_COUNT] = { "Describe", "Watch", "Fetch" };
 
 uint64_t node_draw_life(void)
 {
@@ -68,6 +69,9 @@ static bool look(struct node_service *v)
         v->told[i].state = now;
         v->told[i].has_queue = c->n_waiting > 0;
     }
+    const uint64_t files = node_files_edition(v->config.share_dir);
+    v->edition += files != v->files_edition;
+    v->files_edition = files;
     struct route_node *n = &v->live->world.nodes[0];
     const bool was_throttled = n->is_throttled;
     uint8_t steps[ROUTE_CLASS_COUNT];
@@ -122,11 +126,17 @@ static void put_description(struct node_service *v, bool is_brief, struct buf *o
 {
     struct node_pb_expert experts[MEMBER_EXPERTS_MAX];
     const char *languages[MEMBER_EXPERTS_MAX];
-    static struct expert_card card[MEMBER_EXPERTS_MAX]; /* the loop's alone */
     struct node_pb_description d = { .name = v->config.name, .version = TUTTI_VERSION, .life = v->config.life, .edition = v->edition, .state_hz = MEMBER_HZ,
                                      .revocations = v->config.trust ? trust_revocations(v->config.trust) : 0 };
     if (is_brief) {
         node_pb_put_description(out, &d);
+        return;
+    }
+    struct err err;
+    struct expert_card *card = arena_alloc(v->arena, MEMBER_EXPERTS_MAX, sizeof(*card), &err);
+    struct node_pb_model *models = arena_alloc(v->arena, NODE_PB_MODELS_MAX, sizeof(*models), &err);
+    if (!card || !models) {
+        out->failed = true;
         return;
     }
     look(v);
@@ -148,6 +158,8 @@ static void put_description(struct node_service *v, bool is_brief, struct buf *o
     }
     d.experts = experts;
     d.n_experts = v->n_experts;
+    d.models = models;
+    d.n_models = node_files_list(v->config.share_dir, models, NODE_PB_MODELS_MAX, v->arena);
     d.machine_json = v->config.machine_json;
     d.edition = v->edition;
     if (v->config.device) {
@@ -269,6 +281,7 @@ static void on_call_end(void *ctx)
     switch (c->method) {
     case NODE_DESCRIBE: answer_describe(c); break;
     case NODE_WATCH: begin_watch(c); break;
+    case NODE_FETCH: node_fetch_begin(c); break;
     case NODE_METHOD_COUNT: break;
     }
 }
@@ -288,12 +301,17 @@ static void forget_call(struct node_call *c)
     free(c);
 }
 
-static void on_call_close(void *ctx) { forget_call(ctx); }
+static void on_call_drain(void *ctx) { node_fetch_drain(ctx); }
+static void on_call_close(void *ctx)
+{
+    node_fetch_close(ctx);
+    forget_call(ctx);
+}
 
 bool node_service_take(struct node_service *v, struct http_stream *s, const struct http_head *head)
 {
     static const char service[] = "/tutti.v1.Node/";
-    static const struct grpc_fns fns = { .on_message = on_message, .on_end = on_call_end, .on_close = on_call_close };
+    static const struct grpc_fns fns = { .on_message = on_message, .on_end = on_call_end, .on_drain = on_call_drain, .on_close = on_call_close };
     int m = 0;
     if (!grpc_is_call(head) || strncmp(head->path, service, sizeof(service) - 1) != 0)
         return false;
@@ -366,4 +384,5 @@ void node_service_get_stats(const struct node_service *v, struct node_service_st
 {
     *out = v->stats;
     out->n_watchers = v->n_watchers;
+    out->n_fetches = v->n_fetches;
 }

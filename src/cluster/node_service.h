@@ -48,8 +48,8 @@ void node_service_poke(struct node_service *v);
 void node_service_drain(struct node_service *v);
 
 struct node_service_stats {
-    int n_watchers;
-    uint64_t states_total, described_total;
+    int n_watchers, n_fetches;
+    uint64_t states_total, described_total, fetches_total, fetched_bytes_total;
 };
 void node_service_get_stats(const struct node_service *v, struct node_service_stats *out);
 

@@ -13,6 +13,7 @@ extern const struct cmd cmd_cluster_init; /* cluster_init.c */
 extern const struct cmd cmd_cluster_monitoring; /* cluster_monitor.c */
 extern const struct cmd cmd_cluster_plan; /* cluster_plan.c */
 extern const struct cmd cmd_cluster_revoke; /* cluster_revoke.c */
+extern const struct cmd cmd_cluster_status; /* cluster_status.c */
 extern const struct cmd cmd_cluster_token; /* cluster_token.c */
 extern const struct cmd cmd_cluster_trust; /* cluster_trust.c */
 extern const struct cmd cmd_config_check; /* config.c */
@@ -32,6 +33,7 @@ extern const struct cmd cmd_model_logits; /* model_logits.c */
 extern const struct cmd cmd_model_render; /* model_render.c */
 extern const struct cmd cmd_model_show; /* model_show.c */
 extern const struct cmd cmd_model_tokenize; /* model_tokenize.c */
+extern const struct cmd cmd_node_fetch; /* node_fetch.c */
 extern const struct cmd cmd_node_join; /* node_join.c */
 extern const struct cmd cmd_node_renew; /* node_join.c */
 extern const struct cmd cmd_recommend; /* recommend.c */
