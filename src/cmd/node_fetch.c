@@ -46,7 +46,7 @@ static bool find_dir(const struct cmd_opt *opts, const struct config *c, char *o
 }
 
 /* Where it may come from: --from, or those of the nodes that have it. */
-static int find_urls(const struct cmd_opt *opts, const struct config *c, const struct trust *trust, const char *name, char (*urls)[300], struct err *err)
+static int find_urls(const struct cmd_opt *opts, const struct config *c, struct trust *trust, const char *name, char (*urls)[300], struct err *err)
 {
     const struct cmd_opt *from = cmd_opt_find((struct cmd_opt *)opts, "from");
     struct cluster_config k = { .n_seeds = c->n_nodes, .uses_mdns = config_number(c, CONFIG_NODE_MDNS) != 0, .trust = trust };
