@@ -21,10 +21,15 @@ static void on_wake(void *ctx)
     struct cluster *c = ctx;
     pthread_mutex_lock(&c->lock);
     const bool is_stopping = c->is_stopping;
+    const int port = c->announced_port;
     pthread_mutex_unlock(&c->lock);
-    if (is_stopping)
+    if (is_stopping) {
         net_loop_stop(c->loop);
-    else if (c->hooks.turn)
+        return;
+    }
+    if (port)
+        discover_mdns_announce(c, port);
+    if (c->hooks.turn)
         c->hooks.turn(c);
 }
 
@@ -38,7 +43,7 @@ static void *run(void *ctx)
 static bool start(struct cluster *c, struct err *err)
 {
     if (!(c->loop = net_loop_new(err)) || !(c->wake = net_wake_new(c->loop, on_wake, c, err)) || !(c->arena = arena_new(NODE_PB_ARENA_BYTES, err)) ||
-        !discover_start(c, err))
+        !discover_start(c, err) || (c->config.uses_mdns && !discover_mdns_start(c, err)))
         return false;
     if (pthread_create(&c->thread, NULL, run, c) != 0)
         return err_set(err, ERR_NOMEM, "cluster: no thread");
@@ -80,7 +85,7 @@ void cluster_free(struct cluster *c)
     if (c->hooks.stop)
         c->hooks.stop(c);
     if (c->loop)
-        discover_stop(c);
+        discover_stop(c), discover_mdns_stop(c);
     for (int i = 0; i < c->n_nodes; i++)
         member_free(c->nodes[i]);
     net_wake_free(c->wake);
@@ -108,6 +113,14 @@ void cluster_wait(struct cluster *c, uint64_t ms)
             break;
     }
     pthread_mutex_unlock(&c->lock);
+}
+
+void cluster_announce(struct cluster *c, int port)
+{
+    pthread_mutex_lock(&c->lock);
+    c->announced_port = port;
+    pthread_mutex_unlock(&c->lock);
+    net_wake_send(c->wake);
 }
 
 /* ---- asking ---- */

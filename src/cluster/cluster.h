@@ -55,6 +55,8 @@ bool cluster_feed(struct cluster *c, struct router *r, struct err *err);
 void cluster_unfeed(struct cluster *c); /* ... and no more: withdrawn when this returns; jobs go on.  Before router_free() */
 void cluster_free(struct cluster *c); /* jobs that are under way end with ERR_BUSY; its experts are gone.  NULL is fine */
 
+/* Where we listen for nodes: said by mDNS from now on, where that is used. */
+void cluster_announce(struct cluster *c, int port);
 int cluster_n_members(struct cluster *c);
 int cluster_get_members(struct cluster *c, struct member *out, int max);
 /* What a node said of itself: `tutti detect --json`.  false: nothing yet. */

@@ -84,6 +84,7 @@ struct cluster {
     pthread_mutex_t lock;
     pthread_cond_t settled;        /* a place was settled, or an address book was read */
     bool is_stopping;              /* lock */
+    int announced_port;            /* lock; 0: none yet */
     struct arena *arena;           /* of the message at hand: reset before each */
     struct member_node *nodes[MEMBERS_MAX]; /* [n_nodes]; a place lives as long as the cluster, and is used again */
     int n_nodes;
@@ -116,4 +117,8 @@ void member_compare_lists(struct member_node *n);
 /* discover.c: the seeds of the configuration, DNS. */
 bool discover_start(struct cluster *c, struct err *err);
 void discover_stop(struct cluster *c);
+/* discover_mdns.c: those of this network. */
+bool discover_mdns_start(struct cluster *c, struct err *err);
+void discover_mdns_announce(struct cluster *c, int port);
+void discover_mdns_stop(struct cluster *c);
 #endif

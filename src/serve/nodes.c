@@ -55,8 +55,11 @@ struct serve_nodes *serve_nodes_new(struct serve *s, const struct serve_node *no
         k.ladders = s->config.route->ladders;
         k.predictor = s->config.route->predictor ? s->config.route->predictor : s->predictor;
     }
-    if ((n->service = node_service_new(s->loop, &k, err)) && listen_for_nodes(n, node, err) && (!n->cluster || !s->router || cluster_feed(n->cluster, s->router, err)))
+    if ((n->service = node_service_new(s->loop, &k, err)) && listen_for_nodes(n, node, err) && (!n->cluster || !s->router || cluster_feed(n->cluster, s->router, err))) {
+        if (n->cluster && n->port)
+            cluster_announce(n->cluster, node_port_addr(n->port)->port);
         return n;
+    }
     serve_nodes_free(n);
     return NULL;
 }
