@@ -174,7 +174,7 @@ int cluster_find_model(struct cluster *c, const char *name, char (*urls)[300], i
     pthread_mutex_lock(&c->lock);
     for (int i = 0; i < c->n_nodes; i++) {
         const struct member_node *m = c->nodes[i];
-        for (int k = 0; k < m->n_models && n < max && is_shown(m) && m->is_described; k++)
+        for (int k = 0; k < m->n_models && n < max && is_shown(m) && (m->said.state == MEMBER_UP || m->said.state == MEMBER_DRAINING); k++)
             if (strcmp(m->models[k].name, name) == 0)
                 memcpy(urls[n++], m->said.url, sizeof(m->said.url));
     }
