@@ -12,6 +12,7 @@
 struct trust {
     char dir[TRUST_PATH_MAX];
     char authority[300];
+    char name[TRUST_NAME_MAX];
     char *ca;
     char cluster[TRUST_HASH_MAX];
     bool holds_ca;
@@ -55,6 +56,11 @@ static bool read_own(struct trust *t, struct err *err)
     if (!trust_cert_read(&said, own, t->ca, err) || (!trust_cert_is_of(own, own) && !err_set(err, ERR_INPUT, "its key and its certificate do not belong together"))) {
         free(own);
         return err_prefix(err, "%s/node.pem", t->dir);
+    }
+    if (t->name[0] && strcmp(t->name, said.name) != 0) { /* another node's: for who starts anew */
+        free(own);
+        t->own_mark = mark;
+        return err_set(err, ERR_INPUT, "%s/node.pem: it is for %s now, not for %s", t->dir, said.name, t->name);
     }
     free(t->own);
     t->own = own;
@@ -113,8 +119,10 @@ struct trust *trust_open(const char *dir, struct err *err)
     bool ok = (t->ca = trust_file_read(dir, "ca.pem", err)) != NULL;
     if (ok && (ok = trust_cert_hash(t->ca, hash) || err_set(err, ERR_INPUT, "%s/ca.pem: no certificate", dir)))
         trust_hex(t->cluster, hash, sizeof(hash));
-    if (ok && read_own(t, err) && read_list(t, err))
+    if (ok && read_own(t, err) && read_list(t, err)) {
+        memcpy(t->name, t->said.name, sizeof(t->name));
         return t;
+    }
     trust_free(t);
     return NULL;
 }
@@ -148,7 +156,7 @@ bool trust_refresh(struct trust *t)
 
 /* ---- what it says ---- */
 
-const char *trust_name(const struct trust *t) { return t->said.name; /* the same in every certificate of ours */ }
+const char *trust_name(const struct trust *t) { return t->name; }
 const char *trust_dir(const struct trust *t) { return t->dir; }
 const char *trust_authority(const struct trust *t) { return t->authority; }
 bool trust_holds_ca(const struct trust *t) { return t->holds_ca; }
@@ -241,7 +249,7 @@ bool trust_take_certificate(struct trust *t, const char *key_pem, const char *ce
     buf_puts(&b, cert_pem);
     lock(t);
     bool ok = trust_cert_read(&said, cert_pem, t->ca, err);
-    if (ok && strcmp(said.name, t->said.name) != 0)
+    if (ok && strcmp(said.name, t->name) != 0)
         ok = err_set(err, ERR_INPUT, "the new certificate is for %s", said.name);
     if (ok && !trust_cert_is_of(cert_pem, key_pem))
         ok = err_set(err, ERR_INPUT, "the new certificate is for another key");

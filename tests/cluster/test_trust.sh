@@ -56,7 +56,7 @@ EOF
     "$tutti" serve --config "$tmp/$1.yaml" >"$tmp/$1.said" 2>"$tmp/$1.log" &
     pid=$!
     pids="$pids $pid"
-    for _ in $(seq 600); do
+    for _ in $(seq 2400); do
         node=$(sed -n 's/^node .* on //p' "$tmp/$1.said")
         [ -n "$node" ] && return 0
         kill -0 "$pid" 2>/dev/null || break
