@@ -4,9 +4,10 @@
 core='gcc libc6-dev make pkg-config libuv1-dev libnghttp2-dev libssl-dev protobuf-c-compiler libprotobuf-c-dev libjansson-dev libfyaml-dev libutf8proc-dev libsqlite3-dev curl perl'
 # loaded at run time, by the experts that want them
 experts='libturbojpeg0 libspng0 libwebp7 libsndfile1 libsoxr0 libtesseract5 tesseract-ocr-eng libpocketsphinx3 pocketsphinx-en-us espeak-ng libflite1'
-tests='libpcre2-dev libhttp-parser-dev clang-19 libclang-rt-19-dev lld-19 gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user python3 python3-jinja2 dpkg-dev nghttp2-client openssl tesseract-ocr pocketsphinx flite ffmpeg strace kubernetes-client lintian prometheus prometheus-node-exporter'
+tests='libpcre2-dev libhttp-parser-dev clang-19 libclang-rt-19-dev lld-19 gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user python3 python3-jinja2 dpkg-dev nghttp2-client openssl tesseract-ocr pocketsphinx flite ffmpeg strace prometheus prometheus-node-exporter'
 want="$core $experts"
 [ "$1" = --tests ] && want="$core $experts $tests"
+[ "$1" = --tests ] && ! command -v kubectl >/dev/null && want="$want kubernetes-client" # Kubernetes' own package has it, too, and they exclude each other
 missing=
 for p in $want; do
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null)" = installed ] || missing="$missing $p"
