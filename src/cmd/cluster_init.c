@@ -10,8 +10,11 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
     char dir[TRUST_PATH_MAX], name[TRUST_NAME_MAX], token[TRUST_TOKEN_TEXT_MAX], until[32];
     struct err err = { 0 };
     (void)argc, (void)argv;
-    if (!trust_here_dir(opts, dir, &err) || !trust_here_name(opts, name, &err) || !trust_ca_init(dir, name, &err))
+    const bool is_quiet = cmd_opt_find(opts, "if-needed")->given; /* a service's start: no token in its log */
+    if (!trust_here_dir(opts, dir, &err) || !trust_here_name(opts, name, &err) || (!(is_quiet && trust_here_is_member(dir, name)) && !trust_ca_init(dir, name, &err)))
         return cmd_fail(&err);
+    if (is_quiet)
+        return 0;
     struct trust *t = trust_open(dir, &err);
     if (!t || !trust_ca_token(dir, 1, 3600, token, &err)) {
         trust_free(t);
@@ -28,6 +31,7 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
 
 static struct cmd_opt opts[] = {
     { "name", OPT_TEXT, "NAME", 0, 0, "of this node (this machine's name)", .s = NULL },
+    { "if-needed", OPT_FLAG, NULL, 0, 0, "nothing is done when this machine is that node already; prints nothing, makes no token", .i = 0 },
     { "dir", OPT_TEXT, "DIR", 0, 0, "where certificates are kept (~/.local/share/tutti/trust)", .s = NULL },
     { 0 },
 };

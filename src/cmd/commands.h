@@ -10,6 +10,7 @@ extern const struct cmd cmd_catalog; /* catalog.c */
 extern const struct cmd cmd_cluster_draw; /* cluster_draw.c */
 extern const struct cmd cmd_cluster_guide; /* cluster_guide.c */
 extern const struct cmd cmd_cluster_init; /* cluster_init.c */
+extern const struct cmd cmd_cluster_manifests; /* cluster_manifests.c */
 extern const struct cmd cmd_cluster_monitoring; /* cluster_monitor.c */
 extern const struct cmd cmd_cluster_plan; /* cluster_plan.c */
 extern const struct cmd cmd_cluster_revoke; /* cluster_revoke.c */

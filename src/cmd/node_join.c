@@ -32,7 +32,10 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
         fprintf(stderr, "tutti: a token is wanted, with --token T or --token-file FILE: `tutti cluster token` makes one where the cluster began\n");
         return 2;
     }
-    bool ok = trust_here_dir(opts, dir, &err) && trust_here_name(opts, name, &err) && (token->given || (kept = read_token(file, &err)));
+    bool ok = trust_here_dir(opts, dir, &err) && trust_here_name(opts, name, &err);
+    if (ok && cmd_opt_find(opts, "if-needed")->given && trust_here_is_member(dir, name))
+        return 0;
+    ok = ok && (token->given || (kept = read_token(file, &err)));
     ok = ok && (join_now(dir, argv[0], token->given ? token->s : kept, name, &err) || err_prefix(&err, "join")) && (t = trust_open(dir, &err));
     if (ok) {
         trust_here_put_time(until, trust_expires_unix(t));
@@ -49,6 +52,7 @@ static struct cmd_opt opts[] = {
     { "token", OPT_TEXT, "TOKEN", 0, 0, "from `tutti cluster token`", .s = NULL },
     { "token-file", OPT_TEXT, "FILE", 0, 0, "the same from a file, or - for stdin: so that no list of processes shows it", .s = NULL },
     { "name", OPT_TEXT, "NAME", 0, 0, "of this node (this machine's name)", .s = NULL },
+    { "if-needed", OPT_FLAG, NULL, 0, 0, "nothing is done when this machine is that node already", .i = 0 },
     { "dir", OPT_TEXT, "DIR", 0, 0, "where certificates are kept (~/.local/share/tutti/trust)", .s = NULL },
     { 0 },
 };

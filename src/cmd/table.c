@@ -10,6 +10,7 @@ const struct cmd *const cmd_table[] = {
     &cmd_catalog,
     &cmd_cluster_guide,
     &cmd_cluster_init,
+    &cmd_cluster_manifests,
     &cmd_cluster_monitoring,
     &cmd_cluster_plan,
     &cmd_cluster_revoke,

@@ -43,6 +43,15 @@ bool trust_here_name(const struct cmd_opt *opts, char out[TRUST_NAME_MAX], struc
     return trust_is_name(out) || err_set(err, ERR_INPUT, "'%s' is no name for a node: small letters, digits and hyphens (--name NAME)", out);
 }
 
+bool trust_here_is_member(const char *dir, const char *name)
+{
+    struct err ignored;
+    struct trust *t = trust_open(dir, &ignored);
+    const bool is_member = t && strcmp(trust_name(t), name) == 0;
+    trust_free(t);
+    return is_member;
+}
+
 bool trust_here_seconds(const char *text, uint64_t *seconds, struct err *err)
 {
     static const struct { char unit; uint64_t s; } units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 } };

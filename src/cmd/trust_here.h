@@ -13,6 +13,8 @@
 bool trust_here_dir(const struct cmd_opt *opts, char out[TRUST_PATH_MAX], struct err *err);
 /* --name, else this machine's name up to its first dot, in lower case. */
 bool trust_here_name(const struct cmd_opt *opts, char out[TRUST_NAME_MAX], struct err *err);
+/* For --if-needed: is there a certificate of that name already? */
+bool trust_here_is_member(const char *dir, const char *name);
 /* "90s", "30m", "1h", "7d". */
 bool trust_here_seconds(const char *text, uint64_t *seconds, struct err *err);
 /* Is the certificate of the default folder over, or longer due than `tutti serve` would let it be? */
