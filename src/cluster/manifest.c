@@ -133,13 +133,13 @@ static struct pod *find_pod(struct manifest_work *w, const struct place *p, bool
 
 static void name_pod(struct manifest_work *w, struct pod *pod, const char *node, const char *what)
 {
-    char base[POD_NAME_MAX];
-    int k = 1;
+    char base[POD_NAME_MAX - 4];
+    unsigned k = 1;
     snprintf(base, sizeof(base), "%.40s%s%.18s", node, what[0] ? "-" : "", what);
     snprintf(pod->name, sizeof(pod->name), "%s", base);
     for (int i = 0; i < w->n_pods; i++)
         if (strcmp(w->pods[i].name, pod->name) == 0) {
-            snprintf(pod->name, sizeof(pod->name), "%.58s-%d", base, ++k);
+            snprintf(pod->name, sizeof(pod->name), "%s-%u", base, ++k % 1000);
             i = -1;
         }
     for (size_t n = strlen(pod->name); n > 0 && pod->name[n - 1] == '-'; n--)
