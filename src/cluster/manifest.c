@@ -172,6 +172,25 @@ static struct pod *new_pod(struct manifest_work *w, const struct place *p, bool 
     return pod;
 }
 
+static void add_bytes(struct pod *pod, uint64_t bytes, bool stays)
+{
+    if (stays)
+        pod->warm_bytes += bytes;
+    else if (bytes > pod->cold_bytes)
+        pod->cold_bytes = bytes;
+    pod->bytes = pod->warm_bytes + pod->cold_bytes;
+}
+
+static void find_coldest(struct manifest_work *w)
+{
+    for (int i = 0, best = 0; i < w->n_pods; i++) {
+        best = i > 0 && w->pods[i - 1].node == w->pods[i].node ? best : i;
+        w->pods[best].holds_coldest = false;
+        best = w->pods[i].cold_bytes > w->pods[best].cold_bytes ? i : best;
+        w->pods[best].holds_coldest = true;
+    }
+}
+
 static int by_node(const void *a, const void *b)
 {
     const struct place *const *x = a, *const *y = b;
@@ -196,11 +215,14 @@ static bool make_pods(struct manifest_work *w)
         if (!pod)
             pod = new_pod(w, p, own);
         pod->places[pod->n_places++] = (int)(p - plan->list);
-        pod->bytes += p->is_device_memory ? 0 : p->bytes;
+        if (!p->is_device_memory)
+            add_bytes(pod, p->bytes, w->inv->wants[p->want].keeps_warm);
         pod->disk_bytes += w->inv->wants[p->want].n_quants > 0 ? w->inv->wants[p->want].model_of[p->quant].weight_bytes : p->bytes;
         pod->load += p->load;
         n_on[p->node]++;
     }
+    if (ok)
+        find_coldest(w);
     for (int i = 0; ok && i < w->n_pods; i++)
         w->pods[i].spare_bytes = plan->nodes[w->pods[i].node].free_bytes / (uint64_t)n_on[w->pods[i].node] * (uint64_t)w->pods[i].n_places;
     free(order);

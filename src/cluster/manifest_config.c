@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "cluster/cluster.h"
 #include "cluster/manifest_internal.h"
 
 enum { CARD_MAX_BYTES = 64 << 10 };
@@ -89,18 +90,18 @@ static void put_cluster(struct manifest_work *w, const struct pod *pod, bool is_
     buf_puts(b, "cluster:\n");
     if (pod)
         buf_printf(b, "  name: %s\n", pod->name);
-    buf_printf(b, "  listen: 0.0.0.0:%d\n", MANIFEST_NODE_PORT);
+    buf_printf(b, "  listen: 0.0.0.0:%d\n  trust: %s/tutti/trust\n", MANIFEST_NODE_PORT, is_k8s ? "/state" : "/var/lib");
     if (is_k8s) {
-        buf_printf(b, "  seeds: [\"dns://tutti-nodes.%s.svc:%d\"]\n", w->ns, MANIFEST_NODE_PORT);
+        buf_printf(b, "  nodes: [\"dns://tutti-nodes.%s.svc:%d\"]\n", w->ns, MANIFEST_NODE_PORT);
         return;
     }
     int n = 0;
-    for (int i = 0; i < w->inv->n_nodes; i++) {
-        const struct inv_node *node = &w->inv->nodes[i];
-        if (pod && i == pod->node)
-            continue;
+    if (w->inv->n_nodes > CLUSTER_SEEDS_MAX)
+        manifest_warn(w, "%d nodes: each is told of the %d after it; give them a DNS name with all addresses, or mdns: true", w->inv->n_nodes, CLUSTER_SEEDS_MAX);
+    for (int k = 1; k < w->inv->n_nodes && k <= CLUSTER_SEEDS_MAX; k++) {
+        const struct inv_node *node = &w->inv->nodes[(pod->node + k) % w->inv->n_nodes];
         const bool has_address = node->address[0] != '\0', has_domain = !has_address && w->inv->domain[0];
-        buf_printf(b, "%s\"https://%s%s%s:%d\"", n++ ? ", " : "  seeds: [", has_address ? node->address : node->name, has_domain ? "." : "",
+        buf_printf(b, "%s\"https://%s%s%s:%d\"", n++ ? ", " : "  nodes: [", has_address ? node->address : node->name, has_domain ? "." : "",
                    has_domain ? w->inv->domain : "", MANIFEST_NODE_PORT);
     }
     buf_puts(b, n ? "]\n" : "");
@@ -110,7 +111,7 @@ bool manifest_put_config(struct manifest_work *w, const struct pod *pod, bool is
 {
     buf_printf(b, "listen: 0.0.0.0:%d\nkeys: %s\n", MANIFEST_API_PORT, is_k8s ? "/run/secrets/tutti/keys/keys" : "/etc/tutti/keys");
     buf_printf(b, "models: %s\n", is_k8s ? "/models" : "/var/lib/tutti/models");
-    if (pod && pod->bytes)
+    if (pod && pod->bytes) /* those that stay, and the largest of those that are loaded when they are asked */
         buf_printf(b, "memory: %" PRIu64 " # of the plan: all experts here together\n", pod->bytes);
     buf_printf(b, "limits: {bodies: %d MiB}\n", MANIFEST_BODIES_MIB);
     put_cluster(w, pod, is_k8s, b);

@@ -15,7 +15,9 @@ struct pod { /* one `tutti serve` with the experts of a node that share a runtim
     const char *image;
     int places[POD_PLACES_MAX];   /* indices of the plan's list */
     int n_places;
-    uint64_t bytes;               /* of the node's memory, of all its places */
+    uint64_t warm_bytes, cold_bytes; /* of the node's memory: of places that stay loaded; the largest of those that do not */
+    uint64_t bytes;               /* both */
+    bool holds_coldest;           /* the node's largest place that does not stay loaded is here: the plan left room for one of them */
     uint64_t spare_bytes;         /* its share of what the plan leaves free on the node */
     uint64_t disk_bytes;          /* of the models' files as far as the plan knows them */
     double load;                  /* sum over its places: part of an hour */

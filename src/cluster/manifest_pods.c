@@ -200,7 +200,7 @@ static bool put_expert_pod(struct manifest_work *w, const struct pod *pod, struc
         ok = put_cards(w, pod, b);
     }
     if (ok) {
-        const uint64_t mib = manifest_mib(pod->bytes);
+        const uint64_t mib = manifest_mib(pod->bytes), asked = manifest_mib(pod->holds_coldest ? pod->bytes : pod->warm_bytes);
         const int mcpu = pod->load * 1000 > MANIFEST_IDLE_MCPU ? (int)(pod->load * 1000 + .999) : MANIFEST_IDLE_MCPU;
         buf_puts(b, "---\n");
         put_numbers(b, w, pod);
@@ -219,9 +219,9 @@ static bool put_expert_pod(struct manifest_work *w, const struct pod *pod, struc
         put_environment(b);
         put_ports_and_probes(b);
         buf_puts(b, container_security);
-        buf_printf(b, "          # the plan's memory, asked for as a whole; at most its share of what the plan leaves free, and limits.bodies\n"
+        buf_printf(b, "          # from the plan; how: see the head\n"
                       "          resources:\n            requests: {cpu: %dm, memory: %" PRIu64 "Mi}\n            limits:\n              memory: %" PRIu64 "Mi\n",
-                   mcpu, mib + MANIFEST_DOOR_MIB, mib + MANIFEST_DOOR_MIB + MANIFEST_BODIES_MIB + (pod->spare_bytes >> 20));
+                   mcpu, asked + MANIFEST_DOOR_MIB, mib + MANIFEST_DOOR_MIB + MANIFEST_BODIES_MIB + (pod->spare_bytes >> 20));
         if (pod->resource[0])
             buf_printf(b, "              %s: 1\n", pod->resource);
         buf_puts(b, common_mounts);
@@ -241,8 +241,8 @@ static bool put_experts(struct manifest_work *w)
 {
     struct buf *b = w->n_pods == 0 ? NULL : manifest_add(w, "experts.yaml",
                                  "The experts, each where the plan put it: one pod for what runs in tutti's own engine on a node's CPU, one for each device.\n"
-                                 "requests.memory: bytes of its places, rounded up to MiB, and a server's own (MANIFEST_DOOR_MIB); limits.memory: besides that the pod's share of\n"
-                                 "the node's memory that the plan leaves free, and limits.bodies; requests.cpu: the part of an hour that they are at work, of one core.\n"
+                                 "requests.memory: bytes of its places that stay loaded and of the node's largest that does not, rounded up to MiB, and a server's own\n"
+                                 "(MANIFEST_DOOR_MIB); limits.memory: with its own largest that does not stay, its share of what the plan leaves free, and limits.bodies; requests.cpu: the part of an hour that they are at work, of one core.\n"
                                  "Models are read from /var/lib/tutti/models of the node (storage.yaml).");
     if (w->n_pods > 0 && !b)
         return false;

@@ -88,6 +88,7 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
     struct serve_config config = { .handles_signals = true };
     struct serve_alias aliases[CONFIG_ALIASES_MAX];
     struct registry registry = { .n_experts = 0 };
+    struct expert *warm[CONFIG_EXPERTS_MAX];
     struct bundled bundled = { 0 };
     struct cmd_expert_env env = { .machine = NULL };
     struct serve_route route = { .predictor = NULL };
@@ -123,6 +124,9 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
         goto out;
     config.experts = registry.experts;
     config.n_experts = registry.n_experts;
+    if (!registry_warm(&registry, c, warm, &config.n_warm, &err))
+        goto out;
+    config.warm = warm;
     config.keeper = env.keeper;
     config.sensors = config_text(c, CONFIG_SENSORS);
     config.models_dir = config_text(c, CONFIG_MODELS) ? config_text(c, CONFIG_MODELS) : getenv("TUTTI_MODELS") ? getenv("TUTTI_MODELS") : "/";

@@ -30,7 +30,7 @@ static const struct setting settings[CONFIG_COUNT] = {
 };
 
 static const char default_listen[] = "127.0.0.1:8080";
-static const char *const lists[] = { "listen", "experts", "aliases", "route", NULL }, *const cluster_lists[] = { "nodes", NULL };
+static const char *const lists[] = { "listen", "experts", "aliases", "route", "warm", NULL }, *const cluster_lists[] = { "nodes", NULL };
 
 bool config_fail(const struct config *c, const struct yaml_node *at, struct err *err, const char *fmt, ...)
 {
@@ -230,6 +230,22 @@ static bool read_aliases(struct config *c, const struct yaml_node *root, struct 
     return true;
 }
 
+static bool read_warm(struct config *c, const struct yaml_node *root, struct err *err)
+{
+    const struct yaml_node *list = yaml_get(root, "warm");
+    const char *name;
+    if (!list || (list->kind == YAML_TEXT && list->n_text == 0))
+        return true;
+    if (list->kind != YAML_LIST || list->n_items > CONFIG_EXPERTS_MAX)
+        return config_fail(c, list, err, "warm: a list of names of experts is wanted");
+    for (int i = 0; i < list->n_items; i++) {
+        if (!yaml_node_text(c->yaml, &list->items[i], &name, err))
+            return false;
+        c->warm[c->n_warm++] = &list->items[i];
+    }
+    return true;
+}
+
 static bool read_nodes(struct config *c, const struct yaml_node *root, struct err *err)
 {
     const struct yaml_node *map = yaml_get(root, "cluster"), *list = map && map->kind == YAML_MAP ? yaml_get(map, "nodes") : NULL;
@@ -254,7 +270,7 @@ static bool read_all(struct config *c, struct err *err)
     if (root->kind != YAML_MAP)
         return config_fail(c, root, err, "a map is wanted: experts, listen, limits, ...");
     const struct yaml_node *route = yaml_get(root, "route");
-    return read_settings(c, root, err) && read_listens(c, root, err) && read_experts(c, root, err) && read_aliases(c, root, err) && read_nodes(c, root, err) &&
+    return read_settings(c, root, err) && read_listens(c, root, err) && read_experts(c, root, err) && read_aliases(c, root, err) && read_warm(c, root, err) && read_nodes(c, root, err) &&
            (!route || policy_take_yaml(c->policy, c->yaml, route, err));
 }
 
@@ -471,6 +487,11 @@ void config_show(const struct config *c, struct buf *out)
         buf_puts(out, ": ");
         put_text(out, c->aliases[i].expert);
         buf_putc(out, '\n');
+    }
+    for (int i = 0; i < c->n_warm; i++) {
+        buf_puts(out, i ? ", " : "warm: [");
+        put_text(out, c->warm[i]->text);
+        buf_puts(out, i == c->n_warm - 1 ? "]\n" : "");
     }
     buf_puts(out, c->n_experts ? "experts:\n" : "experts: []\n");
     for (int i = 0; i < c->n_experts; i++) {

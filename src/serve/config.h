@@ -96,6 +96,8 @@ struct config {
     const char *nodes[CONFIG_NODES_MAX]; /* `cluster: nodes`: where others are (cluster/cluster.h, seeds) */
     int n_nodes;
     struct config_value nodes_from;
+    const struct yaml_node *warm[CONFIG_EXPERTS_MAX]; /* `warm`: names of experts that are loaded at the start; registry_warm() */
+    int n_warm;
     struct policy *policy; /* `route`: the router's (route/policy_yaml.h); the defaults when it is not said */
 };
 

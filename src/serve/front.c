@@ -13,6 +13,7 @@
 #include "net/grpc.h"
 #include "serve/metrics.h"
 #include "serve/serve_internal.h"
+#include "serve/warm.h"
 
 const char *front_put_error(void *ctx, int status, const char *text, struct buf *body)
 {
@@ -56,7 +57,8 @@ static void get_page(const struct api_call *call, const struct http_head *head)
 static void get_health(const struct api_call *call, const struct http_head *head)
 {
     const struct api_env *env = call->env;
-    const bool was_ready = serve_of(call)->was_ready; /* experts that are loaded when they are asked do not end that */
+    const struct serve *s = serve_of(call);
+    const bool was_ready = s->was_ready; /* experts that are loaded when they are asked do not end that */
     int n_up = 0, n_loading = 0;
     const char *status = "ok";
     struct buf b;
@@ -69,7 +71,7 @@ static void get_health(const struct api_call *call, const struct http_head *head
     }
     if (env->is_draining)
         status = "shutting down";
-    else if (n_loading > 0 && !was_ready)
+    else if ((n_loading > 0 || !warmer_is_done(s->warmer)) && !was_ready)
         status = "loading";
     else if (n_up == 0)
         status = "down";
@@ -89,7 +91,7 @@ static void get_health(const struct api_call *call, const struct http_head *head
         buf_put_json(&b, text, strlen(text));
     }
     buf_puts(&b, "}}\n");
-    const bool is_ready = !env->is_draining && (was_ready || n_loading == 0) && n_up > 0;
+    const bool is_ready = !env->is_draining && (was_ready || (n_loading == 0 && warmer_is_done(s->warmer))) && n_up > 0;
     api_take_and_send(call, is_ready ? 200 : 503, "application/json", &b);
     buf_fini(&b);
 }

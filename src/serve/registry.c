@@ -317,3 +317,20 @@ void registry_env(const struct config *c, struct expert_env *env)
     env->llm.n_seq_max = (int)config_number(c, CONFIG_PARALLEL);
     env->llm.kv_q8 = config_number(c, CONFIG_KV_Q8) != 0;
 }
+
+bool registry_warm(const struct registry *r, const struct config *c, struct expert *out[CONFIG_EXPERTS_MAX], int *n, struct err *err)
+{
+    struct expert_card card;
+    *n = 0;
+    for (int i = 0; i < c->n_warm; i++) {
+        struct expert *found = NULL;
+        for (int k = 0; k < r->n_experts && !found; k++) {
+            expert_get_card(r->experts[k], &card);
+            found = strcmp(card.id, c->warm[i]->text) == 0 ? r->experts[k] : NULL;
+        }
+        if (!found)
+            return config_fail(c, c->warm[i], err, "warm: there is no expert '%.60s'", c->warm[i]->text);
+        out[(*n)++] = found;
+    }
+    return true;
+}

@@ -23,6 +23,8 @@ bool registry_open(struct registry *r, struct config *c, const struct expert_env
 /* The same without loading a model of our own engine, which begins when it is opened: for `tutti config check`.
  * Appends a line for each expert to out. */
 bool registry_check(struct config *c, const struct expert_env *env, struct buf *out, struct err *err);
+/* The experts that `warm` names; out has room for all.  false with err: one is none of them. */
+bool registry_warm(const struct registry *r, const struct config *c, struct expert *out[CONFIG_EXPERTS_MAX], int *n, struct err *err);
 void registry_fini(struct registry *r); /* frees the experts; a zeroed one is fine */
 /* Is there an expert that is no GGUF file?  Folders count as such. */
 bool registry_has_cards(const struct config *c);

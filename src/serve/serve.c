@@ -12,6 +12,7 @@
 #include "serve/metrics_machine.h"
 #include "serve/serve_internal.h"
 #include "serve/systemd.h"
+#include "serve/warm.h"
 
 enum {
     WATCH_MS = 20,       /* while models are being loaded */
@@ -123,6 +124,8 @@ static void on_watch(void *ctx)
 {
     struct serve *s = ctx;
     int n_down = 0;
+    if (!warmer_is_done(s->warmer))
+        return;
     for (int i = 0; i < s->env.n_models; i++) {
         const enum expert_state st = expert_get_state(s->models[i].expert);
         if (st == EXPERT_LOADING)
@@ -277,6 +280,8 @@ static bool start(struct serve *s, struct err *err)
         log_warn("%s: /metrics says nothing of the machine", why.text);
     if (k->node && !(s->nodes = serve_nodes_new(s, k->node, err)))
         return false;
+    if (s->config.n_warm > 0 && !(s->warmer = warmer_new(s->config.warm, s->config.n_warm, err)))
+        return false;
     net_timer_start(s->watch, 0, WATCH_MS);
     return listen_somewhere(s, err);
 }
@@ -324,6 +329,7 @@ void serve_free(struct serve *s)
         expert_stop(s->fanout, 0);
     for (int i = 0; s->has_env && i < s->env.n_models; i++)
         expert_stop(s->models[i].expert, 0); /* afterwards no event comes */
+    warmer_free(s->warmer);
     if (s->has_env)
         api_env_fini(&s->env);
     router_free(s->router);

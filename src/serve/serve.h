@@ -46,6 +46,8 @@ struct serve_config {
     const char *tls_cert, *tls_key; /* PEM files, NULL: clear text; borrowed like key_file */
     struct expert **experts;   /* borrowed until serve_free() */
     int n_experts;
+    struct expert *const *warm; /* of these the ones that are loaded at the start: not ready before; borrowed like experts */
+    int n_warm;
     bool handles_signals;      /* SIGTERM, SIGINT, SIGHUP; systemd's sockets and notifications */
     struct keeper *keeper;     /* whose figures the metrics show; NULL: none; borrowed like experts */
     const struct serve_alias *aliases; /* borrowed until serve_free() */

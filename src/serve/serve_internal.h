@@ -31,6 +31,7 @@ struct serve {
     struct net_timer *watch, *drain;
     uint64_t quiet_since_ms;   /* while draining: since when no request is left; 0: not yet */
     bool all_down, is_forced;
+    struct warmer *warmer;     /* NULL: nothing is to be warm */
     bool was_ready;            /* nothing is loaded any more that was begun at the start */
 };
 
