@@ -125,7 +125,7 @@ static struct pod *find_pod(struct manifest_work *w, const struct place *p, bool
 {
     for (int i = w->n_pods - 1; i >= 0 && w->pods[i].node == p->node; i--) {
         struct pod *pod = &w->pods[i];
-        if (own ? pod->device < 0 : pod->device == p->device && strcmp(pod->runtime, p->runtime) == 0)
+        if (own ? pod->device < 0 : pod->device == p->device) /* one claim for one device, whatever uses it */
             return pod->n_places < POD_PLACES_MAX ? pod : NULL;
     }
     return NULL;
@@ -159,17 +159,24 @@ static struct pod *new_pod(struct manifest_work *w, const struct place *p, bool 
         if (strcmp(pod->resource, "nvidia.com/gpu") != 0 && !manifest_is_ours(pod->resource))
             manifest_warn(w, "%s: %s is no resource that `tutti device-plugin` knows by itself: give it a rule (docs/device-plugin.md)", node->name, pod->resource);
     }
-    if (!own && w->inv->wants[p->want].n_quants > 0) {
-        const char *ref = image_of(w, p->runtime);
-        if (ref)
-            pod->image = ref;
-        else
-            manifest_warn(w, "%s on %s runs in %s, which tutti's image does not have: say one that has both, --image '%s=REF@sha256:...' (docs/kubernetes.md)",
-                          w->inv->wants[p->want].name, node->name, p->runtime, p->runtime);
-    }
     name_pod(w, pod, node->name, own ? "" : w->inv->wants[p->want].name);
     w->n_pods++;
     return pod;
+}
+
+/* Servers of others are no part of tutti's image. */
+static void choose_image(struct manifest_work *w, struct pod *pod, const struct place *p)
+{
+    const char *ref = image_of(w, p->runtime), *name = w->inv->wants[p->want].name;
+    if (w->inv->engine == INV_LIST || manifest_is_own(w, p) || w->inv->wants[p->want].n_quants == 0)
+        return;
+    if (!ref)
+        manifest_warn(w, "%s on %s runs in %s, which tutti's image does not have: say one that has both, --image '%s=REF@sha256:...' (docs/kubernetes.md)", name,
+                      w->inv->nodes[p->node].name, p->runtime, p->runtime);
+    else if (pod->image != w->image && strcmp(pod->image, ref) != 0)
+        manifest_warn(w, "%s on %s shares its device with an expert of another image (%s): one image must have both", name, w->inv->nodes[p->node].name, pod->image);
+    else
+        pod->image = ref;
 }
 
 static void add_bytes(struct pod *pod, uint64_t bytes, bool stays)
@@ -215,6 +222,7 @@ static bool make_pods(struct manifest_work *w)
         if (!pod)
             pod = new_pod(w, p, own);
         pod->places[pod->n_places++] = (int)(p - plan->list);
+        choose_image(w, pod, p);
         if (!p->is_device_memory)
             add_bytes(pod, p->bytes, w->inv->wants[p->want].keeps_warm);
         pod->disk_bytes += w->inv->wants[p->want].n_quants > 0 ? w->inv->wants[p->want].model_of[p->quant].weight_bytes : p->bytes;
