@@ -45,6 +45,7 @@ bool manifest_is_own(const struct manifest_work *w, const struct place *p); /* b
 uint64_t manifest_mib(uint64_t bytes); /* rounded up */
 bool manifest_is_ours(const char *resource); /* does `tutti device-plugin` offer it by itself? */
 
+extern const char tutti_unit_text[]; /* manifest_list.c: deploy/systemd/tutti.service */
 /* tutti.yaml of a pod (NULL: of the front doors), and its cards.  is_k8s: paths and addresses of a container. */
 bool manifest_put_config(struct manifest_work *w, const struct pod *pod, bool is_k8s, struct buf *b);
 bool manifest_read_card(struct manifest_work *w, const struct inv_want *want, struct buf *b);

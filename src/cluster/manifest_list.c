@@ -10,7 +10,6 @@ __asm__(".pushsection .rodata\n"
         "tutti_unit_text: .incbin \"deploy/systemd/tutti.service\"\n"
         ".byte 0\n"
         ".popsection\n");
-extern const char tutti_unit_text[];
 
 static bool put_node(struct manifest_work *w, int node, const struct pod *pod)
 {
