@@ -11,7 +11,7 @@
 
 #include "cluster/draw_internal.h"
 
-enum { PLACE_H = 46, PLACE_GAP = 8, EXPERT_H = 58, BLOCK_GAP = 18, PLACES_MAX = 12 };
+enum { PLACE_H = 46, PLACE_GAP = 8, EXPERT_H = 58, BLOCK_GAP = 18, PLACES_MAX = 12, PLACES_MIN = 4, ROWS = 40 /* of all places together, about */ };
 enum { TASK_X = 24, TASK_W = 140, GATE_X = 226, GATE_W = 150, EXPERT_X = 456, EXPERT_W = 276, PLACE_X = 812, PLACE_W = 300, WIDE_W = 1136 };
 
 struct block { /* one name with its replicas */
@@ -23,6 +23,7 @@ struct blocks {
     struct block *list;
     int n;
     double most;     /* requests an hour of the busiest */
+    int n_places;    /* shown of each; the rest is a number */
 };
 
 struct sorted {
@@ -66,6 +67,8 @@ static bool collect(struct blocks *out, const struct draw *d, struct err *err)
         s[i] = (struct sorted){ &d->wants[i], i };
     qsort(s, (size_t)d->n_wants, sizeof(*s), compare);
     out->n = d->n_wants;
+    out->n_places = d->n_wants > 0 ? ROWS / d->n_wants : 0;
+    out->n_places = out->n_places < PLACES_MIN ? PLACES_MIN : out->n_places > PLACES_MAX ? PLACES_MAX : out->n_places;
     for (int i = 0; i < d->n_wants; i++) {
         int low = 0, high = d->n_experts;
         while (low < high) {
@@ -85,9 +88,9 @@ static bool collect(struct blocks *out, const struct draw *d, struct err *err)
     return true;
 }
 
-static int n_rows(const struct draw *d, const struct block *k)
+static int n_rows(const struct draw *d, const struct blocks *all, const struct block *k)
 {
-    const int n = (k->n > PLACES_MAX ? PLACES_MAX : k->n) + (d->wants[k->want].n_missing > 0);
+    const int n = (k->n > all->n_places ? all->n_places : k->n) + (d->wants[k->want].n_missing > 0);
     return n > 0 ? n : 1;
 }
 
@@ -152,7 +155,8 @@ static void put_place(struct buf *b, const struct draw *d, int i, double x, doub
     if (isfinite(e->share))
         words_share(share, e->share);
     const double right = *share ? ink_width(share, font_name.px, true) + 12 : 0;
-    const char *device = e->device >= 0 && e->device < n->n_devices ? n->devices[e->device].name : "";
+    char name[DRAW_WORDS * 2];
+    const char *device = e->device >= 0 && e->device < n->n_devices ? words_device(name, n->devices[e->device].name) : "";
     buf_printf(b, "<g class=\"pill s-%s\" data-e=\"%d\">", draw_state_name(e->state), i);
     ink_rect(b, "card", x + 0.5, y + 0.5, w - 1, PLACE_H - 1, 8);
     const double used = ink_text(b, x + 12, y + 20, 'l', (struct ink_font){ "t5 b", 12, true }, n->name, (w - 24 - right) * 0.5);
@@ -179,8 +183,8 @@ static void put_missing(struct buf *b, const struct draw_want *w, double x, doub
 static void put_places(struct buf *b, const struct draw *d, const struct blocks *all, const struct block *k, double x, double y, double w, double from_x, double from_y)
 {
     const struct draw_want *e = &d->wants[k->want];
-    const int n = k->n > PLACES_MAX ? PLACES_MAX - 1 : k->n;
-    const int rows = n_rows(d, k);
+    const int n = k->n > all->n_places ? all->n_places - 1 : k->n;
+    const int rows = n_rows(d, all, k);
     double at = y;
     for (int pass = 0; pass < 2; pass++, at = y)
         for (int r = 0; r < rows; r++, at += PLACE_H + PLACE_GAP) {
@@ -190,7 +194,7 @@ static void put_places(struct buf *b, const struct draw *d, const struct blocks 
                 continue;
             if (r < n)
                 put_place(b, d, k->at[r], x, at, w);
-            else if (r < PLACES_MAX && k->n > n) {
+            else if (r < all->n_places && k->n > n) {
                 char more[40];
                 snprintf(more, sizeof(more), "and %d more places", k->n - n);
                 ink_rect(b, "card", x + 0.5, at + 0.5, w - 1, PLACE_H - 1, 8);
@@ -206,7 +210,7 @@ static double foot(struct buf *b, const struct draw *d, double x, double y, doub
 {
     const double legend = svg_legend(b, d, x, y, w, false);
     ink_text(b, x, y + legend + 16, 'l', font_small,
-             d->is_live ? "measured now" : "estimates of the plan; lines are as wide as the traffic of the busiest hour", w);
+             d->is_live ? "measured now" : w < 500 ? "estimates of the plan; line width: requests" : "estimates of the plan; lines are as wide as the traffic of the busiest hour", w);
     return y + legend + 30;
 }
 
@@ -215,7 +219,7 @@ static bool draw_wide(struct buf *b, const struct draw *d, enum draw_form form, 
     double y = 92;
     for (int i = 0; i < k->n; i++) {
         struct block *one = &k->list[i];
-        const double places = n_rows(d, one) * (PLACE_H + PLACE_GAP) - PLACE_GAP;
+        const double places = n_rows(d, k, one) * (PLACE_H + PLACE_GAP) - PLACE_GAP;
         one->y = y, one->h = fmax(places, EXPERT_H);
         y += one->h + BLOCK_GAP;
     }
@@ -251,7 +255,7 @@ static bool draw_wide(struct buf *b, const struct draw *d, enum draw_form form, 
     put_gate(b, d, GATE_X, gate_y, GATE_W, gate_h);
     for (int i = 0; i < k->n; i++) {
         const struct block *one = &k->list[i];
-        const double mid = one->y + one->h / 2, places = n_rows(d, one) * (PLACE_H + PLACE_GAP) - PLACE_GAP;
+        const double mid = one->y + one->h / 2, places = n_rows(d, k, one) * (PLACE_H + PLACE_GAP) - PLACE_GAP;
         put_places(b, d, k, one, PLACE_X, mid - places / 2, PLACE_W, EXPERT_X + EXPERT_W, mid);
         put_expert(b, d, one, EXPERT_X, mid - EXPERT_H / 2.0, EXPERT_W, false);
     }
@@ -266,7 +270,7 @@ static bool draw_narrow(struct buf *b, const struct draw *d, enum draw_form form
     double y = 84 + gate_h + 22;
     for (int i = 0; i < k->n; i++) {
         k->list[i].y = y;
-        k->list[i].h = EXPERT_H + 6 + n_rows(d, &k->list[i]) * (PLACE_H + PLACE_GAP);
+        k->list[i].h = EXPERT_H + 6 + n_rows(d, k, &k->list[i]) * (PLACE_H + PLACE_GAP);
         y += k->list[i].h + BLOCK_GAP;
     }
     const double legend = svg_legend(NULL, d, 0, 0, NARROW_W - 28, false);

@@ -9,7 +9,7 @@
 
 #include "cluster/draw_internal.h"
 
-enum { GATE_LINES = 3, LANE = 11, V_GAP = 34, H_GAP = 28, WIDE_BOX = 340 };
+enum { GATE_LINES = 3, LANE = 11, V_GAP = 40, H_GAP = 28, WIDE_BOX = 340 };
 
 struct spot {
     double x, y, w, h, gate_h;

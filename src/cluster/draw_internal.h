@@ -30,6 +30,8 @@ void words_place(char *out, size_t max, const struct draw_expert *e);
 /* "12 machines, 4 accelerators, 9 experts" */
 void words_sum(char *out, size_t max, const struct draw *d);
 const char *words_class(enum route_class c); /* "language", "vision", ... */
+/* "Arc Graphics" of "Arc Graphics (Meteor Lake-H iGPU, 155H)". */
+const char *words_device(char out[DRAW_WORDS * 2], const char *name);
 const char *words_chip(enum draw_chip c);    /* "CPU", "GPU", "accelerator" */
 
 /* ---- pieces (draw_svg.c) ---- */

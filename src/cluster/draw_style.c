@@ -23,7 +23,7 @@ const char draw_css[] =
     ".tt .ground{fill:var(--ground)}.tt .card{fill:var(--card);stroke:var(--line)}.tt .head .card{stroke:var(--head);stroke-width:1.6}"
     ".tt .well{fill:var(--well)}.tt .net{fill:var(--net)}.tt .port{fill:var(--netink);opacity:.55}.tt .tag{fill:none;stroke:var(--line)}.tt .halo{paint-order:stroke;stroke:var(--ground);stroke-width:4px;stroke-linejoin:round}"
     ".tt .bar{fill:var(--line)}.tt .fill{fill:var(--c0)}.tt .k{fill:none;stroke:var(--link);stroke-linecap:round}.tt .wifi{stroke-dasharray:1 6}"
-    ".tt .chip{fill:none;stroke:var(--soft);stroke-width:1.2}.tt .die{fill:var(--soft)}.tt .no{fill:none;stroke:var(--bad);stroke-dasharray:4 3}"
+    ".tt .wave{fill:none;stroke:var(--link);stroke-width:1.8;stroke-linecap:round}.tt .chip{fill:none;stroke:var(--soft);stroke-width:1.2}.tt .die{fill:var(--soft)}.tt .no{fill:none;stroke:var(--bad);stroke-dasharray:4 3}"
     ".tt .c0{fill:var(--c0)}.tt .c1{fill:var(--c1)}.tt .c2{fill:var(--c2)}.tt .c3{fill:var(--c3)}.tt .c4{fill:var(--c4)}"
     ".tt .p0{fill:var(--c0b);stroke:var(--c0)}.tt .p1{fill:var(--c1b);stroke:var(--c1)}.tt .p2{fill:var(--c2b);stroke:var(--c2)}.tt .p3{fill:var(--c3b);stroke:var(--c3)}"
     ".tt .p4{fill:var(--c4b);stroke:var(--c4)}.tt .f0{stroke:var(--c0)}.tt .f1{stroke:var(--c1)}.tt .f2{stroke:var(--c2)}.tt .f3{stroke:var(--c3)}.tt .f4{stroke:var(--c4)}"

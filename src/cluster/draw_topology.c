@@ -90,7 +90,8 @@ static double put_device(struct buf *b, const struct draw *d, const struct draw_
         ink_rect(b, "well", x, y, w, h, 7);
         if (k >= 0) {
             put_chip(b, n->devices[k].chip, x + 9, y + 6);
-            ink_text(b, x + 30, y + 17, 'l', font_small, n->devices[k].name, w - 40);
+            char name[DRAW_WORDS * 2];
+            ink_text(b, x + 30, y + 17, 'l', font_small, words_device(name, n->devices[k].name), w - 40);
         }
         put_pills(b, d, s, k, x + 10, y + head, w - 20);
     }
@@ -246,7 +247,7 @@ static bool prepare(struct layout *l, struct err *err)
         l->card_w = l->w - 2 * 14 - l->rail_w;
     } else {
         l->n_columns = n <= 3 ? (n > 0 ? n : 1) : n == 4 ? 2 : n <= 9 ? 3 : n <= 60 ? 4 : 8;
-        l->rail_w = n > 60 ? 70 : 78;
+        l->rail_w = 84;
         l->card_w = n > 60 ? 230 : 262;
     }
     for (int i = 0; i < d->n_nodes; i++)
@@ -270,6 +271,8 @@ static void put_link(struct buf *b, const struct draw *d, int i, struct line at,
     buf_printf(b, "<path class=\"k%s\" data-k=\"%d\" stroke-width=\"%.1f\" d=\"", n->is_wifi ? " wifi" : "", i, svg_line_px(n->link_gbit_s));
     if (is_straight)
         buf_printf(b, "M%.1f %.1fV%.1f", at.x0, at.y0, at.y1);
+    else if (at.y0 == at.y1)
+        buf_printf(b, "M%.1f %.1fH%.1f", at.x0, at.y0, at.x1);
     else
         ink_elbow(b, at.x0, at.y0, at.x1, at.y1, 9);
     buf_puts(b, "\"/>\n");
@@ -281,31 +284,47 @@ static const char *link_words(char out[DRAW_WORDS], const struct draw_node *n)
     return n->link_gbit_s > 0 ? words_gbit(out, n->link_gbit_s) : n->rtt_s > 0 ? words_time(out, n->rtt_s) : "";
 }
 
+/* No cable: a mark of waves and a dotted line. */
+static void put_wifi(struct buf *b, const struct draw *d, int i, const char *speed, double y, double card_x)
+{
+    const double c = card_x - 36;
+    buf_printf(b, "<path class=\"wave\" d=\"M%.1f %.1fa7 7 0 0 1 10 0M%.1f %.1fa11 11 0 0 1 15.6 0\"/><circle class=\"tip\" cx=\"%.1f\" cy=\"%.1f\" r=\"1.8\"/>\n", c - 5, y + 1, c - 7.8,
+               y - 3, c, y + 5);
+    put_link(b, d, i, (struct line){ c + 12, y, card_x, y }, false);
+    ink_text(b, card_x - 6, y - 14, 'r', font_label, speed, 0);
+}
+
 /* The workers of one column and their lines, each of its own: the uppermost is the rightmost, so none crosses another. */
 static double put_column(struct buf *b, const struct layout *l, int column, double x, double bar_y, double y)
 {
     const struct draw *d = l->d;
     char w[DRAW_WORDS];
     const int first = l->column_of[column], n = l->column_of[column + 1] - first;
-    const double room = is_narrow(l->form) ? 9 : 26, step = n > 1 ? fmin(7, room / (n - 1)) : 0, first_x = x + (is_narrow(l->form) ? 5 : 10);
+    int n_wired = 0;
+    for (int k = 0; k < n; k++)
+        n_wired += !d->nodes[l->order[first + k]].is_wifi;
+    const double room = is_narrow(l->form) ? 9 : 20, step = n_wired > 1 ? fmin(7, room / (n_wired - 1)) : 0, first_x = x + (is_narrow(l->form) ? 5 : 10);
     double at = y;
-    for (int k = 0; k < n; k++) {
+    for (int k = 0, left = n_wired - 1; k < n; k++) {
         const int i = l->order[first + k];
-        const double port = first_x + (n - 1 - k) * step, card_x = x + l->rail_w;
-        put_link(b, d, i, (struct line){ port, bar_y + BAR_H, card_x, at + 22 }, false);
-        if (step >= 5 || k == 0 || k == n - 1)
-            ink_rect(b, "port", port - 3, bar_y + BAR_H - 7, 6, 5, 1);
+        if (!d->nodes[i].is_wifi) {
+            const double port = first_x + left * step;
+            put_link(b, d, i, (struct line){ port, bar_y + BAR_H, x + l->rail_w, at + 22 }, false);
+            if (step >= 5 || left == 0 || left == n_wired - 1)
+                ink_rect(b, "port", port - 3, bar_y + BAR_H - 7, 6, 5, 1);
+            left--;
+        }
         at += l->height[i] + GAP;
     }
     at = y;
-    for (int k = 0; k < n; k++) {
+    for (int k = 0; k < n; k++) { /* words and cards over all lines */
         const int i = l->order[first + k];
-        const double card_x = x + l->rail_w, label_x = card_x - 6;
+        const double card_x = x + l->rail_w;
         const char *text = link_words(w, &d->nodes[i]);
-        if (*text)
-            ink_text(b, label_x, at + 15, 'r', font_label, text, l->rail_w - 10);
         if (d->nodes[i].is_wifi)
-            ink_text(b, label_x, at + 38, 'r', font_label, "Wi-Fi", l->rail_w - 10);
+            put_wifi(b, d, i, text, at + 22, card_x);
+        else if (*text)
+            ink_text(b, card_x - 6, at + 15, 'r', font_label, text, l->rail_w - 10);
         put_card(b, l, i, card_x, at, l->card_w);
         at += l->height[i] + GAP;
     }
@@ -357,6 +376,7 @@ bool draw_topology(struct buf *b, const struct draw *d, enum draw_form form, str
     const double margin = slim ? 14 : MARGIN, head_w = slim ? l.w - 28 : 330, head_h = l.head >= 0 ? l.height[l.head] : 0;
     const double legend = svg_legend(NULL, d, 0, 0, l.w - 2 * margin, false);
     double y = 84, most = 0;
+    const bool has_bar = l.n_workers > 0 || *d->net; /* one machine alone has no network to show */
     const double head_y = y, bar_y = l.head >= 0 ? y + head_h + 44 : y, cards_y = bar_y + BAR_H + 30;
     for (int c = 0; l.n_workers > 0 && c < l.n_columns; c++) {
         double h = 0;
@@ -364,12 +384,12 @@ bool draw_topology(struct buf *b, const struct draw *d, enum draw_form form, str
             h += l.height[l.order[k]] + GAP;
         most = fmax(most, h);
     }
-    const double foot_y = l.n_workers > 0 ? cards_y + most + 6 : bar_y + BAR_H + 20, height = foot_y + legend + 32;
+    const double foot_y = l.n_workers > 0 ? cards_y + most + 6 : has_bar ? bar_y + BAR_H + 20 : head_y + head_h + 24, height = foot_y + legend + 32;
     svg_open(b, d, DRAW_TOPOLOGY, form, l.w, height);
     words_sum(sum, sizeof(sum), d);
     svg_head(b, d, sum, l.w);
     buf_printf(b, "<g class=\"links\">\n");
-    if (l.head >= 0) {
+    if (l.head >= 0 && has_bar) {
         const double x = l.w / 2;
         put_link(b, d, l.head, (struct line){ x, head_y + head_h, x, bar_y }, true);
         char w[DRAW_WORDS];
@@ -378,7 +398,8 @@ bool draw_topology(struct buf *b, const struct draw *d, enum draw_form form, str
             ink_text(b, x + 12, bar_y - 18, 'l', font_label, text, 0);
     }
     buf_puts(b, "</g>\n");
-    put_bar(b, d, margin, bar_y, l.w - 2 * margin);
+    if (has_bar)
+        put_bar(b, d, margin, bar_y, l.w - 2 * margin);
     if (l.head >= 0)
         put_card(b, &l, l.head, (l.w - head_w) / 2, head_y, head_w);
     if (!slim && l.w >= 800 && l.head >= 0)

@@ -36,7 +36,13 @@ const char *words_rate(char out[DRAW_WORDS], double per_hour)
     return per_hour >= 3600 ? with_unit(out, per_hour / 3600, "/s") : with_unit(out, per_hour, "/h");
 }
 const char *words_time(char out[DRAW_WORDS], double s) { return s < 0.9995 ? with_unit(out, s * 1e3, " ms") : with_unit(out, s, " s"); }
-const char *words_share(char out[DRAW_WORDS], double frac) { return with_unit(out, frac * 100, " %"); }
+const char *words_share(char out[DRAW_WORDS], double frac)
+{
+    if (!(frac > 0 && frac < 0.001))
+        return with_unit(out, frac * 100, " %");
+    snprintf(out, DRAW_WORDS, "<0.1 %%");
+    return out;
+}
 
 const char *words_speed(char out[DRAW_WORDS], const struct draw_expert *e)
 {
@@ -124,5 +130,11 @@ const char *words_class(enum route_class c)
 {
     static const char *const names[ROUTE_CLASS_COUNT] = { "language", "vision", "hearing", "speaking", "embedding" };
     return (unsigned)c < ROUTE_CLASS_COUNT ? names[c] : "?";
+}
+const char *words_device(char out[DRAW_WORDS * 2], const char *name)
+{
+    const char *more = strstr(name, " (");
+    snprintf(out, DRAW_WORDS * 2, "%.*s", more ? (int)(more - name) : (int)strlen(name), name);
+    return out;
 }
 const char *words_chip(enum draw_chip c) { return c == DRAW_CPU ? "CPU" : c == DRAW_GPU ? "GPU" : "accelerator"; }

@@ -24,7 +24,7 @@
     if (!r.width || !r.height) return;
     const scale = whole ? Math.min(r.width / s.w, r.height / s.h) : Math.min(r.width / s.w, 1.25);
     const w = r.width / scale, h = r.height / scale;
-    look(svg, (s.w - w) / 2, s.h < h ? (s.h - h) / 2 : 0, w, h);
+    look(svg, (s.w - w) / 2, whole && s.h < h ? (s.h - h) / 2 : 0, w, h);
   }
   function look(svg, x, y, w, h) {
     const s = view(svg), m = 60; // a part of the picture always stays in sight

@@ -8,6 +8,7 @@ const struct cmd *const cmd_table[] = {
     &cmd_cascade_check,
     &cmd_cascade_run,
     &cmd_catalog,
+    &cmd_cluster_draw,
     &cmd_cluster_guide,
     &cmd_cluster_init,
     &cmd_cluster_manifests,

@@ -1,5 +1,5 @@
 /* serve/front.c - a request's first steps: who asks, may they, which handler; and the pages that are ours:
- * /, /healthz, /metrics.  Start at front_on_request(). */
+ * /, /healthz, /metrics, /topology.  Start at front_on_request(). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +13,7 @@
 #include "net/grpc.h"
 #include "serve/metrics.h"
 #include "serve/serve_internal.h"
+#include "serve/topology.h"
 #include "serve/warm.h"
 
 const char *front_put_error(void *ctx, int status, const char *text, struct buf *body)
@@ -117,11 +118,20 @@ static void get_cluster(const struct api_call *call, const struct http_head *hea
     buf_fini(&b);
 }
 
+static void get_topology(const struct api_call *call, const struct http_head *head) { topology_get_page(serve_of(call), call, head); }
+static void get_topology_json(const struct api_call *call, const struct http_head *head)
+{
+    (void)head;
+    topology_get_json(serve_of(call), call);
+}
+
 static const struct api_route own_routes[] = {
     { "/", 1 << HTTP_VERB_GET, get_page },
     { "/health", 1 << HTTP_VERB_GET, get_health }, /* as llama-server calls it */
     { "/healthz", 1 << HTTP_VERB_GET, get_health },
     { "/metrics", 1 << HTTP_VERB_GET, get_metrics },
+    { "/topology", 1 << HTTP_VERB_GET, get_topology },
+    { "/topology.json", 1 << HTTP_VERB_GET, get_topology_json },
     { "/v1/tutti/cluster", 1 << HTTP_VERB_GET, get_cluster },
 };
 
@@ -264,6 +274,10 @@ void front_on_request(void *ctx, struct http_stream *stream, const struct http_h
         return;
     if (s->keys && !is_open && !keys_allow(s->keys, head)) {
         const struct http_field want = { "www-authenticate", "Bearer" };
+        if (r && r->handle == get_topology && head->verb == HTTP_VERB_GET && !*head->query) { /* a browser: the page asks for the key, and tells nothing */
+            topology_get_locked(&call);
+            return;
+        }
         refuse(&call, 401, "invalid_api_key", &want, 1, "%s",
                http_head_get(head, "authorization") || http_head_get(head, "x-api-key")
                    ? "this key is not known here"

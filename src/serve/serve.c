@@ -321,6 +321,7 @@ void serve_free(struct serve *s)
     net_timer_free(s->drain);
     metrics_machine_free(s->machine);
     s->machine = NULL;
+    topology_free(s->topology);
     serve_nodes_free(s->nodes);
     http_server_free(s->server); /* every stream hears of it, and cancels its job */
     if (s->router)

@@ -7,6 +7,7 @@
 #include "serve/keys.h"
 #include "serve/nodes.h"
 #include "serve/serve.h"
+#include "serve/topology.h"
 
 struct serve {
     struct serve_config config;
@@ -24,6 +25,7 @@ struct serve {
     struct expert *fanout;       /* which the router may choose */
     struct api_model autos[ROUTE_GOAL_COUNT];
     struct keys *keys;
+    struct topology *topology;   /* NULL: nobody has looked yet */
     struct serve_nodes *nodes;   /* NULL: it is alone */
     struct metrics_machine *machine; /* NULL: /metrics goes without it */
     int64_t started_s;         /* since 1970 */
