@@ -187,6 +187,11 @@ guide-example: $(BUILD)/tutti ## examples/homelab/guide.* again, after a change 
 	$(BUILD)/tutti cluster guide examples/homelab/inventory.yaml >examples/homelab/guide.txt
 	$(BUILD)/tutti cluster guide examples/homelab/inventory.yaml --html examples/homelab/guide.html
 .PHONY: guide-example
+draw-example: $(BUILD)/tutti ## examples/homelab/'s pictures again, after a change of its inventory, of plans or of pictures
+	for what in topology experts cascade; do $(BUILD)/tutti cluster draw examples/homelab/inventory.yaml --quiet --what $$what --out examples/homelab/$$what.svg || exit 1; done
+	for end in html dot mmd; do $(BUILD)/tutti cluster draw examples/homelab/inventory.yaml --quiet --out examples/homelab/topology.$$end || exit 1; done
+	cp examples/homelab/topology.svg docs/img/homelab.svg
+.PHONY: draw-example
 cross: ## build for aarch64 and run its tests under qemu
 	@tools/cross.sh
 

@@ -120,14 +120,14 @@ static double put_card(struct buf *b, const struct layout *l, int i, double x, d
     if (b) {
         buf_printf(b, "<g class=\"node %s%s\" data-n=\"%d\">\n", n->state, i == l->head ? " head" : "", i);
         ink_rect(b, "card", x + 0.5, y + 0.5, w - 1, l->height[i] - 1, 10);
-        const double tag = *n->arch ? ink_width(n->arch, font_small.px, false) + 14 : 0;
+        const double tag = *n->arch ? fmin(ink_width(n->arch, font_small.px, false) + 1, 70) + 14 : 0;
         const double dot = *n->state ? 16 : 0;
         if (dot > 0)
             buf_printf(b, "<circle class=\"dot\" cx=\"%.1f\" cy=\"%.1f\" r=\"5\"/>", x + PAD + 5, y + 22);
         ink_text(b, x + PAD + dot, y + 27, 'l', font_name, n->name, inner - tag - dot - 8);
         if (tag > 0) {
             ink_rect(b, "tag", x + w - PAD - tag + 0.5, y + 13.5, tag - 1, 18, 9);
-            ink_text(b, x + w - PAD - tag / 2, y + 26, 'm', font_small, n->arch, 0);
+            ink_text(b, x + w - PAD - tag / 2, y + 26, 'm', font_small, n->arch, tag - 14);
         }
         char sub[300];
         words_sub(sub, sizeof(sub), n);
@@ -247,7 +247,7 @@ static bool prepare(struct layout *l, struct err *err)
         l->card_w = l->w - 2 * 14 - l->rail_w;
     } else {
         l->n_columns = n <= 3 ? (n > 0 ? n : 1) : n == 4 ? 2 : n <= 9 ? 3 : n <= 60 ? 4 : 8;
-        l->rail_w = 84;
+        l->rail_w = 92;
         l->card_w = n > 60 ? 230 : 262;
     }
     for (int i = 0; i < d->n_nodes; i++)

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "cluster/draw.h"
 #include "cmd/cascade_ids.h"
 #include "cmd/catalog_open.h"
@@ -11,7 +12,7 @@
 #include "cmd/cmd.h"
 #include "cmd/commands.h"
 
-enum { OUT_BYTES_MAX = 256 << 20 };
+enum { OUT_BYTES_MAX = 256 << 20, SAVED_BYTES_MAX = 64 << 20 };
 
 /* ---- a cascade's stages by the inventory's experts ---- */
 
@@ -79,6 +80,27 @@ static struct draw *read_inventory(const char *path, struct cmd_opt *opts, bool 
     return d;
 }
 
+/* What --out x.json or GET /topology.json said once. */
+static struct draw *read_saved(const char *path, struct err *err)
+{
+    size_t n;
+    char *text = file_read(path, SAVED_BYTES_MAX, &n, err);
+    struct draw *d = text ? draw_read_json(text, n, err) : NULL;
+    if (text && !d) {
+        char what[160];
+        snprintf(what, sizeof(what), "%.150s", path);
+        err_prefix(err, what);
+    }
+    free(text);
+    return d;
+}
+
+static bool ends_with(const char *s, const char *end)
+{
+    const size_t n = strlen(s), k = strlen(end);
+    return n > k && strcmp(s + n - k, end) == 0;
+}
+
 /* ---- what it is written as ---- */
 
 enum format { FORMAT_SVG, FORMAT_HTML, FORMAT_DOT, FORMAT_MERMAID, FORMAT_JSON, FORMAT_COUNT };
@@ -86,9 +108,8 @@ enum format { FORMAT_SVG, FORMAT_HTML, FORMAT_DOT, FORMAT_MERMAID, FORMAT_JSON, 
 static bool format_of(const char *path, enum format *out)
 {
     static const char *const ends[FORMAT_COUNT] = { ".svg", ".html", ".dot", ".mmd", ".json" };
-    const size_t n = strlen(path);
     for (int i = 0; i < FORMAT_COUNT; i++)
-        if (n > strlen(ends[i]) && strcmp(path + n - strlen(ends[i]), ends[i]) == 0) {
+        if (ends_with(path, ends[i])) {
             *out = (enum format)i;
             return true;
         }
@@ -150,8 +171,9 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
         fprintf(stderr, "tutti: --what %.40s: one of topology, experts, cascade is wanted\n", word);
         return 2;
     }
-    struct draw *d = live->given ? cluster_draw_live(live->s, key->s, &err)
-                                 : read_inventory(argv[0], opts, what == DRAW_CASCADE || format == FORMAT_HTML || format == FORMAT_JSON, &err);
+    struct draw *d = live->given                    ? cluster_draw_live(live->s, key->s, &err)
+                     : ends_with(argv[0], ".json") ? read_saved(argv[0], &err)
+                                                   : read_inventory(argv[0], opts, what == DRAW_CASCADE || format == FORMAT_HTML || format == FORMAT_JSON, &err);
     if (!d)
         return cmd_fail(&err);
     struct buf b;
@@ -190,7 +212,8 @@ const struct cmd cmd_cluster_draw = {
     .help = "draw the cluster: machines, experts, a cascade",
     .more = "\nTopology: machines, accelerators, links with their speeds, where each expert lives.  Experts: what the gate sends where.\n"
             "Cascade: its stages, gates and rates, and which machine each stage runs on.  Figures are the plan's estimates; with --live\n"
-            "the node's.  Pictures follow the reader's light or dark scheme.  GET /topology of any node is the page, live.\n",
+            "the node's.  Pictures follow the reader's light or dark scheme.  GET /topology of any node is the page, live.\n"
+            "Instead of an inventory: a .json that --out FILE.json wrote.\n",
     .opts = options,
     .run = run,
 };
