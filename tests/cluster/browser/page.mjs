@@ -91,7 +91,7 @@ const box = page => page.evaluate(() => { const v = [...document.querySelectorAl
     const out = [];
     for (const g of document.querySelectorAll('svg.wide .node, svg.wide .want, svg.wide .box')) {
       const r = g.querySelector(':scope>.card').getBBox();
-      for (const t of g.querySelectorAll('text')) { const b = t.getBBox(); if (b.x < r.x - 2 || b.x + b.width > r.x + r.width + 2) out.push(t.textContent.slice(0, 40)); }
+      for (const t of g.querySelectorAll('text')) { const b = t.getBBox(); if (b.width > 0 && (b.x < r.x - 2 || b.x + b.width > r.x + r.width + 2)) out.push(t.textContent.slice(0, 40)); }
     }
     return out;
   });
