@@ -36,7 +36,7 @@ draw "$tmp/saved.json" --out "$tmp/again.svg"
 check "a saved .json is drawn the same again" 0 'cmp again.svg topology.svg'
 draw tests/cluster/hostile.json --out "$tmp/hostile.html"
 check "hostile names make a page" 0 '! grep -q "<img" hostile.html' '[ $(grep -o "<script" hostile.html | wc -l) -eq 2 ]'
-for what in topology experts cascade; do draw tests/cluster/hostile.json --what $what --out "$tmp/hostile-$what.svg"; draw tests/cluster/hostile.json --what $what --out "$tmp/hostile-$what.dot"; done
+for what in topology experts cascade; do draw tests/cluster/hostile.json --what $what --out "$tmp/hostile-$what.svg"; for kind in dot mmd; do draw tests/cluster/hostile.json --what $what --out "$tmp/hostile-$what.$kind"; done; done
 rc=0
 if command -v xmllint >/dev/null; then
     check "xmllint reads every SVG" 0 'xmllint --noout *.svg'

@@ -1,6 +1,8 @@
 // tests/cluster/browser/page.mjs DIR CHROMIUM PLAN.html HOSTILE.html [URL [KEY-URL KEY]] - the page of `tutti cluster draw` in a real browser: looks,
 // moves, finds, tells, keeps itself up to date; hostile names stay text.  DIR has node_modules/playwright-core.  Prints TAP lines.
 import { createRequire } from 'module';
+import fs from 'fs';
+import path from 'path';
 const [dir, exe, plan, hostile, url, lockedUrl, key] = process.argv.slice(2);
 const { chromium } = createRequire(dir + '/')('playwright-core');
 let failed = 0;
@@ -127,6 +129,19 @@ if (lockedUrl) {
   await page.fill('#k', key); await page.press('#k', 'Enter');
   await page.waitForSelector('svg.wide .node');
   check(true, 'the right key opens it');
+  await page.close();
+}
+const mermaid = dir + '/node_modules/mermaid/dist/mermaid.min.js';
+if (fs.existsSync(mermaid)) { // every .mmd beside the pages
+  const page = await browser.newPage(), files = fs.readdirSync(path.dirname(plan)).filter(f => f.endsWith('.mmd'));
+  await page.addScriptTag({ path: mermaid });
+  const wrong = [];
+  for (const f of files) {
+    const why = await page.evaluate(async text => { try { mermaid.initialize({ startOnLoad: false, securityLevel: 'strict' }); return (await mermaid.render('x', text)).svg.includes('<script') ? 'a script' : ''; } catch (e) { return e.message; } },
+      fs.readFileSync(path.join(path.dirname(plan), f), 'utf8'));
+    if (why) wrong.push(f + ': ' + why);
+  }
+  check(files.length > 0 && wrong.length === 0, 'Mermaid draws every .mmd', wrong.join('; '));
   await page.close();
 }
 await browser.close();
