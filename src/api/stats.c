@@ -1,13 +1,23 @@
 /* api/stats.c - see stats.h. */
 #include "api/stats.h"
 
-#include <math.h>
+#include <stdio.h>
 
 /* Seconds; below 0 means the end.  The first set is for tokens (small models need fractions of a
  * millisecond), the second for requests. */
+#define TOKENS(X) X(0.00025) X(0.0005) X(0.001) X(0.0025) X(0.005) X(0.01) X(0.02) X(0.04) X(0.06) X(0.08) X(0.1) X(0.25) X(0.5) X(0.75) X(1) X(2.5) X(5) X(10) X(30) X(120)
+#define REQUESTS(X) X(0.005) X(0.01) X(0.02) X(0.04) X(0.08) X(0.16) X(0.32) X(0.64) X(1.28) X(2.56) X(5.12) X(10.24) X(20.48) X(40.96) X(81.92) X(163.84) X(327.68)
 static const double bounds[2][API_BUCKETS_MAX + 1] = {
-    { 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 10, 30, 120, -1 },
-    { 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92, 163.84, 327.68, -1 },
+#define X(v) v,
+    { TOKENS(X) -1 },
+    { REQUESTS(X) -1 },
+#undef X
+};
+static const char *const bound_texts[2][API_BUCKETS_MAX + 1] = {
+#define X(v) #v,
+    { TOKENS(X) NULL },
+    { REQUESTS(X) NULL },
+#undef X
 };
 
 static const struct {
@@ -34,17 +44,24 @@ void api_stats_observe(struct api_stats *s, enum api_histogram h, uint64_t ns)
     s->h[h].sum_s += v;
 }
 
+/* Fifty models have five thousand such lines: put together from pieces, not printed. */
 void api_stats_put(const struct api_stats *s, enum api_histogram h, const char *prefix, const char *label, struct buf *out)
 {
     const double *b = bounds[about[h].set];
+    char head[400];
+    const int len = snprintf(head, sizeof(head), "%s%s_bucket{%s,le=\"", prefix, about[h].name, label);
+    const size_t n_head = len < (int)sizeof(head) ? (size_t)len : sizeof(head) - 1;
     uint64_t n = 0;
     for (int i = 0;; i++) {
         n += s->h[h].count[i];
+        buf_append(out, head, n_head);
+        buf_puts(out, b[i] < 0 ? "+Inf" : bound_texts[about[h].set][i]);
+        buf_append(out, "\"} ", 3);
+        buf_put_u64(out, n);
+        buf_putc(out, '\n');
         if (b[i] < 0)
             break;
-        buf_printf(out, "%s%s_bucket{%s,le=\"%g\"} %llu\n", prefix, about[h].name, label, b[i], (unsigned long long)n);
     }
-    buf_printf(out, "%s%s_bucket{%s,le=\"+Inf\"} %llu\n", prefix, about[h].name, label, (unsigned long long)n);
     buf_printf(out, "%s%s_sum{%s} %.9g\n", prefix, about[h].name, label, s->h[h].sum_s);
     buf_printf(out, "%s%s_count{%s} %llu\n", prefix, about[h].name, label, (unsigned long long)n);
 }

@@ -61,16 +61,34 @@ void buf_append(struct buf *b, const void *bytes, size_t n)
 void buf_puts(struct buf *b, const char *s) { buf_append(b, s, strlen(s)); }
 void buf_putc(struct buf *b, char c) { buf_append(b, &c, 1); }
 
+void buf_put_u64(struct buf *b, uint64_t v)
+{
+    char text[20];
+    size_t at = sizeof(text);
+    do
+        text[--at] = (char)('0' + v % 10);
+    while ((v /= 10) > 0);
+    buf_append(b, text + at, sizeof(text) - at);
+}
+
 void buf_vprintf(struct buf *b, const char *fmt, va_list ap)
 {
     va_list again;
     va_copy(again, ap);
-    const int n = vsnprintf(NULL, 0, fmt, ap);
-    if (n < 0)
+    /* straight into what is left; only what does not fit is printed twice */
+    const size_t room = b->failed ? 0 : b->cap - b->len;
+    const int n = vsnprintf(room ? b->data + b->len : NULL, room, fmt, ap);
+    const bool fits = n >= 0 && (size_t)n < room;
+    if (room && !fits)
+        b->data[b->len] = '\0';
+    if (n < 0) {
         b->failed = true;
-    else if (reserve(b, (size_t)n)) {
-        vsnprintf(b->data + b->len, (size_t)n + 1, fmt, again);
+    } else if (reserve(b, (size_t)n)) {
+        if (!fits)
+            vsnprintf(b->data + b->len, (size_t)n + 1, fmt, again);
         b->len += (size_t)n;
+    } else if (fits) {
+        b->data[b->len] = '\0'; /* it is more than max_bytes, though memory is there */
     }
     va_end(again);
 }

@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 
@@ -28,6 +29,7 @@ void buf_clear(struct buf *b); /* keeps the memory, forgets `failed` */
 void buf_append(struct buf *b, const void *bytes, size_t n);
 void buf_puts(struct buf *b, const char *s);
 void buf_putc(struct buf *b, char c);
+void buf_put_u64(struct buf *b, uint64_t v); /* as "%" PRIu64 does, some ten times faster */
 void buf_printf(struct buf *b, const char *fmt, ...) ERR_PRINTF(2, 3);
 void buf_vprintf(struct buf *b, const char *fmt, va_list ap);
 /* The text as a JSON string with its quotes; bytes that are not UTF-8 become U+FFFD. */

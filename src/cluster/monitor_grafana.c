@@ -38,12 +38,12 @@ static bool has_word(const char *list, const char *word)
 
 static void put_variables(const struct monitor_dashboard *d, struct buf *out)
 {
-    buf_puts(out, "  \"templating\": {\"list\": [\n    {\"name\": \"datasource\", \"label\": \"Prometheus\", \"type\": \"datasource\", \"query\": \"prometheus\", \"refresh\": 1, \"hide\": 0, \"current\": {}}");
+    buf_puts(out, "  \"templating\": {\"list\": [\n    {\"name\": \"datasource\", \"label\": \"Prometheus\", \"type\": \"datasource\", \"query\": \"prometheus\", \"refresh\": 1, \"hide\": 0, \"current\": {\"text\": \"default\", \"value\": \"default\"}}");
     for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
         if (!has_word(d->variables, variables[i].name))
             continue;
         buf_printf(out, ",\n    {\"name\": \"%s\", \"label\": \"%s\", \"type\": \"query\", \"datasource\": " SOURCE ", ", variables[i].name, variables[i].label);
-        put_string(out, "definition", variables[i].query, ", \"query\": {");
+        buf_puts(out, "\"query\": {");
         put_string(out, "query", variables[i].query, ", \"refId\": \"variable\"}, ");
         buf_puts(out, "\"refresh\": 2, \"sort\": 1, \"multi\": true, \"includeAll\": true, \"allValue\": \".*\", \"hide\": 0, \"current\": {\"text\": \"All\", \"value\": \"$__all\"}}");
     }
@@ -86,7 +86,7 @@ void monitor_put_dashboard(const struct monitor_dashboard *d, struct buf *out)
     put_string(out, "uid", d->uid, ",\n  ");
     put_string(out, "title", d->title, ",\n  \"tags\": [\"tutti\"],\n  \"schemaVersion\": 39,\n  \"version\": 1,\n  \"editable\": true,\n  \"graphTooltip\": 1,\n"
                                        "  \"timezone\": \"browser\",\n  \"refresh\": \"30s\",\n  \"time\": {\"from\": \"now-6h\", \"to\": \"now\"},\n"
-                                       "  \"annotations\": {\"list\": []},\n  \"links\": [{\"type\": \"dashboards\", \"title\": \"tutti\", \"tags\": [\"tutti\"], \"asDropdown\": true, \"includeVars\": true, \"keepTime\": true}],\n");
+                                       "  \"annotations\": {\"list\": []},\n  \"links\": [{\"type\": \"dashboards\", \"title\": \"tutti\", \"icon\": \"external link\", \"tooltip\": \"\", \"targetBlank\": false, \"tags\": [\"tutti\"], \"asDropdown\": true, \"includeVars\": true, \"keepTime\": true}],\n");
     put_variables(d, out);
     buf_puts(out, "  \"panels\": [");
     for (int i = 0; i < d->n_panels; i++) {

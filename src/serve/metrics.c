@@ -46,13 +46,29 @@ static void put_count(struct buf *out, const char *prefix, const char *name, con
     buf_printf(out, "%s%s{%s} %llu\n", prefix, name, label, (unsigned long long)v);
 }
 
+/* Most figures are whole: those are not printed but put. */
+static void put_sample(struct buf *out, const char *prefix, const char *name, const char *label, double v)
+{
+    buf_puts(out, prefix);
+    buf_puts(out, name);
+    buf_putc(out, '{');
+    buf_puts(out, label);
+    if (v >= 0 && v < 9e15 && v == (double)(uint64_t)v) {
+        buf_append(out, "} ", 2);
+        buf_put_u64(out, (uint64_t)v);
+        buf_putc(out, '\n');
+    } else {
+        buf_printf(out, "} %.17g\n", v);
+    }
+}
+
 /* One line for each model: EXPR may use `s`. */
 #define EACH(name, type, help, EXPR)                                                                                  \
     do {                                                                                                              \
         metrics_head(out, prefix, name, type, help);                                                                      \
         for (int i = 0; i < n; i++) {                                                                                 \
             const struct snapshot *s = &snap[i];                                                                      \
-            buf_printf(out, "%s" name "{%s} %.17g\n", prefix, s->label, (double)(EXPR));                              \
+            put_sample(out, prefix, name, s->label, (double)(EXPR));                                                  \
         }                                                                                                             \
     } while (0)
 
@@ -103,7 +119,7 @@ static void put_models(struct buf *out, const char *prefix, const struct snapsho
     for (int c = 0; c < API_COUNTER_COUNT; c++) {
         metrics_head(out, prefix, api_counter_name((enum api_counter)c), "counter", api_counter_help((enum api_counter)c));
         for (int i = 0; i < n; i++)
-            buf_printf(out, "%s%s{%s} %.17g\n", prefix, api_counter_name((enum api_counter)c), snap[i].label, env->models[i].stats.counter[c]);
+            put_sample(out, prefix, api_counter_name((enum api_counter)c), snap[i].label, env->models[i].stats.counter[c]);
     }
     for (int h = 0; h < API_HISTOGRAM_COUNT; h++) {
         char label[64];

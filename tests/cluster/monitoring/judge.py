@@ -21,6 +21,10 @@ def bad(where, text):
     wrong.append("%s: %s" % (where, text))
 
 
+def asks(variable):
+    return variable["query"]["query"] if variable["type"] == "query" else ""
+
+
 def queries(path):
     """(where, PromQL, labels of its legend, must it give something)"""
     if path.endswith(".json"):
@@ -30,7 +34,7 @@ def queries(path):
                 legend = re.findall(r"\{\{\s*(\w+)\s*\}\}", t.get("legendFormat", ""))
                 yield "%s: %s" % (d["uid"], p["title"]), t["expr"], legend, not p.get("description", "").startswith("Only where"), d
         for v in d["templating"]["list"]:
-            m = re.match(r"label_values\((.*), (\w+)\)$", v.get("definition", ""))
+            m = re.match(r"label_values\((.*), (\w+)\)$", asks(v))
             if m:
                 yield "%s: $%s" % (d["uid"], v["name"]), "count by (%s) (%s)" % (m.group(2), m.group(1)), [], True, d
     else:
@@ -52,12 +56,15 @@ def structure(path):
             bad(uid, "%s is no %s" % (key, kind.__name__))
     if d["schemaVersion"] < 36 or "id" in d:
         bad(uid, "schemaVersion, or an id that only a database knows")
+    for link in d["links"]:  # what @grafana/schema 13.2.3 wants of a DashboardLink
+        if not {"asDropdown", "icon", "includeVars", "keepTime", "tags", "targetBlank", "title", "tooltip", "type"} <= set(link):
+            bad(uid, "link %s" % link)
     declared = {v["name"] for v in d["templating"]["list"]}
     before = set()
     for v in d["templating"]["list"]:
-        if v["type"] not in ("datasource", "query") or (v["type"] == "query" and (v["datasource"]["uid"] != "${datasource}" or v["query"]["query"] != v["definition"])):
+        if v["type"] not in ("datasource", "query") or not {"text", "value"} <= set(v["current"]) or (v["type"] == "query" and v["datasource"]["uid"] != "${datasource}"):
             bad(uid, "variable %s" % v["name"])
-        for used in re.findall(r"\$\{?(\w+)", v.get("definition", "")):
+        for used in re.findall(r"\$\{?(\w+)", asks(v)):
             if used not in before:
                 bad(uid, "variable %s leans on $%s, which does not come before" % (v["name"], used))
         before.add(v["name"])
@@ -99,7 +106,7 @@ def structure(path):
                 if name not in declared | GRAFANAS:
                     bad(where, "$%s is declared nowhere" % name)
     for name in declared - used - GRAFANAS:
-        if not any("$" + name in v.get("definition", "") for v in d["templating"]["list"]):
+        if not any("$" + name in asks(v) for v in d["templating"]["list"]):
             bad(uid, "$%s is used nowhere" % name)
 
 
