@@ -52,7 +52,10 @@ void api_stats_put(const struct api_stats *s, enum api_histogram h, const char *
     const int len = snprintf(head, sizeof(head), "%s%s_bucket{%s,le=\"", prefix, about[h].name, label);
     const size_t n_head = len < (int)sizeof(head) ? (size_t)len : sizeof(head) - 1;
     uint64_t n = 0;
-    for (int i = 0;; i++) {
+    int first = 0;
+    while (b[first] >= 0 && s->h[h].count[first] == 0)
+        first++;
+    for (int i = b[first] < 0 && s->h[h].count[first] == 0 ? first : 0;; i++) { /* what has seen nothing is its last bucket, sum and count: many experts wait for long */
         n += s->h[h].count[i];
         buf_append(out, head, n_head);
         buf_puts(out, b[i] < 0 ? "+Inf" : bound_texts[about[h].set][i]);
