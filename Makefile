@@ -183,15 +183,10 @@ bench-protocols: $(BUILD)/bench-protocols ## JSON, protobuf and raw tensors over
 $(BUILD)/bench-protocols: bench/protocols/main.c $(BUILD)/libtutti.a Makefile
 	@echo "  LD $@"; $(CC) $(CFLAGS_ALL) $(SAN_FLAGS) -MMD -MP -MF $(BUILD)/bench-protocols.d -o $@ $< $(BUILD)/libtutti.a $(LDFLAGS) $(LIBS)
 .PHONY: bench-protocols
-guide-example: $(BUILD)/tutti ## examples/homelab/guide.* again, after a change of its table or inventory
-	$(BUILD)/tutti cluster guide examples/homelab/inventory.yaml >examples/homelab/guide.txt
-	$(BUILD)/tutti cluster guide examples/homelab/inventory.yaml --html examples/homelab/guide.html
-.PHONY: guide-example
-draw-example: $(BUILD)/tutti ## examples/homelab/'s pictures again, after a change of its inventory, of plans or of pictures
-	for what in topology experts cascade; do $(BUILD)/tutti cluster draw examples/homelab/inventory.yaml --quiet --what $$what --out examples/homelab/$$what.svg || exit 1; done
-	for end in html dot mmd; do $(BUILD)/tutti cluster draw examples/homelab/inventory.yaml --quiet --out examples/homelab/topology.$$end || exit 1; done
-	cp examples/homelab/topology.svg docs/img/homelab.svg
-.PHONY: draw-example
+homelab: $(BUILD)/tutti ## examples/homelab and examples/three-pis again, after a change of an inventory, of placement, guide, manifests, pictures ...
+	@tools/examples.sh $(BUILD)/tutti examples
+	@cp examples/homelab/topology.svg docs/img/homelab.svg
+.PHONY: homelab
 cross: ## build for aarch64 and run its tests under qemu
 	@tools/cross.sh
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# tests/cluster/test_guide.sh BUILD - `tutti cluster guide`: text, page, JSON, one node; the example is up to date.
+# tests/cluster/test_guide.sh BUILD - `tutti cluster guide`: text, page, JSON, one node.
 tutti=$1/tutti
 . tests/tap.sh
 home=examples/homelab
@@ -7,12 +7,6 @@ guide() { "$tutti" cluster guide "$@" >"$tmp/out" 2>"$tmp/err"; rc=$?; }
 
 guide $home/inventory.yaml --html "$tmp/guide.html"
 check "--html writes a page and nothing else" 0 '[ ! -s out ]' '[ ! -s err ]' 'grep -q "</html>" guide.html' '! grep -E -q "src=|href=.http|@import|url\(" guide.html'
-cp $home/guide.html "$tmp/"
-cp $home/guide.txt "$tmp/"
-"$tutti" cluster guide $home/inventory.yaml --html "$tmp/now.html" >"$tmp/out" 2>"$tmp/err"; rc=$?
-check "examples/homelab/guide.html is up to date (else: make guide-example)" 0 'cmp now.html guide.html'
-guide $home/inventory.yaml
-check "examples/homelab/guide.txt is up to date (else: make guide-example)" 0 'cmp out guide.txt'
 guide $home/inventory.yaml --json
 check "--json is one line of JSON" 0 '[ $(wc -l <out) -eq 1 ]' 'head -c 20 out | grep -q "{\"name\":\"homelab\""' '! command -v python3 >/dev/null || python3 -m json.tool <out >/dev/null'
 guide $home/inventory.yaml --node pi4
