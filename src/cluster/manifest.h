@@ -19,8 +19,8 @@ enum {
     MANIFEST_API_PORT = 8080, MANIFEST_NODE_PORT = 8444, /* tutti serve's own, and the port for nodes */
     MANIFEST_USER = 65532,          /* as deploy/Containerfile has it */
     MANIFEST_BODIES_MIB = 64,       /* limits.bodies in every tutti.yaml here: what requests under way may hold beside the models */
-    MANIFEST_DOOR_MIB = 64,         /* a front door without experts: 30 MB when idle (docs/kubernetes.md), and as much again for its work */
-    MANIFEST_SMALL_MIB = 32,        /* device plugin, labels: 6 MB when idle */
+    MANIFEST_DOOR_MIB = 64,         /* a front door without experts: 18 MB when idle (measured), the rest for its work */
+    MANIFEST_SMALL_MIB = 32,        /* device plugin, labels: 7 MB (measured) */
     MANIFEST_STATE_MIB = 64,        /* certificate, decisions, measured speeds of one pod */
     MANIFEST_IDLE_MCPU = 10,        /* what an idle pod asks for */
     MANIFEST_PROBE_S = 5, MANIFEST_LOAD_S = 900, /* loading gigabytes from an SD card; deploy/systemd/tutti.service waits as long */
