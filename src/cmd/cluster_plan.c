@@ -67,7 +67,7 @@ const struct cmd cmd_cluster_plan = {
     .args = "INVENTORY.yaml",
     .min_args = 1,
     .max_args = 1,
-    .help = "which expert lives on which node, in which precision, how often; what does not fit and what to buy",
+    .help = "which expert lives on which node, and what does not fit",
     .more = "\nThe inventory names machines (of the catalog, or recordings of `tutti detect --record`), the experts wanted, traffic and goals:\n"
             "docs/cluster.md, examples/homelab/inventory.yaml.  Exit status 1 when something could not be placed.\n",
     .opts = opts,
