@@ -86,11 +86,8 @@ static struct draw *read_saved(const char *path, struct err *err)
     size_t n;
     char *text = file_read(path, SAVED_BYTES_MAX, &n, err);
     struct draw *d = text ? draw_read_json(text, n, err) : NULL;
-    if (text && !d) {
-        char what[160];
-        snprintf(what, sizeof(what), "%.150s", path);
-        err_prefix(err, what);
-    }
+    if (text && !d)
+        err_prefix(err, "%.150s", path);
     free(text);
     return d;
 }

@@ -48,6 +48,9 @@ draw $home/inventory.yaml --what houses --out "$tmp/x.svg"
 check "an unknown picture is wrong usage" 2 'grep -q "topology, experts, cascade" err'
 draw "$tmp/none.yaml" --out "$tmp/x.svg"
 check "an inventory that is not there is refused" 1 '[ "$(wc -l <err)" -eq 1 ]' '[ ! -e x.svg ]'
+echo '[]' >"$tmp/%s%n.json"
+draw "$tmp/%s%n.json" --out "$tmp/x.svg"
+check "a saved file that makes no sense is refused by its name" 1 'grep -qF "%s%n.json" err' '[ ! -e x.svg ]'
 draw --live http://127.0.0.1:1 --out "$tmp/x.svg"
 check "a node that is not there is refused" 1 '[ "$(wc -l <err)" -eq 1 ]' '[ ! -e x.svg ]'
 
