@@ -2,7 +2,8 @@
  *
  * For:     cluster.c.
  * Touches: the resolver, on another thread than the loop's.
- * Rule:    `dns://name:port` is looked up at the start and every few seconds (a headless Service changes its addresses as pods come and go);
+ * Rule:    `http://127.0.0.1:8444-8460` is each of these ports.
+ *          `dns://name:port` is looked up at the start and every few seconds (a headless Service changes its addresses as pods come and go);
  *          what is not named any more is forgotten when it is down, never before. */
 #include <netdb.h>
 #include <netinet/in.h>
@@ -15,7 +16,7 @@
 #include "base/log.h"
 #include "cluster/cluster_internal.h"
 
-enum { DNS_EACH_MS = 5000, DNS_RETRY_MS = 1000, ADDRESSES_MAX = 256, ADDRESS_MAX = INET6_ADDRSTRLEN };
+enum { DNS_EACH_MS = 5000, DNS_RETRY_MS = 1000, ADDRESSES_MAX = MEMBERS_MAX, ADDRESS_MAX = INET6_ADDRSTRLEN };
 
 struct dns_seed {
     struct discover *all;
@@ -49,8 +50,10 @@ static void look_up(void *ctx)
     const int rc = getaddrinfo(d->host, d->port, &want, &found);
     if (rc != 0)
         snprintf(d->why, sizeof(d->why), "%s", gai_strerror(rc));
-    for (const struct addrinfo *a = found; a && rc == 0 && d->n < ADDRESSES_MAX; a = a->ai_next)
-        if (getnameinfo(a->ai_addr, a->ai_addrlen, d->list[d->n], ADDRESS_MAX, NULL, 0, NI_NUMERICHOST) == 0)
+    for (const struct addrinfo *a = found; a && rc == 0; a = a->ai_next)
+        if (d->n == ADDRESSES_MAX)
+            snprintf(d->why, sizeof(d->why), "more than %d addresses; the others are left out", ADDRESSES_MAX);
+        else if (getnameinfo(a->ai_addr, a->ai_addrlen, d->list[d->n], ADDRESS_MAX, NULL, 0, NI_NUMERICHOST) == 0)
             d->n++;
     if (found)
         freeaddrinfo(found);
@@ -120,6 +123,34 @@ static bool add_dns(struct discover *v, const char *seed, int index, struct err 
     return true;
 }
 
+/* "http://host:20000-20999": the address before the last number, which the others follow.  false: no range. */
+static bool read_range(const char *seed, int *first, int *last, size_t *n_host)
+{
+    const char *colon = strrchr(seed, ':');
+    int n = 0;
+    if (!colon || sscanf(colon, ":%d-%d%n", first, last, &n) != 2 || colon[n])
+        return false;
+    *n_host = (size_t)(colon - seed);
+    return true;
+}
+
+static bool add_listed(struct cluster *c, const char *seed, int index, struct err *err)
+{
+    char url[300];
+    int first, last;
+    size_t n_host;
+    if (!read_range(seed, &first, &last, &n_host))
+        return member_add(c, seed, index, err);
+    if (first < 1 || last < first || last > 65535 || n_host > 256)
+        return err_set(err, ERR_INPUT, "cluster: node %.200s: https://HOST:PORT-PORT wants ports from 1 to 65535, the lower one first", seed);
+    for (int port = first; port <= last; port++) {
+        snprintf(url, sizeof(url), "%.*s:%d", (int)n_host, seed, port);
+        if (!member_add(c, url, index, err))
+            return false;
+    }
+    return true;
+}
+
 bool discover_start(struct cluster *c, struct err *err)
 {
     struct discover *v = c->discover = calloc(1, sizeof(*v));
@@ -128,7 +159,7 @@ bool discover_start(struct cluster *c, struct err *err)
     v->cluster = c;
     for (int i = 0; i < c->config.n_seeds; i++) {
         const char *s = c->config.seeds[i];
-        if (strncmp(s, "dns://", 6) == 0 ? !add_dns(v, s, i, err) : !member_add(c, s, i, err))
+        if (strncmp(s, "dns://", 6) == 0 ? !add_dns(v, s, i, err) : !add_listed(c, s, i, err))
             return false;
     }
     return true;
