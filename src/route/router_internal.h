@@ -86,6 +86,7 @@ struct trip {
     bool is_estimated, is_unknown;  /* at least one's joules */
     uint64_t begun_ns;
     struct held *held;              /* a small expert's words; NULL: nothing is held back */
+    struct held *kept;              /* what the one who talks has said, where the client sees nothing before the end; NULL: it is passed on */
     bool wants_better;              /* they do not do */
     struct leg small, failed;       /* whose they are, when it ended; the last that failed, not written down yet */
     bool has_small, has_failed;

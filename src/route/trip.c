@@ -15,15 +15,23 @@ static bool is_answer(enum expert_event_kind k)
     return k == EXPERT_DELTA || k == EXPERT_CHOICE_END || k == EXPERT_VECTOR || k == EXPERT_RESULT || k == EXPERT_AUDIO || k == EXPERT_TENSOR;
 }
 
+/* Text from another machine, which may go in the middle of it, for a client who sees nothing before the end: it is kept until then, so that
+ * somebody else may answer instead. */
+static bool is_kept(const struct trip *t, const struct leg *leg)
+{
+    return t->outer->is_whole && !leg->is_here && (t->outer->task & (EXPERT_CHAT | EXPERT_COMPLETE)) && t->n_asked < t->r->care.n_tries_max;
+}
+
 /* Its words are the answer from now on: the others stop. */
 static void let_talk(struct trip *t, struct leg *leg, struct after *a)
 {
     t->talks = leg;
-    t->has_passed = true;
+    t->kept = !leg->is_small && is_kept(t, leg) ? held_new() : NULL;
+    t->has_passed = !t->kept;
     for (int i = 0; i < TRIP_LEGS; i++)
         if (&t->legs[i] != leg)
             leg_give_up(&t->legs[i], a);
-    if (!leg->is_small) { /* what a small one said before is not wanted any more */
+    if (!leg->is_small && !(t->kept && t->has_small)) { /* what a small one said before is not wanted any more */
         held_free(t->held);
         t->held = NULL;
     }
@@ -41,6 +49,16 @@ static void show_held(struct trip *t, struct leg *leg, struct after *a)
     held_free(t->held);
     t->held = NULL;
     leg->is_small = false;
+}
+
+static void show_kept(struct trip *t)
+{
+    if (!t->kept)
+        return;
+    t->has_passed = true;
+    held_show(t->kept, t);
+    held_free(t->kept);
+    t->kept = NULL;
 }
 
 static enum answer_fault judge(const struct trip *t, bool is_whole)
@@ -97,6 +115,9 @@ static void pass_on(struct trip *t, struct leg *leg, const struct expert_event *
             leg->first_ns = clock_ns();
         if (!t->talks) /* the first one wins */
             let_talk(t, leg, a);
+        if (t->kept && held_add(t->kept, ev))
+            return;
+        show_kept(t); /* too much to keep */
         trip_emit(t, ev);
         return;
     }
@@ -126,6 +147,7 @@ static void on_done(struct trip *t, const struct leg *leg, const struct expert_u
     if (!leg->is_small || t->talks) {
         trip_learn(t, leg, 1);
         trip_tell(t, leg);
+        show_kept(t);
         trip_finish(t, leg, NULL, u, a);
         return;
     }
@@ -165,6 +187,11 @@ static void on_leg_final(struct trip *t, struct leg *leg, const struct expert_ev
     t->last = *ev->err;
     trip_learn(t, leg, 0);
     trip_note_failed(t);
+    if (t->talks == leg && !t->has_passed) { /* half an answer that nobody has seen, too */
+        held_free(t->kept);
+        t->kept = NULL;
+        t->talks = NULL;
+    }
     if (t->talks == leg) { /* half of its answer is out */
         trip_fail(t, leg, ev->err, ev->usage, a);
         return;

@@ -136,7 +136,8 @@ static void close_trip(struct trip *t, struct after *a)
     t->is_over = true;
     atomic_store(&t->due_ns, 0);
     held_free(t->held);
-    t->held = NULL;
+    held_free(t->kept);
+    t->held = t->kept = NULL;
     for (int i = 0; i < TRIP_LEGS; i++)
         leg_give_up(&t->legs[i], a);
 }

@@ -154,6 +154,26 @@ TEST(death_in_the_middle_is_an_error_and_never_a_mixture)
     house_close(&h);
 }
 
+/* Another machine goes in the middle of its answer: who sees nothing before the end gets somebody else's, who has read half of it an error. */
+TEST(a_machine_that_dies_in_the_middle_is_replaced_where_nobody_has_seen_its_words)
+{
+    for (int is_whole = 0; is_whole < 2; is_whole++) {
+        struct house h = { .n = 2, .fakes = { fake_new("one", "m", 8), fake_new("two", "w", 7) } };
+        struct seen s;
+        h.fakes[0]->privacy = h.fakes[1]->privacy = EXPERT_LAN;
+        house_open(&h, NULL);
+        seen_init(&s);
+        struct job *j = chat_job(&s, "What is the capital of France?");
+        j->is_whole = is_whole;
+        const bool ok = ask(&h, ROUTE_QUALITY, j, &s);
+        job_unref(j);
+        CHECK(ok == is_whole && s.n_finals == 1, "%d %s", s.n_finals, s.err.text);
+        CHECK(!is_whole || (strcmp(s.text, words_two) == 0 && strcmp(s.last_expert, "two") == 0), "%s %s", s.text, s.last_expert);
+        CHECK(is_whole || (strncmp(s.text, words_two, strlen(words_two)) != 0 && h.fakes[1]->n_asked == 0), "%s", s.text);
+        house_close(&h);
+    }
+}
+
 TEST(cancelling_reaches_the_expert_and_ends_the_job_once)
 {
     struct house h = { .n = 1, .fakes = { fake_new("one", "h", 8) } };
