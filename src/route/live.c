@@ -203,6 +203,51 @@ void live_set_node(struct live *l, const struct route_node *node)
         }
 }
 
+/* ---- doubts ---- */
+
+void live_doubt(struct live *l, int slot)
+{
+    struct live_expert *le = &l->of[slot];
+    const uint64_t now_ns = clock_ns();
+    if (!le->is_member || le->is_gone)
+        return;
+    if (now_ns < le->doubt_until_ns)
+        return; /* jobs that were given to it before */
+    if (now_ns - le->doubt_until_ns > LIVE_FORGET_S * (uint64_t)1000000000)
+        le->n_doubts = 0;
+    le->doubt_until_ns = now_ns + ((uint64_t)LIVE_DOUBT_MS << le->n_doubts) * 1000000;
+    le->n_doubts += le->n_doubts < LIVE_DOUBTS_MAX;
+    l->doubt_until_ns = le->doubt_until_ns > l->doubt_until_ns ? le->doubt_until_ns : l->doubt_until_ns;
+}
+
+/* The same expert on another node, which nothing speaks against. */
+static bool has_double(const struct live *l, int slot, uint64_t now_ns)
+{
+    for (int i = 0; i < l->world.n; i++) {
+        const struct live_expert *le = &l->of[i];
+        const struct candidate *c = &l->world.list[i];
+        if (i != slot && le->id_key == l->of[slot].id_key && !le->is_gone && c->is_up && l->world.nodes[c->node].is_up && now_ns >= le->doubt_until_ns)
+            return true;
+    }
+    return false;
+}
+
+bool live_doubts(struct live *l)
+{
+    const uint64_t now_ns = clock_ns();
+    bool any = false;
+    if (l->doubt_until_ns == 0)
+        return false;
+    for (int i = 0; i < l->world.n; i++) {
+        struct live_expert *le = &l->of[i];
+        le->is_doubted = now_ns < le->doubt_until_ns && has_double(l, i, now_ns);
+        any = any || le->is_doubted;
+    }
+    if (now_ns >= l->doubt_until_ns)
+        l->doubt_until_ns = 0; /* the flags are all down */
+    return any;
+}
+
 /* ---- cards ---- */
 
 static void fill_text(struct live *l, struct candidate *c, const struct expert_card *card)

@@ -38,10 +38,15 @@ struct live_expert {
     bool was_unloaded;       /* since somebody looked last */
     uint64_t down_ns;        /* down: since when, or when it was tried again last; 0: it is not */
     uint64_t decisions[ROUTE_GOAL_COUNT]; /* times that it was chosen */
+    uint64_t doubt_until_ns; /* it failed: rather the same expert elsewhere until then; 0: never */
+    int n_doubts;            /* one after the other */
+    bool is_doubted;         /* by live_doubts(): there is the same expert elsewhere, too */
 };
 /* Who is down is tried again by one job after so long: many come back only when they are asked.  Members say themselves when they are back. */
 enum { LIVE_RETRY_S = 15 };
 enum { LIVE_NODES_MAX = 2048 };
+/* Who failed a job is doubted for a moment, longer when it fails again; who has not failed for a minute begins anew. */
+enum { LIVE_DOUBT_MS = 500, LIVE_DOUBTS_MAX = 5 /* 16 s */, LIVE_FORGET_S = 60 };
 
 struct live_node {
     uint64_t key;            /* of its name */
@@ -56,6 +61,7 @@ struct live {
     struct live_node *node_of; /* by node */
     int n_max, n_nodes_max;
     uint64_t n_gone_ever;
+    uint64_t doubt_until_ns; /* of all: the latest */
 };
 
 /* device NULL: a small CPU.  false with err: out of memory; live_fini() is fine then, too. */
@@ -73,6 +79,10 @@ void live_withdraw(struct live *l, int slot);
 void live_set_node(struct live *l, const struct route_node *node);
 /* States, queues, and what became known since. */
 void live_look(struct live *l);
+/* A member's expert did not do a job that it was given. */
+void live_doubt(struct live *l, int slot);
+/* Sets is_doubted; false: of nobody.  After live_look(). */
+bool live_doubts(struct live *l);
 /* Sets is_home for a conversation (0: none) and a task; after live_look(). */
 void live_find_homes(struct live *l, uint64_t session, enum expert_task task);
 #endif

@@ -42,12 +42,14 @@ static void fill_prefixes(struct trip *t)
     }
 }
 
-/* Asked already, not better than who was, or for requests that want several experts. */
+/* Asked already, in doubt, not better than who was, or for requests that want several experts. */
 static bool is_tried(const void *trip, const struct candidate *c)
 {
     const struct trip *t = trip;
     const bool is_for_one = t->is_for_pieces || !(t->request.needs_sight || t->request.needs_hearing);
     if ((is_for_one && t->r->live.of[c->slot].is_composite) || (t->quality_above > 0 && c->quality <= t->quality_above))
+        return true;
+    if (t->heeds_doubts && t->r->live.of[c->slot].is_doubted)
         return true;
     for (int i = 0; i < t->n_tried; i++)
         if (t->tried[i] == c->slot)
@@ -148,9 +150,9 @@ static bool decide(struct trip *t, const struct trip_wants *want, struct leg *li
     if (t->n_tried == TRIP_TRIED_MAX)
         return err_set(err, ERR_BUSY, "%d experts were asked, and none took it", t->n_tried);
     pthread_mutex_lock(&r->decide_lock);
+    const uint64_t begun_ns = clock_ns();
     live_look(&r->live);
     forget_unloaded(r);
-    const uint64_t begun_ns = clock_ns();
     const bool is_first = !t->is_read;
     if (is_first)
         trip_read(t);
@@ -160,15 +162,21 @@ static bool decide(struct trip *t, const struct trip_wants *want, struct leg *li
     fill_prefixes(t);
     live_find_homes(&r->live, t->session_key, t->request.task);
     t->quality_above = fmaxf(t->quality_above, want->quality_above);
-    const struct candidates *w = shortlist_make(r->shortlist, r->env.policy, r->env.predictor, &t->request, &r->live.world, is_tried, t);
-    uint64_t tried[ROUTE_CANDIDATES_MAX / 64] = { 0 };
-    for (int i = 0; i < w->n; i++)
-        tried[i / 64] |= (uint64_t)is_tried(t, &w->list[i]) << (i % 64);
-    policy_decide(r->env.policy, r->env.predictor, r->env.bandit, &t->request, w, tried, d);
+    const struct candidates *w;
     int at = -1;
-    for (int i = 0; i < d->n_able && at < 0; i++)
-        if (is_wanted(&w->list[d->order[i]], &d->verdicts[d->order[i]].guess, want))
-            at = i;
+    t->heeds_doubts = live_doubts(&r->live);
+    for (bool again = true; again && at < 0;) {
+        again = t->heeds_doubts; /* when nobody else is left, those in doubt are asked, too */
+        w = shortlist_make(r->shortlist, r->env.policy, r->env.predictor, &t->request, &r->live.world, is_tried, t);
+        uint64_t tried[ROUTE_CANDIDATES_MAX / 64] = { 0 };
+        for (int i = 0; i < w->n; i++)
+            tried[i / 64] |= (uint64_t)is_tried(t, &w->list[i]) << (i % 64);
+        policy_decide(r->env.policy, r->env.predictor, r->env.bandit, &t->request, w, tried, d);
+        for (int i = 0; i < d->n_able && at < 0; i++)
+            if (is_wanted(&w->list[d->order[i]], &d->verdicts[d->order[i]].guess, want))
+                at = i;
+        t->heeds_doubts = false;
+    }
     if (at >= 0) {
         const int i = d->order[at];
         const struct candidate *c = &w->list[i];

@@ -94,10 +94,11 @@ struct trip {
     struct expert_usage small_usage, failed_usage;
     enum err_code failed_code;
     struct err last;                /* why the last leg failed */
+    int n_refused;                  /* legs on other machines that ended as busy, or with their node: they are not what n_tries_max is about */
     uint16_t tried[TRIP_TRIED_MAX]; /* slots; this and the next two under decide_lock */
     int n_tried;
     float quality_above;            /* who is not better than this is not asked */
-    bool is_read;
+    bool is_read, heeds_doubts;     /* heeds_doubts: decide_lock, too */
 
     /* what was asked; constant after submit */
     char id[24];
@@ -183,6 +184,8 @@ struct after {
     int n_cancel, n_drop;
     int n_unref;      /* references of the trip */
     unsigned todo;
+    bool is_doubted;  /* `doubted` failed */
+    int doubted;
     int slot;         /* who has n_prefix_tok tokens of the conversation now; 0: nobody */
     uint32_t n_prefix_tok, n_prompt_tok;
 };

@@ -15,11 +15,18 @@ static bool is_answer(enum expert_event_kind k)
     return k == EXPERT_DELTA || k == EXPERT_CHOICE_END || k == EXPERT_VECTOR || k == EXPERT_RESULT || k == EXPERT_AUDIO || k == EXPERT_TENSOR;
 }
 
+/* Whoever refuses at once costs nothing: with many nodes several may, one after the other; a bound all the same, for all may be busy. */
+static bool has_tries(const struct trip *t)
+{
+    enum { REFUSALS_MAX = 8 };
+    return t->n_asked < t->r->care.n_tries_max + (t->n_refused < REFUSALS_MAX ? t->n_refused : REFUSALS_MAX);
+}
+
 /* Text from another machine, which may go in the middle of it, for a client who sees nothing before the end: it is kept until then, so that
  * somebody else may answer instead. */
 static bool is_kept(const struct trip *t, const struct leg *leg)
 {
-    return t->outer->is_whole && !leg->is_here && (t->outer->task & (EXPERT_CHAT | EXPERT_COMPLETE)) && t->n_asked < t->r->care.n_tries_max;
+    return t->outer->is_whole && !leg->is_here && (t->outer->task & (EXPERT_CHAT | EXPERT_COMPLETE)) && has_tries(t);
 }
 
 /* Its words are the answer from now on: the others stop. */
@@ -134,7 +141,7 @@ static void pass_on(struct trip *t, struct leg *leg, const struct expert_event *
 static bool is_worth_another(const struct trip *t, const struct err *err)
 {
     const struct job *o = t->outer;
-    return !t->has_passed && !t->is_stopping && !job_is_cancelled(o) && router_may_retry(err) && t->n_asked < t->r->care.n_tries_max &&
+    return !t->has_passed && !t->is_stopping && !job_is_cancelled(o) && router_may_retry(err) && has_tries(t) &&
            !(o->deadline_ns && clock_ns() >= o->deadline_ns);
 }
 
@@ -184,7 +191,10 @@ static void on_leg_final(struct trip *t, struct leg *leg, const struct expert_ev
         t->held = NULL;
     }
     t->n_failed++;
+    t->n_refused += !leg->is_here && ev->err->code == ERR_BUSY;
     t->last = *ev->err;
+    if (ev->err->code == ERR_BUSY || ev->err->code == ERR_IO || ev->err->code == ERR_INTERNAL)
+        a->is_doubted = !t->outer->deadline_ns || clock_ns() < t->outer->deadline_ns, a->doubted = leg->slot;
     trip_learn(t, leg, 0);
     trip_note_failed(t);
     if (t->talks == leg && !t->has_passed) { /* half an answer that nobody has seen, too */
@@ -320,7 +330,7 @@ static void look(struct trip *t)
     struct after a = { 0 };
     bool wants_hedge = false, wants_next = false;
     pthread_mutex_lock(&t->lock);
-    const bool has_tries = t->n_asked < t->r->care.n_tries_max;
+    const bool may_try = has_tries(t);
     if (!t->is_over && t->is_accepted && t->outer->deadline_ns && now >= t->outer->deadline_ns + LATE_MS * (uint64_t)1000000) {
         struct err late;
         err_set(&late, ERR_BUSY, "the deadline has passed");
@@ -349,10 +359,10 @@ static void look(struct trip *t)
                 t->n_hung++;
                 router_count(t->r, ROUTER_HANG);
                 err_set(&t->last, ERR_BUSY, "%.100s gave no answer for %.0f s", leg->expert, (double)seconds(now - leg->begun_ns));
-                wants_next = has_tries;
+                wants_next = may_try;
             } else if (!t->was_late && now >= leg_late_at(t, leg)) {
                 t->was_late = true;
-                wants_hedge = has_tries;
+                wants_hedge = may_try;
             }
         }
     }

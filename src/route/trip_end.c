@@ -30,6 +30,11 @@ void trip_after(struct trip *t, struct after *a)
         job_unref(a->drop[i]);
     if (a->n_prefix_tok)
         remember_prefix(t, a);
+    if (a->is_doubted) {
+        pthread_mutex_lock(&t->r->decide_lock);
+        live_doubt(&t->r->live, a->doubted);
+        pthread_mutex_unlock(&t->r->decide_lock);
+    }
     if (a->todo)
         trip_todo(t, a->todo);
     while (a->n_unref-- > 0)

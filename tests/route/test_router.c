@@ -167,7 +167,7 @@ TEST(a_machine_that_dies_in_the_middle_is_replaced_where_nobody_has_seen_its_wor
         j->is_whole = is_whole;
         const bool ok = ask(&h, ROUTE_BEST, j, &s);
         job_unref(j);
-        CHECK(ok == is_whole && s.n_finals == 1, "%d %s", s.n_finals, s.err.text);
+        CHECK(ok && (s.err.code == ERR_NONE) == is_whole && s.n_finals == 1, "%d %s", s.n_finals, s.err.text);
         CHECK(!is_whole || (strcmp(s.text, words_two) == 0 && strcmp(s.last_expert, "two") == 0), "%s %s", s.text, s.last_expert);
         CHECK(is_whole || (strncmp(s.text, words_two, strlen(words_two)) != 0 && h.fakes[1]->n_asked == 0), "%s", s.text);
         house_close(&h);
