@@ -162,7 +162,7 @@ asan: ## unit tests under the address and undefined-behaviour sanitizers
 tsan: ## tests of what has threads, under the thread sanitizer
 	+@TSAN_OPTIONS=suppressions=$(CURDIR)/tests/tsan.supp $(MAKE) --no-print-directory BUILD=build/tsan OPT=-O1 SAN=thread unit-threads
 unit-threads: $(BUILD)/tutti $(TEST_BIN)
-	@TEST_ONLY='test_pool|test_expert|test_serve|test_media|test_mailbox|test_llm|test_http|test_router|test_peer|test_cascade_run|test_sinks' tools/run-tests.sh $(BUILD)
+	@TEST_ONLY='test_pool|test_expert|test_serve|test_media|test_mailbox|test_llm|test_http|test_router|test_peer|test_members|test_fetch|test_trust$$|test_cascade_run|test_sinks' tools/run-tests.sh $(BUILD)
 fuzz: ## fuzz every parser for FUZZ_SECONDS (60) each; needs clang
 	@tools/fuzz.sh
 fit-speed: $(BUILD)/tools/fit-speed ## fit the speed estimates on ../shared/reference/measured.tsv (minutes)

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,6 +108,54 @@ out_close:
     if (!is_stdin)
         close(fd);
     return data;
+}
+
+bool file_write_fd(int fd, const void *bytes, size_t n)
+{
+    const char *at = bytes;
+    while (n > 0) {
+        const ssize_t k = write(fd, at, n);
+        if (k < 0 && errno == EINTR)
+            continue;
+        if (k <= 0)
+            return false;
+        at += k;
+        n -= (size_t)k;
+    }
+    return true;
+}
+
+static bool write_over(int fd, const char *path, const void *bytes, size_t n, struct err *err)
+{
+    const bool is_written = fd >= 0 && file_write_fd(fd, bytes, n);
+    if (!is_written)
+        err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
+    return (fd < 0 || close(fd) == 0 || (is_written && err_set(err, ERR_IO, "%s: %s", path, strerror(errno)))) && is_written;
+}
+
+bool file_write(const char *path, const void *bytes, size_t n, struct err *err)
+{
+    static atomic_uint n_written; /* two threads write to two files */
+    struct stat st;
+    char temporary[PATH_MAX];
+    if (strcmp(path, "-") == 0)
+        return (fwrite(bytes, 1, n, stdout) == n && fflush(stdout) == 0) || err_set(err, ERR_IO, "standard output: %s", strerror(errno));
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) /* /dev/stdout, a pipe: not to be replaced */
+        return write_over(open(path, O_WRONLY | O_CLOEXEC), path, bytes, n, err);
+    const char *slash = strrchr(path, '/');
+    const int dir = slash ? (int)(slash - path) + 1 : 0; /* readers of a folder pass over hidden files (Node Feature Discovery does) */
+    if (snprintf(temporary, sizeof(temporary), "%.*s.%s.%ld.%u.tmp", dir, path, path + dir, (long)getpid(), atomic_fetch_add(&n_written, 1)) >= (int)sizeof(temporary))
+        return err_set(err, ERR_INPUT, "%.60s...: the path is too long", path);
+    unlink(temporary); /* of a process of our number that died: in a container everybody has the same */
+    if (!write_over(open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666), path, bytes, n, err)) {
+        unlink(temporary);
+        return false;
+    }
+    if (rename(temporary, path) == 0)
+        return true;
+    err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
+    unlink(temporary);
+    return false;
 }
 
 void file_make_folders(const char *path, unsigned mode)

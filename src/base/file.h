@@ -25,6 +25,12 @@ void file_map_forget(const struct file_map *m, const void *from, size_t n_bytes)
  * More than max_bytes is ERR_LIMIT. */
 char *file_read(const char *path, size_t max_bytes, size_t *n_bytes, struct err *err);
 
+/* The file as a whole or not at all: under a hidden name first, which then becomes its own (a link is replaced, not followed); a device or a
+ * pipe is written to as it is.  "-" writes stdout.  Its mode is 0666 less the umask. */
+bool file_write(const char *path, const void *bytes, size_t n, struct err *err);
+/* All of them, however often write() takes less; false with errno. */
+bool file_write_fd(int fd, const void *bytes, size_t n);
+
 /* mkdir -p of the folders that the path names before its last slash, with this mode (0700: for us alone).  What fails here shows
  * when something is opened in them. */
 void file_make_folders(const char *path, unsigned mode);

@@ -22,6 +22,7 @@ static void on_wake(void *ctx)
     pthread_mutex_lock(&c->lock);
     const bool is_stopping = c->is_stopping;
     const int port = c->announced_port;
+    void (*turn)(struct cluster *) = c->hooks.turn; /* another thread may begin to want experts now */
     pthread_mutex_unlock(&c->lock);
     if (is_stopping) {
         net_loop_stop(c->loop);
@@ -29,8 +30,8 @@ static void on_wake(void *ctx)
     }
     if (port)
         discover_mdns_announce(c, port);
-    if (c->hooks.turn)
-        c->hooks.turn(c);
+    if (turn)
+        turn(c);
 }
 
 static void *run(void *ctx)

@@ -69,7 +69,7 @@ struct cluster_hooks {       /* of peer.c: each may be NULL; on the cluster's th
     void (*up)(struct member_node *n);    /* it was described and heard; said, experts and h2 are there */
     void (*state)(struct member_node *n); /* it said how it is, or described itself anew (the same experts) */
     void (*down)(struct member_node *n);  /* gone (said.why), or its experts are others: cancel what is on h2, forget n */
-    void (*turn)(struct cluster *c);      /* after net_wake_send(c->wake), which any thread may call */
+    void (*turn)(struct cluster *c);      /* after net_wake_send(c->wake), which any thread may call; set by any thread, lock */
     void (*stop)(struct cluster *c);      /* the cluster ends: cancel everything; before nodes and loop go */
 };
 

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -34,31 +33,11 @@ static enum who whose(const char *path)
 
 static bool write_one(const char *dir, const struct manifest_file *f, struct err *err)
 {
-    char path[PATH_BYTES], fresh[PATH_BYTES + 8];
+    char path[PATH_BYTES];
     if (!path_of(path, dir, f->path, err))
         return false;
     file_make_folders(path, 0755);
-    snprintf(fresh, sizeof(fresh), "%s.new~", path);
-    unlink(fresh);
-    const int fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-    if (fd < 0)
-        return err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
-    size_t done = 0;
-    while (done < f->text.len) {
-        const ssize_t n = write(fd, f->text.data + done, f->text.len - done);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            break;
-        done += (size_t)n;
-    }
-    const bool is_written = done == f->text.len;
-    if ((close(fd) != 0) | !is_written || rename(fresh, path) != 0) {
-        err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
-        unlink(fresh);
-        return false;
-    }
-    return true;
+    return file_write(path, f->text.data, f->text.len, err);
 }
 
 static bool is_new(const struct manifests *m, const char *path)

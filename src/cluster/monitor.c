@@ -1,9 +1,7 @@
 /* cluster/monitor.c - see monitor.h: the list of files, and how they come to a folder. */
 #include "cluster/monitor.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "base/file.h"
 #include "cluster/monitor_internal.h"
@@ -55,11 +53,7 @@ static bool write_file(const char *dir, const char *name, const struct buf *b, s
     if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, name) >= sizeof(path))
         return err_set(err, ERR_INPUT, "%.60s...: the path is too long", dir);
     file_make_folders(path, 0755);
-    FILE *f = fopen(path, "we");
-    if (!f)
-        return err_set(err, ERR_INPUT, "%s: %s", path, strerror(errno));
-    const bool ok = fwrite(b->data, 1, b->len, f) == b->len;
-    return (fclose(f) == 0 && ok) || err_set(err, ERR_INPUT, "%s: cannot be written: %s", path, strerror(errno));
+    return file_write(path, b->data, b->len, err);
 }
 
 bool monitor_write(const struct inventory *inv, const struct monitor_options *o, const char *dir, struct err *err)

@@ -55,20 +55,15 @@ static bool read_kept(const char *name, const struct stat *st, unsigned char out
 /* Whole or not at all; when it cannot be kept it is reckoned again. */
 static void keep(const char *name, const struct stat *st, const unsigned char hash[NODE_PB_SHA256])
 {
-    char path[1024], new_path[1100], line[256], stamp[128];
+    char path[1024], line[256], stamp[128];
+    struct err ignored;
     if (!cache_path(name, path, sizeof(path)))
         return;
     file_make_folders(path, 0700);
-    snprintf(new_path, sizeof(new_path), "%s.%ld.new", path, (long)getpid());
     file_hash_put_hex(hash, line);
     put_stamp(st, stamp, sizeof(stamp));
     const int n = snprintf(line + 2 * NODE_PB_SHA256, sizeof(line) - 2 * NODE_PB_SHA256, "%s", stamp) + 2 * NODE_PB_SHA256;
-    const int fd = open(new_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    const bool ok = fd >= 0 && write(fd, line, (size_t)n) == n;
-    if (fd >= 0)
-        close(fd);
-    if (!ok || rename(new_path, path) != 0)
-        unlink(new_path);
+    file_write(path, line, (size_t)n, &ignored);
 }
 
 bool node_files_hash(const char *name, int fd, unsigned char out[NODE_PB_SHA256], const _Atomic bool *should_stop, struct err *err)

@@ -22,20 +22,20 @@ static bool submit(struct expert *base, struct job *j, struct err *err)
     struct peer *p = peer_of(base);
     struct peers *all = p->node->peers;
     if (j->wish.security == WISH_LOCAL)
-        return err_set(err, ERR_UNSUPPORTED, "%s is on another machine (%s), and the request is private", p->c.expert, p->node->name);
+        return err_set(err, ERR_UNSUPPORTED, "%s is on another machine (%s), and the request is private", p->id, p->node->name);
     struct run *r = calloc(1, sizeof(*r));
     if (!r)
-        return err_set(err, ERR_NOMEM, "%s: out of memory", p->c.expert);
+        return err_set(err, ERR_NOMEM, "%s: out of memory", p->id);
     r->peer = p;
     r->job = j; /* expert_submit() has counted it */
     pthread_mutex_lock(&all->lock);
     bool ok = true;
     if (!p->is_there)
-        ok = err_set(err, ERR_BUSY, "%s: the node %s is gone%s%s", p->c.expert, p->node->name, p->node->why[0] ? ": " : "", p->node->why);
+        ok = err_set(err, ERR_BUSY, "%s: the node %s is gone%s%s", p->id, p->node->name, p->node->why[0] ? ": " : "", p->node->why);
     else if (p->is_stopping || all->is_over)
-        ok = err_set(err, ERR_BUSY, "%s on %s is shutting down", p->c.expert, p->node->name);
+        ok = err_set(err, ERR_BUSY, "%s on %s is shutting down", p->id, p->node->name);
     else if (p->c.tasks && !(p->c.tasks & (unsigned)j->task))
-        ok = err_set(err, ERR_UNSUPPORTED, "%s on %s cannot do '%s'", p->c.expert, p->node->name, expert_task_name(j->task));
+        ok = err_set(err, ERR_UNSUPPORTED, "%s on %s cannot do '%s'", p->id, p->node->name, expert_task_name(j->task));
     if (ok) {
         p->n_mine++;
         p->n_unseen++;
@@ -110,7 +110,7 @@ static bool wait_ready(struct expert *base, struct err *err)
 {
     struct expert_metrics m;
     get_metrics(base, &m);
-    return m.state != EXPERT_DOWN || err_set(err, ERR_BUSY, "%s on %s: %s", peer_of(base)->c.expert, peer_of(base)->node->name, m.why);
+    return m.state != EXPERT_DOWN || err_set(err, ERR_BUSY, "%s on %s: %s", peer_of(base)->id, peer_of(base)->node->name, m.why);
 }
 
 static const struct expert_ops peer_ops = { .free = free_nothing, .submit = submit, .wake = wake, .card = get_card, .metrics = get_metrics, .stop = stop, .wait_ready = wait_ready };
@@ -136,7 +136,7 @@ static struct peer_node *node_of(struct peers *all, const char *name)
 static struct peer *find(const struct peer_node *n, const char *id)
 {
     for (int i = 0; i < n->n; i++)
-        if (strcmp(n->list[i]->c.expert, id) == 0)
+        if (strcmp(n->list[i]->id, id) == 0)
             return n->list[i];
     return NULL;
 }
@@ -167,7 +167,7 @@ static void tell_router(struct peers *all, struct peer *p)
     struct candidate hint = p->c; /* only this thread changes it */
     hint.wait_s = 0;
     if (!router_add_on(all->router, &p->node->at->said.node, &p->base, &hint, &err))
-        log_warn("cluster: %s on %s: %s", p->c.expert, p->node->name, err.text);
+        log_warn("cluster: %s on %s: %s", p->id, p->node->name, err.text);
 }
 
 static void up(struct member_node *at)
@@ -181,7 +181,7 @@ static void up(struct member_node *at)
     for (int i = 0; i < n->n; i++) { /* who is not there any more */
         bool is_there = false;
         for (int k = 0; k < at->n_experts && !is_there; k++)
-            is_there = strcmp(at->experts[k].c.expert, n->list[i]->c.expert) == 0;
+            is_there = strcmp(at->experts[k].c.expert, n->list[i]->id) == 0;
         if (!is_there && all->router)
             router_withdraw(all->router, &n->list[i]->base);
     }
@@ -190,7 +190,7 @@ static void up(struct member_node *at)
         if (!p && n->n < (int)(sizeof(n->list) / sizeof(n->list[0])) && (p = calloc(1, sizeof(*p))) != NULL) {
             p->base.ops = &peer_ops;
             p->node = n;
-            p->c = at->experts[k].c; /* its id does not change */
+            snprintf(p->id, sizeof(p->id), "%s", at->experts[k].c.expert);
             pthread_mutex_lock(&all->lock);
             n->list[n->n++] = p;
             pthread_mutex_unlock(&all->lock);
@@ -246,7 +246,8 @@ static void down(struct member_node *at)
         if (r->peer->node != n)
             continue;
         struct err err;
-        err_set(&err, ERR_BUSY, "%s: the node %s is gone%s%s", r->peer->c.expert, n->name, n->why[0] ? ": " : "", n->why);
+        r->is_lost = true;
+        err_set(&err, ERR_BUSY, "%s: the node %s is gone%s%s", r->peer->id, n->name, n->why[0] ? ": " : "", n->why);
         run_end(r, &err);
     }
 }
@@ -309,8 +310,10 @@ static void turn(struct cluster *c)
     all->router_new = NULL;
     const bool wants_unfeed = all->wants_unfeed;
     pthread_mutex_unlock(&all->lock);
-    if (wants_unfeed)
+    if (wants_unfeed) {
         unfeed(all);
+        router = NULL; /* it was given before that was asked */
+    }
     if (is_first || router) {
         adopt(all, is_first, router);
         pthread_mutex_lock(&all->lock);

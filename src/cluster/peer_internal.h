@@ -17,6 +17,7 @@ struct peer_node;
 struct peer {                /* an expert of another node; lives as long as the cluster */
     struct expert base;      /* first */
     struct peer_node *node;
+    char id[ROUTE_NAME_MAX]; /* there; never changes */
     struct candidate c;      /* as its node said last; lock */
     enum expert_state state; /* lock */
     char runs_on[64], languages[64];
@@ -42,6 +43,9 @@ struct run { /* a job on its way */
     struct run *prev, *next;
     struct peer *peer;
     struct job *job;         /* one reference */
+    struct member_node *at;  /* who was asked; NULL: nobody yet */
+    uint64_t n_in, n_out;    /* bytes */
+    bool is_lost;            /* it was given and did not end it */
     struct h2_call *text;    /* one of these two; NULL: not begun, or over */
     struct grpc_client_call *task;
     struct text_talk talk;

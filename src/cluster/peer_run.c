@@ -20,7 +20,7 @@ enum { DEADLINE_GRACE_MS = 20 }; /* its own error says more than ours, if it com
 
 static const unsigned TEXT = EXPERT_CHAT | EXPERT_COMPLETE | EXPERT_EMBED;
 
-static bool fail(struct run *r, struct err *err) { return err_prefix(err, "%s on %s", r->peer->c.expert, r->peer->node->name); }
+static bool fail(struct run *r, struct err *err) { return err_prefix(err, "%s on %s", r->peer->id, r->peer->node->name); }
 
 static void emit(struct run *r, const struct expert_event *ev)
 {
@@ -56,6 +56,19 @@ static void hang_up(struct run *r)
     r->task = NULL;
 }
 
+/* What went between us and that node: GET /metrics, `tutti cluster status`. */
+static void count(const struct run *r)
+{
+    struct cluster *c = r->peer->node->peers->cluster;
+    struct member *m = &r->at->said;
+    pthread_mutex_lock(&c->lock);
+    m->jobs_total++;
+    m->lost_total += r->is_lost;
+    m->bytes_in_total += r->n_in;
+    m->bytes_out_total += r->n_out;
+    pthread_mutex_unlock(&c->lock);
+}
+
 void run_end(struct run *r, const struct err *err)
 {
     struct peer *p = r->peer;
@@ -64,6 +77,8 @@ void run_end(struct run *r, const struct err *err)
     const struct err why = err ? *err : (struct err){ 0 }; /* it may lie in r */
     const uint64_t now = clock_ns();
     hang_up(r);
+    if (r->at)
+        count(r);
     if (!r->has_usage) {
         r->usage.n_prompt_tok = r->talk.usage.n_prompt_tok;
         r->usage.n_cached_tok = r->talk.usage.n_cached_tok;
@@ -142,6 +157,7 @@ static void on_data(void *ctx, const char *bytes, size_t n)
 {
     struct run *r = ctx;
     struct err err;
+    r->n_in += n;
     if (!r->is_sse) {
         buf_append(&r->whole, bytes, n);
     } else if (!events_put(&r->events, bytes, n, on_event, r)) {
@@ -178,7 +194,7 @@ static void on_text_end(void *ctx, enum http_end how, const struct err *lost)
     struct err err = { 0 };
     r->text = NULL;
     if (how != HTTP_END_DONE)
-        err = *lost;
+        err = *lost, r->is_lost = true;
     else if (r->status != 200)
         openai_read_error(r->status, r->whole.data ? r->whole.data : "", r->whole.len, &err);
     else if (take_whole(r, &err)) {
@@ -219,6 +235,7 @@ static void on_message(void *ctx, const void *bytes, size_t n)
     struct err err = { 0 };
     struct expert_event ev;
     arena_reset(a);
+    r->n_in += n;
     note_started(r);
     bool ok = oip_pb_read_block_reply(&output, &block, &n_block, bytes, n, a, &err);
     if (ok && strcmp(output, TASK_WIRE_USAGE) == 0) {
@@ -247,6 +264,7 @@ static void on_task_end(void *ctx, enum grpc_status status, const char *text)
         run_end(r, NULL);
         return;
     }
+    r->is_lost = status == GRPC_OK || status == GRPC_UNAVAILABLE;
     if (status == GRPC_OK)
         err_set(&err, ERR_IO, "its answer ended before it was complete");
     else
@@ -296,12 +314,13 @@ static bool ask_text(struct run *r, struct h2_client *h2, struct head *h, struct
     buf_init(&r->whole, ANSWER_BYTES_MAX);
     events_init(&r->events, EVENTS_SSE, EVENT_BYTES_MAX);
     put(h, "content-type", "application/json");
-    bool ok = text_talk_begin(&r->talk, r->job, NULL, &talk_fns, r, err) && text_talk_ask(&body, r->job, r->peer->c.expert, put_request, err) &&
+    bool ok = text_talk_begin(&r->talk, r->job, NULL, &talk_fns, r, err) && text_talk_ask(&body, r->job, r->peer->id, put_request, err) &&
               (r->text = h2_client_call(h2, HTTP_VERB_POST, t == EXPERT_EMBED ? "/v1/embeddings" : t == EXPERT_COMPLETE ? "/v1/completions" : "/v1/chat/completions",
                                         h->fields, h->n, true, &fns, r, err)) != NULL;
     if (ok) {
         h2_call_write(r->text, body.data, body.len);
         h2_call_end(r->text);
+        r->n_out = body.len;
     }
     buf_fini(&body);
     return ok;
@@ -317,7 +336,7 @@ static bool ask_task(struct run *r, struct h2_client *h2, struct head *h, uint64
     buf_init(&message, PEER_MESSAGE_BYTES_MAX);
     bool ok = task_wire_put_request(&block, &rq, err);
     if (ok) {
-        oip_pb_put_block_request(&message, r->peer->c.expert, TASK_WIRE_REQUEST, block.data, block.len);
+        oip_pb_put_block_request(&message, r->peer->id, TASK_WIRE_REQUEST, block.data, block.len);
         ok = buf_ok(&message, "a request", err) &&
              (r->task = grpc_client_call(r->peer->node->peers->cluster->loop, h2, "/inference.GRPCInferenceService/ModelStreamInfer", h->fields, h->n, left_ns, PEER_MESSAGE_BYTES_MAX,
                                          &fns, r, err)) != NULL;
@@ -325,6 +344,7 @@ static bool ask_task(struct run *r, struct h2_client *h2, struct head *h, uint64
     if (ok) {
         grpc_client_send(r->task, message.data, message.len);
         grpc_client_half_close(r->task);
+        r->n_out = message.len;
     }
     buf_fini(&block);
     buf_fini(&message);
@@ -346,6 +366,7 @@ void run_begin(struct run *r)
         return;
     }
     const uint64_t left_ns = r->job->deadline_ns ? r->job->deadline_ns - now : 0; /* run_look(): it is not over */
+    r->at = n->at;
     fill_head(&h, r, left_ns);
     if (!(r->job->task & TEXT ? ask_text(r, n->at->h2, &h, &err) : ask_task(r, n->at->h2, &h, left_ns, &err)))
         run_fail(r, &err);
@@ -369,7 +390,7 @@ bool run_look(struct run *r, uint64_t now_ns, uint64_t *next_ns)
         return true;
     }
     if (now_ns >= stop_ns) {
-        err_set(&err, ERR_BUSY, "%s is shutting down", r->peer->c.expert);
+        err_set(&err, ERR_BUSY, "%s is shutting down", r->peer->id);
         run_end(r, &err);
         return true;
     }

@@ -38,20 +38,6 @@ bool trust_file_sync_folder(const char *dir)
     return ok;
 }
 
-static bool write_all(int fd, const char *text, size_t n)
-{
-    while (n > 0) {
-        const ssize_t k = write(fd, text, n);
-        if (k < 0 && errno == EINTR)
-            continue;
-        if (k <= 0)
-            return false;
-        text += k;
-        n -= (size_t)k;
-    }
-    return true;
-}
-
 bool trust_file_write(const char *dir, const char *name, const char *text, size_t n, mode_t mode, struct err *err)
 {
     char path[TRUST_PATH_MAX], temp[TRUST_PATH_MAX];
@@ -62,7 +48,7 @@ bool trust_file_write(const char *dir, const char *name, const char *text, size_
     const int fd = mkstemp(temp); /* 0600 */
     if (fd < 0)
         return err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
-    bool ok = fchmod(fd, mode) == 0 && write_all(fd, text, n) && fsync(fd) == 0;
+    bool ok = fchmod(fd, mode) == 0 && file_write_fd(fd, text, n) && fsync(fd) == 0;
     ok = close(fd) == 0 && ok;
     ok = ok && rename(temp, path) == 0 && trust_file_sync_folder(dir);
     if (ok)

@@ -1,5 +1,4 @@
 /* cmd/cascade.c - `tutti cascade run FILE`, `tutti cascade check FILE`. */
-#include <errno.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -8,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "bench/sense.h"
 #include "cmd/cascade_ids.h"
@@ -278,14 +278,6 @@ static void print_missing(const struct session *s)
     }
 }
 
-static bool save(const char *path, const struct buf *b, struct err *err)
-{
-    FILE *f = fopen(path, "w");
-    bool good = f && fwrite(b->data, 1, b->len, f) == b->len;
-    good = f && fclose(f) == 0 && good;
-    return good || err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
-}
-
 static int check(int argc, char **argv, struct cmd_opt *opts)
 {
     struct session s;
@@ -299,7 +291,7 @@ static int check(int argc, char **argv, struct cmd_opt *opts)
     good = good && sinks_check(s.c, &err) && (!s.c->voice || voice_plan_read(s.c, &s.world, &plan, &err));
     if (good && svg) {
         cascade_graph_svg(&b, s.c);
-        good = buf_ok(&b, "the picture", &err) && save(svg, &b, &err);
+        good = buf_ok(&b, "the picture", &err) && file_write(svg, b.data, b.len, &err);
     }
     if (good && cmd_opt_find(opts, "json")->given) {
         buf_clear(&b);

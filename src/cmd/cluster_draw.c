@@ -139,15 +139,6 @@ static void print_snippet(const char *path, enum format f, enum draw_what what, 
         fprintf(stderr, "wrote %s: %d nodes, %d experts\n", path, d->n_nodes, d->n_wants);
 }
 
-static bool write_file(const char *path, const struct buf *b, struct err *err)
-{
-    FILE *f = fopen(path, "wb");
-    bool ok = f && fwrite(b->data, 1, b->len, f) == b->len;
-    if (f && fclose(f) != 0)
-        ok = false;
-    return ok || err_set(err, ERR_IO, "%s: cannot be written", path);
-}
-
 static int run(int argc, char **argv, struct cmd_opt *opts)
 {
     struct err err = { 0 };
@@ -183,7 +174,7 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
     case FORMAT_MERMAID: ok = draw_mermaid(&b, d, what, &err); break;
     default: draw_put_json(&b, d), buf_putc(&b, '\n'), ok = buf_ok(&b, "picture", &err);
     }
-    ok = ok && write_file(out, &b, &err);
+    ok = ok && file_write(out, b.data, b.len, &err);
     if (ok && !cmd_opt_find(opts, "quiet")->given)
         print_snippet(out, format, what, d);
     buf_fini(&b);

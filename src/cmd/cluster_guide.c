@@ -1,24 +1,13 @@
 /* cmd/cluster_guide.c - `tutti cluster guide INVENTORY.yaml`: how to set these machines up, step by step. */
-#include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
+#include "base/file.h"
 #include "cluster/guide.h"
 #include "cmd/catalog_open.h"
 #include "cmd/cmd.h"
 #include "cmd/commands.h"
 
 enum { OUT_BYTES_MAX = 256 << 20 };
-
-static bool save(const struct buf *b, const char *path, struct err *err)
-{
-    FILE *f = strcmp(path, "-") == 0 ? stdout : fopen(path, "wb");
-    if (!f)
-        return err_set(err, ERR_IO, "%.120s: %s", path, strerror(errno));
-    bool ok = fwrite(b->data, 1, b->len, f) == b->len;
-    ok = (f == stdout ? fflush(f) : fclose(f)) == 0 && ok;
-    return ok || err_set(err, ERR_IO, "%.120s: %s", path, strerror(errno));
-}
 
 static int run(int argc, char **argv, struct cmd_opt *opts)
 {
@@ -38,12 +27,12 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
     ok = ok && (g = guide_make(inv, argv[0], c, &err));
     if (ok && html) {
         guide_put_html(g, node, &b);
-        ok = buf_ok(&b, "the page", &err) && save(&b, html, &err);
+        ok = buf_ok(&b, "the page", &err) && file_write(html, b.data, b.len, &err);
         buf_clear(&b);
     }
     if (ok && (is_json || !html)) {
         (is_json ? guide_put_json : guide_put_text)(g, node, &b);
-        ok = buf_ok(&b, "the guide", &err) && save(&b, "-", &err);
+        ok = buf_ok(&b, "the guide", &err) && file_write("-", b.data, b.len, &err);
     }
     const int rc = ok ? 0 : cmd_fail(&err);
     buf_fini(&b);

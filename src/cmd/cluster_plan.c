@@ -1,8 +1,7 @@
 /* cmd/cluster_plan.c - `tutti cluster plan`: which expert lives on which node, and what does not fit. */
-#include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
+#include "base/file.h"
 #include "cluster/place.h"
 #include "cmd/catalog_open.h"
 #include "cmd/cmd.h"
@@ -10,18 +9,11 @@
 
 enum { OUT_BYTES_MAX = 64 << 20 };
 
-static bool write_text(const char *path, const struct buf *b, struct err *err)
-{
-    FILE *f = fopen(path, "wb");
-    const bool is_written = f && fwrite(b->data, 1, b->len, f) == b->len;
-    return (!f || fclose(f) == 0) && is_written ? true : err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
-}
-
 static bool write_fleet(const struct cluster_plan *p, const char *path, struct err *err)
 {
     struct buf b;
     buf_init(&b, OUT_BYTES_MAX);
-    const bool ok = cluster_plan_put_fleet(p, &b, err) && buf_ok(&b, "--fleet", err) && write_text(path, &b, err);
+    const bool ok = cluster_plan_put_fleet(p, &b, err) && buf_ok(&b, "--fleet", err) && file_write(path, b.data, b.len, err);
     buf_fini(&b);
     return ok;
 }

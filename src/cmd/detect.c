@@ -1,6 +1,4 @@
 /* cmd/detect.c - `tutti detect`: what this machine is. */
-#include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "bench/bench.h"
 #include "cmd/catalog_open.h"
 #include "cmd/cmd.h"
@@ -34,17 +33,6 @@ static bool measure(struct hw_machine *m, struct err *err)
     return ok;
 }
 
-static bool write_file(const char *path, const struct buf *b, struct err *err)
-{
-    FILE *f = fopen(path, "wb");
-    if (!f)
-        return err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
-    const bool is_written = fwrite(b->data, 1, b->len, f) == b->len;
-    if (fclose(f) != 0 || !is_written)
-        return err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
-    return true;
-}
-
 static struct hw_machine *record(struct hw_root *r, const char *path, struct err *err)
 {
     struct hw_machine *m = NULL;
@@ -59,7 +47,7 @@ static struct hw_machine *record(struct hw_root *r, const char *path, struct err
     const struct hw_names_to_hide hide = { { has_name ? u.nodename : NULL, host, getenv("USER"), getenv("LOGNAME"), getenv("SUDO_USER") } };
     struct buf tar;
     buf_init(&tar, TAR_BYTES_MAX);
-    if (hw_record(r, &hide, &tar, &m, err) && !write_file(path, &tar, err)) {
+    if (hw_record(r, &hide, &tar, &m, err) && !file_write(path, tar.data, tar.len, err)) {
         hw_machine_free(m);
         m = NULL;
     }
@@ -68,23 +56,6 @@ static struct hw_machine *record(struct hw_root *r, const char *path, struct err
 }
 
 enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_NFD, FORMAT_PROMETHEUS, FORMAT_COUNT };
-
-/* Whole or not at all, for readers who may come at any time; they pass over hidden files (Node Feature Discovery does). */
-static bool write_at_once(const char *path, const struct buf *b, struct err *err)
-{
-    char hidden[1024];
-    const char *slash = strrchr(path, '/');
-    const int dir = slash ? (int)(slash - path) + 1 : 0, n = snprintf(hidden, sizeof(hidden), "%.*s.%s.new", dir, path, path + dir);
-    if (n < 0 || (size_t)n >= sizeof(hidden))
-        return err_set(err, ERR_INPUT, "--out: the name is too long");
-    if (!write_file(hidden, b, err))
-        return false;
-    if (rename(hidden, path) == 0)
-        return true;
-    err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
-    unlink(hidden);
-    return false;
-}
 
 struct where { const char *path; long long every_s; }; /* NULL: standard output; 0: once */
 
@@ -114,7 +85,7 @@ static bool print(enum format format, const struct where *to, const struct hw_ma
         detect_print(stdout, m, bw, runs);
     bool ok = buf_ok(&b, "detect", err);
     if (ok && to->path)
-        ok = write_at_once(to->path, &b, err);
+        ok = file_write(to->path, b.data, b.len, err);
     else if (ok && b.data)
         fputs(b.data, stdout);
     buf_fini(&b);

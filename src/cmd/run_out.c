@@ -1,7 +1,6 @@
 /* cmd/run_out.c - see run_out.h; start at run_out_new(). */
 #include "cmd/run_out.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/file.h"
 #include "media/draw.h"
 #include "media/image.h"
 #include "media/sound.h"
@@ -161,21 +161,9 @@ static bool finish(struct run_out *o, struct err *err)
     return true;
 }
 
-static bool save(struct run_out *o, struct err *err)
-{
-    const bool is_stdout = strcmp(o->path, "-") == 0;
-    FILE *f = is_stdout ? stdout : fopen(o->path, "wb");
-    if (!f)
-        return err_set(err, ERR_IO, "--out %s: %s", o->path, strerror(errno));
-    bool ok = fwrite(o->bytes.data, 1, o->bytes.len, f) == o->bytes.len && fflush(f) == 0;
-    if (!is_stdout)
-        ok = fclose(f) == 0 && ok;
-    return ok || err_set(err, ERR_IO, "--out %s: %s", o->path, strerror(errno));
-}
-
 bool run_out_end(struct run_out *o, bool ok, struct err *err)
 {
-    ok = ok && finish(o, err) && buf_ok(&o->bytes, "--out", err) && (o->is_speaker || save(o, err));
+    ok = ok && finish(o, err) && buf_ok(&o->bytes, "--out", err) && (o->is_speaker || file_write(o->path, o->bytes.data, o->bytes.len, err) || err_prefix(err, "--out"));
     soundcard_close(o->speaker);
     sound_writer_free(o->writer);
     image_fini(&o->image);

@@ -1,13 +1,11 @@
 /* page/page.c - see page.h. */
 #include "page/page.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
+
+#include "base/file.h"
 
 enum { PAGE_BYTES_MAX = 32 << 20 };
 
@@ -178,48 +176,9 @@ const char *page_html(struct page *p, size_t *n_bytes, struct err *err)
     return p->body.data;
 }
 
-static bool write_all(int fd, const char *data, size_t n)
-{
-    while (n > 0) {
-        const ssize_t k = write(fd, data, n);
-        if (k < 0 && errno == EINTR)
-            continue;
-        if (k <= 0)
-            return false;
-        data += k, n -= (size_t)k;
-    }
-    return true;
-}
-
 bool page_save(struct page *p, const char *path, struct err *err)
 {
     size_t n;
     const char *html = page_html(p, &n, err);
-    char tmp[4096];
-    if (!html)
-        return false;
-    if (strcmp(path, "-") == 0)
-        return fwrite(html, 1, n, stdout) == n || err_set(err, ERR_IO, "standard output: %s", strerror(errno));
-    struct stat st;
-    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) { /* /dev/stdout, a pipe: not to be replaced */
-        const int to = open(path, O_WRONLY | O_CLOEXEC);
-        const bool is_written = to >= 0 && write_all(to, html, n);
-        if (!is_written)
-            err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
-        if (to >= 0)
-            close(to);
-        return is_written;
-    }
-    if (snprintf(tmp, sizeof(tmp), "%s.%ld.tmp", path, (long)getpid()) >= (int)sizeof(tmp))
-        return err_set(err, ERR_INPUT, "%.60s...: the path is too long", path);
-    const int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (fd < 0)
-        return err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
-    bool ok = write_all(fd, html, n);
-    ok = close(fd) == 0 && ok;
-    if (ok && rename(tmp, path) == 0)
-        return true;
-    err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
-    unlink(tmp);
-    return false;
+    return html && file_write(path, html, n, err);
 }

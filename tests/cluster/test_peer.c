@@ -172,6 +172,9 @@ TEST(text_and_vectors_come_back_as_from_an_expert_here)
     j = new_job(&s, EXPERT_CHAT, "words 1 0"); /* what is private stays here */
     j->wish.security = WISH_LOCAL;
     CHECK(!ask(&h, "talk", j, &s) && s.err.code == ERR_UNSUPPORTED, "%s", s.err.text);
+    struct member m;
+    CHECK(cluster_get_members(h.c, &m, 1) == 1 && m.jobs_total == 2 && m.lost_total == 0 && m.bytes_out_total > 20 && m.bytes_in_total > 20, "jobs %d, lost %d, bytes %d, %d",
+          (int)m.jobs_total, (int)m.lost_total, (int)m.bytes_out_total, (int)m.bytes_in_total);
     house_close(&h);
 }
 
