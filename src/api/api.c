@@ -7,6 +7,7 @@
 
 #include "api/exchange_internal.h"
 #include "base/clock.h"
+#include "route/router.h"
 
 bool api_env_init(struct api_env *env, struct net_loop *l, struct api_model *models, int n_models, struct err *err)
 {
@@ -50,6 +51,12 @@ struct api_model *api_find_model(struct api_env *env, const char *id)
         n -= 5;
     }
     return NULL;
+}
+
+struct api_model *api_find_elsewhere(struct api_env *env, const char *id)
+{
+    const bool may = env->router && env->n_autos > 0 && id && *id && !api_find_model(env, id);
+    return may && router_knows(env->router, id) ? &env->autos[0] : NULL;
 }
 
 static unsigned tasks_of(const struct api_model *m)

@@ -71,6 +71,9 @@ struct api_model *api_find_model(struct api_env *env, const char *id);
  * not know yet what it can: it is trusted with text.  NULL with e: 404, or 400 with those that can. */
 struct api_model *api_pick_model(struct api_env *env, const char *id, enum expert_task task, struct openai_error *e);
 
+/* `auto`, when only other nodes have an expert of this id, who shall be asked (expert_wish.only); NULL: none of them has. */
+struct api_model *api_find_elsewhere(struct api_env *env, const char *id);
+
 /* false with e: 404; of "auto:..." it names the goals that there are. */
 bool api_no_model(const struct api_env *env, const char *id, struct openai_error *e);
 

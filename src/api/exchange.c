@@ -247,7 +247,9 @@ static void submit(struct exchange *x)
         return;
     if (env->is_draining)
         openai_fail(&x->error, 503, "shutting_down", NULL, "the server is shutting down");
-    if (x->error.status == 0)
+    if (x->error.status == 0 && x->wish.hops == 0 && (x->model = api_find_elsewhere(env, x->model_id)) != NULL)
+        snprintf(x->wish.only, sizeof(x->wish.only), "%s", x->model_id);
+    else if (x->error.status == 0)
         x->model = api_pick_model(env, x->model_id, x->task, &x->error);
     x->is_any = !x->model_id || !*x->model_id;
     if (x->error.status == 0)

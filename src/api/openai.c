@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "api/openai_internal.h"
+#include "base/hash.h"
+#include "route/router.h"
 
 static const char type_json[] = "application/json";
 
@@ -181,6 +183,37 @@ static void put_model(struct buf *b, const struct api_model *m)
                             .file_bytes = card.file_bytes, .state = expert_state_name(expert_get_state(m->expert)), .tasks = tasks });
 }
 
+enum { ELSEWHERE_MAX = 256 };
+
+/* Of those that only other nodes have: each id once. */
+struct elsewhere {
+    struct buf *out;
+    struct api_env *env;
+    const char *only; /* NULL: all */
+    uint64_t seen[ELSEWHERE_MAX];
+    int n;
+};
+
+static void put_elsewhere(void *ctx, const struct candidate *c)
+{
+    struct elsewhere *l = ctx;
+    const uint64_t key = hash_fnv64(c->expert, strlen(c->expert));
+    bool was_seen = l->n == ELSEWHERE_MAX || api_find_model(l->env, c->expert) || (l->only && strcmp(l->only, c->expert) != 0);
+    for (int i = 0; i < l->n && !was_seen; i++)
+        was_seen = l->seen[i] == key;
+    if (was_seen)
+        return;
+    l->seen[l->n++] = key;
+    const char *tasks[EXPERT_TASK_COUNT + 1] = { NULL };
+    for (int i = 0, n = 0; i < EXPERT_TASK_COUNT; i++)
+        if (c->tasks & 1u << i)
+            tasks[n++] = expert_task_name((enum expert_task)(1 << i));
+    if (!l->only)
+        buf_putc(l->out, ',');
+    openai_put_model(l->out, &(struct openai_model){ .id = c->expert, .n_ctx = c->n_ctx, .n_params = c->params > 0 ? (uint64_t)c->params : 0,
+                                                     .state = c->is_warm ? "warm" : c->is_up ? "cold" : "down", .tasks = tasks });
+}
+
 static void get_models(const struct api_call *call, const struct http_head *head)
 {
     static const char path[] = "/v1/models/";
@@ -200,16 +233,22 @@ static void get_models(const struct api_call *call, const struct http_head *head
                 buf_putc(&b, ',');
             put_model(&b, &env->autos[i]);
         }
+        if (env->router && env->n_models + env->n_autos > 0)
+            router_each_elsewhere(env->router, put_elsewhere, &(struct elsewhere){ .out = &b, .env = env });
         openai_put_models_end(&b);
     } else {
         const struct api_model *m = api_find_model(env, id);
         struct openai_error e;
-        if (!m) {
+        if (!m && !api_find_elsewhere(env, id)) {
             api_no_model(env, id, &e);
             openai_refuse(call, &e, NULL, 0);
+            buf_fini(&b);
             return;
         }
-        put_model(&b, m);
+        if (m)
+            put_model(&b, m);
+        else
+            router_each_elsewhere(env->router, put_elsewhere, &(struct elsewhere){ .out = &b, .env = env, .only = id });
     }
     api_take_and_send(call, 200, type_json, &b);
     buf_fini(&b);

@@ -142,6 +142,7 @@ struct expert_wish {
     float quality;         /* least tier, 0..10; 0: none */
     bool no_degrade;       /* rather an error than a lower step of a ladder */
     char trace[56];        /* W3C traceparent of this hop; "": none */
+    char only[128];        /* for the router: the experts of this id and no others, on whichever node; "": whoever is best */
     int hops;              /* services of ours that the request has gone through: a remote expert may point back at its asker */
 };
 

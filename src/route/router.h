@@ -105,6 +105,11 @@ struct expert *router_expert(struct router *r, enum route_goal goal);
 struct expert *router_expert_for_pieces(struct router *r, enum route_goal goal);
 const char *router_expert_id(enum route_goal goal); /* "auto:fast" */
 
+/* Is there an expert of this id on another node, up or not? */
+bool router_knows(struct router *r, const char *id);
+/* Those of other nodes, each as its node last said; fn must not call the router. */
+void router_each_elsewhere(struct router *r, void (*fn)(void *ctx, const struct candidate *c), void *ctx);
+
 /* What was learned, as lines that can be taken again after a restart: corrections of predictions (predict.h) and the bandit's (bandit.h).
  * What is of experts that are not here any more is passed over; false with err: what cannot be read. */
 void router_put_learned(struct router *r, struct buf *predictor, struct buf *bandit);

@@ -42,12 +42,14 @@ static void fill_prefixes(struct trip *t)
     }
 }
 
-/* Asked already, in doubt, not better than who was, or for requests that want several experts. */
+static bool is_another(const struct trip *t, const struct candidate *c) { return t->wish.only[0] && strcmp(t->wish.only, c->expert) != 0; }
+
+/* Not who was named, asked already, in doubt, not better than who was, or for requests that want several experts. */
 static bool is_tried(const void *trip, const struct candidate *c)
 {
     const struct trip *t = trip;
     const bool is_for_one = t->is_for_pieces || !(t->request.needs_sight || t->request.needs_hearing);
-    if ((is_for_one && t->r->live.of[c->slot].is_composite) || (t->quality_above > 0 && c->quality <= t->quality_above))
+    if (is_another(t, c) || (is_for_one && t->r->live.of[c->slot].is_composite) || (t->quality_above > 0 && c->quality <= t->quality_above))
         return true;
     if (t->heeds_doubts && t->r->live.of[c->slot].is_doubted)
         return true;
@@ -62,9 +64,11 @@ static bool explain_none(const struct trip *t, const struct route_decision *d, c
 {
     int best = -1; /* who came furthest */
     for (int i = 0; i < d->n; i++)
-        if (d->verdicts[i].rule != ROUTE_RULE_NONE && !(d->verdicts[i].rule == ROUTE_RULE_TRIED && t->r->live.of[w->list[i].slot].is_composite) &&
+        if (d->verdicts[i].rule != ROUTE_RULE_NONE && !is_another(t, &w->list[i]) && !(d->verdicts[i].rule == ROUTE_RULE_TRIED && t->r->live.of[w->list[i].slot].is_composite) &&
             (best < 0 || d->verdicts[i].rule > d->verdicts[best].rule))
             best = i;
+    if (best < 0 && t->wish.only[0]) /* of a thousand that are ruled out not all are looked at */
+        return err_set(err, ERR_BUSY, "no expert here may answer '%s': %s is down", expert_task_name(t->request.task), t->wish.only);
     if (best < 0)
         return err_set(err, ERR_UNSUPPORTED, "no expert here can do '%s'", expert_task_name(t->request.task));
     const enum route_rule rule = d->verdicts[best].rule;

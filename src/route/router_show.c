@@ -164,6 +164,33 @@ static void put_candidate(struct buf *b, const struct candidate *c, const struct
     buf_printf(b, ",\"measured\":%s}", c->is_measured ? "true" : "false");
 }
 
+void router_each_elsewhere(struct router *r, void (*fn)(void *ctx, const struct candidate *c), void *ctx)
+{
+    pthread_mutex_lock(&r->decide_lock);
+    for (int i = 0; i < r->live.world.n; i++)
+        if (r->live.of[i].is_member && !r->live.of[i].is_gone)
+            fn(ctx, &r->live.world.list[i]);
+    pthread_mutex_unlock(&r->decide_lock);
+}
+
+struct sought {
+    const char *id;
+    bool is_there;
+};
+
+static void compare(void *ctx, const struct candidate *c)
+{
+    struct sought *s = ctx;
+    s->is_there |= strcmp(s->id, c->expert) == 0;
+}
+
+bool router_knows(struct router *r, const char *id)
+{
+    struct sought s = { .id = id };
+    router_each_elsewhere(r, compare, &s);
+    return s.is_there;
+}
+
 void router_put_candidates(struct router *r, struct buf *out)
 {
     buf_putc(out, '[');

@@ -245,7 +245,7 @@ static void make_recall_key(struct trip *t)
 {
     const struct job *j = t->outer;
     struct recall_key *k = &t->recall;
-    if (!t->r->recall || !t->has_intent || t->features.is_private || j->n_choices != 1 || j->sampling.temperature > RECALL_TEMPERATURE || j->n_logprobs >= 0 ||
+    if (!t->r->recall || j->wish.only[0] || !t->has_intent || t->features.is_private || j->n_choices != 1 || j->sampling.temperature > RECALL_TEMPERATURE || j->n_logprobs >= 0 ||
         t->features.media || t->features.has_tools)
         return;
     const int settings[] = { (int)j->task, j->max_tokens, j->n_stops };

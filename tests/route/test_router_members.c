@@ -422,3 +422,51 @@ TEST(one_router_drives_a_thousand_nodes)
         for (int k = 0; k < 2 && q[i][k]; k++)
             expert_free(&q[i][k]->base);
 }
+
+/* Who is named is asked, on whichever node has it; nobody else is, also when it cannot. */
+TEST(who_is_named_is_asked_wherever_it_is_and_nobody_else)
+{
+    enum { MANY_NAMED = 300 };
+    static struct quick *q[MANY_NAMED];
+    struct err err = { 0 };
+    struct seen s;
+    struct front f;
+    front_open(&f, NULL, 0);
+    for (int i = 0; i < MANY_NAMED; i++) { /* more than a decision looks at; two have the one that is wanted, which is the weakest */
+        char name[32];
+        const bool is_it = i == 150 || i == 250;
+        snprintf(name, sizeof(name), "n%d", i);
+        const struct route_node n = lan_node(name);
+        q[i] = quick_new(is_it ? "small" : "big", EXPERT_LAN, is_it ? 1 : 8);
+        struct candidate hint = { .tasks = EXPERT_CHAT, .privacy = EXPERT_LAN, .n_ctx = 8192, .n_parallel = 2, .quality = is_it ? 1 : 8, .is_up = true, .is_warm = true };
+        snprintf(hint.expert, sizeof(hint.expert), "%s", q[i]->id);
+        CHECK(router_add_on(f.router, &n, &q[i]->base, &hint, &err), "%s", err.text);
+    }
+    CHECK(router_knows(f.router, "small") && router_knows(f.router, "big") && !router_knows(f.router, "smal"), "names");
+    for (int k = 0; k < 4; k++) {
+        if (k > 0)
+            q[k == 1 ? (q[150]->n_asked ? 150 : 250) : 150]->state = EXPERT_DOWN;
+        if (k > 1)
+            q[250]->state = EXPERT_DOWN;
+        seen_init(&s);
+        struct job *j = chat_job(&s, "Prove the theorem of Fermat");
+        snprintf(j->wish.only, sizeof(j->wish.only), "small");
+        const bool ok = expert_submit(router_expert(f.router, ROUTE_BEST), j, &err);
+        if (ok)
+            seen_wait(&s);
+        job_unref(j);
+        if (k < 2)
+            CHECK(ok && s.err.code == ERR_NONE, "%d: %s %s", k, err.text, s.err.text);
+        else
+            CHECK((ok ? s.err.code : err.code) == ERR_BUSY && strstr(ok ? s.err.text : err.text, "small is down"), "%d: %s %s", k, err.text, s.err.text);
+        CHECK(q[150]->n_asked + q[250]->n_asked == (k < 2 ? k + 1 : 2), "%d", k);
+    }
+    router_withdraw(f.router, &q[150]->base);
+    router_withdraw(f.router, &q[250]->base);
+    CHECK(!router_knows(f.router, "small"), "it is gone");
+    front_close(&f);
+    for (int i = 0; i < MANY_NAMED; i++) {
+        CHECK(q[i]->n_asked == 0 || i == 150 || i == 250, "%d", i);
+        expert_free(&q[i]->base);
+    }
+}
