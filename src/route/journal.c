@@ -79,6 +79,7 @@ struct journal {
     bool is_calling;
     float interval_s;
     uint64_t call_ns;         /* not before */
+    uint64_t warn_ns;         /* neither */
     uint64_t given_back;      /* bytes of the ring, in all: so far has the thread come ... */
     uint64_t taken;           /* ... and so many were ever queued */
     unsigned char *ring;      /* [size] */
@@ -334,6 +335,8 @@ static void wait_for_work(struct journal *j, uint64_t next_ns)
     }
 }
 
+enum { WARN_EVERY_S = 60 };
+
 /* Lock held: what became of a batch. */
 static void account(struct journal *j, bool ok, uint64_t n_entries, const struct err *err)
 {
@@ -345,8 +348,10 @@ static void account(struct journal *j, bool ok, uint64_t n_entries, const struct
         f->why[0] = '\0';
         return;
     }
-    if (!f->why[0])
+    if (!f->why[0] && clock_ns() >= j->warn_ns) { /* on a full disk some batches still find room: to and fro */
         log_warn("the router's decisions are not kept: %s", err->text);
+        j->warn_ns = clock_ns() + WARN_EVERY_S * (uint64_t)1000000000;
+    }
     f->dropped_total += n_entries;
     snprintf(f->why, sizeof(f->why), "%s", err->text[0] ? err->text : "not written");
 }

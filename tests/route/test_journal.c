@@ -530,21 +530,36 @@ TEST(journal_goes_on_when_the_disk_is_full)
     struct journal *j = open_or_skip(path, NULL);
     REQUIRE(j && getrlimit(RLIMIT_FSIZE, &old) == 0);
     signal(SIGXFSZ, SIG_IGN);
-    log_set_level(LOG_ERROR);
-    setrlimit(RLIMIT_FSIZE, &(struct rlimit){ 64 << 10, old.rlim_max });
-    for (int i = 0; i < 50; i++)
-        decide(j, w, i, NOW);
-    for (const uint64_t end = clock_ns() + 20000000000u; f.dropped_total < 50 && clock_ns() < end;) {
-        struct timespec ms = { .tv_nsec = 1000000 };
-        nanosleep(&ms, NULL);
-        journal_get_figures(j, &f);
+    log_set_level(LOG_WARN);
+    const char *said = test_tmp("said");
+    const int stderr_fd = dup(2), file = open(said, O_RDWR | O_CREAT | O_TRUNC, 0600);
+    REQUIRE(stderr_fd >= 0 && file >= 0);
+    dup2(file, 2);
+    for (uint64_t round = 1; round <= 3; round++) { /* now there is room, now there is none */
+        setrlimit(RLIMIT_FSIZE, &(struct rlimit){ 64 << 10, old.rlim_max });
+        for (int i = 0; i < 50; i++)
+            decide(j, w, (int)round * 100 + i, NOW);
+        for (const uint64_t end = clock_ns() + 20000000000u; f.dropped_total < 50 * round && clock_ns() < end;) {
+            struct timespec ms = { .tv_nsec = 1000000 };
+            nanosleep(&ms, NULL);
+            journal_get_figures(j, &f);
+        }
+        CHECK(f.why[0] && f.dropped_total >= 50 * round, "%llu dropped", (unsigned long long)f.dropped_total);
+        setrlimit(RLIMIT_FSIZE, &old);
+        decide(j, w, 1000 + (int)round, NOW);
+        CHECK(journal_flush(j, 20000), "it is written");
     }
-    CHECK(f.why[0] && f.dropped_total >= 50, "%llu dropped", (unsigned long long)f.dropped_total);
-    setrlimit(RLIMIT_FSIZE, &old);
-    decide(j, w, 1000, NOW);
+    dup2(stderr_fd, 2);
+    close(stderr_fd);
+    log_set_level(LOG_ERROR);
     journal_close(j);
     uint64_t bad;
-    CHECK(count(path, &(struct journal_query){ 0 }, &bad) == 1 && bad == 0, "it writes again when there is room");
+    CHECK(count(path, &(struct journal_query){ 0 }, &bad) == 3 && bad == 0, "it writes again when there is room");
+    static char text[20000];
+    const ssize_t n = pread(file, text, sizeof(text) - 1, 0);
+    const char *first = n > 0 ? strstr(text, "are not kept") : NULL;
+    CHECK(first && !strstr(first + 1, "are not kept"), "one warning: %s", text);
+    close(file);
     free(w);
 }
 
