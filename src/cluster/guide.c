@@ -2,7 +2,6 @@
 #define _GNU_SOURCE /* strcasestr */
 #include "cluster/guide.h"
 
-#include "cluster/cluster.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -173,16 +172,6 @@ static void put_platforms(struct buf *b, const struct names *w)
             }
 }
 
-/* Where nodes look for the others: as many as a configuration takes. */
-static void put_seeds(struct buf *b, const struct names *w)
-{
-    for (int i = 0, n = 0; i < w->g->inv->n_nodes && n < CLUSTER_SEEDS_MAX; i++)
-        if (w->g->traits[i] & GUIDE_LINUX) {
-            buf_puts(b, n++ ? " " : "");
-            put_place(b, w, i);
-        }
-}
-
 static void put_models(struct buf *b, const struct names *w)
 {
     const struct inventory *inv = w->g->inv;
@@ -245,8 +234,6 @@ static bool put_value(struct buf *b, struct names *w, const char *key, size_t n)
         put_image(b, w);
     else if (IS("platforms"))
         put_platforms(b, w);
-    else if (IS("seeds"))
-        put_seeds(b, w);
     else if (IS("models"))
         put_models(b, w);
     else if (IS("switch_gbit"))

@@ -46,7 +46,7 @@ const char *guide_phase_heading(enum guide_phase p);
 enum guide_where { GUIDE_ON_NODES /* on each for which it holds */, GUIDE_ON_HEAD /* once, when it holds for any */, GUIDE_ON_DESK /* once, where the inventory lies */ };
 
 /* One row of the table.  Texts may name {node} {address} {cidr} {gateway} {mac} of the node, and {head} {head_at} {cluster} {namespace} {image} {subnet}
- * {file} {nodes} {pairs} {seeds} {models} {image} {platforms} {n_k3s} {n_workers} {switch_gbit} of all.  In command and check a name stands outside quotes: its value is quoted where it must be. */
+ * {file} {nodes} {pairs} {models} {image} {platforms} {n_k3s} {n_workers} {switch_gbit} of all.  In command and check a name stands outside quotes: its value is quoted where it must be. */
 struct guide_step {
     const char *id; /* kept for ever: pages remember by it what is done */
     enum guide_phase phase;

@@ -95,6 +95,7 @@ static void put_cluster(struct manifest_work *w, const struct pod *pod, bool is_
         buf_printf(b, "  nodes: [\"dns://tutti-nodes.%s.svc:%d\"]\n", w->ns, MANIFEST_NODE_PORT);
         return;
     }
+    buf_puts(b, "  share: /var/lib/tutti/models\n"); /* so that a model is downloaded once per house */
     int n = 0;
     if (w->inv->n_nodes > CLUSTER_SEEDS_MAX)
         manifest_warn(w, "%d nodes: each is told of the %d after it; give them a DNS name with all addresses, or mdns: true", w->inv->n_nodes, CLUSTER_SEEDS_MAX);
@@ -114,7 +115,8 @@ bool manifest_put_config(struct manifest_work *w, const struct pod *pod, bool is
     if (pod && pod->bytes) /* those that stay, and the largest of those that are loaded when they are asked */
         buf_printf(b, "memory: %" PRIu64 " # of the plan: all experts here together\n", pod->bytes);
     buf_printf(b, "limits: {bodies: %d MiB}\n", MANIFEST_BODIES_MIB);
-    put_cluster(w, pod, is_k8s, b);
+    if (is_k8s || w->inv->n_nodes > 1)
+        put_cluster(w, pod, is_k8s, b);
     if (!pod || pod->n_places == 0)
         return true;
     put_warm(w, pod, b);

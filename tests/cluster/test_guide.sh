@@ -15,10 +15,11 @@ guide $home/inventory.yaml --node toaster
 check "an unknown node is refused" 1 '[ "$(wc -l <err)" -eq 1 ]' 'grep -q "toaster" err'
 printf 'engine: list\nnetwork: {subnet: 10.1.0.0/24, gateway: 10.1.0.1}\nnodes:\n  - {name: big, machine: "ryzen 9950x", memory: 64 GB, address: 10.1.0.5, head: true}\n  - {name: pi, machine: Raspberry Pi 5 8GB, address: 10.1.0.6}\n' >"$tmp/list.yaml"
 guide "$tmp/list.yaml" --node pi
-sed -n 's/^      \$ grep -q .^cluster:. .* || \({ printf .*}\) | sudo tee .*/\1/p' "$tmp/out" >"$tmp/section.sh"
-sh "$tmp/section.sh" >"$tmp/tutti.yaml"
-"$tutti" config check "$tmp/tutti.yaml" >"$tmp/out" 2>"$tmp/err"; rc=$?
-check "the section that a list's guide writes is one that tutti reads" 0 'grep -q "name: pi" tutti.yaml' 'grep -q "https://10.1.0.5:8444" tutti.yaml'
+check "a list's guide copies what cluster manifests writes" 0 'grep -q "cluster manifests .*list.yaml --out nodes" out' 'grep -q "pi/tutti.service /etc/systemd/system/tutti.service" out' 'grep -q "xargs -r -n 1 tutti node fetch" out'
+"$tutti" cluster manifests "$tmp/list.yaml" --out "$tmp/nodes" >"$tmp/out" 2>"$tmp/err"; rc=$?
+sed -i '/^models:/d; /^keys:/d; s/^listen:.*/listen: 127.0.0.1:0/' "$tmp/nodes/pi/tutti.yaml" # what is not here
+"$tutti" config check "$tmp/nodes/pi/tutti.yaml" >"$tmp/out" 2>"$tmp/err"; rc=$?
+check "which tutti reads" 0 'grep -q "name: pi" nodes/pi/tutti.yaml' 'grep -q "https://10.1.0.5:8444" nodes/pi/tutti.yaml'
 guide "$tmp/none.yaml"
 check "an inventory that is not there is refused" 1 '[ "$(wc -l <err)" -eq 1 ]'
 guide
