@@ -53,6 +53,7 @@ struct inv_node {
     bool is_head;                   /* runs K3s' server and the monitoring; one of them */
     bool is_wifi;
     bool may_leave;                 /* a laptop: nothing that must always be there is put on it alone */
+    bool is_away;                   /* set by who knows (rebalance.h): nothing is put there */
     double link_gbit_s;             /* to the switch */
     double rtt_s;                   /* to the switch and back */
     uint64_t mem_bytes;             /* of the machine */

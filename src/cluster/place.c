@@ -127,6 +127,47 @@ struct cluster_plan *cluster_plan_make(const struct inventory *inv, struct catal
     return NULL;
 }
 
+/* The option of a want on that node's device in that precision; -1. */
+static int option_of(const struct place_field *f, const struct place *r)
+{
+    const struct opts *o = field_opts(f, r->want, r->node);
+    for (int i = 0; i < o->n; i++)
+        if (o->list[i].device == r->device && o->list[i].quant == r->quant)
+            return i;
+    return -1;
+}
+
+struct cluster_plan *cluster_plan_of(const struct inventory *inv, const struct place *list, int n, struct err *err)
+{
+    struct cluster_plan *p = calloc(1, sizeof(*p));
+    struct rep *reps = calloc((size_t)n + 1, sizeof(*reps));
+    struct place_field *f = p && reps ? place_field_new(inv, err) : NULL;
+    struct state *s = f ? state_new(f, err) : NULL;
+    struct place_score score;
+    bool ok = s != NULL;
+    if (!p || !reps)
+        err_set(err, ERR_NOMEM, "placement: out of memory");
+    if (ok && !place_score_of(f, list, n, &score))
+        ok = err_set(err, ERR_INPUT, "placement: more than there is memory for, or what is not possible");
+    for (int w = 0; ok && w < inv->n_wants; w++) {
+        int k = 0;
+        for (int i = 0; i < n; i++)
+            if (list[i].want == w)
+                reps[k++] = (struct rep){ list[i].node, option_of(f, &list[i]) };
+        if (k > 0 && !state_put(s, w, reps, k))
+            ok = err_set(err, ERR_NOMEM, "placement: out of memory");
+    }
+    if (ok)
+        p->inv = inv, p->score = score.total, ok = fill(p, s, NULL, err);
+    state_free(s);
+    place_field_free(f);
+    free(reps);
+    if (ok)
+        return p;
+    cluster_plan_free(p);
+    return NULL;
+}
+
 void cluster_plan_free(struct cluster_plan *p)
 {
     if (!p)

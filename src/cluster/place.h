@@ -70,6 +70,8 @@ bool place_score_of(const struct place_field *f, const struct place *list, int n
 
 /* The caller owns the result, which borrows inv.  c: what could be bought; NULL: nothing is proposed.  NULL with err. */
 struct cluster_plan *cluster_plan_make(const struct inventory *inv, struct catalog *c, struct err *err);
+/* These replicas (want, node, device, quant) as a plan with all its figures; nothing is proposed to buy.  NULL with err: they are not possible. */
+struct cluster_plan *cluster_plan_of(const struct inventory *inv, const struct place *list, int n, struct err *err);
 void cluster_plan_free(struct cluster_plan *p); /* NULL is fine */
 /* For people (at most 80 columns), as JSON (docs/json.md). */
 void cluster_plan_put_text(const struct cluster_plan *p, struct buf *out);

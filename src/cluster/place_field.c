@@ -140,6 +140,8 @@ static bool find_twins(struct place_field *f, struct err *err)
     bool is_limited = false;
     for (int w = 0; w < inv->n_wants; w++)
         is_limited |= inv->wants[w].n_only > 0;
+    for (int i = 0; i < inv->n_nodes; i++)
+        is_limited |= named[i] = inv->nodes[i].is_away;
     if (is_limited && !(f->allowed = arena_alloc(f->arena, (size_t)inv->n_wants * (size_t)inv->n_nodes, sizeof(*f->allowed), err)))
         return false;
     for (int w = 0; is_limited && w < inv->n_wants; w++) {
@@ -151,6 +153,9 @@ static bool find_twins(struct place_field *f, struct err *err)
                 f->allowed[(size_t)w * inv->n_nodes + n] = named[n] = true;
         }
     }
+    for (int w = 0; is_limited && w < inv->n_wants; w++)
+        for (int i = 0; i < inv->n_nodes; i++)
+            f->allowed[(size_t)w * inv->n_nodes + i] &= !inv->nodes[i].is_away;
     for (int i = 0; i < inv->n_nodes; i++) { /* of a kind, neighbours in the file are alike */
         int *l = &last[f->kind_of[i]];
         f->twin[i] = *l > 0 && is_twin(f, named, *l - 1, i) ? *l - 1 : i;

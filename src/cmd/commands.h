@@ -13,6 +13,7 @@ extern const struct cmd cmd_cluster_init; /* cluster_init.c */
 extern const struct cmd cmd_cluster_manifests; /* cluster_manifests.c */
 extern const struct cmd cmd_cluster_monitoring; /* cluster_monitor.c */
 extern const struct cmd cmd_cluster_plan; /* cluster_plan.c */
+extern const struct cmd cmd_cluster_rebalance; /* cluster_rebalance.c */
 extern const struct cmd cmd_cluster_revoke; /* cluster_revoke.c */
 extern const struct cmd cmd_cluster_status; /* cluster_status.c */
 extern const struct cmd cmd_cluster_token; /* cluster_token.c */

@@ -14,6 +14,7 @@ const struct cmd *const cmd_table[] = {
     &cmd_cluster_manifests,
     &cmd_cluster_monitoring,
     &cmd_cluster_plan,
+    &cmd_cluster_rebalance,
     &cmd_cluster_revoke,
     &cmd_cluster_status,
     &cmd_cluster_token,

@@ -1,0 +1,432 @@
+/* cluster/rebalance.c - see rebalance.h; start at rebalance_make(). */
+#include "cluster/rebalance.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cluster/manifest.h"
+#include "cluster/place_internal.h"
+
+enum { SEARCH_BUDGET = 12 << 20, EXACT_BUDGET = 8 << 20 /* as place.c */ };
+static const double FACTOR_MAX = 5; /* a measurement that is further off is of something else */
+
+const char *rebalance_kind_name(enum rebalance_kind k)
+{
+    static const char *const names[REBALANCE_KIND_COUNT] = { "add", "withdraw", "move", "precision" };
+    return names[k];
+}
+
+/* ---- what runs ---- */
+
+static const char *text(const json_t *o, const char *key)
+{
+    const char *s = json_string_value(json_object_get(o, key));
+    return s ? s : "";
+}
+static double number(const json_t *o, const char *key)
+{
+    const double v = json_number_value(json_object_get(o, key)); /* 0: none */
+    return isfinite(v) && v > 0 ? v : 0;
+}
+
+/* "jetson", or a pod of it: "jetson-chat" (cluster/manifest.c names them so). */
+static int node_of(const struct inventory *inv, const char *name)
+{
+    int best = inventory_find_node(inv, name);
+    char part[INV_NAME_MAX];
+    snprintf(part, sizeof(part), "%s", name);
+    for (char *dash; best < 0 && (dash = strrchr(part, '-'));) {
+        *dash = '\0';
+        best = inventory_find_node(inv, part);
+    }
+    return best;
+}
+
+struct measured { int kind, want, device; double factor; int n; };
+struct work {
+    struct inventory *inv;
+    struct place_field *f;
+    struct rebalance *r;
+    json_t *all;
+    struct measured *measured; /* [n_now] */
+    int n_measured;
+};
+
+/* The option that a running expert most likely is: the one whose weights and K/V are nearest to the bytes that it says; else the fastest. */
+static const struct opt *option_of(const struct work *w, int want, int node, double bytes)
+{
+    const struct opts *all = field_opts(w->f, want, node);
+    const struct inv_want *x = &w->inv->wants[want];
+    const struct opt *best = NULL;
+    double best_off = INFINITY;
+    for (int i = 0; i < all->n; i++) {
+        const struct opt *o = &all->list[i];
+        const struct plan_memory need = x->n_quants ? place_need(x, o->quant, &w->inv->nodes[node].devices[o->device]) : (struct plan_memory){ .total = o->bytes };
+        const double off = x->n_quants && bytes > 0 ? fabs((double)(need.weights + need.kv) - bytes) : o->work_s; /* else the fastest */
+        if (off < best_off || (off == best_off && o->work_s < best->work_s))
+            best = o, best_off = off;
+    }
+    return best;
+}
+
+static void note_speed(struct work *w, const json_t *e, int want, int node, const struct opt *o)
+{
+    const struct inv_want *x = &w->inv->wants[want];
+    const struct inv_device *d = &w->inv->nodes[node].devices[o->device];
+    struct plan_range tok_s, ttft_s, item_s;
+    double factor = 0;
+    if (!json_is_true(json_object_get(e, "is_measured")))
+        return;
+    if (x->n_quants && number(e, "decode_tok_s") > 0 && place_speed(x, o->quant, d, &tok_s, &ttft_s, &item_s) && plan_is_known(tok_s))
+        factor = tok_s.mid / number(e, "decode_tok_s");
+    else if (!x->n_quants && number(e, "item_s") > 0)
+        factor = number(e, "item_s") / o->work_s;
+    if (factor < 1 / FACTOR_MAX || factor > FACTOR_MAX)
+        return;
+    w->measured[w->n_measured++] = (struct measured){ .kind = w->f->kind_of[node], .want = want, .device = o->device, .factor = factor };
+}
+
+static bool has_now(const struct rebalance *r, int want, int node)
+{
+    for (int i = 0; i < r->n_now; i++)
+        if (r->now[i].want == want && r->now[i].node == node)
+            return true;
+    return false;
+}
+
+static void take_node(struct work *w, const json_t *m)
+{
+    struct rebalance *r = w->r;
+    const json_t *e;
+    size_t i;
+    const char *state = text(m, "state");
+    const int node = node_of(w->inv, text(m, "name"));
+    if (strcmp(state, "up") != 0)
+        return; /* one that drains goes */
+    if (node < 0) {
+        r->n_strange++;
+        return;
+    }
+    r->is_up[node] = true;
+    json_array_foreach(json_object_get(m, "experts"), i, e) {
+        const int want = inventory_find_want(w->inv, text(e, "id"));
+        const struct opt *o = want >= 0 && !has_now(r, want, node) ? option_of(w, want, node, number(e, "memory_bytes")) : NULL;
+        if (!o || strcmp(text(e, "state"), "down") == 0) {
+            r->n_strange += want < 0;
+            continue;
+        }
+        note_speed(w, e, want, node, o);
+        r->now[r->n_now++] = (struct place){ .want = want, .node = node, .device = o->device, .quant = o->quant, .bytes = (uint64_t)number(e, "memory_bytes") };
+    }
+}
+
+static size_t n_experts(const json_t *m) { return json_array_size(json_object_get(m, "experts")); }
+
+static bool take_all(struct work *w, struct err *err)
+{
+    const json_t *self = json_object_get(w->all, "node"), *members = json_object_get(w->all, "members"), *m;
+    struct rebalance *r = w->r;
+    size_t i, n = n_experts(self);
+    json_array_foreach(members, i, m)
+        n += n_experts(m);
+    r->now = calloc(n + 1, sizeof(*r->now));
+    w->measured = calloc(n + 1, sizeof(*w->measured));
+    r->is_up = calloc((size_t)w->inv->n_nodes + 1, sizeof(*r->is_up));
+    if (!r->now || !r->is_up || !w->measured)
+        return err_set(err, ERR_NOMEM, "rebalance: out of memory");
+    if (json_is_object(self))
+        take_node(w, self);
+    json_array_foreach(members, i, m)
+        take_node(w, m);
+    for (int k = 0; k < w->inv->n_nodes; k++) {
+        w->inv->nodes[k].is_away = !r->is_up[k];
+        r->n_away += !r->is_up[k];
+    }
+    r->n_measured = w->n_measured;
+    return r->n_away < w->inv->n_nodes || err_set(err, ERR_INPUT, "rebalance: no node of %s answers (tutti cluster status)", w->inv->name);
+}
+
+/* Measured ones, into the options of that kind of machine: several of one kind by their mean. */
+static void use_measured(struct work *w, struct place_field *f)
+{
+    for (int i = 0; i < w->n_measured; i++) {
+        const struct measured *m = &w->measured[i];
+        struct opts *o = &f->opts[m->kind * w->inv->n_wants + m->want];
+        double sum = 0;
+        int n = 0;
+        bool is_first = true;
+        for (int k = 0; k < w->n_measured; k++) {
+            const struct measured *x = &w->measured[k];
+            if (x->kind != m->kind || x->want != m->want || x->device != m->device)
+                continue;
+            is_first = is_first && k >= i;
+            sum += log(x->factor), n++;
+        }
+        struct opt *list = is_first ? arena_alloc(f->arena, (size_t)o->n, sizeof(*list), &(struct err){ 0 }) : NULL;
+        if (!list)
+            continue;
+        memcpy(list, o->list, (size_t)o->n * sizeof(*list));
+        for (int k = 0; k < o->n; k++)
+            if (list[k].device == m->device)
+                list[k].work_s *= exp(sum / n), list[k].joules *= exp(sum / n);
+        o->list = list;
+    }
+}
+
+/* ---- what should ---- */
+
+static bool find_best(struct work *w, struct place_field *f, struct err *err)
+{
+    struct rebalance *r = w->r;
+    struct state *s = state_new(f, err);
+    bool is_exact = false, ok = s && place_search(s, SEARCH_BUDGET, err) && place_exact(s, EXACT_BUDGET, &is_exact, err);
+    int n = 0;
+    for (int want = 0; ok && want < w->inv->n_wants; want++)
+        n += s->want[want].n;
+    if (ok && !(r->then = calloc((size_t)n + (size_t)r->n_now + 1, sizeof(*r->then))))
+        ok = err_set(err, ERR_NOMEM, "rebalance: out of memory");
+    for (int want = 0; ok && want < w->inv->n_wants; want++)
+        for (int i = 0; i < s->want[want].n; i++) {
+            const struct rep *x = &s->want[want].r[i];
+            const struct opt *o = &field_opts(f, want, x->node)->list[x->opt];
+            r->then[r->n_then++] = (struct place){ .want = want, .node = x->node, .device = o->device, .quant = o->quant };
+        }
+    state_free(s);
+    return ok;
+}
+
+static const struct place *find(const struct place *list, int n, int want, int node)
+{
+    for (int i = 0; i < n; i++)
+        if (list[i].want == want && list[i].node == node)
+            return &list[i];
+    return NULL;
+}
+
+/* Nobody says on which device a running expert computes, and some do not say how large they are: what is not known is taken to be as it should. */
+static void settle_unknown(const struct work *w)
+{
+    struct rebalance *r = w->r;
+    for (int i = 0; i < r->n_now; i++) {
+        struct place *p = &r->now[i];
+        const struct place *t = find(r->then, r->n_then, p->want, p->node);
+        if (t && (p->bytes == 0 || w->inv->wants[p->want].n_quants == 0 || p->quant == t->quant))
+            p->device = t->device, p->quant = t->quant;
+        p->bytes = 0;
+    }
+}
+
+static bool find_changes(struct rebalance *r, struct err *err)
+{
+    if (!(r->changes = calloc((size_t)r->n_now + (size_t)r->n_then + 1, sizeof(*r->changes))))
+        return err_set(err, ERR_NOMEM, "rebalance: out of memory");
+    for (int i = 0; i < r->n_then; i++) {
+        const struct place *t = &r->then[i], *was = find(r->now, r->n_now, t->want, t->node);
+        if (was && was->quant == t->quant && was->device == t->device)
+            continue;
+        r->changes[r->n_changes++] = (struct rebalance_change){ .kind = was ? REBALANCE_PRECISION : REBALANCE_ADD, .want = t->want, .from = was ? t->node : -1, .to = t->node,
+                                                                .was = was ? *was : (struct place){ .node = -1 }, .is = *t };
+    }
+    for (int i = 0; i < r->n_now; i++) { /* what goes: from one that comes, else for good */
+        const struct place *p = &r->now[i];
+        struct rebalance_change *c = NULL;
+        if (find(r->then, r->n_then, p->want, p->node))
+            continue;
+        for (int k = 0; k < r->n_changes && !c; k++)
+            if (r->changes[k].kind == REBALANCE_ADD && r->changes[k].want == p->want)
+                c = &r->changes[k];
+        if (c)
+            c->kind = REBALANCE_MOVE, c->was = *p, c->from = p->node;
+        else
+            r->changes[r->n_changes++] = (struct rebalance_change){ .kind = REBALANCE_WITHDRAW, .want = p->want, .from = p->node, .to = -1, .was = *p, .is = { .node = -1 } };
+    }
+    return true;
+}
+
+/* list without that change: as it is now there.  Room for one more is in it.  Returns how many. */
+static int undone(const struct place *list, int n, const struct rebalance_change *c, struct place *out)
+{
+    int k = 0;
+    for (int i = 0; i < n; i++)
+        if (!(c->is.node >= 0 && list[i].want == c->want && list[i].node == c->is.node))
+            out[k++] = list[i];
+    if (c->was.node >= 0)
+        out[k++] = c->was;
+    return k;
+}
+
+/* Least worth first, as long as one is worth less than the threshold. */
+static bool leave_small(struct work *w, struct place_field *f, double threshold, struct err *err)
+{
+    struct rebalance *r = w->r;
+    const size_t room = (size_t)r->n_now + (size_t)r->n_then + 1;
+    struct place *some = calloc(room, sizeof(*some));
+    struct place_score s, then = { 0 };
+    if (!some)
+        return err_set(err, ERR_NOMEM, "rebalance: out of memory");
+    for (bool is_less = true; is_less;) {
+        int least = -1;
+        place_score_of(f, r->then, r->n_then, &then);
+        for (int i = 0; i < r->n_changes; i++) {
+            struct rebalance_change *c = &r->changes[i];
+            const bool fits = place_score_of(f, some, undone(r->then, r->n_then, c, some), &s);
+            c->gain = !fits || s.n_missing > then.n_missing ? INFINITY : (s.total - then.total) / fmax(1e-9, then.cost);
+            if (least < 0 || c->gain < r->changes[least].gain)
+                least = i;
+        }
+        is_less = least >= 0 && r->changes[least].gain < threshold;
+        if (is_less) {
+            r->n_then = undone(r->then, r->n_then, &r->changes[least], some);
+            memcpy(r->then, some, (size_t)r->n_then * sizeof(*some));
+            r->changes[least] = r->changes[--r->n_changes];
+        }
+    }
+    free(some);
+    r->score_then = then.total;
+    return true;
+}
+
+/* ---- what it costs ---- */
+
+static bool has_file(const struct work *w, int node, const char *file)
+{
+    const json_t *members = json_object_get(w->all, "members"), *m, *x;
+    size_t i, k;
+    json_array_foreach(members, i, m)
+        if (node_of(w->inv, text(m, "name")) == node)
+            json_array_foreach(json_object_get(m, "models"), k, x)
+                if (strcmp(text(x, "name"), file) == 0)
+                    return true;
+    return false;
+}
+
+static void fill_cost(const struct work *w, struct place_field *f, struct rebalance_change *c)
+{
+    const struct inv_want *x = &w->inv->wants[c->want];
+    const struct rebalance *r = w->r;
+    c->source = -1, c->move_s = c->load_s = NAN;
+    if (c->to < 0)
+        return;
+    const struct opts *o = field_opts(f, c->want, c->to);
+    for (int i = 0; i < o->n; i++)
+        if (o->list[i].device == c->is.device && o->list[i].quant == c->is.quant)
+            c->load_s = o->list[i].load_s;
+    manifest_model_file(w->inv, &c->is, c->file, sizeof(c->file));
+    const struct place *there = find(r->now, r->n_now, c->want, c->to);
+    if (has_file(w, c->to, c->file) || (there && there->quant == c->is.quant)) {
+        c->move_s = 0;
+        return;
+    }
+    c->needs_file = true;
+    c->move_bytes = x->n_quants ? x->model_of[c->is.quant].weight_bytes : x->bytes;
+    for (int i = 0; i < w->inv->n_nodes && c->source < 0; i++) {
+        const struct place *p = find(r->now, r->n_now, c->want, i);
+        if (r->is_up[i] && i != c->to && (has_file(w, i, c->file) || (p && p->quant == c->is.quant)))
+            c->source = i;
+    }
+    if (c->source >= 0)
+        c->move_s = (double)c->move_bytes * fmax(place_link_s(f, c->source), place_link_s(f, c->to));
+}
+
+static int by_gain(const void *a, const void *b)
+{
+    const struct rebalance_change *x = a, *y = b;
+    if (x->gain != y->gain)
+        return x->gain < y->gain ? 1 : -1;
+    return x->want != y->want ? (x->want > y->want) - (x->want < y->want) : (x->to > y->to) - (x->to < y->to);
+}
+
+static bool compare(struct work *w, double threshold, struct err *err)
+{
+    struct rebalance *r = w->r;
+    struct place_score now;
+    struct place_field *f = place_field_new(w->inv, err); /* anew: nodes are away now */
+    if (!f)
+        return false;
+    use_measured(w, f);
+    bool ok = find_best(w, f, err);
+    if (ok) {
+        settle_unknown(w);
+        r->fits_now = place_score_of(f, r->now, r->n_now, &now);
+        r->score_now = r->fits_now ? now.total : (double)NAN;
+        ok = find_changes(r, err) && leave_small(w, f, threshold, err);
+    }
+    for (int i = 0; ok && i < r->n_changes; i++)
+        fill_cost(w, f, &r->changes[i]);
+    if (ok)
+        qsort(r->changes, (size_t)r->n_changes, sizeof(*r->changes), by_gain);
+    place_field_free(f);
+    return ok;
+}
+
+struct rebalance *rebalance_make(struct inventory *inv, const char *json, size_t n, double threshold, struct err *err)
+{
+    json_error_t why;
+    struct work w = { .inv = inv, .all = json_loadb(json, n, 0, &why) };
+    if (!json_is_object(w.all)) {
+        json_decref(w.all);
+        return err_null(err, ERR_INPUT, "rebalance: what the service says of the cluster is no JSON object: %.100s", why.text);
+    }
+    w.r = calloc(1, sizeof(*w.r));
+    w.f = place_field_new(inv, err);
+    bool ok = w.r && w.f && take_all(&w, err) && compare(&w, threshold, err);
+    if (!w.r)
+        err_set(err, ERR_NOMEM, "rebalance: out of memory");
+    place_field_free(w.f);
+    free(w.measured);
+    json_decref(w.all);
+    if (ok)
+        return w.r;
+    rebalance_free(w.r);
+    return NULL;
+}
+
+void rebalance_free(struct rebalance *r)
+{
+    if (!r)
+        return;
+    free(r->now);
+    free(r->then);
+    free(r->is_up);
+    free(r->changes);
+    free(r);
+}
+
+/* ---- JSON ---- */
+
+static void put_number(struct buf *b, const char *key, double v) { buf_printf(b, isfinite(v) ? ",\"%s\":%.6g" : ",\"%s\":null", key, v); }
+
+static void put_name(struct buf *b, const char *key, const char *s)
+{
+    buf_printf(b, ",\"%s\":", key);
+    if (s && *s)
+        buf_put_json(b, s, strlen(s));
+    else
+        buf_puts(b, "null");
+}
+
+void rebalance_put_json(const struct rebalance *r, const struct inventory *inv, struct buf *b)
+{
+    buf_printf(b, "{\"n_replicas\":%d,\"n_away\":%d,\"n_measured\":%d,\"n_strange\":%d,\"fits_now\":%s", r->n_now, r->n_away, r->n_measured, r->n_strange, r->fits_now ? "true" : "false");
+    put_number(b, "score_now", r->score_now), put_number(b, "score_then", r->score_then);
+    buf_puts(b, ",\"changes\":[");
+    for (int i = 0; i < r->n_changes; i++) {
+        const struct rebalance_change *c = &r->changes[i];
+        const struct inv_want *w = &inv->wants[c->want];
+        buf_printf(b, "%s{\"change\":\"%s\"", i ? "," : "", rebalance_kind_name(c->kind));
+        put_name(b, "expert", w->name);
+        put_name(b, "from", c->from >= 0 ? inv->nodes[c->from].name : NULL);
+        put_name(b, "to", c->to >= 0 ? inv->nodes[c->to].name : NULL);
+        put_name(b, "quant", w->n_quants && c->to >= 0 ? w->model_of[c->is.quant].quant : NULL);
+        put_number(b, "gain_frac", c->gain);
+        put_name(b, "file", c->file);
+        put_name(b, "source", c->source >= 0 ? inv->nodes[c->source].name : NULL);
+        buf_printf(b, ",\"move_bytes\":%llu", (unsigned long long)c->move_bytes);
+        put_number(b, "move_s", c->move_s), put_number(b, "load_s", c->load_s);
+        buf_putc(b, '}');
+    }
+    buf_puts(b, "]}\n");
+}
