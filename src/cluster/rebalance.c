@@ -10,7 +10,7 @@
 #include "cluster/manifest.h"
 #include "cluster/place_internal.h"
 
-enum { SEARCH_BUDGET = 12 << 20, EXACT_BUDGET = 8 << 20 /* as place.c */ };
+enum { SEARCH_BUDGET = 12 << 20, EXACT_BUDGET = 8 << 20 /* as place.c */, PAIRS_MAX = 40, NEAR_MAX = 1024, STEPS_MAX = 64 };
 static const double FACTOR_MAX = 5; /* a measurement that is further off is of something else */
 
 const char *rebalance_kind_name(enum rebalance_kind k)
@@ -186,7 +186,7 @@ static bool find_best(struct work *w, struct place_field *f, struct err *err)
     int n = 0;
     for (int want = 0; ok && want < w->inv->n_wants; want++)
         n += s->want[want].n;
-    if (ok && !(r->then = calloc((size_t)n + (size_t)r->n_now + 1, sizeof(*r->then))))
+    if (ok && !(r->then = calloc((size_t)n + (size_t)r->n_now + STEPS_MAX + 1, sizeof(*r->then))))
         ok = err_set(err, ERR_NOMEM, "rebalance: out of memory");
     for (int want = 0; ok && want < w->inv->n_wants; want++)
         for (int i = 0; i < s->want[want].n; i++) {
@@ -258,35 +258,128 @@ static int undone(const struct place *list, int n, const struct rebalance_change
     return k;
 }
 
-/* Least worth first, as long as one is worth less than the threshold. */
-static bool leave_small(struct work *w, struct place_field *f, double threshold, struct err *err)
+/* One step from what runs: the one change of a replica that is worth most.  trial: room for n + 1.  false: nothing fits, or memory is out. */
+static bool best_step(const struct place_field *f, struct place *list, int *n, struct place *trial, struct place_score *score)
 {
-    struct rebalance *r = w->r;
-    const size_t room = (size_t)r->n_now + (size_t)r->n_then + 1;
-    struct place *some = calloc(room, sizeof(*some));
-    struct place_score s, then = { 0 };
-    if (!some)
-        return err_set(err, ERR_NOMEM, "rebalance: out of memory");
-    for (bool is_less = true; is_less;) {
-        int least = -1;
-        place_score_of(f, r->then, r->n_then, &then);
-        for (int i = 0; i < r->n_changes; i++) {
-            struct rebalance_change *c = &r->changes[i];
-            const bool fits = place_score_of(f, some, undone(r->then, r->n_then, c, some), &s);
-            c->gain = !fits || s.n_missing > then.n_missing ? INFINITY : (s.total - then.total) / fmax(1e-9, then.cost);
-            if (least < 0 || c->gain < r->changes[least].gain)
-                least = i;
-        }
-        is_less = least >= 0 && r->changes[least].gain < threshold;
-        if (is_less) {
-            r->n_then = undone(r->then, r->n_then, &r->changes[least], some);
-            memcpy(r->then, some, (size_t)r->n_then * sizeof(*some));
-            r->changes[least] = r->changes[--r->n_changes];
+    const struct inventory *inv = f->inv;
+    struct place_score best = *score, s;
+    struct place put = { .node = -1 };
+    int at = -1, n_best = 0; /* at: which one changes; *n: one more; n_best: length after */
+    for (int w = 0; w < inv->n_wants; w++) {
+        int have = 0;
+        for (int i = 0; i < *n; i++)
+            have += list[i].want == w;
+        for (int i = 0; i <= *n; i++) {
+            if (i < *n ? list[i].want != w : have >= f->wants[w].n_max)
+                continue;
+            for (int node = 0; node < inv->n_nodes; node++) {
+                const struct opts *o = field_opts(f, w, node);
+                for (int k = 0; k < o->n && field_allows(f, w, node); k++) {
+                    memcpy(trial, list, (size_t)*n * sizeof(*list));
+                    trial[i] = (struct place){ .want = w, .node = node, .device = o->list[k].device, .quant = o->list[k].quant };
+                    const int len = i < *n ? *n : *n + 1;
+                    if (place_score_of(f, trial, len, &s) && s.total < best.total)
+                        best = s, put = trial[i], at = i, n_best = len;
+                }
+            }
+            if (i < *n && have > f->wants[w].n_min) { /* or goes */
+                memcpy(trial, list, (size_t)*n * sizeof(*list));
+                trial[i] = trial[*n - 1];
+                if (place_score_of(f, trial, *n - 1, &s) && s.total < best.total)
+                    best = s, put = trial[i], at = i, n_best = *n - 1;
+            }
         }
     }
-    free(some);
-    r->score_then = then.total;
+    if (at < 0)
+        return false;
+    list[at] = put;
+    *n = n_best;
+    *score = best;
     return true;
+}
+
+/* The best plan may be far away where a near one is as good: from what runs, step by step, while a step is worth it. */
+static bool try_near(struct rebalance *r, const struct place_field *f, double threshold, struct err *err)
+{
+    struct place_score then, near = { .total = INFINITY };
+    int n = r->n_now;
+    if ((long)f->inv->n_nodes * f->inv->n_wants > NEAR_MAX || !place_score_of(f, r->then, r->n_then, &then))
+        return true;
+    struct place *list = calloc((size_t)n + STEPS_MAX + 1, sizeof(*list)), *trial = calloc((size_t)n + STEPS_MAX + 2, sizeof(*trial));
+    struct place *kept = calloc((size_t)n + STEPS_MAX + 2, sizeof(*kept));
+    const bool ok = list && trial && kept;
+    if (ok && n > 0)
+        memcpy(list, r->now, (size_t)n * sizeof(*list));
+    if (ok && !place_score_of(f, list, n, &near))
+        near.total = INFINITY;
+    for (int i = 0; ok && i < STEPS_MAX; i++) {
+        struct place_score step = near;
+        memcpy(kept, list, (size_t)n * sizeof(*list));
+        int len = n;
+        if (!best_step(f, kept, &len, trial, &step) || near.total - step.total < threshold * then.cost)
+            break;
+        memcpy(list, kept, (size_t)len * sizeof(*list));
+        n = len, near = step;
+    }
+    if (ok && near.total <= then.total + threshold * then.cost && n <= r->n_then + r->n_now + STEPS_MAX) {
+        memcpy(r->then, list, (size_t)n * sizeof(*list));
+        r->n_then = n;
+    }
+    free(list);
+    free(trial);
+    free(kept);
+    return ok || err_set(err, ERR_NOMEM, "rebalance: out of memory");
+}
+
+/* What is lost when one change, or two (b >= 0), are left out.  some, more: room for the list. */
+static double loss_without(const struct rebalance *r, const struct place_field *f, const struct place_score *then, int a, int b, struct place *some, struct place *more)
+{
+    struct place_score s;
+    int n = undone(r->then, r->n_then, &r->changes[a], some);
+    if (b >= 0)
+        n = undone(some, n, &r->changes[b], more);
+    if (!place_score_of(f, b >= 0 ? more : some, n, &s) || s.n_missing > then->n_missing)
+        return INFINITY;
+    return (s.total - then->total) / fmax(1e-9, then->cost);
+}
+
+static void leave(struct rebalance *r, int i, struct place *some)
+{
+    r->n_then = undone(r->then, r->n_then, &r->changes[i], some);
+    memcpy(r->then, some, (size_t)r->n_then * sizeof(*some));
+    r->changes[i] = r->changes[--r->n_changes];
+}
+
+/* Least worth first, as long as one is worth less than the threshold; then two that are (an exchange is one of those). */
+static bool leave_small(struct rebalance *r, const struct place_field *f, double threshold, struct err *err)
+{
+    const size_t room = 2 * ((size_t)r->n_now + (size_t)r->n_then + 1);
+    struct place *some = calloc(room, sizeof(*some)), *more = calloc(room, sizeof(*more));
+    struct place_score then = { 0 };
+    for (bool is_less = some && more; is_less;) {
+        int least = -1, a = -1, b = -1;
+        place_score_of(f, r->then, r->n_then, &then);
+        for (int i = 0; i < r->n_changes; i++) {
+            r->changes[i].gain = loss_without(r, f, &then, i, -1, some, more);
+            if (least < 0 || r->changes[i].gain < r->changes[least].gain)
+                least = i;
+        }
+        if ((is_less = least >= 0 && r->changes[least].gain < threshold)) {
+            leave(r, least, some);
+            continue;
+        }
+        for (int i = 0; i < r->n_changes && !is_less && r->n_changes <= PAIRS_MAX; i++)
+            for (int k = i + 1; k < r->n_changes && !is_less; k++)
+                if (loss_without(r, f, &then, i, k, some, more) < threshold)
+                    is_less = true, a = i, b = k;
+        if (is_less)
+            leave(r, b, some), leave(r, a, some); /* b is the later one */
+    }
+    const bool ok = some && more;
+    free(some);
+    free(more);
+    r->score_then = then.total;
+    return ok || err_set(err, ERR_NOMEM, "rebalance: out of memory");
 }
 
 /* ---- what it costs ---- */
@@ -352,7 +445,7 @@ static bool compare(struct work *w, double threshold, struct err *err)
         settle_unknown(w);
         r->fits_now = place_score_of(f, r->now, r->n_now, &now);
         r->score_now = r->fits_now ? now.total : (double)NAN;
-        ok = find_changes(r, err) && leave_small(w, f, threshold, err);
+        ok = try_near(r, f, threshold, err) && find_changes(r, err) && leave_small(r, f, threshold, err);
     }
     for (int i = 0; ok && i < r->n_changes; i++)
         fill_cost(w, f, &r->changes[i]);
