@@ -1,13 +1,15 @@
 #!/bin/sh
-# tools/demo.sh TUTTI DRAW - the part of ./demo after the build: serve, ask, draw, read, speak, hear, explain, stop.
+# tools/demo.sh TUTTI DRAW - the part of ./demo after the build: serve, ask, draw, read, speak, hear, explain, ask another node, plan, stop.
 # Every request names the model "auto": the router chooses who answers, and says why.
 tutti=$1
 draw=$2
 out=$(mktemp -d) || exit 1
 pid=
+nodes=
 cleanup() {
     trap '' HUP INT PIPE TERM # a signal that arrives now must not keep the folder
-    [ -n "$pid" ] && kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null
+    for p in $pid $nodes; do kill "$p" 2>/dev/null; done
+    for p in $pid $nodes; do wait "$p" 2>/dev/null; done
     rm -rf "$out"
 }
 trap cleanup EXIT
@@ -85,6 +87,44 @@ if "$tutti" route why "$story" >"$out/why" 2>/dev/null; then
     echo "why the story went there: tutti route why $story"
     sed '1d; s/^/  /' "$out/why"
 fi
+# Two more nodes on loopback: one has the model, the other has none and is asked.
+node() { # NAME OPTION...: starts it; its ports in $url and $port
+    name=$1; shift
+    : >"$out/$name"
+    "$tutti" serve --listen 127.0.0.1:0 --node-name "$name" --node-listen 127.0.0.1:0 "$@" >"$out/$name" 2>"$out/$name.log" &
+    nodes="$nodes $!"
+    for _ in $(seq 100); do
+        url=$(sed -n 's/^listening on //p' "$out/$name") port=$(sed -n "s/^node $name on //p" "$out/$name")
+        [ -n "$url" ] && [ -n "$port" ] && return
+        sleep 0.1
+    done
+    cat "$out/$name.log" >&2
+    return 1
+}
+cluster() {
+    echo
+    echo "now as a cluster: a node \"kitchen\" has the model, a node \"door\" has none and is asked"
+    node kitchen models/*.gguf && node door --node "$port" $cards/flite.yaml || return 1
+    for _ in $(seq 100); do # until they know each other
+        "$tutti" cluster status --url "$url" >"$out/status" 2>"$out/said" && grep -q '^kitchen  *up' "$out/status" && break
+        sleep 0.1
+    done
+    post "you, at the door: $ask" "$out/told" chat/completions -H 'content-type: application/json' \
+        -d '{"model":"auto","max_tokens":24,"messages":[{"role":"user","content":"'"$ask"'"}]}' || return 1
+    echo "($ms ms, answered by $(field node))"
+    sed -n 's/.*"content":"\([^"\\]*\).*/tutti: \1 .../p' "$out/told"
+    echo
+    routed
+    "$tutti" cluster status --url "$url" | sed 's/^/  /'
+    home=examples/homelab/inventory.yaml
+    "$tutti" cluster plan "$home" >"$out/plan" && "$tutti" cluster draw "$home" --quiet --out "$picture" || return 1
+    echo
+    echo "five other machines, planned (tutti cluster plan $home):"
+    sed 's/^/  /; /^ *$/q' "$out/plan"
+    echo "drawn: $picture"
+}
+picture=${tutti%/*}/homelab.html
+cluster || status=1
 cat <<EOT
 
 Try next:

@@ -9,7 +9,7 @@ set -e
 quiet() { "$@" >/dev/null 2>"$tmp/said" || { cat "$tmp/said" >&2; return 1; }; }
 mkdir -p "$to/homelab" "$to/three-pis"
 
-"$tutti" cluster plan $home --explain --fleet "$to/homelab/fleet.yaml" >"$to/homelab/plan.txt"
+"$tutti" cluster plan $home --explain --fleet "$to/homelab/fleet.yaml" --html "$to/homelab/plan.html" >"$to/homelab/plan.txt"
 "$tutti" cluster plan $home --json >"$to/homelab/plan.json"
 quiet "$tutti" cluster manifests $home --out "$to/homelab/manifests"
 "$tutti" cluster guide $home >"$to/homelab/guide.txt"

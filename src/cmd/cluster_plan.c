@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "cluster/place.h"
 #include "cmd/catalog_open.h"
+#include "cmd/cluster_plan_page.h"
 #include "cmd/cmd.h"
 #include "cmd/commands.h"
 
@@ -27,7 +28,8 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
     struct inventory *inv = c ? inventory_read(argv[0], c, &err) : NULL;
     struct cluster_plan *p = inv ? cluster_plan_make(inv, c, &err) : NULL;
     const struct cmd_opt *fleet = cmd_opt_find(opts, "fleet");
-    bool ok = p && (!fleet->given || write_fleet(p, fleet->s, &err));
+    const struct cmd_opt *html = cmd_opt_find(opts, "html");
+    bool ok = p && (!fleet->given || write_fleet(p, fleet->s, &err)) && (!html->given || cluster_plan_page(p, html->s, &err));
     buf_init(&b, OUT_BYTES_MAX);
     if (ok && cmd_opt_find(opts, "json")->given)
         cluster_plan_put_json(p, &b);
@@ -50,6 +52,7 @@ static struct cmd_opt opts[] = {
     CMD_OPT_CATALOG,
     { .name = "explain", .kind = OPT_FLAG, .help = "one sentence for each replica" },
     { .name = "fleet", .kind = OPT_TEXT, .value = "FILE", .help = "write the plan as a fleet for `tutti route simulate FILE` (64 nodes, 256 experts)" },
+    { .name = "html", .kind = OPT_TEXT, .value = "FILE", .help = "write the plan as a page, too" },
     { .name = "json", .kind = OPT_FLAG, .help = "as JSON (docs/json.md)" },
     { 0 },
 };

@@ -2,6 +2,7 @@
 #include "cmd/cmd.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -213,8 +214,20 @@ static void on_lost_pages(int sig, siginfo_t *info, void *context)
     _exit(1);
 }
 
+/* The number of a standard stream that is closed would be given to the next file or socket, and libuv ends the program when it closes that.  Read-only:
+ * nobody believes that something was written. */
+static void open_standard_streams(void)
+{
+    int fd = open("/dev/null", O_RDONLY);
+    while (fd >= 0 && fd <= STDERR_FILENO)
+        fd = open("/dev/null", O_RDONLY);
+    if (fd >= 0)
+        close(fd);
+}
+
 int cmd_main(int argc, char **argv)
 {
+    open_standard_streams();
     struct sigaction lost = { .sa_sigaction = on_lost_pages, .sa_flags = SA_SIGINFO };
     sigaction(SIGBUS, &lost, NULL);
     int n_words = 0;

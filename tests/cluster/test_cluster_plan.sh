@@ -10,6 +10,8 @@ run() { "$tutti" "$@" >"$tmp/out" 2>"$tmp/err"; rc=$?; }
 run cluster plan "$home" --explain --fleet "$tmp/fleet.yaml"
 check "all of the seeds' experts have a place" 0 '[ ! -s err ]' 'grep -q "proven to be the best" out' 'grep -q "the only node with google.com/coral" out' '[ -s fleet.yaml ]'
 cp "$tmp/out" "$tmp/first"
+run cluster plan "$home" --html "$tmp/plan.html"
+check "as a page, too" 0 '[ ! -s err ]' 'grep -q "</html>" plan.html' 'grep -q "14.6 of 26.4 GB" plan.html' 'grep -q "the only node with google.com/coral" plan.html' '! grep -E -q "<script|src=|href=.http" plan.html'
 run cluster plan "$home" --explain
 check "the same again" 0 'cmp -s out first'
 run route simulate "$tmp/fleet.yaml" --requests 300 --compare tutti

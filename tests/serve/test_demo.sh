@@ -35,6 +35,9 @@ else
     check $? "a decision is explained"
 fi
 
+grep -q '^you, at the door: .* answered by kitchen)$' "$dir/out" && grep -q '^  kitchen  *up ' "$dir/out" && grep -q '^    detector  *Coral' "$dir/out" && [ -s "${tutti%/*}/homelab.html" ]
+check $? "another node answers, five machines are planned and drawn"
+
 # The pipe's reader leaves at once; the marker in the name of the program is what we look for in /proc
 # ([e]: grep does not find itself).
 ln -s "$(cd "$(dirname "$tutti")" && pwd)/tutti" "$dir/demo-probe"
