@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "cluster/cluster.h"
 #include "cluster/cluster_show.h"
 #include "cluster/manifest.h"
@@ -114,20 +115,6 @@ static void print_commands(const struct rebalance *r, const struct inventory *in
     puts("  sudo systemctl restart tutti");
 }
 
-static bool write_whole(const char *path, const struct buf *b, struct err *err)
-{
-    char beside[PATH_MAX_BYTES + 8];
-    snprintf(beside, sizeof(beside), "%s.new", path);
-    FILE *f = fopen(beside, "wb");
-    const bool is_written = f && fwrite(b->data, 1, b->len, f) == b->len;
-    if (!f || fclose(f) != 0 || !is_written || rename(beside, path) != 0) {
-        const int why = errno;
-        remove(beside);
-        return err_set(err, ERR_IO, "%s: %s", path, strerror(why));
-    }
-    return true;
-}
-
 /* The files of this node as `tutti cluster manifests` would write them; a tutti.yaml that is there is kept as tutti.yaml.old. */
 static bool write_node(const struct rebalance *r, struct inventory *inv, const char *source, int node, const char *dir, struct err *err)
 {
@@ -147,7 +134,7 @@ static bool write_node(const struct rebalance *r, struct inventory *inv, const c
         snprintf(old, sizeof(old), "%s.old", path);
         if (ok && strcmp(slash + 1, "tutti.yaml") == 0 && rename(path, old) != 0 && errno != ENOENT)
             ok = err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
-        ok = ok && write_whole(path, &m->list[i].text, err);
+        ok = ok && file_write(path, m->list[i].text.data, m->list[i].text.len, err);
         if (ok)
             printf("wrote %s\n", path);
     }
