@@ -1,7 +1,12 @@
 /* cluster/monitor.c - see monitor.h: the list of files, and how they come to a folder. */
 #include "cluster/monitor.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "cluster/monitor_internal.h"
@@ -45,18 +50,36 @@ static const struct {
     { "grafana/provisioning/dashboards/tutti.yaml", put_provider, false, false },
 };
 
-static bool write_file(const char *dir, const char *name, const struct buf *b, struct err *err)
+enum { MARK_BYTES = 18 /* `# Made by `tutti c`, `{ "uid": "tutti-`: how every file of ours begins */ };
+
+/* Is there a file that we did not make?  A link is nobody's we know. */
+static bool is_others(const char *path, const struct buf *b)
+{
+    char head[MARK_BYTES];
+    const int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return errno != ENOENT && errno != ENOTDIR;
+    struct stat st;
+    const bool is_ours = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && b->len >= MARK_BYTES && read(fd, head, MARK_BYTES) == MARK_BYTES && memcmp(head, b->data, MARK_BYTES) == 0;
+    close(fd);
+    return !is_ours;
+}
+
+/* Looks first whether it may be written (is_trial), so that nothing is when one may not. */
+static bool write_file(const char *dir, const char *name, const struct buf *b, bool is_trial, struct err *err)
 {
     char path[4096];
     if (!buf_ok(b, name, err))
         return false;
     if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, name) >= sizeof(path))
         return err_set(err, ERR_INPUT, "%.60s...: the path is too long", dir);
+    if (is_trial)
+        return !is_others(path, b) || err_set(err, ERR_INPUT, "%s: this file is not ours and stays: choose another folder, or take it away", path);
     file_make_folders(path, 0755);
     return file_write(path, b->data, b->len, err);
 }
 
-bool monitor_write(const struct inventory *inv, const struct monitor_options *o, const char *dir, struct err *err)
+static bool write_files(const struct inventory *inv, const struct monitor_options *o, const char *dir, bool is_trial, struct err *err)
 {
     struct buf b;
     bool ok = true;
@@ -66,15 +89,20 @@ bool monitor_write(const struct inventory *inv, const struct monitor_options *o,
             continue;
         buf_clear(&b);
         files[i].put(inv, o, &b);
-        ok = write_file(dir, files[i].path, &b, err);
+        ok = write_file(dir, files[i].path, &b, is_trial, err);
     }
     for (int i = 0; ok && i < monitor_n_dashboards; i++) {
         char name[100];
         snprintf(name, sizeof(name), "grafana/dashboards/%s.json", monitor_dashboards[i].uid);
         buf_clear(&b);
         monitor_put_dashboard(&monitor_dashboards[i], &b);
-        ok = write_file(dir, name, &b, err);
+        ok = write_file(dir, name, &b, is_trial, err);
     }
     buf_fini(&b);
     return ok;
+}
+
+bool monitor_write(const struct inventory *inv, const struct monitor_options *o, const char *dir, struct err *err)
+{
+    return write_files(inv, o, dir, true, err) && write_files(inv, o, dir, false, err);
 }

@@ -52,7 +52,7 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
     struct err err = { 0 };
     const struct cmd_opt *out = cmd_opt_find(opts, "out");
     (void)argc;
-    if (!out->given) {
+    if (!out->given || !out->s[0]) { /* --out "$UNSET" would be / */
         fprintf(stderr, "tutti: cluster manifests: into which folder? --out DIR\n");
         return 2;
     }

@@ -13,7 +13,7 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
     struct catalog *c = NULL;
     struct inventory *inv = NULL;
     struct err err;
-    if (!out->given) {
+    if (!out->given || !out->s[0]) { /* --out "$UNSET" would be / */
         fprintf(stderr, "tutti: --out DIR says where the files go; see `tutti cluster monitoring --help`\n");
         return 2;
     }

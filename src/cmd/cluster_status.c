@@ -88,7 +88,7 @@ static bool print_table(const json_t *all, struct err *err)
     return ok;
 }
 
-static bool show(const struct buf *b, bool as_json, bool *is_well, struct err *err)
+static bool show(const struct buf *b, bool as_json, bool is_looking, bool *is_well, struct err *err)
 {
     json_error_t why;
     json_t *all = json_loadb(b->data ? b->data : "", b->len, 0, &why), *m;
@@ -97,12 +97,14 @@ static bool show(const struct buf *b, bool as_json, bool *is_well, struct err *e
         json_decref(all);
         return err_set(err, ERR_INPUT, "cluster status: the answer is no JSON object: %.100s", why.text);
     }
-    *is_well = true;
+    *is_well = !is_looking || json_array_size(json_object_get(all, "members")) > 0;
     json_array_foreach(json_object_get(all, "members"), i, m)
         *is_well = *is_well && strcmp(text(m, "state"), "up") == 0;
     bool ok = true;
     if (as_json)
         fwrite(b->data, 1, b->len, stdout);
+    else if (!*is_well && json_array_size(json_object_get(all, "members")) == 0)
+        puts("nobody was found there");
     else
         ok = print_table(all, err);
     json_decref(all);
@@ -144,7 +146,7 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
         ok = ok && get(c, opts, &b, &err);
         if (ok && is_watched && !as_json && isatty(STDOUT_FILENO))
             fputs("\033[H\033[J", stdout);
-        ok = ok && show(&b, as_json, &is_well, &err);
+        ok = ok && show(&b, as_json, c != NULL, &is_well, &err);
         fflush(stdout);
         if (ok && is_watched)
             nanosleep(&(struct timespec){ .tv_sec = WATCH_S }, NULL);

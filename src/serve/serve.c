@@ -25,18 +25,20 @@ enum {
 /* What looking at a picture, listening to a second of sound takes in a fan-out, until the router has seen it. */
 static const float FANOUT_ITEM_S = 0.3f, FANOUT_SOUND_S_S = 0.15f;
 
-/* Raises the limit of open files as far as we may; returns how many connections that allows. */
-static int allow_connections(int wanted)
+/* Raises the limit of open files as far as we may; returns how many connections that allows on each of n_ports: whoever fills one of them
+ * with connections that say nothing leaves the other its share. */
+static int allow_connections(int wanted, int n_ports)
 {
+    const rlim_t files = (rlim_t)(FILES_WANTED * n_ports);
     struct rlimit lim;
     if (getrlimit(RLIMIT_NOFILE, &lim) != 0)
         return wanted;
-    if (lim.rlim_cur < FILES_WANTED) {
-        lim.rlim_cur = lim.rlim_max < FILES_WANTED ? lim.rlim_max : FILES_WANTED;
+    if (lim.rlim_cur < files) {
+        lim.rlim_cur = lim.rlim_max < files ? lim.rlim_max : files;
         if (setrlimit(RLIMIT_NOFILE, &lim) != 0)
             getrlimit(RLIMIT_NOFILE, &lim);
     }
-    const int most = lim.rlim_cur > INT32_MAX ? INT32_MAX : (int)lim.rlim_cur - FILES_SPARE;
+    const int most = (lim.rlim_cur > INT32_MAX ? INT32_MAX : (int)lim.rlim_cur) / n_ports - FILES_SPARE;
     return most < wanted ? (most > 8 ? most : 8) : wanted;
 }
 
@@ -245,7 +247,7 @@ static bool start(struct serve *s, struct err *err)
         return false;
     if (!k->tls_cert != !k->tls_key)
         return err_set(err, ERR_INPUT, "TLS needs both, a certificate and its key (--tls-cert FILE --tls-key FILE)");
-    k->http.max_connections = allow_connections(k->http.max_connections ? k->http.max_connections : 4096);
+    k->http.max_connections = allow_connections(k->http.max_connections ? k->http.max_connections : 4096, k->node && k->node->listens ? 2 : 1);
     k->http.on_request = front_on_request;
     k->http.put_error = front_put_error;
     k->http.ctx = s;

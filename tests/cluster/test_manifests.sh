@@ -9,6 +9,8 @@ digest=registry.lan:5000/tutti@sha256:0123456789abcdef0123456789abcdef0123456789
 
 run "$tutti" cluster manifests examples/homelab/inventory.yaml
 check 'without --out: wrong usage' 2 'grep -q -- "--out DIR" err'
+run "$tutti" cluster manifests examples/homelab/inventory.yaml --out ''
+check 'a folder without a name is none: it would be /' 2 'grep -q -- "--out DIR" err'
 for bad in 'tutti image' '=x' 'llama.cpp CUDA=' 'tutti@sha256:12'; do
     run "$tutti" cluster manifests examples/homelab/inventory.yaml --out "$tmp/bad" --image "$bad"
     check "--image '$bad' is refused" 2 'test ! -e bad'

@@ -18,6 +18,11 @@ check "deploy/monitoring is what every cluster has" 0 '[ ! -s out ]' '[ ! -s err
 check "a folder that cannot be made is one line" 1 '[ "$(wc -l <err)" -eq 1 ]' 'grep -q "^tutti: /dev/null/x" err'
 "$tutti" cluster monitoring examples/homelab/inventory.yaml >"$tmp/out" 2>"$tmp/err"; rc=$?
 check "no folder is wrong usage" 2
+"$tutti" cluster monitoring --out '' >"$tmp/out" 2>"$tmp/err"; rc=$?
+check "a folder without a name is none: it would be /" 2
+mkdir -p "$tmp/mine" && echo 'groups: [] # mine' >"$tmp/mine/rules.yaml"
+"$tutti" cluster monitoring --out "$tmp/mine" >"$tmp/out" 2>"$tmp/err"; rc=$?
+check "somebody's file in the way is left alone, and nothing is written" 1 'grep -q "mine/rules.yaml: this file is not ours" err' 'grep -q mine mine/rules.yaml' '[ "$(ls mine)" = rules.yaml ]'
 
 # ---- promtool ----
 h=$tmp/homelab

@@ -44,6 +44,8 @@ check "a node's table has itself and the others" 0 'grep -q "^a  *up" out' 'grep
 check "without a service it looks for itself" 0 'grep -q "\"name\":\"a\",\"url\":\"http://127.0.0.1:[0-9]*\",\"state\":\"up\"" out' 'grep -q "\"id\":\"tutti-tiny\"" out' 'grep -q "\"models\":\[{\"name\":\"big.gguf\",\"bytes\":31457280}\]" out'
 "$tutti" cluster status --url http://127.0.0.1:1 >"$tmp/out" 2>"$tmp/err"; rc=$?
 check "nobody there is one line" 1 'grep -q "^tutti: http://127.0.0.1:1: " err' '[ $(wc -l <err) -eq 1 ]'
+"$tutti" cluster status --node dns://name.invalid:8444 >"$tmp/out" 2>"$tmp/err"; rc=$?
+check "a name behind which nobody is found: no" 1 'grep -q "^nobody was found there$" out'
 "$tutti" node fetch big.gguf --from "$a_node" --models "$tmp/models" >"$tmp/out" 2>"$tmp/err"; rc=$?
 check "a model comes from a neighbour" 0 'cmp -s share/big.gguf models/big.gguf' 'grep -q "big.gguf: 31.5 MB from" out'
 "$tutti" node fetch big.gguf --from "$a_node" --models "$tmp/models" >"$tmp/out" 2>"$tmp/err"; rc=$?
