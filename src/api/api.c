@@ -77,9 +77,12 @@ bool api_can(const struct api_env *env, enum expert_task task)
 
 struct api_model *api_next_model(struct api_env *env, const struct api_model *behind, enum expert_task task)
 {
-    for (struct api_model *m = env->models + (behind - env->models) + 1; m < env->models + env->n_models; m++)
-        if (tasks_of(m) & task)
-            return m;
+    bool is_behind = false; /* "auto" is none of them: nobody is behind it */
+    for (int i = 0; i < env->n_models; i++) {
+        if (is_behind && (tasks_of(&env->models[i]) & task))
+            return &env->models[i];
+        is_behind = is_behind || &env->models[i] == behind;
+    }
     return NULL;
 }
 
@@ -115,7 +118,7 @@ static struct api_model *pick_any(struct api_env *env, enum expert_task task)
             return m;
         first = first ? first : m;
     }
-    return first;
+    return first || env->n_autos == 0 || !(tasks_of(&env->autos[0]) & task) ? first : &env->autos[0]; /* other nodes may have one */
 }
 
 struct api_model *api_pick_model(struct api_env *env, const char *id, enum expert_task task, struct openai_error *e)

@@ -67,7 +67,7 @@ void api_env_fini(struct api_env *env);
 /* By id or alias ("auto" too), also with ".gguf" behind it; "" is the first one.  NULL when there is none. */
 struct api_model *api_find_model(struct api_env *env, const char *id);
 /* The one of this id, which must be able to do the task; "" or NULL: the first that can and is not
- * down, else the first that can.  A model that is being loaded may
+ * down, else the first that can, else "auto" when somebody elsewhere can.  A model that is being loaded may
  * not know yet what it can: it is trusted with text.  NULL with e: 404, or 400 with those that can. */
 struct api_model *api_pick_model(struct api_env *env, const char *id, enum expert_task task, struct openai_error *e);
 

@@ -174,9 +174,9 @@ const struct cmd cmd_cluster_status = {
     .min_args = 0,
     .max_args = 0,
     .help = "which nodes are there, and how they fare",
-    .more = "\nAsks a service of this machine what it sees of the others, itself (*) included, or\n"
-            "looks for itself with --node. warm: experts that are loaded, of all; jobs: that run\n"
-            "and that wait. Exit status 1: a node is not up.\n",
+    .more = "\nAsks a service of this machine what it sees of the others, itself (*) included,\n"
+            "or looks for itself with --node. warm: experts that are loaded, of all; jobs:\n"
+            "that run and that wait. Exit status 1: a node is not up.\n",
     .opts = opts,
     .run = run,
 };

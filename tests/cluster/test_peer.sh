@@ -36,6 +36,8 @@ until_is 'candidates && grep -q "\"node\":\"one\"" "$tmp/experts" && grep -q "\"
 check "experts of other nodes are candidates of auto" 0
 until_is 'ask; grep -q "^HTTP/1.1 200" "$tmp/answer"'; rc=$?
 check "another node answers, and the answer says which" 0 'grep -qiE "^tutti-node: (one|two)" answer' 'grep -q "\"completion_tokens\":4" answer'
+curl -sS -i --max-time 120 -d '{"messages":[{"role":"user","content":"hello"}],"max_tokens":4}' "$front_url/v1/chat/completions" >"$tmp/answer" 2>"$tmp/err"; rc=$?
+check "who names no model is answered by a node that has one" 0 'grep -q "^HTTP/1.1 200" answer' 'grep -qiE "^tutti-node: (one|two)" answer'
 ask -H 'tutti-security-level: private'; rc=$?
 check "what is private is given to no other node" 0 '! grep -q "^HTTP/1.1 200" answer'
 ask -H 'traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'; rc=$?
