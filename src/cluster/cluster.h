@@ -7,7 +7,7 @@
  * Rule:    no master and no shared state: what is known of a node is what that node said to us, with its age; a node that is silent for
  *          MEMBER_SILENT_MS is down for us and for nobody else.  A node's experts live as long as the cluster (their slots are used again
  *          by the same name), so whoever holds one may always submit: it is refused when the node is gone.
- * Start:   cluster.c (life, asking), members.c (who is there), peer.c (a job's way to a node and back), discover*.c (where to look).
+ * Start:   cluster.c (life, asking), members.c (who is there), peer.c (a job's way to a node and back), member_said.c (what it says), discover*.c (where to look).
  */
 #ifndef TUTTI_CLUSTER_CLUSTER_H
 #define TUTTI_CLUSTER_CLUSTER_H
@@ -33,7 +33,6 @@ struct cluster_config { /* texts are borrowed until cluster_free() */
     int n_seeds;
     bool uses_mdns;                 /* look for _tutti._tcp, too */
     struct trust *trust;            /* NULL: in the clear, and then only on loopback */
-    const char *models_dir;         /* where fetched models go; NULL: nothing is fetched */
 };
 
 struct member { /* one node, now; a copy */
@@ -44,7 +43,6 @@ struct member { /* one node, now; a copy */
     struct route_node node;         /* its telemetry, as the policy wants it */
     int n_experts;
     uint64_t jobs_total, bytes_out_total, bytes_in_total, lost_total; /* between us and it */
-    bool can_wake;
 };
 
 struct cluster;
@@ -66,7 +64,7 @@ bool cluster_get_machine(struct cluster *c, const char *name, struct buf *out);
 struct expert *cluster_expert(struct cluster *c, const char *node, const char *id, struct err *err);
 /* A candidate of one of its experts, as its node said: for --explain and pictures.  Returns how many. */
 int cluster_get_candidates(struct cluster *c, struct candidate *out, int max);
-/* Where a model file of that name may be fetched (node_fetch.h): URLs of nodes that are up and have it.  Returns how many. */
+/* Where a model file of that name may be fetched (fetch.h): URLs of nodes that are up and have it.  Returns how many. */
 int cluster_find_model(struct cluster *c, const char *name, char (*urls)[300], int max);
 /* Waits until every seed answered or was found to be down, at most so long.  For cmd/. */
 void cluster_wait(struct cluster *c, uint64_t ms);

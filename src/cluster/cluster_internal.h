@@ -102,8 +102,6 @@ bool member_add(struct cluster *c, const char *url, int seed, struct err *err);
 /* Those of a seed that are not listed any more go when they are down. */
 void member_unlist(struct cluster *c, int seed);
 void member_free(struct member_node *n);
-/* Soon it is taken for that: the hook, its calls, its connection; then it is tried again. */
-void member_fall(struct member_node *n, enum member_state to, const char *why);
 const char *member_where(const struct member_node *n); /* "jetson", else its URL */
 
 /* member_said.c: what a message says, into the node; under the lock.  false with err: nonsense, nothing changed. */

@@ -20,7 +20,6 @@ const char *words_rate(char out[DRAW_WORDS], double per_hour);     /* "120/h", "
 const char *words_time(char out[DRAW_WORDS], double s);            /* "340 ms", "2.1 s" */
 const char *words_share(char out[DRAW_WORDS], double frac);        /* "23 %" */
 /* "24 tok/s", "31 ms each"; "" nothing is known. */
-const char *words_speed(char out[DRAW_WORDS], const struct draw_expert *e);
 /* "23 % load · 9 W · 54 °C", with what is known. */
 void words_node(char *out, size_t max, const struct draw_node *n);
 /* Under its name: "Raspberry Pi 5 8GB", and what its ladders forbid. */

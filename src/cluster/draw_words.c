@@ -44,7 +44,7 @@ const char *words_share(char out[DRAW_WORDS], double frac)
     return out;
 }
 
-const char *words_speed(char out[DRAW_WORDS], const struct draw_expert *e)
+static const char *words_speed(char out[DRAW_WORDS], const struct draw_expert *e)
 {
     char n[DRAW_WORDS];
     if (isfinite(e->tok_s) && e->tok_s > 0)

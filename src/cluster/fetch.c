@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/hex.h"
 #include "cluster/cluster.h"
 #include "cluster/file_hash.h"
 #include "cluster/trust.h"
@@ -77,7 +78,7 @@ static bool find_part(struct getting *g, struct err *err)
     for (const struct dirent *e = readdir(d); e && g->fd < 0; e = readdir(d)) {
         struct stat st;
         if (strncmp(e->d_name, begin, (size_t)n) != 0 || strlen(e->d_name) != (size_t)n + 64 + 5 || strcmp(e->d_name + n + 64, ".part") != 0 ||
-            !file_hash_read_hex(e->d_name + n, g->hash) || snprintf(g->part, sizeof(g->part), "%s/%s", g->f->dir, e->d_name) >= (int)sizeof(g->part))
+            !hex_read(g->hash, e->d_name + n, FILE_HASH_BYTES) || snprintf(g->part, sizeof(g->part), "%s/%s", g->f->dir, e->d_name) >= (int)sizeof(g->part))
             continue;
         g->fd = open(g->part, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
         if (g->fd >= 0 && (fstat(g->fd, &st) != 0 || !S_ISREG(st.st_mode))) {
@@ -106,7 +107,7 @@ static bool has_room(struct getting *g, struct err *err)
 static bool make_part(struct getting *g, struct err *err)
 {
     char hex[FILE_HASH_HEX];
-    file_hash_put_hex(g->hash, hex);
+    hex_put(hex, g->hash, FILE_HASH_BYTES);
     if (snprintf(g->part, sizeof(g->part), "%s/.%s.%s.part", g->f->dir, g->f->name, hex) >= (int)sizeof(g->part))
         return err_set(err, ERR_INPUT, "%.100s: a path that is too long", g->f->dir);
     g->fd = open(g->part, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);

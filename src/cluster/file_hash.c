@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <openssl/evp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -50,23 +49,4 @@ bool file_hash_add_file(struct file_hash *h, int fd, uint64_t n, const _Atomic b
     }
     free(bytes);
     return ok;
-}
-
-void file_hash_put_hex(const unsigned char hash[FILE_HASH_BYTES], char out[FILE_HASH_HEX])
-{
-    for (int i = 0; i < FILE_HASH_BYTES; i++)
-        snprintf(out + 2 * i, 3, "%02x", hash[i]);
-}
-
-static int digit(char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; }
-
-bool file_hash_read_hex(const char *text, unsigned char out[FILE_HASH_BYTES])
-{
-    for (int i = 0; i < FILE_HASH_BYTES; i++) {
-        const int a = digit(text[2 * i]), b = a < 0 ? -1 : digit(text[2 * i + 1]);
-        if (b < 0)
-            return false;
-        out[i] = (unsigned char)(a << 4 | b);
-    }
-    return true;
 }

@@ -20,6 +20,4 @@ bool file_hash_add(struct file_hash *h, const void *bytes, size_t n);
 bool file_hash_end(struct file_hash *h, unsigned char out[FILE_HASH_BYTES]);
 /* The first n bytes of a file, from its beginning; *should_stop (may be NULL) is looked at now and then.  false with err. */
 bool file_hash_add_file(struct file_hash *h, int fd, uint64_t n, const _Atomic bool *should_stop, struct err *err);
-void file_hash_put_hex(const unsigned char hash[FILE_HASH_BYTES], char out[FILE_HASH_HEX]);
-bool file_hash_read_hex(const char *text, unsigned char out[FILE_HASH_BYTES]); /* of 64 digits at its beginning */
 #endif

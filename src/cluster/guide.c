@@ -53,7 +53,7 @@ static unsigned device_traits(const struct inv_node *n)
     return t;
 }
 
-unsigned guide_traits(const struct inventory *inv, int node)
+static unsigned traits_of(const struct inventory *inv, int node)
 {
     static const struct { const char *board; unsigned traits; } boards[] = {
         { "pc", GUIDE_PC }, { "server", GUIDE_PC }, { "laptop", GUIDE_PC | GUIDE_LAPTOP }, { "pi4", GUIDE_PI | GUIDE_PI4 }, { "pi5", GUIDE_PI | GUIDE_PI5 },
@@ -383,7 +383,7 @@ static bool make(struct guide *g, const char *file, struct catalog *c, struct er
         !(g->items = calloc(most + 1, sizeof(*g->items))))
         return err->code != ERR_NONE ? false : err_set(err, ERR_NOMEM, "guide: out of memory");
     for (int i = 0; i < inv->n_nodes; i++)
-        g->traits[i] = guide_traits(inv, i);
+        g->traits[i] = traits_of(inv, i);
     for (int s = 0; s < guide_n_steps; s++)
         if (!add_step(g, &guide_steps[s], err))
             return false;

@@ -123,7 +123,6 @@ struct guide {
 /* file: how the inventory is called in commands.  c: data/protocol.csv.  The caller owns the result, which borrows inv.  NULL with err. */
 struct guide *guide_make(const struct inventory *inv, const char *file, struct catalog *c, struct err *err);
 void guide_free(struct guide *g); /* NULL is fine */
-unsigned guide_traits(const struct inventory *inv, int node);
 bool guide_item_concerns(const struct guide_item *it, int node);
 
 /* node: only what concerns it; -1: all.  Text: at most 80 columns, commands excepted (a command is one line or it is wrong). */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/label.h"
 #include "advise/price.h"
 #include "cluster/inventory_internal.h"
 
@@ -35,21 +36,13 @@ const char *inv_path(struct inv_reader *r, const char *path, struct err *err)
     return out;
 }
 
-static bool is_label(const char *s, size_t max)
-{
-    const size_t n = strlen(s);
-    if (n < 1 || n > max || s[0] == '-' || s[n - 1] == '-')
-        return false;
-    return strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == n;
-}
-
 bool inv_read_name(struct inv_reader *r, const struct yaml_node *map, size_t room, const char **out, struct err *err)
 {
     const char *name = NULL;
     if (!yaml_text(r->y, map, "name", &name, err))
         return false;
     const struct yaml_node *at = yaml_get(map, "name");
-    if (!name || !is_label(name, INV_NAME_MAX - 1 - room))
+    if (!name || !label_is_valid(name) || strlen(name) > INV_NAME_MAX - 1 - room)
         return yaml_fail(r->y, at ? at : map, err, "name: a name of small letters, digits and '-' is wanted, at most %zu characters", INV_NAME_MAX - 1 - room);
     *out = name;
     return true;
@@ -124,7 +117,7 @@ static bool read_top(struct inv_reader *r, struct err *err)
         !yaml_choice(r->y, root, "engine", engines, &engine, err) || !read_network(r, err) || !read_goals(r, err) || !read_price(r, err))
         return false;
     inv->engine = (enum inv_engine)engine;
-    if (!is_label(inv->namespace_, INV_NAME_MAX - 1))
+    if (!label_is_valid(inv->namespace_))
         return yaml_fail(r->y, yaml_get(root, "namespace"), err, "namespace: a name of small letters, digits and '-' is wanted");
     look_up_switch(r);
     return true;

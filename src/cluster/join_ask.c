@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/label.h"
 #include "cluster/join.h"
 #include "cluster/trust_ca.h"
 #include "cluster/trust_file.h"
@@ -183,7 +184,7 @@ bool join_now(const char *dir, const char *url, const char *token_text, const ch
     struct join_reply r;
     if (!trust_token_parse(&token, token_text, err))
         return false;
-    if (!trust_is_name(name))
+    if (!label_is_valid(name))
         return err_set(err, ERR_INPUT, "'%.80s' is no name for a node: small letters, digits and hyphens, at most 63 (--name NAME)", name);
     if (trust_file_exists(dir, "node.pem"))
         return err_set(err, ERR_INPUT, "%s: this machine is in a cluster already (`tutti cluster trust` says which); to join anew, move that folder away first", dir);

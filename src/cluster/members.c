@@ -52,7 +52,8 @@ static void hang_up(struct member_node *n)
     net_timer_stop(n->silent);
 }
 
-void member_fall(struct member_node *n, enum member_state to, const char *why)
+/* Soon it is taken for that: the hook, its calls, its connection; then it is tried again. */
+static void fall(struct member_node *n, enum member_state to, const char *why)
 {
     if (n->falls_to != MEMBER_STATE_COUNT)
         return; /* it falls already */
@@ -107,7 +108,7 @@ static void on_silent(void *ctx)
 {
     char why[64];
     snprintf(why, sizeof(why), "silent for %.1f s", MEMBER_SILENT_MS / 1e3);
-    member_fall(ctx, MEMBER_DOWN, why);
+    fall(ctx, MEMBER_DOWN, why);
 }
 
 /* ---- what it says ---- */
@@ -132,7 +133,7 @@ static void rest(struct member_node *n, uint64_t life)
     member_forget(n);
     n->said.name[0] = '\0';
     pthread_mutex_unlock(&c->lock);
-    member_fall(n, MEMBER_DOWN, "another way to a node that is known");
+    fall(n, MEMBER_DOWN, "another way to a node that is known");
 }
 
 /* Is it somebody else than who is known by that name?  true: it was dealt with. */
@@ -145,7 +146,7 @@ static bool is_somebody_else(struct member_node *n, const struct node_pb_descrip
         if (!k->self_life || k->self_life == d->life)
             rest(n, d->life);
         else
-            member_fall(n, MEMBER_REFUSED, "a node that has our name; give one of the two another (cluster: name)");
+            fall(n, MEMBER_REFUSED, "a node that has our name; give one of the two another (cluster: name)");
         return true;
     }
     if (!other)
@@ -154,7 +155,7 @@ static bool is_somebody_else(struct member_node *n, const struct node_pb_descrip
     if (is_there && other->said.life != d->life) {
         char why[200];
         snprintf(why, sizeof(why), "a node that has the name of another one, %s at %.100s", d->name, other->said.url);
-        member_fall(n, MEMBER_REFUSED, why);
+        fall(n, MEMBER_REFUSED, why);
         return true;
     }
     if (is_there)
@@ -196,7 +197,7 @@ static void on_description(void *ctx, const void *message, size_t n_bytes)
     c->refused_total += !ok;
     pthread_mutex_unlock(&c->lock);
     if (!ok) {
-        member_fall(n, MEMBER_REFUSED, err.text);
+        fall(n, MEMBER_REFUSED, err.text);
         return;
     }
     if (n->is_up && is_other) { /* its experts are others now */
@@ -226,7 +227,7 @@ static void fall_by(struct member_node *n, const char *what, enum grpc_status st
     for (char *p = why; *p; p++) /* a stranger's words */
         if ((unsigned char)*p < ' ' || *p == 127)
             *p = ' ';
-    member_fall(n, state_for(status, text), why);
+    fall(n, state_for(status, text), why);
 }
 
 static void on_describe_end(void *ctx, enum grpc_status status, const char *text)
@@ -238,7 +239,7 @@ static void on_describe_end(void *ctx, enum grpc_status status, const char *text
     if (status != GRPC_OK)
         fall_by(n, "Describe", status, text);
     else if (!n->is_described)
-        member_fall(n, MEMBER_REFUSED, "it described nothing");
+        fall(n, MEMBER_REFUSED, "it described nothing");
 }
 
 static bool describe(struct member_node *n, bool is_brief, struct err *err)
@@ -262,7 +263,7 @@ static void ask_again(struct member_node *n, bool is_brief)
 {
     struct err err;
     if (!n->describing && !describe(n, is_brief, &err))
-        member_fall(n, MEMBER_DOWN, err.text);
+        fall(n, MEMBER_DOWN, err.text);
 }
 
 /* TLS as of now, when it is another than before; config NULL: for the connection that there is. */
@@ -300,7 +301,7 @@ static void on_state(void *ctx, const void *message, size_t n_bytes)
     if (n->falls_to != MEMBER_STATE_COUNT)
         return;
     if (is_too_much(n)) {
-        member_fall(n, MEMBER_REFUSED, "it says how it is more than 50 times a second");
+        fall(n, MEMBER_REFUSED, "it says how it is more than 50 times a second");
         return;
     }
     arena_reset(c->arena);
@@ -308,15 +309,15 @@ static void on_state(void *ctx, const void *message, size_t n_bytes)
         pthread_mutex_lock(&c->lock);
         c->refused_total++;
         pthread_mutex_unlock(&c->lock);
-        member_fall(n, MEMBER_REFUSED, err.text);
+        fall(n, MEMBER_REFUSED, err.text);
         return;
     }
     if (!take_trust(n, NULL, &err)) {
-        member_fall(n, MEMBER_DOWN, err.text);
+        fall(n, MEMBER_DOWN, err.text);
         return;
     }
     if (s.life != n->said.life) {
-        member_fall(n, MEMBER_DOWN, "it was started again");
+        fall(n, MEMBER_DOWN, "it was started again");
         return;
     }
     const enum member_state to = s.is_draining ? MEMBER_DRAINING : MEMBER_UP;
@@ -363,7 +364,7 @@ static void watch(struct member_node *n)
     struct err err = { 0 };
     n->watching = grpc_client_call(n->cluster->loop, n->h2, "/tutti.v1.Node/Watch", NULL, 0, 0, NODE_PB_STATE_MAX_BYTES, &fns, n, &err);
     if (!n->watching) {
-        member_fall(n, MEMBER_DOWN, err.text);
+        fall(n, MEMBER_DOWN, err.text);
         return;
     }
     grpc_client_send(n->watching, "", 0);
@@ -401,7 +402,7 @@ static void try_now(void *ctx)
     }
     n->n_states = 0;
     if (!take_trust(n, &config, &err) || !(n->h2 = h2_client_new(c->loop, &n->target, &config, &err)) || !describe(n, false, &err))
-        member_fall(n, MEMBER_DOWN, err.text);
+        fall(n, MEMBER_DOWN, err.text);
 }
 
 /* ---- places ---- */

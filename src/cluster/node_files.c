@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/hex.h"
 #include "cluster/file_hash.h"
 
 static bool is_model(const char *name)
@@ -49,7 +50,7 @@ static bool read_kept(const char *name, const struct stat *st, unsigned char out
     if (fd >= 0)
         close(fd);
     put_stamp(st, stamp, sizeof(stamp));
-    return n > 2 * NODE_PB_SHA256 && strcmp(line + 2 * NODE_PB_SHA256, stamp) == 0 && file_hash_read_hex(line, out);
+    return n > 2 * NODE_PB_SHA256 && strcmp(line + 2 * NODE_PB_SHA256, stamp) == 0 && hex_read(out, line, FILE_HASH_BYTES);
 }
 
 /* Whole or not at all; when it cannot be kept it is reckoned again. */
@@ -60,7 +61,7 @@ static void keep(const char *name, const struct stat *st, const unsigned char ha
     if (!cache_path(name, path, sizeof(path)))
         return;
     file_make_folders(path, 0700);
-    file_hash_put_hex(hash, line);
+    hex_put(line, hash, FILE_HASH_BYTES);
     put_stamp(st, stamp, sizeof(stamp));
     const int n = snprintf(line + 2 * NODE_PB_SHA256, sizeof(line) - 2 * NODE_PB_SHA256, "%s", stamp) + 2 * NODE_PB_SHA256;
     file_write(path, line, (size_t)n, &ignored);

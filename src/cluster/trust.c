@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hex.h"
 #include "cluster/trust_cert.h"
 #include "cluster/trust_file.h"
 
@@ -35,12 +36,6 @@ bool trust_default_dir(char *out, size_t max)
     else if (home && home[0] == '/')
         n = snprintf(out, max, "%s/.local/share/tutti/trust", home);
     return n > 0 && (size_t)n < max;
-}
-
-bool trust_is_name(const char *s)
-{
-    const size_t n = strlen(s);
-    return n > 0 && n < TRUST_NAME_MAX && strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == n && s[0] != '-' && s[n - 1] != '-';
 }
 
 /* ---- reading the folder ---- */
@@ -118,7 +113,7 @@ struct trust *trust_open(const char *dir, struct err *err)
     read_authority(t);
     bool ok = (t->ca = trust_file_read(dir, "ca.pem", err)) != NULL;
     if (ok && (ok = trust_cert_hash(t->ca, hash) || err_set(err, ERR_INPUT, "%s/ca.pem: no certificate", dir)))
-        trust_hex(t->cluster, hash, sizeof(hash));
+        hex_put(t->cluster, hash, sizeof(hash));
     if (ok && read_own(t, err) && read_list(t, err)) {
         memcpy(t->name, t->said.name, sizeof(t->name));
         return t;

@@ -24,8 +24,6 @@ enum { TRUST_NAME_MAX = 64, TRUST_PATH_MAX = 1024, TRUST_FILE_MAX_BYTES = 8 << 2
 
 /* $XDG_DATA_HOME/tutti/trust, else ~/.local/share/tutti/trust.  false: neither is known. */
 bool trust_default_dir(char *out, size_t max);
-/* A node's name: a DNS label (RFC 1123) in lower case. */
-bool trust_is_name(const char *s);
 
 /* ---- a node's side ---- */
 

@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/hex.h"
+#include "base/label.h"
 #include "cluster/trust_file.h"
 #include "cluster/trust_state.h"
 
@@ -33,17 +35,6 @@ static void forget(char *secret)
 
 /* ---- tokens ---- */
 
-static bool read_hex(unsigned char *out, const char *hex, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        unsigned v;
-        if (sscanf(hex + 2 * i, "%2x", &v) != 1)
-            return false;
-        out[i] = (unsigned char)v;
-    }
-    return true;
-}
-
 bool trust_token_parse(struct trust_token *t, const char *text, struct err *err)
 {
     static const char digits[] = "0123456789abcdef";
@@ -54,7 +45,7 @@ bool trust_token_parse(struct trust_token *t, const char *text, struct err *err)
         return err_set(err, ERR_INPUT, "this is no token: one looks like tutti1.ID.SECRET.HASH, of 8, 32 and 64 hex digits (`tutti cluster token` makes one)");
     memcpy(t->id, text + 7, 8);
     memcpy(t->secret, text + 16, 32);
-    return read_hex(t->ca_hash, text + 49, 32);
+    return hex_read(t->ca_hash, text + 49, 32);
 }
 
 static bool hash_secret(char out[65], const char *salt, const char *secret)
@@ -65,7 +56,7 @@ static bool hash_secret(char out[65], const char *salt, const char *secret)
     const bool ok = EVP_Digest(both, 64, hash, NULL, EVP_sha256(), NULL) == 1;
     OPENSSL_cleanse(both, sizeof(both));
     if (ok)
-        trust_hex(out, hash, sizeof(hash));
+        hex_put(out, hash, sizeof(hash));
     return ok;
 }
 
@@ -294,7 +285,7 @@ static bool fill(const char *dir, const char *name, struct err *err)
 bool trust_ca_init(const char *dir, const char *name, struct err *err)
 {
     char temp[TRUST_PATH_MAX], above[TRUST_PATH_MAX];
-    if (!trust_is_name(name))
+    if (!label_is_valid(name))
         return err_set(err, ERR_INPUT, "'%.80s' is no name for a node: small letters, digits and hyphens, at most 63", name);
     if (trust_file_exists(dir, "ca.pem"))
         return err_set(err, ERR_INPUT, "%s: this machine is in a cluster already (`tutti cluster trust` says which)", dir);
@@ -331,7 +322,7 @@ bool trust_ca_token(const char *dir, int uses, uint64_t valid_s, char out[TRUST_
     if (ok && (RAND_bytes(r, sizeof(r)) != 1 || !trust_cert_hash(ca, hash)))
         ok = err_set(err, ERR_IO, "no random numbers are to be had");
     if (ok) {
-        trust_hex(t.id, r, 4), trust_hex(secret, r + 4, 16), trust_hex(t.salt, r + 20, 16), trust_hex(house, hash, 32);
+        hex_put(t.id, r, 4), hex_put(secret, r + 4, 16), hex_put(t.salt, r + 20, 16), hex_put(house, hash, 32);
         ok = hash_secret(t.hash, t.salt, secret) || err_set(err, ERR_INTERNAL, "cannot hash");
     }
     if (ok) {

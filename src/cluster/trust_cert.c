@@ -13,18 +13,15 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/hex.h"
+#include "base/label.h"
+
 static bool fail(struct err *err, const char *what)
 {
     const unsigned long e = ERR_peek_last_error();
     const char *why = e ? ERR_reason_error_string(e) : NULL;
     ERR_clear_error();
     return err_set(err, ERR_INPUT, "%s: %s", what, why ? why : "OpenSSL cannot");
-}
-
-void trust_hex(char *out, const unsigned char *bytes, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        snprintf(out + 2 * i, 3, "%02x", bytes[i]);
 }
 
 /* ---- PEM ---- */
@@ -99,7 +96,7 @@ static bool hash_key(char out[TRUST_HASH_MAX], EVP_PKEY *k)
     const bool ok = n > 0 && EVP_Digest(der, (size_t)n, hash, NULL, EVP_sha256(), NULL) == 1;
     OPENSSL_free(der);
     if (ok)
-        trust_hex(out, hash, sizeof(hash));
+        hex_put(out, hash, sizeof(hash));
     return ok;
 }
 
@@ -172,7 +169,7 @@ bool trust_cert_make_ca(struct buf *cert, const char *key_pem, struct err *err)
     X509 *c = NULL;
     bool ok = key && RAND_bytes(r, sizeof(r)) == 1;
     if (ok) {
-        trust_hex(id, r, sizeof(r));
+        hex_put(id, r, sizeof(r));
         snprintf(name, sizeof(name), "tutti cluster %s", id);
         c = begin(key, name, now - TRUST_EARLY_S, now + TRUST_CA_DAYS * UINT64_C(86400));
     }
@@ -207,7 +204,7 @@ static bool check_request(X509_REQ *r, char name[TRUST_NAME_MAX], char key[TRUST
         return err_set(err, ERR_INPUT, "the request: its key is not on P-256");
     if (X509_REQ_verify(r, k) != 1)
         return fail(err, "the request's signature");
-    if (!read_name(name, X509_REQ_get_subject_name(r)) || !trust_is_name(name))
+    if (!read_name(name, X509_REQ_get_subject_name(r)) || !label_is_valid(name))
         return err_set(err, ERR_INPUT, "the request: its name is no DNS label in lower case");
     return hash_key(key, k) || fail(err, "the request's key");
 }

@@ -39,5 +39,4 @@ bool trust_cert_make_list(struct buf *list, const char *ca, const char *ca_key, 
 bool trust_cert_read_list(uint64_t *number, const char *list, const char *ca, struct err *err);
 /* Is it on the list? */
 bool trust_cert_is_on_list(const char *list, const char *serial);
-void trust_hex(char *out, const unsigned char *bytes, size_t n);
 #endif

@@ -11,6 +11,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "base/label.h"
 #include "cluster/trust_file.h"
 
 enum { LONG_OVER_S = 86400 };
@@ -50,7 +51,7 @@ static bool parse_line(struct trust_state *s, const char *line, int i, struct er
     }
     end = -1;
     if (sscanf(line, "node %40s %63s %64s %" SCNu64 " %" SCNu64 " %8s %" SCNu64 "%n", n.cert.serial, n.cert.name, n.cert.key, &n.cert.begins_unix,
-               &n.cert.expires_unix, n.token, &n.revoked_unix, &end) == 7 && end == (int)strlen(line) && trust_is_name(n.cert.name) && is_hex(n.cert.key, 64))
+               &n.cert.expires_unix, n.token, &n.revoked_unix, &end) == 7 && end == (int)strlen(line) && label_is_valid(n.cert.name) && is_hex(n.cert.key, 64))
         return trust_state_add(s, &n, err);
     return err_set(err, ERR_INPUT, "line %d makes no sense", i + 1);
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/label.h"
 #include "cluster/node_service.h"
 #include "cluster/trust.h"
 #include "cmd/catalog_open.h"
@@ -30,7 +31,7 @@ static bool describe(struct buf *out, const struct hw_machine *machine, struct e
 static bool find_name(struct serve_node_here *h, const struct config *c, struct err *err)
 {
     const char *said = config_text(c, CONFIG_NODE_NAME);
-    if (said && !node_pb_is_node_name(said))
+    if (said && !label_is_valid(said))
         return err_set(err, ERR_INPUT, "cluster: name '%.70s': 1 to 63 of a-z, 0-9 and '-' are wanted", said);
     if (h->node.trust) {
         if (said && strcmp(said, trust_name(h->node.trust)) != 0)

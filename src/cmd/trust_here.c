@@ -7,6 +7,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/label.h"
+
 static const struct cmd_opt *find(const struct cmd_opt *o, const char *name)
 {
     while (o->name && strcmp(o->name, name) != 0)
@@ -40,7 +42,7 @@ bool trust_here_name(const struct cmd_opt *opts, char out[TRUST_NAME_MAX], struc
         return err_set(err, ERR_INPUT, "a name for this node is wanted, at most %d letters: --name NAME", TRUST_NAME_MAX - 1);
     for (size_t i = 0; i <= n; i++)
         out[i] = i == n ? '\0' : !o->given && name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] + 32) : name[i];
-    return trust_is_name(out) || err_set(err, ERR_INPUT, "'%s' is no name for a node: small letters, digits and hyphens (--name NAME)", out);
+    return label_is_valid(out) || err_set(err, ERR_INPUT, "'%s' is no name for a node: small letters, digits and hyphens (--name NAME)", out);
 }
 
 bool trust_here_is_member(const char *dir, const char *name)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/label.h"
 #include "wire/node_pb.h"
 
 enum { TYPE_A = 1, TYPE_PTR = 12, TYPE_TXT = 16, TYPE_SRV = 33, TYPE_ANY = 255, CLASS_IN = 1, FLUSH = 0x8000, RESPONSE = 0x8000, AUTHORITATIVE = 0x0400,
@@ -148,7 +149,7 @@ static struct mdns_node *find(struct mdns_packet *p, const char *instance)
         return NULL;
     memcpy(name, instance, n);
     name[n] = '\0';
-    if (!node_pb_is_node_name(name))
+    if (!label_is_valid(name))
         return NULL;
     for (int i = 0; i < p->n_found; i++)
         if (strcmp(p->found[i].name, name) == 0)

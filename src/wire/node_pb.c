@@ -3,17 +3,12 @@
 
 #include <string.h>
 
+#include "base/label.h"
 #include "base/utf8.h"
 #include "gen/node.pb-c.h"
 #include "wire/pb.h"
 
 /* ---- names ---- */
-
-bool node_pb_is_node_name(const char *s)
-{
-    const size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-");
-    return n > 0 && n < 64 && !s[n] && s[0] != '-' && s[n - 1] != '-';
-}
 
 /* One line of text that may be shown and logged. */
 static bool is_clean(const char *s, size_t max)
@@ -214,7 +209,7 @@ bool node_pb_read_description(struct node_pb_description *d, const void *bytes, 
     const Tutti__V1__Description *m = n <= NODE_PB_DESCRIPTION_MAX_BYTES ? tutti__v1__description__unpack(&pieces, n, bytes) : NULL;
     if (!m)
         return err_set(err, ERR_INPUT, "this is no Description, or too large a one");
-    if (!node_pb_is_node_name(m->name))
+    if (!label_is_valid(m->name))
         return err_set(err, ERR_INPUT, "a node whose name is none: 1 to 63 of a-z, 0-9 and '-' are wanted");
     if (!is_clean(m->version, 32))
         return err_set(err, ERR_INPUT, "a version that is none");

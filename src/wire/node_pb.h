@@ -93,8 +93,6 @@ bool node_pb_read_state(struct node_pb_state *s, const void *bytes, size_t n, st
 bool node_pb_read_fetch(struct node_pb_fetch *f, const void *bytes, size_t n, struct arena *a, struct err *err);
 bool node_pb_read_piece(struct node_pb_piece *p, const void *bytes, size_t n, struct arena *a, struct err *err);
 
-/* A node's name: a DNS label, 1 to 63 of a-z, 0-9 and '-', which stands neither first nor last. */
-bool node_pb_is_node_name(const char *s);
 /* A model file's: 1 to 127 bytes of UTF-8 without control characters, '/' and '\', that do not begin with '.'. */
 bool node_pb_is_file_name(const char *s);
 #endif

@@ -1,6 +1,7 @@
 /* tests/cluster/test_fetch.c - a model file from a neighbour: whole, resumed, changed meanwhile, not shared, wrong, endless.
  * Who reads slowly: test_nodes.sh. */
 #define _DEFAULT_SOURCE
+#include "base/hex.h"
 #include "nodes.h"
 
 #include <dirent.h>
@@ -103,7 +104,7 @@ TEST(what_an_earlier_time_left_is_gone_on_with_or_thrown_away)
     struct file_hash *md = file_hash_new(&err);
     REQUIRE(md && file_hash_add(md, h.bytes, N) && file_hash_end(md, hash));
     file_hash_free(md);
-    file_hash_put_hex(hash, hex);
+    hex_put(hex, hash, FILE_HASH_BYTES);
     mkdir(h.to, 0700);
     snprintf(part, sizeof(part), "%s/.m.gguf.%s.part", h.to, hex);
     write_file(part, h.bytes, N - 1000);

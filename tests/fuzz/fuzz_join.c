@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/label.h"
 #include "cluster/trust_ca.h"
 #include "cluster/trust_state.h"
 #include "fuzz.h"
@@ -41,7 +42,7 @@ static void read_text(char kind, const char *text)
     uint64_t number;
     if (kind == 't')
         trust_token_parse(&token, text, &err);
-    else if (kind == 'q' && trust_cert_read_request(text, name, key, &err) && !trust_is_name(name))
+    else if (kind == 'q' && trust_cert_read_request(text, name, key, &err) && !label_is_valid(name))
         __builtin_trap();
     else if (kind == 'l' && (trust_cert_read_list(&number, text, house(), &err) || trust_cert_is_on_list(text, "01")))
         return;

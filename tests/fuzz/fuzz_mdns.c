@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/label.h"
 #include "fuzz.h"
 #include "wire/mdns.h"
 #include "wire/node_pb.h"
@@ -18,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!mdns_read(&p, copy, size, &err) && (err.code == ERR_NONE || p.n_found != 0))
         abort();
     for (int i = 0; i < p.n_found; i++)
-        if (!node_pb_is_node_name(p.found[i].name) || p.found[i].port < 1 || p.found[i].port > 65535)
+        if (!label_is_valid(p.found[i].name) || p.found[i].port < 1 || p.found[i].port > 65535)
             abort();
     free(copy);
     return 0;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/label.h"
 #include "fuzz.h"
 #include "wire/node_pb.h"
 
@@ -29,7 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         ok = node_pb_read_description(&d, copy, size - 1, a, &err);
         if (!ok)
             break;
-        if (!node_pb_is_node_name(d.name) || d.n_experts > NODE_PB_EXPERTS_MAX || d.n_models > NODE_PB_MODELS_MAX)
+        if (!label_is_valid(d.name) || d.n_experts > NODE_PB_EXPERTS_MAX || d.n_models > NODE_PB_MODELS_MAX)
             abort();
         node_pb_put_description(&out, &d);
         if (!out.failed && out.len <= NODE_PB_DESCRIPTION_MAX_BYTES && (!node_pb_read_description(&d2, out.data, out.len, a, &err) ? err.code != ERR_LIMIT && err.code != ERR_INPUT : d2.n_experts != d.n_experts))
