@@ -66,7 +66,7 @@ PROTO := $(wildcard proto/*.proto)
 OBJ  := $(SRC:%.c=$(BUILD)/%.o) $(BUILD)/gen/catalog_data.o $(PROTO:proto/%.proto=$(BUILD)/gen/gen/%.pb-c.o)
 DATA := $(filter-out data/ids.csv,$(sort $(wildcard data/*.csv))) # ids.csv belongs to hw/
 
-.PHONY: all help deps check check-fast unit floors headers asan tsan fuzz bench cross map install clean tools tests
+.PHONY: all help deps check check-fast unit floors headers asan tsan fuzz bench scale cross map install clean tools tests
 
 all: $(BUILD)/tutti ## build the program: build/tutti
 
@@ -176,6 +176,8 @@ route-model: $(BUILD)/tutti ## train the router's intent model again: docs/route
 .PHONY: print-libs
 print-libs: # for tools/fuzz.sh
 	@echo $(LIBS)
+scale: $(BUILD)/tutti tools ## one front door with 1,000 nodes on loopback: figures of docs/scale.md (a minute)
+	@SCALE_NODES=$${SCALE_NODES:-1000} tests/cluster/test_scale.sh $(BUILD)
 bench: $(BUILD)/tutti ## measure this machine and the engine
 	$(BUILD)/tutti bench
 bench-protocols: $(BUILD)/bench-protocols ## JSON, protobuf and raw tensors over HTTP/1.1 and HTTP/2: prints data/protocol.csv

@@ -73,7 +73,7 @@ struct cluster_hooks {       /* of peer.c: each may be NULL; on the cluster's th
     void (*stop)(struct cluster *c);      /* the cluster ends: cancel everything; before nodes and loop go */
 };
 
-enum { SEED_MDNS = -1, MEMBER_REFUSED_MS = 2000, MEMBER_STATES_MAX_HZ = 50, MEMBER_RTT_EACH = 10 /* States */, MEMBER_DESCRIBE_MS = 5000 };
+enum { SEED_MDNS = -1, MEMBER_REFUSED_MS = 2000, MEMBER_STATES_MAX_HZ = 50, MEMBER_RTT_EACH = 10 /* States */, MEMBER_DESCRIBE_MS = 5000, MEMBERS_NAMED = 256 /* of more than so many not everything is said of each: metrics, log */ };
 
 struct cluster {
     struct cluster_config config;
@@ -93,6 +93,8 @@ struct cluster {
     struct peers *peers;           /* NULL until somebody wants an expert or gives a router */
     struct discover *discover;
     struct discover_mdns *mdns;
+    uint64_t said_ms;              /* lines about nodes are counted from here */
+    int n_said;
     uint64_t refused_total;        /* States and Descriptions that were nonsense; lock */
 };
 

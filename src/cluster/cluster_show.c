@@ -219,6 +219,7 @@ static void put_head(struct buf *out, const char *prefix, const char *name, cons
 /* Who is known by name: nodes that never answered have none, and their number would be anybody's to choose. */
 static bool is_named(const struct member_node *n) { return n->is_used && !n->is_alias && n->said.name[0]; }
 
+/* Of each whether it is up; how it fares, of the first MEMBERS_NAMED: each node says that itself, at its own /metrics. */
 static void put_members(struct cluster *c, const char *prefix, struct buf *out)
 {
     const uint64_t now_ns = clock_ns();
@@ -233,7 +234,7 @@ static void put_members(struct cluster *c, const char *prefix, struct buf *out)
     buf_printf(out, "%smember_refused_messages_total %" PRIu64 "\n", prefix, c->refused_total);
 #define X(word, type, help, value)                                                                          \
     put_head(out, prefix, "member_" word, type, help);                                                      \
-    for (int i = 0; i < c->n_nodes; i++) {                                                                  \
+    for (int i = 0; i < c->n_nodes && (i < MEMBERS_NAMED || strcmp(word, "up") == 0); i++) {                \
         const struct member_node *n = c->nodes[i];                                                          \
         const double v = is_named(n) ? (double)(value) : (double)NAN;                                                        \
         if (isfinite(v))                                                                                    \

@@ -52,12 +52,26 @@ static void hang_up(struct member_node *n)
     net_timer_stop(n->silent);
 }
 
+/* A switch that goes takes hundreds of nodes: that is no news a hundred times. */
+static bool may_say(struct cluster *c)
+{
+    enum { EACH_MS = 10000, LINES = 32 };
+    const uint64_t now_ms = net_loop_now_ms(c->loop);
+    if (now_ms - c->said_ms >= EACH_MS) {
+        c->said_ms = now_ms;
+        c->n_said = 0;
+    }
+    if (c->n_said == LINES)
+        log_warn("cluster: many nodes come and go; for %d s they are not named here (`tutti cluster status` shows them)", EACH_MS / 1000);
+    return c->n_said++ < LINES;
+}
+
 /* Soon it is taken for that: the hook, its calls, its connection; then it is tried again. */
 static void fall(struct member_node *n, enum member_state to, const char *why)
 {
     if (n->falls_to != MEMBER_STATE_COUNT)
         return; /* it falls already */
-    if (n->said.state != to && !n->is_alias) { /* once, not at each try */
+    if (n->said.state != to && !n->is_alias && may_say(n->cluster)) { /* once, not at each try */
         if (n->said.state == MEMBER_UP || n->said.state == MEMBER_DRAINING || to == MEMBER_REFUSED)
             log_warn("cluster: %s (%s) is %s: %s", member_where(n), n->said.url, member_state_name(to), why);
         else
@@ -334,7 +348,8 @@ static void on_state(void *ctx, const void *message, size_t n_bytes)
     pthread_mutex_unlock(&c->lock);
     net_timer_start(n->silent, MEMBER_SILENT_MS, 0);
     if (is_news) {
-        log_info("cluster: %s (%s) is %s", member_where(n), n->said.url, member_state_name(to));
+        if (c->n_nodes < MEMBERS_NAMED || may_say(c))
+            log_info("cluster: %s (%s) is %s", member_where(n), n->said.url, member_state_name(to));
         set_state(n, to, "");
     }
     if (!n->is_up) {

@@ -1,18 +1,13 @@
 /* cluster/place_fleet.c - a plan as a fleet file, so that `tutti route simulate` rehearses it: figures are the plan's, traffic the inventory's. */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
+#include "base/yaml.h"
 #include "cluster/place.h"
-#include "route/candidate.h"
-
-static bool is_used(const struct cluster_plan *p, int node)
-{
-    for (int i = 0; i < p->n; i++)
-        if (p->list[i].node == node)
-            return true;
-    return false;
-}
+#include "route/fleet.h"
 
 static void put_ms(struct buf *b, const char *key, double s) { buf_printf(b, ", %s: %.0fms", key, s > .001 ? 1e3 * s : 1); }
 
@@ -22,11 +17,26 @@ static void put_text(struct buf *b, const char *key, const char *value)
     buf_put_json(b, value, strlen(value));
 }
 
-static void put_expert(const struct cluster_plan *p, const struct place *r, struct buf *b)
+static void put_node(const struct inv_node *n, const char *name, int count, struct buf *b)
+{
+    buf_printf(b, "  - {name: %s, distance: lan", name);
+    if (count > 1)
+        buf_printf(b, ", count: %d", count);
+    put_ms(b, "rtt", n->rtt_s);
+    buf_printf(b, ", link_mbit_s: %.6g, memory_free: %llu", 1e3 * n->link_gbit_s, (unsigned long long)n->free_bytes);
+    if (!isnan(n->idle_w))
+        buf_printf(b, ", idle_w: %.4g", n->idle_w);
+    if (!isnan(n->busy_w))
+        buf_printf(b, ", busy_w: %.4g", n->busy_w);
+    put_text(b, "note", n->kind);
+    buf_puts(b, "}\n");
+}
+
+static void put_expert(const struct cluster_plan *p, const struct place *r, const char *node, struct buf *b)
 {
     const struct inv_want *w = &p->inv->wants[r->want];
     const double prompt = w->traffic.prompt_tok;
-    buf_printf(b, "  - {name: %s, node: %s", w->name, p->inv->nodes[r->node].name);
+    buf_printf(b, "  - {name: %s, node: %s", w->name, node);
     buf_puts(b, ", tasks: [");
     for (unsigned bit = 1, n = 0; bit && bit <= w->task; bit <<= 1)
         if (w->task & bit)
@@ -67,35 +77,88 @@ static const char *load_of(const struct inv_want *w, char *out, size_t size)
     return out;
 }
 
+/* ---- equal nodes, one after the other, are one with a count ---- */
+
+struct group {
+    uint64_t key;   /* of all that is said of the node and its experts, but the name; 0: no expert is on it */
+    int count;      /* 0: of the group of one before it */
+    char name[INV_NAME_MAX];
+};
+
+static struct group *read_groups(const struct cluster_plan *p, int *n_used, struct err *err)
+{
+    const struct inventory *inv = p->inv;
+    struct group *g = calloc((size_t)inv->n_nodes + 1, sizeof(*g));
+    struct buf b;
+    if (!g)
+        return err_null(err, ERR_NOMEM, "--fleet: out of memory");
+    buf_init(&b, 64 << 10);
+    for (int i = 0; i < p->n; i++) {
+        struct group *of = &g[p->list[i].node];
+        buf_clear(&b);
+        if (!of->key)
+            put_node(&inv->nodes[p->list[i].node], "", 1, &b);
+        put_expert(p, &p->list[i], "", &b);
+        of->key = (of->key * 0x9e3779b97f4a7c15u ^ hash_fnv64(b.data, b.len)) | 1;
+    }
+    buf_fini(&b);
+    for (int i = 0, head = -1; i < inv->n_nodes; i++) {
+        if (!g[i].key)
+            continue;
+        ++*n_used;
+        if (head >= 0 && g[i].key == g[head].key)
+            g[head].count++;
+        else
+            g[head = i].count = 1;
+    }
+    return g;
+}
+
+/* Box-1, Box-2, Box-3: "Box", whose number is said by its count; else as the first is called. */
+static void name_group(const struct inventory *inv, struct group *g, int head)
+{
+    const char *first = inv->nodes[head].name;
+    const size_t n = strlen(first);
+    snprintf(g[head].name, sizeof(g[head].name), "%s", first);
+    if (g[head].count < 2 || n < 3 || strcmp(first + n - 2, "-1") != 0)
+        return;
+    for (int i = 0, at = 0; i < inv->n_nodes; i++) {
+        char want[INV_NAME_MAX + 16];
+        const bool is_mine = i >= head && at < g[head].count && g[i].key;
+        snprintf(want, sizeof(want), is_mine ? "%.*s-%d" : "%.*s", (int)n - 2, first, ++at);
+        at -= !is_mine;
+        if ((strcmp(inv->nodes[i].name, want) == 0) != is_mine)
+            return;
+    }
+    g[head].name[n - 2] = '\0';
+}
+
 bool cluster_plan_put_fleet(const struct cluster_plan *p, struct buf *b, struct err *err)
 {
     const struct inventory *inv = p->inv;
     double per_hour = 0;
     int n_used = 0;
-    for (int i = 0; i < inv->n_nodes; i++)
-        n_used += is_used(p, i);
-    if (n_used > ROUTE_NODES_MAX || p->n > ROUTE_CANDIDATES_MAX)
-        return err_set(err, ERR_LIMIT, "--fleet: the plan has %d experts on %d nodes; `tutti route simulate` takes at most %d on %d", p->n, n_used, ROUTE_CANDIDATES_MAX, ROUTE_NODES_MAX);
     if (p->n == 0)
         return err_set(err, ERR_INPUT, "--fleet: nothing is placed");
+    struct group *groups = read_groups(p, &n_used, err);
+    if (!groups)
+        return false;
+    bool ok = (n_used <= FLEET_NODES_MAX && p->n <= FLEET_EXPERTS_MAX) ||
+              err_set(err, ERR_LIMIT, "--fleet: the plan has %d experts on %d nodes; `tutti route simulate` takes at most %d on %d", p->n, n_used, FLEET_EXPERTS_MAX, FLEET_NODES_MAX);
+    const size_t begun = b->len;
     buf_printf(b, "# The plan of %s as a fleet: made by `tutti cluster plan --fleet`, rehearsed by `tutti route simulate`.\nnodes:\n", inv->name);
-    for (int i = 0; i < inv->n_nodes; i++) {
-        const struct inv_node *n = &inv->nodes[i];
-        if (!is_used(p, i))
-            continue;
-        buf_printf(b, "  - {name: %s, distance: lan", n->name);
-        put_ms(b, "rtt", n->rtt_s);
-        buf_printf(b, ", link_mbit_s: %.6g, memory_free: %llu", 1e3 * n->link_gbit_s, (unsigned long long)n->free_bytes);
-        if (!isnan(n->idle_w))
-            buf_printf(b, ", idle_w: %.4g", n->idle_w);
-        if (!isnan(n->busy_w))
-            buf_printf(b, ", busy_w: %.4g", n->busy_w);
-        put_text(b, "note", n->kind);
-        buf_puts(b, "}\n");
-    }
+    for (int i = 0; i < inv->n_nodes && ok; i++)
+        if (groups[i].count) {
+            name_group(inv, groups, i);
+            put_node(&inv->nodes[i], groups[i].name, groups[i].count, b);
+        }
     buf_puts(b, "experts:\n");
-    for (int i = 0; i < p->n; i++)
-        put_expert(p, &p->list[i], b);
+    for (int i = 0; i < p->n && ok; i++)
+        if (groups[p->list[i].node].count)
+            put_expert(p, &p->list[i], groups[p->list[i].node].name, b);
+    free(groups);
+    if (!ok)
+        return false;
     for (int i = 0, of = -1; i < p->n; i++)
         if (p->list[i].want != of)
             per_hour += fmax(1, inv->wants[of = p->list[i].want].traffic.per_hour);
@@ -107,5 +170,6 @@ bool cluster_plan_put_fleet(const struct cluster_plan *p, struct buf *b, struct 
         const struct inv_want *w = &inv->wants[of = p->list[i].want];
         buf_printf(b, "    - {name: %s, share: %.6g, %s}\n", w->name, fmax(1, w->traffic.per_hour), load_of(w, load, sizeof(load)));
     }
-    return true;
+    return b->len - begun <= YAML_MAX_BYTES ||
+           err_set(err, ERR_LIMIT, "--fleet: %zu bytes, a fleet file has at most %d: its nodes differ too much to be counted", b->len - begun, YAML_MAX_BYTES);
 }

@@ -187,7 +187,7 @@ TEST(a_plan_is_written_for_people_for_programs_and_for_a_rehearsal)
     end(inv, p);
 }
 
-TEST(a_plan_that_is_larger_than_a_rehearsal_says_so_in_one_line)
+TEST(equal_nodes_of_a_plan_are_counted_in_its_rehearsal)
 {
     struct inventory *inv;
     struct err err = { 0 };
@@ -195,7 +195,11 @@ TEST(a_plan_that_is_larger_than_a_rehearsal_says_so_in_one_line)
     struct cluster_plan *p = plan(&inv, "engine: list\nusd_per_kwh: 0.2\nnodes:\n  - {name: w, count: 80, machine: Raspberry Pi 5 8GB}\nexperts:\n  - {name: x, task: detect, memory: 100 MB, item: 50ms, replicas: 70}\n");
     REQUIRE(p && p->n == 70);
     buf_init(&b, 1 << 20);
-    CHECK(!cluster_plan_put_fleet(p, &b, &err) && strstr(err.text, "at most 256 on 64") && !strchr(err.text, '\n'), "%s", err.text);
+    CHECK(cluster_plan_put_fleet(p, &b, &err), "%s", err.text);
+    CHECK(strstr(b.data, "{name: w, distance: lan, count: 70") && strstr(b.data, "{name: x, node: w,") && !strstr(b.data, "w-2"), "%s", b.data);
+    struct sim *s = sim_parse("plan.yaml", b.data, b.len, NULL, &err);
+    CHECK(s && sim_world(s)->n == 70 && sim_world(s)->n_nodes >= 70, "%s", err.text);
+    sim_free(s);
     buf_fini(&b);
     end(inv, p);
 }

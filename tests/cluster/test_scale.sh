@@ -89,6 +89,17 @@ if [ -n "$SCALE_NODES" ] && [ -r "/proc/$front/stat" ]; then
     grep "^tutti_route_decision_seconds" "$tmp/metrics" | sed 's/^/# /'
     echo "# /metrics $(wc -c <"$tmp/metrics") bytes"
 fi
+if [ -x "$build/tools/fake-engine" ]; then
+    "$build/tools/fake-engine" --model pool >"$tmp/engine.out" 2>&1 & load=$!
+    until_is "grep -q '^listening on' '$tmp/engine.out'"
+    rc=0 : >"$tmp/out"
+    for c in vllm kserve triton; do
+        sed "s|^url: http://[^/]*|url: $(sed -n 's/^listening on //p' "$tmp/engine.out")|; s|^model: .*|model: pool|" "examples/cards/$c.yaml" >"$tmp/$c.yaml"
+        "$tutti" expert check "$tmp/$c.yaml" >>"$tmp/out" 2>"$tmp/err" || rc=1
+    done
+    kill -9 $load; load=''
+    check "the cards of pools of other engines are in order" 0
+fi
 exec 3>&-
 kill $front; wait $front; rc=$?
 cp "$tmp/front.err" "$tmp/err"; tail -n 5 "$tmp/front.err" >"$tmp/out"
