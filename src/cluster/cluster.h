@@ -62,6 +62,8 @@ bool cluster_get_machine(struct cluster *c, const char *name, struct buf *out);
 /* An expert of another node, by its id there; node NULL or "": the best of those that have it.  Borrowed until cluster_free(); NULL:
  * nobody who was ever seen has it (err says who is there). */
 struct expert *cluster_expert(struct cluster *c, const char *node, const char *id, struct err *err);
+/* The same of a node that may never have been seen: down until it is there and has it. */
+struct expert *cluster_expect(struct cluster *c, const char *node, const char *id, struct err *err);
 /* A candidate of one of its experts, as its node said: for --explain and pictures.  Returns how many. */
 int cluster_get_candidates(struct cluster *c, struct candidate *out, int max);
 /* Where a model file of that name may be fetched (fetch.h): URLs of nodes that are up and have it.  Returns how many. */

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "cluster/peer_internal.h"
 #include "route/router.h"
+#include "wire/node_pb.h"
 
 enum { ARENA_BYTES = 3 * PEER_MESSAGE_BYTES_MAX, ADOPT_MS = 2000 };
 
@@ -30,7 +31,9 @@ static bool submit(struct expert *base, struct job *j, struct err *err)
     r->job = j; /* expert_submit() has counted it */
     pthread_mutex_lock(&all->lock);
     bool ok = true;
-    if (!p->is_there)
+    if (!p->is_there && p->node->is_up)
+        ok = err_set(err, ERR_NOT_FOUND, "the node %s has no expert '%s'", p->node->name, p->id);
+    else if (!p->is_there)
         ok = err_set(err, ERR_BUSY, "%s: the node %s is gone%s%s", p->id, p->node->name, p->node->why[0] ? ": " : "", p->node->why);
     else if (p->is_stopping || all->is_over)
         ok = err_set(err, ERR_BUSY, "%s on %s is shutting down", p->id, p->node->name);
@@ -80,7 +83,7 @@ static void get_metrics(struct expert *base, struct expert_metrics *out)
     pthread_mutex_lock(&p->node->peers->lock);
     out->state = p->is_there && !p->is_stopping ? p->state : EXPERT_DOWN;
     if (out->state == EXPERT_DOWN)
-        snprintf(out->why, sizeof(out->why), "%s", p->is_there ? "its node says so" : p->node->why);
+        snprintf(out->why, sizeof(out->why), "%s", p->is_there ? "its node says so" : p->node->is_up ? "its node has no such expert" : p->node->why);
     const int theirs = p->c.n_running + p->n_unseen;
     out->n_running = p->is_there && theirs > p->n_mine ? theirs : p->n_mine;
     out->n_waiting = p->is_there ? p->c.n_waiting : 0;
@@ -117,6 +120,7 @@ static const struct expert_ops peer_ops = { .free = free_nothing, .submit = subm
 
 /* ---- who there is: the cluster's thread ---- */
 
+/* Under the lock, as the next two: any thread may make them. */
 static struct peer_node *node_of(struct peers *all, const char *name)
 {
     for (int i = 0; i < all->n_nodes; i++)
@@ -127,9 +131,7 @@ static struct peer_node *node_of(struct peers *all, const char *name)
         return NULL;
     n->peers = all;
     snprintf(n->name, sizeof(n->name), "%s", name);
-    pthread_mutex_lock(&all->lock);
     all->nodes[all->n_nodes++] = n;
-    pthread_mutex_unlock(&all->lock);
     return n;
 }
 
@@ -139,6 +141,27 @@ static struct peer *find(const struct peer_node *n, const char *id)
         if (strcmp(n->list[i]->id, id) == 0)
             return n->list[i];
     return NULL;
+}
+
+static struct peer *peer_named(struct peer_node *n, const char *id)
+{
+    struct peer *p = find(n, id);
+    if (!p && n->n < (int)(sizeof(n->list) / sizeof(n->list[0])) && (p = calloc(1, sizeof(*p))) != NULL) {
+        p->base.ops = &peer_ops;
+        p->node = n;
+        snprintf(p->id, sizeof(p->id), "%s", id);
+        n->list[n->n++] = p;
+    }
+    return p;
+}
+
+/* From the cluster's thread, which does not change them while it looks. */
+static struct peer *find_now(struct peer_node *n, const char *id)
+{
+    pthread_mutex_lock(&n->peers->lock);
+    struct peer *p = find(n, id);
+    pthread_mutex_unlock(&n->peers->lock);
+    return p;
 }
 
 /* What its node says of an expert; true: something that the router's hint holds is new. */
@@ -173,28 +196,29 @@ static void tell_router(struct peers *all, struct peer *p)
 static void up(struct member_node *at)
 {
     struct peers *all = at->cluster->peers;
+    pthread_mutex_lock(&all->lock);
     struct peer_node *n = node_of(all, at->said.name);
+    const int n_known = n ? n->n : 0;
+    pthread_mutex_unlock(&all->lock);
     if (!n || (n->at && n->at != at))
         return;
     n->at = at;
     at->peer = n;
-    for (int i = 0; i < n->n; i++) { /* who is not there any more */
+    for (int i = 0; i < n_known; i++) { /* who is not there any more */
         bool is_there = false;
         for (int k = 0; k < at->n_experts && !is_there; k++)
             is_there = strcmp(at->experts[k].c.expert, n->list[i]->id) == 0;
         if (!is_there && all->router)
             router_withdraw(all->router, &n->list[i]->base);
     }
+    pthread_mutex_lock(&all->lock);
+    n->is_up = true;
+    n->rtt_s = at->said.rtt_s;
+    pthread_mutex_unlock(&all->lock);
     for (int k = 0; k < at->n_experts; k++) {
-        struct peer *p = find(n, at->experts[k].c.expert);
-        if (!p && n->n < (int)(sizeof(n->list) / sizeof(n->list[0])) && (p = calloc(1, sizeof(*p))) != NULL) {
-            p->base.ops = &peer_ops;
-            p->node = n;
-            snprintf(p->id, sizeof(p->id), "%s", at->experts[k].c.expert);
-            pthread_mutex_lock(&all->lock);
-            n->list[n->n++] = p;
-            pthread_mutex_unlock(&all->lock);
-        }
+        pthread_mutex_lock(&all->lock);
+        struct peer *p = peer_named(n, at->experts[k].c.expert);
+        pthread_mutex_unlock(&all->lock);
         if (!p)
             continue;
         take(p, &at->experts[k]);
@@ -212,8 +236,11 @@ static void state(struct member_node *at)
     struct peer_node *n = at->peer;
     if (!n)
         return;
+    pthread_mutex_lock(&n->peers->lock);
+    n->rtt_s = at->said.rtt_s;
+    pthread_mutex_unlock(&n->peers->lock);
     for (int k = 0; k < at->n_experts; k++) {
-        struct peer *p = find(n, at->experts[k].c.expert);
+        struct peer *p = find_now(n, at->experts[k].c.expert);
         if (p && take(p, &at->experts[k]))
             tell_router(n->peers, p);
     }
@@ -232,6 +259,7 @@ static void down(struct member_node *at)
         n->list[i]->is_there = false;
         n->list[i]->n_unseen = 0;
     }
+    n->is_up = false;
     snprintf(n->why, sizeof(n->why), "%s", at->said.why);
     pthread_mutex_unlock(&all->lock);
     if (all->router) { /* before its jobs end: nobody shall ask it again */
@@ -246,7 +274,7 @@ static void down(struct member_node *at)
         if (r->peer->node != n)
             continue;
         struct err err;
-        r->is_lost = true;
+        r->is_lost = r->at != NULL;
         err_set(&err, ERR_BUSY, "%s: the node %s is gone%s%s", r->peer->id, n->name, n->why[0] ? ": " : "", n->why);
         run_end(r, &err);
     }
@@ -436,6 +464,18 @@ void cluster_unfeed(struct cluster *c)
     pthread_mutex_unlock(&all->lock);
 }
 
+/* Which of two that have the same expert: who is there, who has it loaded, who has less to do, who is nearer. */
+static bool is_nearer(const struct peer *p, const struct peer *than)
+{
+    const bool warm = p->is_there && p->c.is_warm, than_warm = than->is_there && than->c.is_warm;
+    const int load = p->c.n_running + p->c.n_waiting + p->n_unseen, than_load = than->c.n_running + than->c.n_waiting + than->n_unseen;
+    if (p->is_there != than->is_there)
+        return p->is_there;
+    if (warm != than_warm)
+        return warm;
+    return load != than_load ? load < than_load : p->node->rtt_s < than->node->rtt_s;
+}
+
 struct expert *cluster_expert(struct cluster *c, const char *node, const char *id, struct err *err)
 {
     struct peers *all = peers_get(c, NULL, err);
@@ -449,15 +489,25 @@ struct expert *cluster_expert(struct cluster *c, const char *node, const char *i
         const struct peer_node *n = all->nodes[i];
         at += at + 1 < sizeof(who) ? (size_t)snprintf(who + at, sizeof(who) - at, "%s%.30s", i ? ", " : "", n->name) : 0;
         struct peer *p = !node || !*node || strcmp(node, n->name) == 0 ? find(n, id) : NULL;
-        if (!p)
-            continue;
-        const bool is_warm = p->is_there && p->c.is_warm, best_is_warm = best && best->is_there && best->c.is_warm;
-        if (!best || (p->is_there && !best->is_there) || (is_warm && !best_is_warm) ||
-            (is_warm == best_is_warm && p->is_there == best->is_there && p->c.n_running + p->c.n_waiting + p->n_unseen < best->c.n_running + best->c.n_waiting + best->n_unseen))
+        if (p && (!best || is_nearer(p, best)))
             best = p;
     }
     pthread_mutex_unlock(&all->lock);
     if (!best)
         return err_null(err, ERR_NOT_FOUND, "%s%s%s: no node has this expert; nodes that were seen: %s", id, node && *node ? " on " : "", node ? node : "", *who ? who : "none");
     return &best->base;
+}
+
+struct expert *cluster_expect(struct cluster *c, const char *node, const char *id, struct err *err)
+{
+    struct peers *all = node_pb_is_node_name(node) && *id && strlen(id) < sizeof(((struct candidate *)0)->expert) ? peers_get(c, NULL, err) : NULL;
+    if (!all)
+        return err_null(err, ERR_INPUT, "'%.70s' on '%.70s': a node's name is 1 to 63 of a-z, 0-9 and '-'", id, node);
+    pthread_mutex_lock(&all->lock);
+    struct peer_node *n = node_of(all, node);
+    struct peer *p = n ? peer_named(n, id) : NULL;
+    if (n && !n->is_up && !n->why[0])
+        snprintf(n->why, sizeof(n->why), "it was not seen yet");
+    pthread_mutex_unlock(&all->lock);
+    return p ? &p->base : err_null(err, ERR_LIMIT, "cluster: no place for %s on %s", id, node);
 }

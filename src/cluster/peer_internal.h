@@ -35,17 +35,16 @@ struct peer_node {
     char name[MEMBER_NAME_MAX];
     struct member_node *at;  /* the cluster's thread's; NULL: it is down */
     char why[200];           /* ... for this reason; lock */
+    bool is_up;              /* lock */
+    double rtt_s;            /* lock; NAN: not known */
     struct peer *list[MEMBER_EXPERTS_MAX * 2];
-    int n;
+    int n;                   /* lock; grows only */
 };
 
 struct run { /* a job on its way */
     struct run *prev, *next;
     struct peer *peer;
     struct job *job;         /* one reference */
-    struct member_node *at;  /* who was asked; NULL: nobody yet */
-    uint64_t n_in, n_out;    /* bytes */
-    bool is_lost;            /* it was given and did not end it */
     struct h2_call *text;    /* one of these two; NULL: not begun, or over */
     struct grpc_client_call *task;
     struct text_talk talk;
@@ -53,6 +52,8 @@ struct run { /* a job on its way */
     struct buf whole;        /* an answer that is read as one; an error's text */
     int status;
     bool is_sse, was_started, is_held, has_output;
+    bool is_lost;            /* its node did not end it */
+    struct member_node *at;  /* where it was sent; NULL: it was not.  A place lives as long as the cluster */
     uint64_t started_ns, first_ns;
     struct expert_usage usage;
     bool has_usage;

@@ -56,16 +56,18 @@ static void hang_up(struct run *r)
     r->task = NULL;
 }
 
-/* What went between us and that node: GET /metrics, `tutti cluster status`. */
-static void count(const struct run *r)
+/* What its node is told to have had of us. */
+static void note_at_node(const struct run *r)
 {
     struct cluster *c = r->peer->node->peers->cluster;
-    struct member *m = &r->at->said;
+    struct member *m = r->at ? &r->at->said : NULL;
     pthread_mutex_lock(&c->lock);
-    m->jobs_total++;
-    m->lost_total += r->is_lost;
-    m->bytes_in_total += r->n_in;
-    m->bytes_out_total += r->n_out;
+    if (m && strcmp(m->name, r->peer->node->name) == 0) {
+        m->jobs_total++;
+        m->lost_total += r->is_lost;
+        m->bytes_out_total += r->usage.bytes_out;
+        m->bytes_in_total += r->usage.bytes_in;
+    }
     pthread_mutex_unlock(&c->lock);
 }
 
@@ -77,8 +79,7 @@ void run_end(struct run *r, const struct err *err)
     const struct err why = err ? *err : (struct err){ 0 }; /* it may lie in r */
     const uint64_t now = clock_ns();
     hang_up(r);
-    if (r->at)
-        count(r);
+    note_at_node(r);
     if (!r->has_usage) {
         r->usage.n_prompt_tok = r->talk.usage.n_prompt_tok;
         r->usage.n_cached_tok = r->talk.usage.n_cached_tok;
@@ -94,6 +95,10 @@ void run_end(struct run *r, const struct err *err)
         all->running = r->next;
     if (r->next)
         r->next->prev = r->prev;
+    r->usage.node = p->node->name;
+    pthread_mutex_lock(&all->lock);
+    r->usage.busy_w = p->c.busy_w > 0 ? p->c.busy_w : 0;
+    pthread_mutex_unlock(&all->lock);
     atomic_store(&job->priv.expert, NULL); /* from here on nobody wakes us for it */
     job->on_event(job->ctx, &(struct expert_event){ .kind = err ? EXPERT_ERROR : EXPERT_DONE, .usage = &r->usage, .err = err ? &why : NULL });
     text_talk_fini(&r->talk);
@@ -157,7 +162,7 @@ static void on_data(void *ctx, const char *bytes, size_t n)
 {
     struct run *r = ctx;
     struct err err;
-    r->n_in += n;
+    r->usage.bytes_in += n;
     if (!r->is_sse) {
         buf_append(&r->whole, bytes, n);
     } else if (!events_put(&r->events, bytes, n, on_event, r)) {
@@ -193,8 +198,9 @@ static void on_text_end(void *ctx, enum http_end how, const struct err *lost)
     struct run *r = ctx;
     struct err err = { 0 };
     r->text = NULL;
-    if (how != HTTP_END_DONE)
-        err = *lost, r->is_lost = true;
+    r->is_lost = how != HTTP_END_DONE;
+    if (r->is_lost)
+        err = *lost;
     else if (r->status != 200)
         openai_read_error(r->status, r->whole.data ? r->whole.data : "", r->whole.len, &err);
     else if (take_whole(r, &err)) {
@@ -235,7 +241,7 @@ static void on_message(void *ctx, const void *bytes, size_t n)
     struct err err = { 0 };
     struct expert_event ev;
     arena_reset(a);
-    r->n_in += n;
+    r->usage.bytes_in += n;
     note_started(r);
     bool ok = oip_pb_read_block_reply(&output, &block, &n_block, bytes, n, a, &err);
     if (ok && strcmp(output, TASK_WIRE_USAGE) == 0) {
@@ -260,6 +266,7 @@ static void on_task_end(void *ctx, enum grpc_status status, const char *text)
     struct run *r = ctx;
     struct err err;
     r->task = NULL;
+    r->is_lost = status == GRPC_UNAVAILABLE;
     if (status == GRPC_OK && r->has_usage) {
         run_end(r, NULL);
         return;
@@ -318,9 +325,9 @@ static bool ask_text(struct run *r, struct h2_client *h2, struct head *h, struct
               (r->text = h2_client_call(h2, HTTP_VERB_POST, t == EXPERT_EMBED ? "/v1/embeddings" : t == EXPERT_COMPLETE ? "/v1/completions" : "/v1/chat/completions",
                                         h->fields, h->n, true, &fns, r, err)) != NULL;
     if (ok) {
+        r->usage.bytes_out += body.len;
         h2_call_write(r->text, body.data, body.len);
         h2_call_end(r->text);
-        r->n_out = body.len;
     }
     buf_fini(&body);
     return ok;
@@ -342,9 +349,9 @@ static bool ask_task(struct run *r, struct h2_client *h2, struct head *h, uint64
                                          &fns, r, err)) != NULL;
     }
     if (ok) {
+        r->usage.bytes_out += message.len;
         grpc_client_send(r->task, message.data, message.len);
         grpc_client_half_close(r->task);
-        r->n_out = message.len;
     }
     buf_fini(&block);
     buf_fini(&message);
@@ -395,6 +402,7 @@ bool run_look(struct run *r, uint64_t now_ns, uint64_t *next_ns)
         return true;
     }
     if (now_ns >= due_ns) {
+        r->is_lost = r->at != NULL;
         err_set(&err, ERR_BUSY, "the deadline passed");
         run_fail(r, &err);
         return true;

@@ -11,7 +11,9 @@
 #include "base/log.h"
 #include "bench/sense.h"
 #include "cmd/cascade_ids.h"
+#include "cmd/cascade_nodes.h"
 #include "cmd/cascade_voice.h"
+#include "cmd/catalog_open.h"
 #include "cmd/cmd.h"
 #include "cmd/commands.h"
 #include "cmd/out.h"
@@ -26,6 +28,7 @@ struct session { /* what both subcommands open */
     struct cascade_known *known;
     struct cascade_ids ids;
     struct cascade_cards *cards;
+    struct cascade_nodes *nodes;
     struct cascade_world world;
     struct cascade *c;
     struct sense *sense; /* a meter of energy; NULL: none */
@@ -35,6 +38,15 @@ static double meter(void *sense)
 {
     sense_tick(sense);
     return sense_joules(sense);
+}
+
+static struct cluster *others(void *nodes)
+{
+    struct err err = { 0 };
+    struct cluster *c = cascade_nodes_cluster(nodes, &err);
+    if (!c && err.code != ERR_NONE)
+        log_warn("%s", err.text);
+    return c;
 }
 
 static bool session_open(struct session *s, const char *file, struct cmd_opt *opts, bool needs_machine, struct err *err)
@@ -47,7 +59,12 @@ static bool session_open(struct session *s, const char *file, struct cmd_opt *op
     s->ids = cascade_known_ids(s->known);
     if (!(s->cards = cascade_cards_new(&s->env.env, &s->ids, err)))
         return false;
-    s->world = cascade_cards_world(s->cards);
+    const struct cascade_nodes_env env = { .base = cascade_cards_world(s->cards), .config = cascade_known_config, .ctx = s->known, .urls = cmd_opt_find(opts, "nodes")->s,
+                                           .plan = cmd_opt_find(opts, "plan")->s, .opts = opts };
+    if (!(s->nodes = cascade_nodes_new(&env, err)))
+        return false;
+    cascade_known_set_cluster(s->known, others, s->nodes);
+    s->world = cascade_nodes_world(s->nodes);
     struct err none = { 0 };
     if (needs_machine && (s->sense = sense_open("", &none)) && sense_meter(s->sense))
         s->world.joules = meter, s->world.meter = s->sense;
@@ -58,6 +75,7 @@ static void session_close(struct session *s)
 {
     cascade_cards_free(s->cards);
     cascade_known_free(s->known);
+    cascade_nodes_free(s->nodes);
     cascade_free(s->c);
     sense_close(s->sense);
     cmd_expert_env_fini(&s->env);
@@ -143,6 +161,43 @@ static bool print_stages(const struct cascade *c, const struct cascade_figures *
     return good;
 }
 
+static void print_joules(struct out_table *t, double joules, bool is_measured)
+{
+    if (isfinite(joules))
+        out_cell(t, "%s%.1f", is_measured ? "" : "~", joules);
+    else
+        out_cell(t, "-");
+}
+
+/* What other machines did, and what went over the network for it. */
+static bool print_edges(const struct cascade *c, const struct cascade_figures *f, FILE *to, struct err *err)
+{
+    const struct out_column columns[] = { { "stage", OUT_SHRINK }, { "node", OUT_SHRINK }, { "pieces", OUT_RIGHT }, { "failed", OUT_RIGHT }, { "kB out", OUT_RIGHT }, { "kB in", OUT_RIGHT },
+                                          { "ms each", OUT_RIGHT }, { "of it there", OUT_RIGHT }, { "joules", OUT_RIGHT } };
+    struct out_table t;
+    int n = 0;
+    out_table_init(&t, columns, sizeof(columns) / sizeof(columns[0]));
+    for (int k = 0; k < f->n_stages; k++)
+        for (int i = 0; i < f->stages[k].n_edges; i++, n++) {
+            const struct cascade_edge *e = &f->stages[k].edges[i];
+            out_row(&t);
+            out_cell(&t, "%s", c->stages[k].name);
+            out_cell(&t, "%s", e->node);
+            out_cell(&t, "%llu", (unsigned long long)e->jobs);
+            out_cell(&t, "%llu", (unsigned long long)e->failed);
+            out_cell(&t, "%.1f", (double)e->bytes_out / 1e3);
+            out_cell(&t, "%.1f", (double)e->bytes_in / 1e3);
+            out_number(&t, e->jobs ? e->ms / (double)e->jobs : NAN);
+            out_number(&t, e->jobs ? e->there_ms / (double)e->jobs : NAN);
+            print_joules(&t, e->joules, e->is_measured);
+        }
+    if (n > 0)
+        fprintf(to, "\n");
+    const bool good = n == 0 || out_table_print(&t, to, OUT_WIDTH, err);
+    out_table_fini(&t);
+    return good;
+}
+
 static void print_sinks(struct sinks *s, FILE *to)
 {
     struct sink_figures f[CASCADE_SINKS_MAX + 1];
@@ -162,6 +217,7 @@ static void print_summary(struct view *v, const struct cascade_figures *f, struc
     fprintf(to, "\n%llu %s in %.1f s (%.1f s of stream), %llu event%s%s; frames take %.1f MB\n\n", (unsigned long long)f->pieces, v->c->is_sound ? "pieces" : "frames", f->wall_s, f->stream_s,
             (unsigned long long)f->events, f->events == 1 ? "" : "s", f->events_dropped ? ", others were too short or not confirmed" : "", (double)f->pool_bytes / 1e6);
     print_stages(v->c, f, to, err);
+    print_edges(v->c, f, to, err);
     print_sinks(v->sinks, to);
     if (!v->is_json)
         return;
@@ -236,13 +292,18 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
 
 /* ---- check ---- */
 
-static bool print_plan(const struct cascade *c, struct err *err)
+enum { WHY_MAX = 400 };
+
+static bool print_plan(const struct session *s, struct err *err)
 {
+    const struct cascade *c = s->c;
     struct out_table t;
-    out_table_init(&t, (const struct out_column[]){ { "stage", 0 }, { "task", 0 }, { "expert", OUT_SHRINK }, { "after", OUT_SHRINK }, { "queue", OUT_RIGHT }, { "full", 0 }, { "rate", OUT_RIGHT } }, 7);
+    out_table_init(&t, (const struct out_column[]){ { "stage", 0 }, { "task", 0 }, { "expert", OUT_SHRINK }, { "where", 0 }, { "after", OUT_SHRINK }, { "queue", OUT_RIGHT }, { "full", 0 }, { "rate", OUT_RIGHT } }, 8);
     for (int k = 0; k < c->n_stages; k++) {
         const struct cascade_stage *p = &c->stages[k];
-        char after[200] = "";
+        char after[200] = "", where[MEMBER_NAME_MAX] = "-", why[WHY_MAX];
+        if (p->n_experts > 0)
+            cascade_nodes_where(s->nodes, c, k, 0, where, sizeof(where), why, sizeof(why));
         for (int i = 0; i < k; i++)
             if (p->after & 1u << i)
                 snprintf(after + strlen(after), sizeof(after) - strlen(after), "%s%.60s", after[0] ? ", " : "", c->stages[i].name);
@@ -250,6 +311,7 @@ static bool print_plan(const struct cascade *c, struct err *err)
         out_cell(&t, "%s", p->name);
         out_cell(&t, "%s", expert_task_name(p->task));
         out_cell(&t, "%s%s%s", p->n_experts ? p->ids[0] : "(not here)", p->n_experts > 1 ? ", else " : "", p->n_experts > 1 ? p->ids[1] : "");
+        out_cell(&t, "%s", where);
         out_cell(&t, "%s", after[0] ? after : p->each_event ? "event" : "source");
         out_cell(&t, "%d", p->queue);
         out_cell(&t, "%s", p->has_policy ? cascade_policy_name(p->policy) : "wait/oldest");
@@ -271,9 +333,15 @@ static void print_missing(const struct session *s)
         if (p->n_experts == 0)
             printf("missing: %s: nobody who can is here; the stage is passed over\n", p->name);
         for (int i = 0; i < p->n_experts; i++) {
-            struct err why = { 0 };
-            if (!cascade_cards_have(s->cards, s->c, k, i, &why))
-                printf("missing: %s: %s\n", p->name, why.text);
+            struct err err = { 0 };
+            char where[MEMBER_NAME_MAX], why[WHY_MAX];
+            const bool is_there = cascade_nodes_where(s->nodes, s->c, k, i, where, sizeof(where), why, sizeof(why));
+            if (!is_there)
+                printf("missing: %s: %s on %s: %s\n", p->name, p->ids[i], where, why);
+            else if (strcmp(where, "here") != 0 || why[0])
+                printf("there: %s: %s on %s: %s\n", p->name, p->ids[i], where, why);
+            if (is_there && strcmp(where, "here") == 0 && !cascade_cards_have(s->cards, s->c, k, i, &err))
+                printf("missing: %s: %s\n", p->name, err.text);
         }
     }
 }
@@ -299,7 +367,7 @@ static int check(int argc, char **argv, struct cmd_opt *opts)
         good = buf_ok(&b, "the plan", &err);
         if (good)
             printf("%s\n", b.data);
-    } else if (good && (good = print_plan(s.c, &err))) {
+    } else if (good && (good = print_plan(&s, &err))) {
         printf("%s: %d stage%s, %s, %d sink%s: good\n", argv[0], s.c->n_stages, s.c->n_stages == 1 ? "" : "s", s.c->events.when ? "events" : "no events", s.c->n_sinks,
                s.c->n_sinks == 1 ? "" : "s");
         print_missing(&s);
@@ -318,6 +386,9 @@ static struct cmd_opt run_opts[] = {
     { .name = "json", .kind = OPT_FLAG, .help = "events as JSON lines, the accounting as the last line (docs/cascade.md)" },
     { .name = "config", .kind = OPT_TEXT, .value = "FILE", .help = "tutti.yaml whose experts can be named by id" },
     { .name = "models", .kind = OPT_TEXT, .value = "DIR", .help = "where cards look for their files first (TUTTI_MODELS)" },
+    { .name = "nodes", .kind = OPT_TEXT, .value = "URL,...", .help = "other nodes, whose experts can be named (detector@jetson); default: those of tutti.yaml" },
+    { .name = "plan", .kind = OPT_TEXT, .value = "INVENTORY", .help = "experts that this inventory wants are where `tutti cluster plan` puts them" },
+    CMD_OPT_CATALOG,
     { 0 },
 };
 static struct cmd_opt check_opts[] = {
@@ -325,6 +396,9 @@ static struct cmd_opt check_opts[] = {
     { .name = "json", .kind = OPT_FLAG, .help = "the plan as JSON" },
     { .name = "config", .kind = OPT_TEXT, .value = "FILE", .help = "tutti.yaml whose experts can be named by id" },
     { .name = "models", .kind = OPT_TEXT, .value = "DIR", .help = "where cards look for their files first (TUTTI_MODELS)" },
+    { .name = "nodes", .kind = OPT_TEXT, .value = "URL,...", .help = "other nodes, whose experts can be named (detector@jetson); default: those of tutti.yaml" },
+    { .name = "plan", .kind = OPT_TEXT, .value = "INVENTORY", .help = "experts that this inventory wants are where `tutti cluster plan` puts them" },
+    CMD_OPT_CATALOG,
     { 0 },
 };
 

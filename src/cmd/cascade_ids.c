@@ -8,7 +8,6 @@
 #include "base/log.h"
 #include "route/predict.h"
 #include "route/router.h"
-#include "serve/config.h"
 
 struct cascade_known {
     const char *path;
@@ -28,7 +27,12 @@ struct cascade_known {
     struct policy *policy;
     struct predictor *predictor;
     struct router *router;
+    struct cluster *(*cluster)(void *ctx); /* NULL: alone */
+    void *cluster_ctx;
+    struct cluster *fed;
 };
+
+enum { CANDIDATES_MAX = 1024 };
 
 static bool ends_with(const char *s, const char *end)
 {
@@ -97,6 +101,21 @@ static int goal_of(const char *id)
     return -1;
 }
 
+static struct cluster *cluster_of(struct cascade_known *k) { return k->cluster ? k->cluster(k->cluster_ctx) : NULL; }
+
+/* What experts of other nodes can do. */
+static unsigned tasks_elsewhere(struct cascade_known *k, bool sees)
+{
+    struct cluster *c = cluster_of(k);
+    struct candidate *list = c ? calloc(CANDIDATES_MAX, sizeof(*list)) : NULL;
+    const int n = list ? cluster_get_candidates(c, list, CANDIDATES_MAX) : 0;
+    unsigned tasks = 0;
+    for (int i = 0; i < n; i++)
+        tasks |= list[i].sees || !sees ? list[i].tasks : list[i].tasks & ~(unsigned)EXPERT_CHAT;
+    free(list);
+    return tasks;
+}
+
 static bool look(void *ctx, const char *id, bool sees, unsigned *tasks)
 {
     struct cascade_known *k = ctx;
@@ -104,6 +123,8 @@ static bool look(void *ctx, const char *id, bool sees, unsigned *tasks)
     *tasks = x ? x->tasks : 0;
     for (int i = 0; !x && goal_of(id) >= 0 && i < k->n; i++)
         *tasks |= k->known[i].sees || !sees ? k->known[i].tasks : k->known[i].tasks & ~(unsigned)EXPERT_CHAT;
+    if (!x && goal_of(id) >= 0)
+        *tasks |= tasks_elsewhere(k, sees);
     return *tasks != 0;
 }
 
@@ -132,7 +153,13 @@ static bool make_router(struct cascade_known *k, struct err *err)
     if (!(k->policy = policy_new(err)) || !(k->predictor = predictor_new(err)))
         return false;
     const struct router_env env = { .policy = k->policy, .predictor = k->predictor };
-    return (k->router = router_new(&env, all, n, err)) != NULL;
+    if (!(k->router = router_new(&env, all, n, err)))
+        return false;
+    struct cluster *c = cluster_of(k);
+    if (c && !cluster_feed(c, k->router, err))
+        return false;
+    k->fed = c;
+    return true;
 }
 
 static struct expert *get(void *ctx, const char *id, struct err *err)
@@ -168,6 +195,8 @@ struct cascade_known *cascade_known_new(const char *path, const struct expert_en
 
 void cascade_known_free(struct cascade_known *k)
 {
+    if (k && k->fed)
+        cluster_unfeed(k->fed);
     if (k) {
         router_free(k->router);
         predictor_free(k->predictor);
@@ -179,5 +208,14 @@ void cascade_known_free(struct cascade_known *k)
         config_free(k->config);
     free(k);
 }
+
+const struct config *cascade_known_config(void *ctx)
+{
+    struct cascade_known *k = ctx;
+    read_config(k);
+    return k->config;
+}
+
+void cascade_known_set_cluster(struct cascade_known *k, struct cluster *(*cluster)(void *ctx), void *ctx) { k->cluster = cluster, k->cluster_ctx = ctx; }
 
 struct cascade_ids cascade_known_ids(struct cascade_known *k) { return (struct cascade_ids){ k, look, get, near }; }

@@ -82,6 +82,10 @@ struct expert_usage { /* over all choices */
     uint64_t queue_ns;   /* submitted -> started */
     uint64_t prefill_ns; /* started -> first token; 0 when there was none */
     uint64_t decode_ns;  /* first token -> end */
+    /* of a job that another machine did; else NULL and 0 */
+    const char *node;    /* its name: lives as long as the expert */
+    uint64_t bytes_out, bytes_in; /* of the request and the answer, on the way */
+    float busy_w;        /* what works there draws above idle, as it says; 0: not known */
 };
 
 struct expert_event { /* all pointers are borrowed for the call */

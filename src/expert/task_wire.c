@@ -77,7 +77,8 @@ bool task_wire_read_usage(const void *bytes, size_t n, struct expert_usage *out)
     for (int i = 0; i < 6; i++)
         if (v[i] < 0 || (i < 3 && v[i] > INT32_MAX))
             return false;
-    *out = (struct expert_usage){ (int)v[0], (int)v[1], (int)v[2], (uint64_t)v[3], (uint64_t)v[4], (uint64_t)v[5] };
+    out->n_prompt_tok = (int)v[0], out->n_cached_tok = (int)v[1], out->n_gen_tok = (int)v[2];
+    out->queue_ns = (uint64_t)v[3], out->prefill_ns = (uint64_t)v[4], out->decode_ns = (uint64_t)v[5];
     return true;
 }
 

@@ -26,5 +26,6 @@ void task_wire_put_usage(struct buf *out, const struct expert_usage *u);
 bool task_wire_read_request(const void *bytes, size_t n, struct arena *a, struct task_request *out, struct err *err);
 /* The same for an event of a job; fills kind and what belongs to it.  false with err: malformed, or no such job gives such an event. */
 bool task_wire_read_event(const void *bytes, size_t n, const struct job *j, struct arena *a, struct expert_event *out, struct err *err);
+/* What the other machine did not say stays as it is. */
 bool task_wire_read_usage(const void *bytes, size_t n, struct expert_usage *out);
 #endif

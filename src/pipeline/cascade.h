@@ -37,7 +37,7 @@ struct cascade_ref { /* how a stage names an expert */
 struct cascade; /* the plan */
 struct cascade_world {
     void *ctx;
-    /* What it can do (bits of enum expert_task), its id; opens nothing.  false with err: there is no such expert. */
+    /* What it can do (bits of enum expert_task; all: nobody knows now, the file must say `task`), its id; opens nothing.  false with err: there is no such expert. */
     bool (*look)(void *ctx, const struct cascade *c, const struct cascade_ref *ref, unsigned *tasks, char *id, size_t max, struct err *err);
     /* The expert, borrowed until close(). */
     struct expert *(*open)(void *ctx, const struct cascade *c, const struct cascade_ref *ref, struct err *err);

@@ -290,6 +290,7 @@ static void init_stage(struct cascade_run *r, int k)
     struct stage_run *g = &r->stages[k];
     g->plan = &r->c->stages[k];
     expr_state_init(&g->gate_state);
+    g->f.edge = -1;
     g->next_s = g->last_open_s = g->seen_s = -INFINITY;
     g->interval_s = g->plan->rate > 0 ? 1 / g->plan->rate : 0;
     g->level_ms = g->plan->budget_ms, g->level_joules = g->plan->budget_joules;
@@ -312,6 +313,9 @@ struct cascade_run *cascade_run_new(const struct cascade *c, const struct cascad
     r->quiet_until_s = -INFINITY;
     r->meter_j = NAN;
     expr_state_init(&r->when_state);
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    r->session = ((uint64_t)(uintptr_t)r ^ (uint64_t)t.tv_nsec << 20 ^ (uint64_t)t.tv_sec) * 0x9e3779b97f4a7c15u ^ (uint64_t)getpid();
     r->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (r->bell < 0)
         good = err_set(err, ERR_IO, "eventfd: %s", strerror(errno));

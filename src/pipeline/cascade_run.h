@@ -14,6 +14,16 @@
 #include "pipeline/cascade.h"
 #include "pipeline/source.h"
 
+enum { CASCADE_EDGES_MAX = 8, CASCADE_PLACE_MAX = 64 };
+struct cascade_edge {        /* from here to another machine, for one stage */
+    char node[CASCADE_PLACE_MAX];
+    uint64_t jobs, failed;   /* that ended there; of those without a result: each is given to the next expert, or its piece is an `error` */
+    uint64_t bytes_out, bytes_in; /* of requests and answers */
+    double ms, there_ms;     /* submitted to done, and what of it the work there took, together */
+    double joules;           /* there; NAN: not known */
+    bool is_measured;
+};
+
 struct cascade_stage_figures { /* in == results + sum of dropped, when it stands still */
     uint64_t in, results, dropped[CASCADE_DROP_COUNT];
     uint64_t waiting, running; /* now: in == results + dropped + waiting + running */
@@ -22,6 +32,9 @@ struct cascade_stage_figures { /* in == results + sum of dropped, when it stands
     double ms;                 /* of its jobs, submitted to done, together */
     double joules;             /* NAN: not known */
     bool is_measured;          /* joules: by a meter */
+    struct cascade_edge edges[CASCADE_EDGES_MAX]; /* of pieces that other machines looked at; a ninth one is counted with the eighth */
+    int n_edges;
+    int edge;                  /* of the last result; -1: this machine */
 };
 
 struct cascade_figures {

@@ -161,8 +161,12 @@ static bool read_experts(struct reader *r, struct cascade_stage *s, const struct
             return false;
         if (!expert_task_find(word, &s->task))
             return yaml_fail(r->y, task, r->err, "task: '%s' is none", word);
+        if (!(tasks & s->task) && s->is_optional)
+            s->n_experts = 0; /* nobody who can is here */
         if (s->n_experts > 0 && !(tasks & s->task))
             return yaml_fail(r->y, task, r->err, "task: %s does not %s", s->ids[0], word);
+    } else if (tasks == (1u << EXPERT_TASK_COUNT) - 1) { /* of a machine that cannot be asked now */
+        return yaml_fail(r->y, n, r->err, "expert: what %s does is not known now: say it, for instance `task: detect`", s->ids[0]);
     } else {
         for (unsigned t = 1; t < 1u << EXPERT_TASK_COUNT && !s->task; t <<= 1)
             if (tasks & t)

@@ -77,6 +77,22 @@ void event_put_json(struct buf *b, const struct cascade *c, const struct cascade
     buf_puts(b, "}}");
 }
 
+static void put_joules(struct buf *b, double joules, bool is_measured)
+{
+    put_number(b, "joules", joules);
+    buf_printf(b, ",\"joules_are\":\"%s\"", !isfinite(joules) ? "unknown" : is_measured ? "measured" : "estimated");
+}
+
+static void put_edge(struct buf *b, const struct cascade_edge *e, bool is_first)
+{
+    buf_puts(b, is_first ? "{\"node\":" : ",{\"node\":");
+    buf_put_json(b, e->node, strlen(e->node));
+    buf_printf(b, ",\"jobs\":%llu,\"failed\":%llu,\"bytes_out\":%llu,\"bytes_in\":%llu,\"ms\":%.3f,\"there_ms\":%.3f", (unsigned long long)e->jobs, (unsigned long long)e->failed,
+               (unsigned long long)e->bytes_out, (unsigned long long)e->bytes_in, e->ms, e->there_ms);
+    put_joules(b, e->joules, e->is_measured);
+    buf_putc(b, '}');
+}
+
 void figures_put_json(struct buf *b, const struct cascade *c, const struct cascade_figures *f)
 {
     buf_puts(b, "{\"cascade\":");
@@ -94,8 +110,12 @@ void figures_put_json(struct buf *b, const struct cascade *c, const struct casca
         for (int d = 0; d < CASCADE_DROP_COUNT; d++)
             buf_printf(b, "%s\"%s\":%llu", d ? "," : "", cascade_drop_name((enum cascade_drop)d), (unsigned long long)s->dropped[d]);
         buf_printf(b, "},\"fallbacks\":%llu,\"returns\":%llu,\"ms\":%.3f", (unsigned long long)s->fallbacks, (unsigned long long)s->returns, s->ms);
-        put_number(b, "joules", s->joules);
-        buf_printf(b, ",\"joules_are\":\"%s\"}", !isfinite(s->joules) ? "unknown" : s->is_measured ? "measured" : "estimated");
+        put_joules(b, s->joules, s->is_measured);
+        put_text(b, "node", s->edge >= 0 ? s->edges[s->edge].node : "");
+        buf_puts(b, ",\"edges\":[");
+        for (int i = 0; i < s->n_edges; i++)
+            put_edge(b, &s->edges[i], i == 0);
+        buf_puts(b, "]}");
     }
     buf_puts(b, "]}}");
 }

@@ -63,6 +63,9 @@ struct work { /* a job under way */
     bool has_result, is_measured, is_again;
     float joules;
     double metered_j;     /* its part of what the meter counted */
+    const char *node;     /* who did it, when that is another machine: it lives as long as the expert */
+    uint64_t bytes_out, bytes_in, there_ns;
+    float there_w;
     struct err err;
 };
 
@@ -77,6 +80,7 @@ struct expert_seat {
     uint64_t retry_ns;    /* down until then; 0: up */
     uint64_t pause_ns;    /* the next one */
     bool has_session;     /* of this stage's stream */
+    bool is_gone;         /* it said itself that it is down: asked again as soon as it says otherwise */
 };
 
 struct stage_run {
@@ -106,6 +110,7 @@ struct cascade_run {
     struct stage_run stages[CASCADE_STAGES_MAX];
     unsigned piece_stages, event_stages; /* bits of those that are there */
 
+    uint64_t session;      /* drawn: experts of other machines have streams of other runs, too */
     int bell;              /* eventfd */
     atomic_int n_stops;
     atomic_bool cancels_events;

@@ -58,6 +58,10 @@ static void on_event(void *ctx, const struct expert_event *ev)
         return;
     if (ev->kind == EXPERT_ERROR)
         w->err = *ev->err;
+    if (ev->usage && ev->usage->node) {
+        w->node = ev->usage->node, w->bytes_out = ev->usage->bytes_out, w->bytes_in = ev->usage->bytes_in;
+        w->there_ns = ev->usage->prefill_ns + ev->usage->decode_ns, w->there_w = ev->usage->busy_w;
+    }
     if (ev->route && isfinite(ev->route->joules))
         w->joules = ev->route->joules, w->is_measured = ev->route->is_measured;
     pthread_mutex_lock(&r->lock);
@@ -187,7 +191,7 @@ static struct job *make_job(struct cascade_run *r, struct work *w, struct err *e
             good = (j->request.options.prompt = write_prompt(r, p, w->subject, j->arena, err)) != NULL;
     }
     if (good && (p->task & SESSIONS)) {
-        j->request.session = (uint64_t)(uintptr_t)r ^ (uint64_t)(w->stage + 1) << 48;
+        j->request.session = r->session ^ (uint64_t)(w->stage + 1) << 48;
         j->request.session += j->request.session == 0;
         j->request.session_start = !g->seats[w->expert].has_session;
         j->request.time_s = w->subject->t_s;
@@ -212,6 +216,7 @@ static void set_down(struct cascade_run *r, int k, int i, const struct err *why)
         seat->pause_ns = PAUSE_MOST_MS * 1000000ull;
     seat->retry_ns = clock_ns() + seat->pause_ns;
     seat->has_session = false;
+    seat->is_gone = seat->e && expert_get_state(seat->e) == EXPERT_DOWN;
     if (was_up)
         log_warn("%s: %s cannot answer: %s", r->c->stages[k].name, r->c->stages[k].ids[i], why->text);
 }
@@ -222,6 +227,23 @@ static bool open_seat(struct cascade_run *r, int k, int i, struct err *err)
     if (!seat->e)
         seat->e = r->world->open(r->world->ctx, r->c, &r->c->stages[k].experts[i], err);
     return seat->e != NULL;
+}
+
+/* Who is meant may be somebody else by now: the same expert on another machine. */
+static void open_again(struct cascade_run *r, int k, int i)
+{
+    struct expert_seat *seat = &r->stages[k].seats[i];
+    struct err ignored = { 0 };
+    struct expert *e = seat->e ? r->world->open(r->world->ctx, r->c, &r->c->stages[k].experts[i], &ignored) : NULL;
+    if (!e)
+        return;
+    r->world->close(r->world->ctx, seat->e);
+    seat->e = e;
+}
+
+static bool is_due(const struct expert_seat *seat)
+{
+    return !seat->retry_ns || clock_ns() >= seat->retry_ns || (seat->is_gone && seat->e && expert_get_state(seat->e) != EXPERT_DOWN);
 }
 
 bool run_open_first(struct cascade_run *r, int k, struct err *err)
@@ -242,8 +264,13 @@ static int choose(struct cascade_run *r, int k, unsigned failed, struct err *err
     struct stage_run *g = &r->stages[k];
     for (int i = 0; i < g->plan->n_experts; i++) {
         struct expert_seat *seat = &g->seats[i];
-        if ((failed & 1u << i) || (seat->retry_ns && clock_ns() < seat->retry_ns))
+        if ((failed & 1u << i) || !is_due(seat))
             continue;
+        if (seat->retry_ns) {
+            const uint64_t now = clock_ns();
+            seat->retry_ns = seat->retry_ns < now ? seat->retry_ns : now;
+            open_again(r, k, i);
+        }
         if (open_seat(r, k, i, err) && (expert_get_state(seat->e) != EXPERT_DOWN || seat->retry_ns || g->plan->n_experts == 1))
             return i;
         if (seat->e)
@@ -262,6 +289,7 @@ static bool submit(struct cascade_run *r, struct work *w, struct err *err)
     kept_clear(&w->subject->kept[w->stage]);
     snprintf(w->subject->kept[w->stage].expert, CASCADE_NAME_MAX, "%s", g->plan->ids[w->expert]);
     w->final = w->freed = w->has_result = w->is_measured = false;
+    w->node = NULL;
     w->joules = NAN;
     err_clear(&w->err);
     w->submitted_ns = clock_ns();
@@ -326,16 +354,46 @@ bool run_start(struct cascade_run *r, int k, struct subject *s)
 
 /* ---- the end of a job ---- */
 
+static struct cascade_edge *edge_to(struct stage_run *g, const char *node)
+{
+    struct cascade_stage_figures *f = &g->f;
+    int i = 0;
+    while (i < f->n_edges && strcmp(f->edges[i].node, node) != 0)
+        i++;
+    if (i == f->n_edges && i < CASCADE_EDGES_MAX)
+        snprintf(f->edges[f->n_edges++].node, CASCADE_PLACE_MAX, "%s", node);
+    return &f->edges[i < CASCADE_EDGES_MAX ? i : CASCADE_EDGES_MAX - 1];
+}
+
+static void pay_edge(struct stage_run *g, const struct work *w, double ms, double joules)
+{
+    struct cascade_edge *e = edge_to(g, w->node);
+    e->jobs++;
+    e->failed += w->err.code != ERR_NONE;
+    e->bytes_out += w->bytes_out, e->bytes_in += w->bytes_in;
+    e->ms += ms, e->there_ms += (double)w->there_ns / 1e6;
+    e->joules += joules;
+    e->is_measured = w->is_measured;
+    if (w->err.code == ERR_NONE)
+        g->f.edge = (int)(e - g->f.edges);
+}
+
 static void pay(struct cascade_run *r, struct work *w)
 {
     struct stage_run *g = &r->stages[w->stage];
     const double ms = (double)(w->end_ns - w->submitted_ns) / 1e6;
-    double watts = g->plan->watts, joules = w->joules;
-    if (isnan(watts) && r->world->watts)
+    double watts = g->plan->watts, joules = w->joules, busy_ms = ms;
+    if (isnan(watts) && w->node)
+        watts = w->there_w > 0 ? (double)w->there_w : NAN, busy_ms = (double)w->there_ns / 1e6;
+    else if (isnan(watts) && r->world->watts)
         watts = r->world->watts(r->world->ctx, &g->plan->experts[w->expert]);
-    const bool is_metered = isnan(joules) && isfinite(r->meter_j);
+    const bool is_metered = isnan(joules) && isfinite(r->meter_j) && !w->node; /* our meter does not see other machines */
     if (isnan(joules))
-        joules = is_metered ? w->metered_j : watts * ms / 1000;
+        joules = is_metered ? w->metered_j : w->node && w->err.code != ERR_NONE ? 0 : watts * busy_ms / 1000;
+    if (w->node)
+        pay_edge(g, w, ms, joules);
+    else if (w->err.code == ERR_NONE)
+        g->f.edge = -1;
     g->f.ms += ms;
     g->f.joules += joules; /* one that is not known: nor is the sum */
     g->f.is_measured = w->is_measured || is_metered;
@@ -368,6 +426,7 @@ static void over(struct cascade_run *r, struct work *w)
         if (seat->retry_ns && w->err.code == ERR_NONE && w->submitted_ns >= seat->retry_ns) { /* not one that was under way when it went down */
             log_warn("%s: %s is back", g->plan->name, g->plan->ids[w->expert]);
             seat->retry_ns = 0;
+            seat->is_gone = false;
         }
         if (w->expert != g->now && w->err.code == ERR_NONE && seat->retry_ns == 0) {
             if (w->expert > g->now)
@@ -393,6 +452,7 @@ static void over(struct cascade_run *r, struct work *w)
         struct err err = w->err;
         w->is_again = true;
         seat->has_session = false;
+        open_again(r, w->stage, w->expert);
         if (submit(r, w, &err))
             return;
         w->err = err;
