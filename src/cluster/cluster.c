@@ -193,3 +193,15 @@ int cluster_get_candidates(struct cluster *c, struct candidate *out, int max)
     pthread_mutex_unlock(&c->lock);
     return n;
 }
+
+unsigned cluster_get_tasks(struct cluster *c, enum expert_privacy most)
+{
+    unsigned tasks = 0;
+    pthread_mutex_lock(&c->lock);
+    for (int i = 0; i < c->n_nodes; i++)
+        for (int k = 0; k < c->nodes[i]->n_experts && is_shown(c->nodes[i]) && c->nodes[i]->said.state == MEMBER_UP; k++)
+            if (c->nodes[i]->experts[k].c.is_up && c->nodes[i]->experts[k].c.privacy <= most)
+                tasks |= c->nodes[i]->experts[k].c.tasks;
+    pthread_mutex_unlock(&c->lock);
+    return tasks;
+}

@@ -68,6 +68,8 @@ struct expert *cluster_expect(struct cluster *c, const char *node, const char *i
 int cluster_get_candidates(struct cluster *c, struct candidate *out, int max);
 /* Where a model file of that name may be fetched (fetch.h): URLs of nodes that are up and have it.  Returns how many. */
 int cluster_find_model(struct cluster *c, const char *name, char (*urls)[300], int max);
+/* What experts of nodes that are up can do and send no further than that: bits of enum expert_task. */
+unsigned cluster_get_tasks(struct cluster *c, enum expert_privacy most);
 /* Waits until every seed answered or was found to be down, at most so long.  For cmd/. */
 void cluster_wait(struct cluster *c, uint64_t ms);
 #endif

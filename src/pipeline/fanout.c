@@ -34,7 +34,7 @@ static unsigned tasks_of(const struct expert_card *c) { return c->tasks ? c->tas
 
 static void make_card(struct fanout *f, struct expert_card *out)
 {
-    unsigned tasks = 0;
+    unsigned tasks = f->elsewhere ? f->elsewhere(f->elsewhere_ctx, EXPERT_CLOUD) : 0;
     memset(out, 0, sizeof(*out));
     f->chat = NULL;
     snprintf(out->id, sizeof(out->id), "%s", f->id);
@@ -88,10 +88,10 @@ static bool may_have(const struct expert_wish *w, const struct expert_card *c)
     return w->security == WISH_SECURITY_NONE || c->privacy == EXPERT_LOCAL || (w->security == WISH_LAN && c->privacy == EXPERT_LAN);
 }
 
-/* Bits of the tasks that somebody here can do who is allowed to see it. */
+/* Bits of the tasks that somebody can do who is allowed to see it. */
 unsigned fanout_tasks_here(const struct fanout *f, const struct expert_wish *w)
 {
-    unsigned tasks = 0;
+    unsigned tasks = f->elsewhere && w->security != WISH_LOCAL ? f->elsewhere(f->elsewhere_ctx, w->security == WISH_LAN ? EXPERT_LAN : EXPERT_CLOUD) : 0;
     for (int i = 0; i < f->n_experts; i++) {
         struct expert_card c;
         expert_get_card(f->experts[i], &c);
@@ -413,6 +413,7 @@ struct expert *fanout_open(const struct fanout_env *env, struct err *err)
     f->base.ops = &ops;
     snprintf(f->id, sizeof(f->id), "%s", env->id ? env->id : "fanout");
     f->router = env->router;
+    f->elsewhere = env->elsewhere, f->elsewhere_ctx = env->elsewhere_ctx;
     f->picture_ns = (uint64_t)((env->picture_s > 0 ? (double)env->picture_s : PICTURE_S) * 1e9);
     f->sound_ns = (uint64_t)((env->sound_s > 0 ? (double)env->sound_s : SOUND_S) * 1e9);
     pthread_condattr_init(&attr);

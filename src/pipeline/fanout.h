@@ -62,6 +62,9 @@ struct fanout_env {
     struct expert *const *experts;  /* what there is; without a router they are asked: the first that can and is not down.
                                      * They outlive the fan-out; the list is copied */
     int n_experts;
+    /* What experts of other machines can do that this privacy allows (bits of enum expert_task); NULL: there are none.  The router knows them. */
+    unsigned (*elsewhere)(void *ctx, enum expert_privacy most);
+    void *elsewhere_ctx;
     struct expert *router;          /* asked for each piece (router_expert_for_pieces()); NULL: none */
     float picture_s, sound_s;       /* most that a branch may take; 0: 30, 300 */
 };

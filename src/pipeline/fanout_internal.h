@@ -112,6 +112,8 @@ struct fanout {
     char id[128];
     struct expert **experts;
     int n_experts;
+    unsigned (*elsewhere)(void *ctx, enum expert_privacy most);
+    void *elsewhere_ctx;
     struct expert *router;
     uint64_t picture_ns, sound_ns;
     pthread_t thread;

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "cluster/cluster.h"
 #include "pipeline/fanout.h"
 #include "serve/metrics_machine.h"
 #include "serve/serve_internal.h"
@@ -176,16 +177,20 @@ static bool make_models(struct serve *s, struct err *err)
     return true;
 }
 
-/* Where experts see or hear: several of them answer as one what is asked about a picture or a recording. */
+static unsigned tasks_elsewhere(void *cluster, enum expert_privacy most) { return cluster_get_tasks(cluster, most); }
+
+/* Where experts see or hear, here or at other nodes: several of them answer as one what is asked about a picture or a recording. */
 static bool add_fanout(struct serve *s, struct err *err)
 {
-    const struct fanout_env env = { .experts = s->config.experts, .n_experts = s->config.n_experts, .router = router_expert_for_pieces(s->router, ROUTE_BALANCED) };
+    struct cluster *others = s->config.node ? s->config.node->cluster : NULL;
+    const struct fanout_env env = { .elsewhere = others ? tasks_elsewhere : NULL, .elsewhere_ctx = others,
+                                    .experts = s->config.experts, .n_experts = s->config.n_experts, .router = router_expert_for_pieces(s->router, ROUTE_BALANCED) };
     const struct candidate hint = { .item_s = FANOUT_ITEM_S, .sound_s_s = FANOUT_SOUND_S_S };
     struct expert_card card;
     if (!(s->fanout = fanout_open(&env, err)))
         return false;
     expert_get_card(s->fanout, &card);
-    return (!card.sees && !card.hears) || router_add(s->router, s->fanout, &hint, true, err);
+    return (!card.sees && !card.hears && !others) || router_add(s->router, s->fanout, &hint, true, err);
 }
 
 /* "auto" and its kin, above all experts.  A model of that name keeps it. */

@@ -2,6 +2,9 @@
 #define _GNU_SOURCE /* memmem */
 #include "service.h"
 
+#include "cluster/cluster.h"
+#include "cluster/node_service.h"
+
 #include "media/draw.h"
 #include "media/sound.h"
 #include "wire/put.h"
@@ -139,4 +142,40 @@ TEST(a_branch_without_its_library_is_said_and_the_answer_comes)
     json_decref(t);
     answer_fini_(&a);
     end(v);
+}
+
+TEST(a_detector_at_another_node_is_a_branch_and_says_where_it_is)
+{
+    struct err err = { 0 };
+    char url[120];
+    struct member there;
+    struct serve_node node = { .name = "there", .life = node_draw_life(), .listens = true, .machine_json = "{}" }, here = { .name = "here", .life = node_draw_life(), .machine_json = "{}" };
+    REQUIRE(net_addr_parse(&node.listen, "127.0.0.1:0", &err), "%s", err.text);
+    struct fake *const finders[] = { can("finder", EXPERT_DETECT) }, *const talkers[] = { can("talker", EXPERT_CHAT | EXPERT_COMPLETE) };
+    struct service *other = start_fakes((struct serve_config){ .node = &node }, finders, 1);
+    snprintf(url, sizeof(url), "http://%s", serve_node_addr(other->s)->text);
+    struct cluster_config k = { .self = "here", .self_life = here.life, .n_seeds = 1, .seeds = { url } };
+    struct cluster *c = here.cluster = cluster_new(&k, &err);
+    REQUIRE(c != NULL, "%s", err.text);
+    cluster_wait(c, 60000);
+    struct service *v = start_fakes((struct serve_config){ .node = &here }, talkers, 1);
+    bool is_there = false;
+    for (int i = 0; i < 600 && !is_there; i++) { /* until the router knows */
+        struct answer a = ask_about(v, "auto", "How many cars?", picture_part(), "");
+        json_t *t = json_of(&a);
+        is_there = a.status == 200 && strcmp(text_at(t, "tutti.parts.0.node"), "there") == 0;
+        if (is_there || i == 599)
+            CHECK(is_there && strcmp(text_at(t, "tutti.expert"), "fanout") == 0 && strcmp(text_at(t, "tutti.parts.0.expert"), "finder") == 0,
+                  "%d %s", a.status, a.body.data);
+        json_decref(t);
+        answer_fini_(&a);
+        if (!is_there)
+            usleep(50000);
+    }
+    CHECK(is_there && finders[0]->n_done >= 1);
+    CHECK(cluster_get_members(c, &there, 1) == 1 && there.jobs_total >= 1 && there.bytes_out_total > 100 && there.bytes_in_total > 100, "%llu jobs, %llu bytes", (unsigned long long)there.jobs_total,
+          (unsigned long long)there.bytes_out_total);
+    end(v);
+    cluster_free(c);
+    end(other);
 }
