@@ -26,6 +26,8 @@ enum { MEMBER_HZ = 1, MEMBER_SILENT_MS = 2500, MEMBER_RETRY_MS = 1000 };
 enum member_state { MEMBER_NEW, MEMBER_UP, MEMBER_DRAINING, MEMBER_DOWN, MEMBER_REFUSED /* certificate, version */, MEMBER_STATE_COUNT };
 const char *member_state_name(enum member_state s);
 
+struct cluster_wake { const char *node, *mac; }; /* a node that can be woken, by its name: "jetson", "aa:bb:cc:dd:ee:ff" */
+
 struct cluster_config { /* texts are borrowed until cluster_free() */
     const char *self;               /* our node's name: what answers with this name is ourselves and left out; NULL or "": we are no node */
     uint64_t self_life;             /* our life (node_service.h): another node of our name is refused by it */
@@ -33,6 +35,10 @@ struct cluster_config { /* texts are borrowed until cluster_free() */
     int n_seeds;
     bool uses_mdns;                 /* look for _tutti._tcp, too */
     struct trust *trust;            /* NULL: in the clear, and then only on loopback */
+    struct cluster_wake wakes[CLUSTER_SEEDS_MAX]; /* a job for one of these that is down wakes it, and waits for it */
+    int n_wakes;
+    const char *wake_to;            /* ADDR:PORT of the packets; NULL: 255.255.255.255:9 */
+    uint32_t wake_wait_ms;          /* most that a job waits; 0: 90 s */
 };
 
 struct member { /* one node, now; a copy */

@@ -95,6 +95,7 @@ struct cluster {
     struct discover_mdns *mdns;
     uint64_t said_ms;              /* lines about nodes are counted from here */
     int n_said;
+    uint64_t wakes_total;          /* packets that shall wake a node; lock */
     uint64_t refused_total;        /* States and Descriptions that were nonsense; lock */
 };
 

@@ -264,5 +264,7 @@ void cluster_put_metrics(struct cluster *c, const struct node_service *self, con
         return;
     pthread_mutex_lock(&c->lock);
     put_members(c, prefix, out);
+    put_head(out, prefix, "node_wakes_total", "counter", "Wake-on-LAN packets to nodes that a job wanted.");
+    buf_printf(out, "%snode_wakes_total %" PRIu64 "\n", prefix, c->wakes_total);
     pthread_mutex_unlock(&c->lock);
 }

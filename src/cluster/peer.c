@@ -18,6 +18,8 @@ enum { ARENA_BYTES = 3 * PEER_MESSAGE_BYTES_MAX, ADOPT_MS = 2000 };
 
 static struct peer *peer_of(struct expert *e) { return (struct peer *)e; }
 
+bool peer_node_may_wake(const struct peer_node *n, uint64_t now_ns) { return n->can_wake && !n->is_up && now_ns >= n->rest_ns; }
+
 static bool submit(struct expert *base, struct job *j, struct err *err)
 {
     struct peer *p = peer_of(base);
@@ -31,9 +33,10 @@ static bool submit(struct expert *base, struct job *j, struct err *err)
     r->job = j; /* expert_submit() has counted it */
     pthread_mutex_lock(&all->lock);
     bool ok = true;
+    const bool may_wake = !p->is_there && peer_node_may_wake(p->node, clock_ns());
     if (!p->is_there && p->node->is_up)
         ok = err_set(err, ERR_NOT_FOUND, "the node %s has no expert '%s'", p->node->name, p->id);
-    else if (!p->is_there)
+    else if (!p->is_there && !may_wake)
         ok = err_set(err, ERR_BUSY, "%s: the node %s is gone%s%s", p->id, p->node->name, p->node->why[0] ? ": " : "", p->node->why);
     else if (p->is_stopping || all->is_over)
         ok = err_set(err, ERR_BUSY, "%s on %s is shutting down", p->id, p->node->name);
@@ -81,7 +84,7 @@ static void get_metrics(struct expert *base, struct expert_metrics *out)
     struct peer *p = peer_of(base);
     memset(out, 0, sizeof(*out));
     pthread_mutex_lock(&p->node->peers->lock);
-    out->state = p->is_there && !p->is_stopping ? p->state : EXPERT_DOWN;
+    out->state = p->is_stopping ? EXPERT_DOWN : p->is_there ? p->state : peer_node_may_wake(p->node, clock_ns()) ? EXPERT_COLD : EXPERT_DOWN;
     if (out->state == EXPERT_DOWN)
         snprintf(out->why, sizeof(out->why), "%s", p->is_there ? "its node says so" : p->node->is_up ? "its node has no such expert" : p->node->why);
     const int theirs = p->c.n_running + p->n_unseen;
@@ -131,6 +134,9 @@ static struct peer_node *node_of(struct peers *all, const char *name)
         return NULL;
     n->peers = all;
     snprintf(n->name, sizeof(n->name), "%s", name);
+    for (int i = 0; i < all->cluster->config.n_wakes; i++)
+        if (strcmp(all->cluster->config.wakes[i].node, name) == 0)
+            n->can_wake = wake_parse_mac(all->cluster->config.wakes[i].mac, n->mac);
     all->nodes[all->n_nodes++] = n;
     return n;
 }
@@ -214,7 +220,11 @@ static void up(struct member_node *at)
     pthread_mutex_lock(&all->lock);
     n->is_up = true;
     n->rtt_s = at->said.rtt_s;
+    n->waking_ns = n->rest_ns = 0;
     pthread_mutex_unlock(&all->lock);
+    pthread_mutex_lock(&at->cluster->lock);
+    at->said.can_wake = n->can_wake;
+    pthread_mutex_unlock(&at->cluster->lock);
     for (int k = 0; k < at->n_experts; k++) {
         pthread_mutex_lock(&all->lock);
         struct peer *p = peer_named(n, at->experts[k].c.expert);
@@ -229,6 +239,26 @@ static void up(struct member_node *at)
     }
     if (all->router)
         router_set_node(all->router, &at->said.node);
+    for (struct run *r = all->running, *next; r; r = next) { /* who waited for it */
+        next = r->next;
+        if (!r->is_waiting || r->peer->node != n)
+            continue;
+        r->is_waiting = false;
+        run_begin(r);
+    }
+}
+
+/* A node that sleeps is a slow one for the router, not one that is gone. */
+static void tell_router_asleep(struct peers *all, struct peer_node *n, const struct route_node *node)
+{
+    struct err err;
+    for (int i = 0; i < n->n; i++) {
+        struct candidate hint = n->list[i]->c;
+        hint.wait_s = 0;
+        hint.load_s += WAKE_START_S;
+        if (!router_add_on(all->router, node, &n->list[i]->base, &hint, &err))
+            log_warn("cluster: %s on %s: %s", hint.expert, n->name, err.text);
+    }
 }
 
 static void state(struct member_node *at)
@@ -264,14 +294,16 @@ static void down(struct member_node *at)
     pthread_mutex_unlock(&all->lock);
     if (all->router) { /* before its jobs end: nobody shall ask it again */
         struct route_node gone = at->said.node;
-        gone.is_up = false;
+        gone.is_up = n->can_wake;
         router_set_node(all->router, &gone);
+        if (n->can_wake)
+            tell_router_asleep(all, n, &gone);
     }
     n->at = NULL;
     at->peer = NULL;
     for (struct run *r = all->running, *next; r; r = next) {
         next = r->next;
-        if (r->peer->node != n)
+        if (r->peer->node != n || r->is_waiting)
             continue;
         struct err err;
         r->is_lost = r->at != NULL;

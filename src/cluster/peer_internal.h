@@ -9,6 +9,7 @@
 #include <pthread.h>
 
 #include "cluster/cluster_internal.h"
+#include "cluster/wake.h"
 #include "expert/text_talk.h"
 #include "wire/events.h"
 
@@ -36,6 +37,11 @@ struct peer_node {
     struct member_node *at;  /* the cluster's thread's; NULL: it is down */
     char why[200];           /* ... for this reason; lock */
     bool is_up;              /* lock */
+    bool can_wake;           /* and with what; constant */
+    uint8_t mac[WAKE_MAC_BYTES];
+    uint64_t waking_ns;      /* a job waits since then; 0: none; lock, as the next two */
+    uint64_t packet_ns;      /* when it was called last */
+    uint64_t rest_ns;        /* it did not come: not called again before */
     double rtt_s;            /* lock; NAN: not known */
     struct peer *list[MEMBER_EXPERTS_MAX * 2];
     int n;                   /* lock; grows only */
@@ -52,6 +58,7 @@ struct run { /* a job on its way */
     struct buf whole;        /* an answer that is read as one; an error's text */
     int status;
     bool is_sse, was_started, is_held, has_output;
+    bool is_waiting;         /* for its node to wake up */
     bool is_lost;            /* its node did not end it */
     struct member_node *at;  /* where it was sent; NULL: it was not.  A place lives as long as the cluster */
     uint64_t started_ns, first_ns;
@@ -80,5 +87,8 @@ void run_begin(struct run *r);
 void run_end(struct run *r, const struct err *err);
 /* A flag changed, or time passed; true: it has ended.  *next_ns: when it is due, if sooner. */
 bool run_look(struct run *r, uint64_t now_ns, uint64_t *next_ns);
+/* Its node is down and can be woken.  Under the lock. */
+bool peer_node_may_wake(const struct peer_node *n, uint64_t now_ns);
+enum { WAKE_WAIT_MS = 90000, WAKE_EACH_MS = 5000, WAKE_REST_MS = 60000, WAKE_START_S = 30 /* for the router, until somebody has measured it */ };
 enum { PEER_MESSAGE_BYTES_MAX = 32 << 20, PEER_REQUEST_BYTES_MAX = 64 << 20 };
 #endif

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "cluster/peer_internal.h"
 #include "expert/task_wire.h"
 #include "wire/oip_pb.h"
@@ -358,6 +359,43 @@ static bool ask_task(struct run *r, struct h2_client *h2, struct head *h, uint64
     return ok;
 }
 
+/* Calls it, again and again, as long as somebody waits.  false with err: it does not come. */
+static bool keep_waking(struct run *r, uint64_t now_ns, uint64_t *next_ns, struct err *err)
+{
+    struct peer_node *n = r->peer->node;
+    struct cluster *c = n->peers->cluster;
+    const uint64_t ms = 1000000, wait_ns = (c->config.wake_wait_ms ? c->config.wake_wait_ms : WAKE_WAIT_MS) * ms;
+    bool calls = false;
+    pthread_mutex_lock(&n->peers->lock);
+    bool goes_on = now_ns >= n->rest_ns;
+    if (goes_on && !n->waking_ns)
+        n->waking_ns = now_ns;
+    if (goes_on && now_ns >= n->waking_ns + wait_ns) {
+        goes_on = false;
+        n->waking_ns = 0;
+        n->rest_ns = now_ns + WAKE_REST_MS * ms;
+    }
+    if (goes_on && (!n->packet_ns || now_ns >= n->packet_ns + WAKE_EACH_MS * ms)) {
+        n->packet_ns = now_ns;
+        calls = true;
+    }
+    const uint64_t due = n->packet_ns + WAKE_EACH_MS * ms < n->waking_ns + wait_ns ? n->packet_ns + WAKE_EACH_MS * ms : n->waking_ns + wait_ns;
+    pthread_mutex_unlock(&n->peers->lock);
+    if (!goes_on)
+        return err_set(err, ERR_BUSY, "the node was woken and did not come within %.0f s", (double)wait_ns / 1e9);
+    *next_ns = !*next_ns || due < *next_ns ? due : *next_ns;
+    struct err why;
+    if (calls && wake_send(n->mac, c->config.wake_to, &why)) {
+        log_info("cluster: %s is woken", n->name);
+        pthread_mutex_lock(&c->lock);
+        c->wakes_total++;
+        pthread_mutex_unlock(&c->lock);
+    } else if (calls) {
+        log_warn("cluster: %s: %s", n->name, why.text);
+    }
+    return true;
+}
+
 void run_begin(struct run *r)
 {
     struct peer_node *n = r->peer->node;
@@ -367,6 +405,10 @@ void run_begin(struct run *r)
     uint64_t next_ns = 0;
     if (run_look(r, now, &next_ns))
         return;
+    if ((!n->at || !n->at->h2) && n->can_wake) { /* run_look() calls it: turn() looks at everybody next */
+        r->is_waiting = true;
+        return;
+    }
     if (!n->at || !n->at->h2) {
         err_set(&err, ERR_BUSY, "the node is gone%s%s", n->why[0] ? ": " : "", n->why);
         run_fail(r, &err);
@@ -404,6 +446,10 @@ bool run_look(struct run *r, uint64_t now_ns, uint64_t *next_ns)
     if (now_ns >= due_ns) {
         r->is_lost = r->at != NULL;
         err_set(&err, ERR_BUSY, "the deadline passed");
+        run_fail(r, &err);
+        return true;
+    }
+    if (r->is_waiting && !keep_waking(r, now_ns, next_ns, &err)) {
         run_fail(r, &err);
         return true;
     }

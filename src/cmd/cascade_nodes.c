@@ -56,6 +56,13 @@ static bool open_cluster(struct cascade_nodes *n, struct err *err)
         return true; /* alone */
     if (trust && !(n->trust = trust_open(trust, err)))
         return false;
+    for (int i = 0; c && i < c->n_wakes; i++)
+        k.wakes[k.n_wakes++] = (struct cluster_wake){ c->wakes[i].node, c->wakes[i].mac };
+    for (int i = 0; n->inv && i < n->inv->n_nodes && k.n_wakes < CLUSTER_SEEDS_MAX; i++)
+        if (n->inv->nodes[i].wake[0])
+            k.wakes[k.n_wakes++] = (struct cluster_wake){ n->inv->nodes[i].name, n->inv->nodes[i].wake };
+    k.wake_to = c ? config_text(c, CONFIG_NODE_WAKE_TO) : NULL;
+    k.wake_wait_ms = c ? (uint32_t)config_number(c, CONFIG_NODE_WAKE_WAIT) : 0;
     k.trust = n->trust;
     if (!(n->cluster = cluster_new(&k, err)))
         return false;

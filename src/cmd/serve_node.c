@@ -66,6 +66,10 @@ bool serve_node_init(struct serve_node_here *h, const struct config *c, const st
     n->urls = c->nodes;
     n->n_urls = c->n_nodes;
     memcpy(k.seeds, c->nodes, (size_t)c->n_nodes * sizeof(*k.seeds));
+    for (int i = 0; i < c->n_wakes; i++)
+        k.wakes[k.n_wakes++] = (struct cluster_wake){ c->wakes[i].node, c->wakes[i].mac };
+    k.wake_to = config_text(c, CONFIG_NODE_WAKE_TO);
+    k.wake_wait_ms = (uint32_t)config_number(c, CONFIG_NODE_WAKE_WAIT);
     k.self = h->name;
     k.self_life = n->life;
     k.trust = n->trust;

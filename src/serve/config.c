@@ -9,9 +9,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cluster/wake.h"
 #include "base/arena.h"
 #include "net/addr.h"
 #include "route/policy_yaml.h"
+#include "wire/node_pb.h"
 
 enum kind { PATH, TEXT, BYTES, COUNT, TIME, BOOL };
 
@@ -246,6 +248,31 @@ static bool read_warm(struct config *c, const struct yaml_node *root, struct err
     return true;
 }
 
+/* {url: https://jetson:8444, wake: aa:bb:cc:dd:ee:ff, name: jetson}; the name is the address' first word when it is not said. */
+static bool read_node_map(struct config *c, const struct yaml_node *map, struct err *err)
+{
+    static const char *const keys[] = { "url", "wake", "name", NULL };
+    const char *url = NULL, *mac = NULL, *name = NULL;
+    uint8_t bytes[WAKE_MAC_BYTES];
+    if (!yaml_check_keys(c->yaml, map, keys, NULL, err) || !yaml_text(c->yaml, map, "url", &url, err) || !yaml_text(c->yaml, map, "wake", &mac, err) || !yaml_text(c->yaml, map, "name", &name, err))
+        return false;
+    if (!url || !mac)
+        return config_fail(c, map, err, "nodes: {url: https://HOST:PORT, wake: MAC} is wanted");
+    if (!wake_parse_mac(mac, bytes))
+        return config_fail(c, yaml_get(map, "wake"), err, "wake: '%.40s' is no MAC address (aa:bb:cc:dd:ee:ff)", mac);
+    if (!name) {
+        const char *host = strstr(url, "://");
+        host = host ? host + 3 : url;
+        if (!(name = arena_strndup(c->arena, host, strcspn(host, ".:/"), err)))
+            return false;
+    }
+    if (!node_pb_is_node_name(name))
+        return config_fail(c, map, err, "name: '%.70s': 1 to 63 of a-z, 0-9 and '-' are wanted", name);
+    c->nodes[c->n_nodes] = url;
+    c->wakes[c->n_wakes++] = (struct config_wake){ name, mac, c->n_nodes };
+    return true;
+}
+
 static bool read_nodes(struct config *c, const struct yaml_node *root, struct err *err)
 {
     const struct yaml_node *map = yaml_get(root, "cluster"), *list = map && map->kind == YAML_MAP ? yaml_get(map, "nodes") : NULL;
@@ -254,7 +281,7 @@ static bool read_nodes(struct config *c, const struct yaml_node *root, struct er
     if (list->kind != YAML_LIST || list->n_items > CONFIG_NODES_MAX)
         return config_fail(c, list, err, "nodes: a list of at most %d is wanted (https://jetson:8444, dns://tutti-nodes:8444)", CONFIG_NODES_MAX);
     for (int i = 0; i < list->n_items; i++) {
-        if (!yaml_node_text(c->yaml, &list->items[i], &c->nodes[i], err))
+        if (list->items[i].kind == YAML_MAP ? !read_node_map(c, &list->items[i], err) : !yaml_node_text(c->yaml, &list->items[i], &c->nodes[i], err))
             return false;
         if (!strstr(c->nodes[i], "://"))
             return config_fail(c, &list->items[i], err, "nodes: https://HOST:PORT, http://127.0.0.1:PORT or dns://NAME:PORT is wanted");
@@ -435,7 +462,14 @@ static void put_nodes(const struct config *c, struct buf *out)
     buf_puts(out, "  nodes: [");
     for (int i = 0; i < c->n_nodes; i++) {
         buf_puts(out, i ? ", " : "");
+        const struct config_wake *w = c->wakes;
+        while (w < c->wakes + c->n_wakes && w->i_node != i)
+            w++;
+        const bool can_wake = w < c->wakes + c->n_wakes;
+        buf_puts(out, can_wake ? "{url: " : "");
         put_text(out, c->nodes[i]);
+        if (can_wake)
+            buf_printf(out, ", wake: \"%s\", name: \"%s\"}", w->mac, w->node);
     }
     buf_putc(out, ']');
     put_from(c, &c->nodes_from, "node", out);

@@ -41,6 +41,8 @@
     X(NODE_LISTEN, "cluster", "listen", TEXT, NULL, 0, 0, "ADDR:PORT for other nodes; beyond loopback only with trust (docs/nodes.md)") \
     X(NODE_MDNS, "cluster", "mdns", BOOL, "false", 0, 0, "find the nodes of this network, and be found (mDNS, _tutti._tcp)")  \
     X(NODE_TRUST, "cluster", "trust", PATH, NULL, 0, 0, "folder of this node's certificate (`tutti cluster init`, `tutti node join`)") \
+    X(NODE_WAKE_TO, "cluster", "wake_to", TEXT, NULL, 0, 0, "ADDR:PORT of Wake-on-LAN packets; 255.255.255.255:9 when it is not said") \
+    X(NODE_WAKE_WAIT, "cluster", "wake_wait", TIME, "90000", 1, 3600000, "how long a job waits for a node that is woken")                     \
     X(NODE_SHARE, "cluster", "share", PATH, NULL, 0, 0, "folder whose model files other nodes may fetch; none are without") \
     X(BODY, "limits", "body", BYTES, "33554432", 1024, 1 << 30, "largest body of a request")                           \
     X(BODIES, "limits", "bodies", BYTES, "1073741824", 1024, 0, "largest sum of the bodies of all requests that are there")  \
@@ -95,6 +97,8 @@ struct config {
     int n_aliases;
     const char *nodes[CONFIG_NODES_MAX]; /* `cluster: nodes`: where others are (cluster/cluster.h, seeds) */
     int n_nodes;
+    struct config_wake { const char *node, *mac; int i_node; /* in nodes */ } wakes[CONFIG_NODES_MAX]; /* of those: which can be woken, by name */
+    int n_wakes;
     struct config_value nodes_from;
     const struct yaml_node *warm[CONFIG_EXPERTS_MAX]; /* `warm`: names of experts that are loaded at the start; registry_warm() */
     int n_warm;

@@ -5,6 +5,10 @@
 #include "cluster/cluster.h"
 #include "cluster/node_service.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 struct house {
     struct service *v;
     struct serve_node node;
@@ -346,4 +350,66 @@ TEST(a_node_that_goes_fails_its_jobs_and_one_that_returns_is_used_again)
     }
     CHECK(ask(&h, "talk", new_job(&s, EXPERT_CHAT, "words 2 0"), &s) && s.is_done, "%s", s.err.text);
     house_close(&h);
+}
+
+TEST(a_job_wakes_its_node_and_waits_for_it_or_ends_cleanly)
+{
+    struct house h = { .v = NULL };
+    struct err err = { 0 };
+    struct seen s, late;
+    struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t n_to = sizeof(to);
+    char where[40];
+    uint8_t packet[200];
+    const int fd = socket(AF_INET, SOCK_DGRAM, 0); /* the sleeping machine's network card */
+    REQUIRE(fd >= 0 && bind(fd, (struct sockaddr *)&to, n_to) == 0 && getsockname(fd, (struct sockaddr *)&to, &n_to) == 0, "no UDP on loopback");
+    snprintf(where, sizeof(where), "127.0.0.1:%d", ntohs(to.sin_port));
+    open_node(&h, "");
+    struct cluster_config k = { .self = "here", .n_seeds = 1, .n_wakes = 1, .wakes = { { "there", "02:00:5e:10:00:ff" } }, .wake_to = where, .wake_wait_ms = 60000 };
+    k.seeds[0] = h.url;
+    h.c = cluster_new(&k, &err);
+    REQUIRE(h.c != NULL, "%s", err.text);
+    cluster_wait(h.c, 60000);
+    struct expert *e = cluster_expert(h.c, NULL, "see", &err);
+    REQUIRE(e != NULL, "%s", err.text);
+    end(h.v);
+    while (expert_get_state(e) != EXPERT_COLD) /* not gone: asleep */
+        usleep(1000);
+    struct job *j = new_job(&s, EXPERT_CHAT, "count"), *hasty = new_job(&late, EXPERT_CHAT, "count");
+    e = cluster_expert(h.c, "there", "talk", &err);
+    CHECK(expert_submit(e, j, &err), "%s", err.text);
+    const ssize_t n = recv(fd, packet, sizeof(packet), 0);
+    CHECK(n == 102 && packet[0] == 0xff && packet[5] == 0xff && memcmp(packet + 6, "\x02\x00\x5e\x10\x00\xff", 6) == 0 && memcmp(packet + 96, packet + 6, 6) == 0, "%zd bytes", n);
+    hasty->deadline_ns = clock_ns() + 50000000; /* another one that has no time */
+    CHECK(expert_submit(e, hasty, &err), "%s", err.text);
+    seen_wait(&late, TO_THE_END);
+    CHECK(!late.is_done && late.err.code == ERR_BUSY && strstr(late.err.text, "deadline"), "%s", late.err.text);
+    CHECK(recv(fd, packet, sizeof(packet), MSG_DONTWAIT) < 0 || clock_ns() > j->priv.submitted_ns + 5000000000u, "two packets at once");
+    char at[100];
+    snprintf(at, sizeof(at), "%s", h.at);
+    open_node(&h, at);
+    seen_wait(&s, TO_THE_END);
+    CHECK(s.is_done && s.n_text > 0 && s.n_finals == 1, "%d %s", s.err.code, s.err.text);
+    job_unref(j);
+    job_unref(hasty);
+    house_close(&h);
+    close(fd);
+}
+
+TEST(a_node_that_does_not_wake_is_an_error_and_left_alone_for_a_while)
+{
+    struct err err = { 0 };
+    struct seen s;
+    struct cluster_config k = { .self = "here", .n_seeds = 1, .seeds = { "http://127.0.0.1:1" }, .n_wakes = 1, .wakes = { { "there", "02-00-5E-10-00-FF" } }, .wake_to = "127.0.0.1:9", .wake_wait_ms = 50 };
+    struct cluster *c = cluster_new(&k, &err);
+    REQUIRE(c != NULL, "%s", err.text);
+    struct expert *e = cluster_expect(c, "there", "talk", &err);
+    REQUIRE(e != NULL && expert_get_state(e) == EXPERT_COLD, "%s", err.text);
+    struct job *j = new_job(&s, EXPERT_CHAT, "count");
+    CHECK(expert_submit(e, j, &err), "%s", err.text);
+    seen_wait(&s, TO_THE_END);
+    CHECK(!s.is_done && s.err.code == ERR_BUSY && strstr(s.err.text, "did not come within"), "%d %s", s.err.code, s.err.text);
+    CHECK(expert_get_state(e) == EXPERT_DOWN && !expert_submit(e, j, &err) && err.code == ERR_BUSY, "%s", err.text);
+    job_unref(j);
+    cluster_free(c);
 }
