@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/label.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "cluster/peer_internal.h"
@@ -223,7 +224,6 @@ static void up(struct member_node *at)
     n->waking_ns = n->rest_ns = 0;
     pthread_mutex_unlock(&all->lock);
     pthread_mutex_lock(&at->cluster->lock);
-    at->said.can_wake = n->can_wake;
     pthread_mutex_unlock(&at->cluster->lock);
     for (int k = 0; k < at->n_experts; k++) {
         pthread_mutex_lock(&all->lock);
@@ -532,7 +532,7 @@ struct expert *cluster_expert(struct cluster *c, const char *node, const char *i
 
 struct expert *cluster_expect(struct cluster *c, const char *node, const char *id, struct err *err)
 {
-    struct peers *all = node_pb_is_node_name(node) && *id && strlen(id) < sizeof(((struct candidate *)0)->expert) ? peers_get(c, NULL, err) : NULL;
+    struct peers *all = label_is_valid(node) && *id && strlen(id) < sizeof(((struct candidate *)0)->expert) ? peers_get(c, NULL, err) : NULL;
     if (!all)
         return err_null(err, ERR_INPUT, "'%.70s' on '%.70s': a node's name is 1 to 63 of a-z, 0-9 and '-'", id, node);
     pthread_mutex_lock(&all->lock);

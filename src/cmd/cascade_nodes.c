@@ -1,4 +1,5 @@
 /* cmd/cascade_nodes.c - see cascade_nodes.h; start reading at find(). */
+#include "base/label.h"
 #include "cmd/cascade_nodes.h"
 
 #include <stdio.h>
@@ -171,7 +172,7 @@ static bool find(struct cascade_nodes *n, const struct cascade *c, const struct 
     const char *at = ref->text ? strchr(ref->text, '@') : NULL;
     memset(f, 0, sizeof(*f));
     if (at && !strchr(ref->text, '/')) {
-        if (at == ref->text || (size_t)(at - ref->text) >= sizeof(f->id) || !node_pb_is_node_name(at + 1))
+        if (at == ref->text || (size_t)(at - ref->text) >= sizeof(f->id) || !label_is_valid(at + 1))
             return err_set(err, ERR_INPUT, "'%.100s': EXPERT@NODE is wanted; a node's name is 1 to 63 of a-z, 0-9 and '-'", ref->text);
         snprintf(f->id, sizeof(f->id), "%.*s", (int)(at - ref->text), ref->text);
         snprintf(f->node, sizeof(f->node), "%s", at + 1);

@@ -1,5 +1,6 @@
 /* serve/config.c - see config.h; start reading at read_all(). */
 #define _XOPEN_SOURCE 700 /* realpath */
+#include "base/label.h"
 #include "serve/config.h"
 
 #include <limits.h>
@@ -266,7 +267,7 @@ static bool read_node_map(struct config *c, const struct yaml_node *map, struct 
         if (!(name = arena_strndup(c->arena, host, strcspn(host, ".:/"), err)))
             return false;
     }
-    if (!node_pb_is_node_name(name))
+    if (!label_is_valid(name))
         return config_fail(c, map, err, "name: '%.70s': 1 to 63 of a-z, 0-9 and '-' are wanted", name);
     c->nodes[c->n_nodes] = url;
     c->wakes[c->n_wakes++] = (struct config_wake){ name, mac, c->n_nodes };
