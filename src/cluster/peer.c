@@ -6,8 +6,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/label.h"
 #include "base/clock.h"
+#include "base/label.h"
 #include "base/log.h"
 #include "cluster/peer_internal.h"
 #include "route/router.h"
@@ -223,8 +223,6 @@ static void up(struct member_node *at)
     n->rtt_s = at->said.rtt_s;
     n->waking_ns = n->rest_ns = 0;
     pthread_mutex_unlock(&all->lock);
-    pthread_mutex_lock(&at->cluster->lock);
-    pthread_mutex_unlock(&at->cluster->lock);
     for (int k = 0; k < at->n_experts; k++) {
         pthread_mutex_lock(&all->lock);
         struct peer *p = peer_named(n, at->experts[k].c.expert);

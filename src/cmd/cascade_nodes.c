@@ -1,11 +1,11 @@
 /* cmd/cascade_nodes.c - see cascade_nodes.h; start reading at find(). */
-#include "base/label.h"
 #include "cmd/cascade_nodes.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/label.h"
 #include "base/log.h"
 #include "cluster/node_service.h"
 #include "cluster/place.h"

@@ -1,6 +1,5 @@
 /* serve/config.c - see config.h; start reading at read_all(). */
 #define _XOPEN_SOURCE 700 /* realpath */
-#include "base/label.h"
 #include "serve/config.h"
 
 #include <limits.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "cluster/wake.h"
+#include "base/label.h"
 #include "base/arena.h"
 #include "net/addr.h"
 #include "route/policy_yaml.h"
