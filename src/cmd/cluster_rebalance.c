@@ -231,7 +231,7 @@ const struct cmd cmd_cluster_rebalance = {
     .args = "INVENTORY.yaml",
     .min_args = 1,
     .max_args = 1,
-    .help = "what would be better than what runs, and what it costs to get there",
+    .help = "what would be better than what runs, at what cost",
     .more = "\nCompares what the nodes have now, with speeds that they measured, to the best\n"
             "plan for those that answer. --apply writes the files of this node alone and\n"
             "prints what is to be done on each; no node is told anything by another.\n"

@@ -40,7 +40,7 @@ static void print_usage(FILE *to)
 {
     fprintf(to, "usage: tutti COMMAND [OPTIONS] [ARGUMENTS]\n\n");
     for (int i = 0; i < cmd_n; i++)
-        fprintf(to, "  %-16s %s\n", cmd_table[i]->name, cmd_table[i]->help);
+        fprintf(to, "  %-17s %s\n", cmd_table[i]->name, cmd_table[i]->help);
     fprintf(to, "\n`tutti COMMAND --help` says it all about a command.\n");
 }
 
@@ -139,7 +139,7 @@ static int unknown_command(int argc, char **argv)
         printf("usage: tutti %s COMMAND [OPTIONS] [ARGUMENTS]\n\n", argv[1]);
         for (int i = 0; i < cmd_n; i++)
             if (strncmp(cmd_table[i]->name, argv[1], n) == 0 && cmd_table[i]->name[n] == ' ')
-                printf("  %-16s %s\n", cmd_table[i]->name, cmd_table[i]->help);
+                printf("  %-17s %s\n", cmd_table[i]->name, cmd_table[i]->help);
         printf("\n`tutti %s COMMAND --help` says it all about a command.\n", argv[1]);
         return 0;
     }

@@ -454,7 +454,7 @@ const struct cmd cmd_run = {
     .args = "MODEL [PROMPT] | CARD FILE...",
     .min_args = 1,
     .max_args = 1024,
-    .help = "answer a prompt, chat at the terminal; see, read, hear, speak",
+    .help = "answer a prompt, chat; see, read, hear, speak",
     .more = "\nOnly the answer goes to stdout.  Without PROMPT it is read from stdin, or a\n"
             "chat begins when that is a terminal.\n"
             "CARD is a YAML file that describes an expert (docs/CARDS.md): each FILE is a\n"

@@ -9,9 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cluster/wake.h"
-#include "base/label.h"
 #include "base/arena.h"
+#include "base/label.h"
+#include "cluster/wake.h"
 #include "net/addr.h"
 #include "route/policy_yaml.h"
 #include "wire/node_pb.h"
