@@ -119,8 +119,8 @@ $(BUILD)/src/hw/ids.o: $(BUILD)/gen/gen/ids.inc
 $(BUILD)/src/route/intent.o: data/route/intent.bin
 $(BUILD)/src/route/language.o: data/route/language.tsv
 $(BUILD)/src/route/fleet.o: examples/fleets/fifty.yaml
-$(BUILD)/src/cluster/draw_html.o: src/cluster/topology.js src/cluster/topology.css
-$(BUILD)/src/cluster/manifest_list.o: deploy/systemd/tutti.service
+$(BUILD)/src/site/draw_html.o: src/site/topology.js src/site/topology.css
+$(BUILD)/src/site/manifest_list.o: deploy/systemd/tutti.service
 $(BUILD)/tests/%.o: tests/%.c | $(PROTO:proto/%.proto=$(BUILD)/gen/gen/%.pb-c.h)
 	@mkdir -p $(@D)
 	@echo "  CC $<"; $(CC) $(CFLAGS_ALL) $(SAN_FLAGS) -Itests $(PKG_CFLAGS) -MMD -MP -c -o $@ $<

@@ -1,6 +1,6 @@
 #!/bin/sh
 # tools/examples.sh TUTTI DIR - everything in examples/homelab and examples/three-pis that is made from their inventories, into DIR/homelab
-# and DIR/three-pis: `make homelab` writes it in place, tests/cluster/test_homelab.sh beside it and compares.  From the repository's root.
+# and DIR/three-pis: `make homelab` writes it in place, tests/site/test_homelab.sh beside it and compares.  From the repository's root.
 tutti=$1 to=$2
 home=examples/homelab/inventory.yaml three=examples/three-pis/inventory.yaml
 tmp=$(mktemp -d) || exit 1

@@ -8,7 +8,7 @@
 #include "base/label.h"
 #include "base/log.h"
 #include "cluster/node_service.h"
-#include "cluster/place.h"
+#include "site/place.h"
 #include "cluster/trust.h"
 #include "cmd/catalog_open.h"
 #include "wire/node_pb.h"

@@ -2,7 +2,7 @@
  *
  *   expert: detector@jetson      that node's
  *   expert: detector             here (tutti.yaml), else of the nearest node that has it
- *   --plan INVENTORY.yaml        an expert whose name the inventory wants is on the node that the plan chose (cluster/place.h)
+ *   --plan INVENTORY.yaml        an expert whose name the inventory wants is on the node that the plan chose (site/place.h)
  *
  * For:     cascade.c.
  * Touches: the network, when a stage needs it and not before: the nodes of tutti.yaml (`cluster: nodes`) or of --nodes.

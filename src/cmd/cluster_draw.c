@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "cluster/draw.h"
+#include "site/draw.h"
 #include "cmd/cascade_ids.h"
 #include "cmd/catalog_open.h"
 #include "cmd/cluster_draw_live.h"

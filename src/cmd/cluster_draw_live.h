@@ -4,7 +4,7 @@
  */
 #ifndef TUTTI_CMD_CLUSTER_DRAW_LIVE_H
 #define TUTTI_CMD_CLUSTER_DRAW_LIVE_H
-#include "cluster/draw.h"
+#include "site/draw.h"
 
 /* url: "http://beelink:8080"; key_file: its first line is the node's key; NULL: none.  The caller owns the result; NULL with err. */
 struct draw *cluster_draw_live(const char *url, const char *key_file, struct err *err);

@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "base/file.h"
-#include "cluster/guide.h"
+#include "site/guide.h"
 #include "cmd/catalog_open.h"
 #include "cmd/cmd.h"
 #include "cmd/commands.h"

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cluster/manifest.h"
+#include "site/manifest.h"
 #include "cmd/catalog_open.h"
 #include "cmd/cmd.h"
 #include "cmd/commands.h"

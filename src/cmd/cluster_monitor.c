@@ -1,7 +1,7 @@
 /* cmd/cluster_monitor.c - `tutti cluster monitoring`: what Prometheus and Grafana need for an inventory. */
 #include <stdio.h>
 
-#include "cluster/monitor.h"
+#include "site/monitor.h"
 #include "cmd/catalog_open.h"
 #include "cmd/cmd.h"
 #include "cmd/commands.h"

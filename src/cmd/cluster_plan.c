@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "base/file.h"
-#include "cluster/place.h"
+#include "site/place.h"
 #include "cmd/catalog_open.h"
 #include "cmd/cluster_plan_page.h"
 #include "cmd/cmd.h"

@@ -1,6 +1,6 @@
 /* page/ink.h - what diagrams are drawn with: texts that fit their place, boxes, lines, as SVG.
  *
- * For:     pictures of clusters (cluster/draw_*.c).
+ * For:     pictures of clusters (site/draw_*.c).
  * Callers: cluster/, cmd/.
  * Touches: memory only.  Thread: any.
  * Rule:    texts may be anything: they are escaped, what XML forbids and what would turn other text round (bidi controls) becomes

@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "cluster/cluster.h"
-#include "cluster/draw_live.h"
+#include "site/draw_live.h"
 #include "cluster/node_service.h"
 #include "route/steward.h"
 #include "serve/serve_internal.h"

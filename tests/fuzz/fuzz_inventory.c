@@ -1,7 +1,7 @@
 /* tests/fuzz/fuzz_inventory.c - an inventory of a cluster: never a crash, never unbounded; what is read has nodes with devices and memory. */
 #include <string.h>
 
-#include "cluster/inventory.h"
+#include "site/inventory.h"
 #include "fuzz.h"
 
 /* libfyaml 0.7.12 forgets a token's text after some errors: bounded by the document, not ours. */

@@ -1,7 +1,7 @@
 /* tests/fuzz/fuzz_topology.c - /topology.json of another node: whatever it says, the pictures, the page and the code are made or refused. */
 #include "fuzz.h"
 
-#include "cluster/draw.h"
+#include "site/draw.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
