@@ -10,6 +10,7 @@ why=
 [ -x "$build/tools/fake-engine" ] && [ -x "$build/tools/link-relay" ] || why="no fake engines or links here (make tools)"
 [ -r models/tutti-tiny.gguf ] || why="no bundled model"
 [ "$(node -p "process.versions.node.split('.')[0] >= 18" 2>/dev/null)" = true ] || why="no node of 18 or newer"
+[ -n "$TEST_QUICK" ] && [ -z "$CHAOS_SECONDS" ] && why="takes 25 s; not with TEST_QUICK"
 [ "$(uname -s)" = Linux ] && [ -z "$TEST_RUN" ] || why="not on this machine"
 if [ -n "$why" ]; then echo "# skipped: $why"; echo "ok 1 - chaos between nodes # SKIP"; echo 1..1; exit 0; fi
 rig=loopback name=tutti$$
