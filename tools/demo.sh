@@ -93,7 +93,7 @@ node() { # NAME OPTION...: starts it; its ports in $url and $port
     : >"$out/$name"
     "$tutti" serve --listen 127.0.0.1:0 --node-name "$name" --node-listen 127.0.0.1:0 "$@" >"$out/$name" 2>"$out/$name.log" &
     nodes="$nodes $!"
-    for _ in $(seq 100); do
+    for _ in $(seq 600); do
         url=$(sed -n 's/^listening on //p' "$out/$name") port=$(sed -n "s/^node $name on //p" "$out/$name")
         [ -n "$url" ] && [ -n "$port" ] && return
         sleep 0.1

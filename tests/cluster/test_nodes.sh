@@ -19,7 +19,7 @@ start() { # NAME OPTIONS...: its ports in $url and $node
     pids="$pids $pid"
     for _ in $(seq 600); do
         url=$(sed -n 's/^listening on //p' "$tmp/$name.out") node=$(sed -n "s/^node $name on //p" "$tmp/$name.out")
-        [ -n "$node" ] && return 0
+        [ -n "$url" ] && [ -n "$node" ] && return 0
         sleep 0.05
     done
     return 1
