@@ -131,6 +131,14 @@ TEST_LIBS_test_h1_parse := -lhttp_parser
 TEST_LIBS_test_gpu_nvml := -rdynamic # it plays libnvidia-ml
 TEST_LIBS_test_nvidia := -rdynamic # the same
 TEST_LIBS_test_edgetpu := -rdynamic # it plays TensorFlow Lite and libedgetpu
+# The kernels of AMX as they are, on tiles in plain C: tests run them on any machine with AVX-512.
+EMULATED_AMX := $(if $(filter x86_64,$(ARCH)),$(BUILD)/tests/kernels/emulated_amx.o $(BUILD)/tests/kernels/emulated_amx_rows.o)
+$(BUILD)/tests/kernels/emulated_%.o: src/kernels/matmul/%.c tests/kernels/amx_model.h
+	@mkdir -p $(@D)
+	@echo "  CC $< (emulated)"; $(CC) $(CFLAGS_ALL) -O2 $(ISA_avx512bf16) -include tests/kernels/amx_model.h $(foreach n,amx amx_BF16 amx_rows_scratch_bytes,-Dmatmul_$(n)=emulated_$(n)) -MMD -MP -c -o $@ $<
+$(BUILD)/tests/kernels/test_matmul $(BUILD)/tests/llm/test_golden: $(EMULATED_AMX)
+TEST_LIBS_test_matmul := $(EMULATED_AMX)
+TEST_LIBS_test_golden := $(EMULATED_AMX)
 # Tests that make the nth allocation fail (tests/fail_alloc.h) see these calls first; libc's own calls are not seen.
 comma := ,
 WRAP_ALLOC := $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc free aligned_alloc posix_memalign mmap munmap)

@@ -32,6 +32,10 @@ extern const struct matmul_ops evex_ops;
 #else
 #pragma GCC pop_options
 #endif
+/* AMX on tiles in plain C (amx_model.h): the same files again, made by the Makefile. */
+extern const struct matmul_ops emulated_amx;
+extern _Thread_local bool amx_model_is_configured;
+extern _Thread_local long amx_model_n_dots;
 #endif
 
 static const enum dtype types[] = {
@@ -147,6 +151,10 @@ __attribute__((constructor)) static void list_variants(void)
     if ((cpu_flags() & (CPU_AVX512 | CPU_AVXVNNI)) == CPU_AVX512) {
         variant[n_variants] = variant[n_variants - 1];
         variant[n_variants++ - 1] = &evex_ops;
+    }
+    if ((emulated_amx.need & ~cpu_flags() & ~(uint32_t)CPU_AMX) == 0) {
+        variant[n_variants] = variant[n_variants - 1];
+        variant[n_variants++ - 1] = &emulated_amx;
     }
 #endif
 }
@@ -460,6 +468,45 @@ TEST(extreme_codes_do_not_overflow)
         }
     }
 }
+
+#if defined(__x86_64__)
+/* So that few tokens can go the one way and many the other: several stretches of K, tiles of all heights, odd groups. */
+TEST(tiles_of_amx_compute_bit_for_bit_what_avx512_computes)
+{
+    if (emulated_amx.need & ~cpu_flags() & ~(uint32_t)CPU_AMX)
+        SKIP("the kernels of AMX use AVX-512 with BF16, which this machine does not have");
+    const bool is_here = cpu_flags() & CPU_AMX;
+    for (int i = 0; i < N_TYPES; i++) {
+        const int unit = dtype_info((uint32_t)types[i])->block_len;
+        if (weight_layout_of(types[i]) != WEIGHT_R16)
+            continue;
+        for (int round = 0; round < 14; round++) {
+            const int n_tok = round == 0 ? 65 : 16 + check_below(30), n_rows = 1 + check_below(90), ldy = n_rows + check_below(3);
+            const int n_cols = unit * (1 + check_below(1500 / unit));
+            struct problem p;
+            problem_new(&p, types[i], n_rows, n_cols, n_tok, (enum fill)(round < 8 ? FILL_RANDOM : check_below(FILL_COUNT)), SCALE_RANDOM, round < 10 ? X_RANDOM : check_below(X_COUNT));
+            const int n_groups = weight_n_groups(&p.w), g0 = check_below(n_groups), g1 = g0 + 1 + check_below(n_groups - g0);
+            const size_t n = (size_t)n_tok * (size_t)ldy;
+            float *want = calloc(n, 4), *got = calloc(n, 4);
+            void *scratch = aligned_alloc(64, (emulated_amx.scratch_bytes(n_cols) + 63) / 64 * 64);
+            for (int v = 0; v < n_variants; v++)
+                if (strcmp(variant[v]->isa, "avx512") == 0)
+                    variant[v]->fn[types[i]](want, (size_t)ldy, &p.w, g0, g1, &p.a, n_tok, scratch);
+            for (int native = 0; native <= is_here; native++) {
+                const struct matmul_ops *o = native ? matmul_variants[0] : &emulated_amx;
+                const long dots = amx_model_n_dots;
+                memset(got, 0, n * 4);
+                o->fn[types[i]](got, (size_t)ldy, &p.w, g0, g1, &p.a, n_tok, scratch);
+                CHECK(!amx_model_is_configured && (native || amx_model_n_dots > dots));
+                CHECK(strcmp(o->isa, "amx") == 0 && memcmp(want, got, n * 4) == 0, "%s: %s tiles: %d rows (groups %d..%d), %d columns, %d tokens",
+                      dtype_info((uint32_t)types[i])->name, native ? "the processor's" : "emulated", n_rows, g0, g1, n_cols, n_tok);
+            }
+            free(want), free(got), free(scratch);
+            problem_free(&p);
+        }
+    }
+}
+#endif
 
 TEST(a_choice_has_a_function_for_every_type_at_every_level)
 {

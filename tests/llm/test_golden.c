@@ -66,15 +66,42 @@ static bool evaluate(struct llm_model *m, const struct golden *g, bool by_step, 
 /* TEST_QUICK (sanitizers, emulators): one thread, and of levels below the best one only some models. */
 static bool is_quick(void) { return getenv("TEST_QUICK") != NULL; }
 
+/* The level that every machine with AVX-512 has: the kernels of AMX on tiles in plain C (tests/kernels/amx_model.h). */
+static const char EMULATED_AMX[] = "amx, emulated";
+#if defined(__x86_64__)
+extern const struct matmul_ops emulated_amx;
+static bool choose(struct kernels *k, const char *level, struct err *err)
+{
+    const bool is_emulated = strcmp(level, EMULATED_AMX) == 0;
+    uint32_t use;
+    if (!cpu_choose(is_emulated ? "avx512" : level, cpu_flags(), &use, NULL, err))
+        return false;
+    kernels_choose(k, use);
+    if (!is_emulated)
+        return true;
+    for (int t = 0; t <= DTYPE_ID_MAX; t++)
+        k->matmul.fn[t] = emulated_amx.fn[t] ? emulated_amx.fn[t] : k->matmul.fn[t];
+    k->matmul.scratch_bytes[k->matmul.n_scratch++] = emulated_amx.scratch_bytes;
+    return (emulated_amx.need & ~use & ~(uint32_t)CPU_AMX) == 0 || err_set(err, ERR_UNSUPPORTED, "%s: this machine has no AVX-512 with BF16", level);
+}
+#else
+static bool choose(struct kernels *k, const char *level, struct err *err)
+{
+    uint32_t use;
+    if (!cpu_choose(level, cpu_flags(), &use, NULL, err))
+        return false;
+    kernels_choose(k, use);
+    return true;
+}
+#endif
+
 static void check_model(struct golden *g, const char *level)
 {
     char path[160];
     struct err err = { 0 };
     struct kernels k;
-    uint32_t use;
     REQUIRE(load(g), "%s: cannot read", g->name);
-    REQUIRE(cpu_choose(level, cpu_flags(), &use, NULL, &err), "%s", err.text);
-    kernels_choose(&k, use);
+    REQUIRE(choose(&k, level, &err), "%s", err.text);
     snprintf(path, sizeof(path), "golden/%s/%s.gguf", g->dir, g->name);
     const size_t n = (size_t)g->n_rows * (size_t)g->n_cols;
     float *first = malloc(n * 4), *out = malloc(n * 4);
@@ -111,9 +138,10 @@ static void check_level(const char *level)
 {
     size_t n;
     struct err err = { 0 };
+    struct kernels k;
     uint32_t use;
-    if (!cpu_choose(level, cpu_flags(), &use, NULL, &err))
-        SKIP("this machine has no %s", level);
+    if (!choose(&k, level, &err))
+        SKIP("%s", err.text);
     const struct cpu_level *best;
     const bool is_best = cpu_choose(NULL, cpu_flags(), &use, &best, &err) && strcmp(best->name, level) == 0;
     char *table = file_read(test_shared("golden/table.tsv"), 1 << 20, &n, &err), *save = NULL;
@@ -130,7 +158,7 @@ static void check_level(const char *level)
         g.bar[0] = atof(rest[4]);
         g.bar[1] = atof(rest[5]);
         const char *only = getenv("TEST_MODEL");
-        if (only ? strcmp(only, g.name) == 0 : !is_quick() || is_best || n_models % 6 == 0)
+        if (only ? strcmp(only, g.name) == 0 : (!is_quick() && level != EMULATED_AMX) || is_best || n_models % 6 == 0)
             check_model(&g, level);
         n_models++;
     }
@@ -144,6 +172,7 @@ TEST(golden_models_hold_at_level_avx2) { check_level("avx2"); }
 TEST(golden_models_hold_at_level_avxvnni) { check_level("avxvnni"); }
 TEST(golden_models_hold_at_level_avx512) { check_level("avx512"); }
 TEST(golden_models_hold_at_level_amx) { check_level("amx"); }
+TEST(golden_models_hold_on_emulated_tiles_of_amx) { check_level(EMULATED_AMX); }
 #else
 TEST(golden_models_hold_at_level_neon) { check_level("neon"); }
 TEST(golden_models_hold_at_level_dotprod) { check_level("dotprod"); }

@@ -8,7 +8,8 @@
  *   many (prefill):       types that are slow to unpack: two groups are expanded once to bytes and float scales, a
  *                         "panel" in scratch that stays in L2, and tile() runs over it for all tokens.
  *
- * Both do the same float operations in the same order, so a token's result does not depend on the batch.
+ * Both do the same float operations in the same order, so a token's result does not depend on the batch; and so does
+ * amx.c, which takes many tokens where there are tiles: change the order here and there.
  * What it costs on Zen 4: a block is 8 vpdpbusd and 2 (KIND_A) or 3 multiplies on the same two pipes, so
  * 80 % or 73 % of the int8 peak is the ceiling.  Two groups a tile, since every operand read from memory costs a
  * load slot and there is one (512 bits) a cycle.
