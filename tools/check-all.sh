@@ -33,20 +33,27 @@ part() { # part NAME COMMAND...: a part that prints a summary line is added up, 
 part 'build (gcc)' make --no-print-directory -j"$jobs" all tools tests
 part 'rooms include downwards only' make --no-print-directory floors
 part 'headers stand alone' make --no-print-directory headers
-# The unit tests wait a lot: what the next parts want is built meanwhile.
+# Tests wait a lot: what the next parts want is built meanwhile.
 later=$(mktemp) || exit 1
+ahead=
 trap 'rm -f "$log" "$later"; [ -z "$ahead" ] || kill "$ahead" 2>/dev/null' EXIT
-build_ahead() {
+for_asan() {
     nice make --no-print-directory BUILD=build/clang CC=clang-19 all &&
         nice make --no-print-directory BUILD=build/asan OPT=-O1 SAN=address,undefined all tests tools
 }
-build_ahead >"$later" 2>&1 &
+for_tsan_and_aarch64() {
+    nice make --no-print-directory BUILD=build/tsan OPT=-O1 SAN=thread all tests && CROSS_BUILD_ONLY=1 nice tools/cross.sh
+}
+wait_ahead() { wait "$ahead" || { cat "$later"; return 1; }; }
+for_asan >"$later" 2>&1 &
 ahead=$!
 part 'unit tests' make --no-print-directory unit
-wait_ahead() { wait "$ahead" || { cat "$later"; return 1; }; }
 part 'build with clang' wait_ahead
-ahead=
+for_tsan_and_aarch64 >"$later" 2>&1 &
+ahead=$!
 part 'unit tests, address and undefined-behaviour sanitizers' make --no-print-directory -j"$jobs" asan
+wait "$ahead" || cat "$later" # said again by the part that needs it
+ahead=
 part 'tests of threads, thread sanitizer' make --no-print-directory -j"$jobs" tsan
 part 'aarch64 under qemu' tools/cross.sh
 echo "$passed passed, $failed failed, $skipped skipped"

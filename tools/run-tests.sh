@@ -5,17 +5,18 @@
 build=${1:-build}
 if [ "$2" = --one ]; then # --one FOLDER TEST: for xargs below; its report and its counts become files
     t=$4
-    name=$3/$(echo "$t" | tr / +)
+    name=$3/$(echo "$t" | tr / +) start=$(date +%s%3N)
     case $t in
     *.sh) sh "$t" "$build" >"$name.out" 2>&1; rc=$? ;;
     *) $TEST_RUN "$t" >"$name.out" 2>&1; rc=$? ;;
     esac
+    took=$(($(date +%s%3N) - start))
     s=$(grep -c '^ok .*# SKIP' "$name.out"); o=$(grep -c '^ok ' "$name.out"); n=$(grep -c '^not ok ' "$name.out")
     if [ "$n" -eq 0 ] && { [ "$rc" -ne 0 ] || [ $((o + n)) -eq 0 ]; }; then
         n=1; echo "not ok - $t ended with status $rc"
     fi >"$name.end"
     {
-        printf '%-44s %4d ok' "${t#"$build"/}" $((o - s))
+        printf '%-44s %4d.%d s %4d ok' "${t#"$build"/}" $((took / 1000)) $((took / 100 % 10)) $((o - s))
         [ "$s" -gt 0 ] && printf ', %d skipped' "$s"
         [ "$n" -gt 0 ] && printf ', %d FAILED' "$n"
         echo

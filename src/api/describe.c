@@ -128,10 +128,10 @@ static void go_on(struct looking *l)
 static void say_who(struct looking *l, const char *why)
 {
     buf_puts(&l->said, l->said.len > 0 ? ",{\"model\":" : "{\"model\":");
-    buf_put_json(&l->said, l->x.model->id, strlen(l->x.model->id));
+    buf_put_json_text(&l->said, l->x.model->id);
     buf_puts(&l->said, ",\"error\":");
     if (why)
-        buf_put_json(&l->said, why, strlen(why));
+        buf_put_json_text(&l->said, why);
     else
         buf_puts(&l->said, "null");
     buf_putc(&l->said, '}');

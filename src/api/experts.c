@@ -23,7 +23,7 @@ static void put_text(struct buf *b, const char *name, const char *s)
     if (!*s)
         return;
     buf_printf(b, ",\"%s\":", name);
-    buf_put_json(b, s, strlen(s));
+    buf_put_json_text(b, s);
 }
 
 static void put_count(struct buf *b, const char *name, uint64_t n)
@@ -38,10 +38,10 @@ static void put_io(struct buf *b, const char *name, const struct task_io *io, in
     buf_printf(b, ",\"%s\":[", name);
     for (int i = 0; i < n; i++) {
         buf_puts(b, i ? ",{\"name\":" : "{\"name\":");
-        buf_put_json(b, io[i].name, strlen(io[i].name));
+        buf_put_json_text(b, io[i].name);
         tensor_describe(&io[i].shape, shape, sizeof(shape));
         buf_puts(b, ",\"shape\":");
-        buf_put_json(b, shape, strlen(shape));
+        buf_put_json_text(b, shape);
         buf_putc(b, '}');
     }
     buf_putc(b, ']');
@@ -55,7 +55,7 @@ static void put_expert(struct buf *b, const struct api_model *m)
     expert_get_card(m->expert, &card);
     expert_get_metrics(m->expert, &k);
     buf_puts(b, "{\"id\":");
-    buf_put_json(b, m->id, strlen(m->id));
+    buf_put_json_text(b, m->id);
     put_text(b, "kind", card.kind);
     buf_puts(b, ",\"tasks\":[");
     for (int i = 0, n = 0; i < EXPERT_TASK_COUNT; i++)

@@ -169,7 +169,7 @@ static void tell_model(const struct api_call *call, const char *name, bool asks_
     } else if (oip_get_facts(call->env, name, f, &e) && asks_ready) {
         status = f->model.is_ready ? 200 : 400;
         buf_puts(&b, "{\"name\":");
-        buf_put_json(&b, name, strlen(name));
+        buf_put_json_text(&b, name);
         buf_printf(&b, ",\"ready\":%s}", f->model.is_ready ? "true" : "false");
     } else if (e.status == 0) {
         oip_put_model(&b, &f->model);

@@ -114,7 +114,7 @@ void api_vision_on_done(struct exchange *x, const struct expert_usage *usage, ui
     x->model->stats.counter[API_MEDIA_BYTES] += (double)l->form.n_file;
     const char *name = x->routed.is_there ? x->routed.expert : x->model->id;
     buf_puts(&x->out, "{\"model\":");
-    buf_put_json(&x->out, name, strlen(name));
+    buf_put_json_text(&x->out, name);
     if (l->text.len > 0 && l->json.len == 0) {
         buf_puts(&x->out, ",\"text\":");
         buf_put_json(&x->out, l->text.data, l->text.len);

@@ -141,6 +141,8 @@ void buf_put_json(struct buf *b, const char *s, size_t n)
     buf_putc(b, '"');
 }
 
+void buf_put_json_text(struct buf *b, const char *s) { buf_put_json(b, s, strlen(s)); }
+
 bool buf_ok(const struct buf *b, const char *what, struct err *err)
 {
     if (!b->failed)

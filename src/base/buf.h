@@ -34,6 +34,7 @@ void buf_printf(struct buf *b, const char *fmt, ...) ERR_PRINTF(2, 3);
 void buf_vprintf(struct buf *b, const char *fmt, va_list ap);
 /* The text as a JSON string with its quotes; bytes that are not UTF-8 become U+FFFD. */
 void buf_put_json(struct buf *b, const char *s, size_t n);
+void buf_put_json_text(struct buf *b, const char *s); /* to its '\0' */
 /* false with err set when an append failed. */
 bool buf_ok(const struct buf *b, const char *what, struct err *err);
 #endif

@@ -33,7 +33,7 @@ static void put_str(struct buf *b, const char *key, const char *s)
 {
     buf_printf(b, "\"%s\":", key);
     if (s && s[0])
-        buf_put_json(b, s, strlen(s));
+        buf_put_json_text(b, s);
     else
         buf_puts(b, "null");
 }

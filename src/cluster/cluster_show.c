@@ -16,7 +16,7 @@ static void put_text(struct buf *out, const char *key, const char *s)
 {
     buf_printf(out, "\"%s\":", key);
     if (*s)
-        buf_put_json(out, s, strlen(s));
+        buf_put_json_text(out, s);
     else
         buf_puts(out, "null");
     buf_putc(out, ',');
@@ -77,7 +77,7 @@ static void put_models(struct buf *out, const struct node_pb_model *list, int n)
     buf_puts(out, "\"models\":[");
     for (int i = 0; i < n; i++) {
         buf_puts(out, i ? ",{\"name\":" : "{\"name\":");
-        buf_put_json(out, list[i].name, strlen(list[i].name));
+        buf_put_json_text(out, list[i].name);
         buf_printf(out, ",\"bytes\":%" PRIu64 "}", list[i].bytes);
     }
     buf_puts(out, "],");

@@ -351,7 +351,7 @@ void devices_put_json(const struct devices *d, struct buf *out)
             buf_putc(out, '{');
         for (size_t k = 0; k < sizeof(texts) / sizeof(texts[0]); k++) {
             buf_printf(out, "\"%s\":", texts[k].key);
-            buf_put_json(out, texts[k].text, strlen(texts[k].text));
+            buf_put_json_text(out, texts[k].text);
             buf_putc(out, ',');
         }
         buf_printf(out, "\"healthy\":%s,\"share\":%d,\"numa_node\":", v->is_healthy ? "true" : "false", v->rule->share);

@@ -32,37 +32,20 @@ static int no_password(char *buf, int size, int rw, void *u)
     return 0;
 }
 
-static EVP_PKEY *read_key(const char *pem)
-{
-    BIO *b = BIO_new_mem_buf(pem, -1);
-    EVP_PKEY *k = b ? PEM_read_bio_PrivateKey(b, NULL, no_password, NULL) : NULL;
-    BIO_free(b);
-    return k;
-}
-
-static X509 *read_cert(const char *pem)
-{
-    BIO *b = BIO_new_mem_buf(pem, -1);
-    X509 *c = b ? PEM_read_bio_X509(b, NULL, NULL, NULL) : NULL;
-    BIO_free(b);
-    return c;
-}
-
-static X509_REQ *read_request(const char *pem)
-{
-    BIO *b = BIO_new_mem_buf(pem, -1);
-    X509_REQ *r = b ? PEM_read_bio_X509_REQ(b, NULL, NULL, NULL) : NULL;
-    BIO_free(b);
-    return r;
-}
-
-static X509_CRL *read_list(const char *pem)
-{
-    BIO *b = BIO_new_mem_buf(pem, -1);
-    X509_CRL *l = b ? PEM_read_bio_X509_CRL(b, NULL, NULL, NULL) : NULL;
-    BIO_free(b);
-    return l;
-}
+/* What a PEM text holds, NULL when it is not of that kind. */
+#define PEM_READER(name, type, read)                                  \
+    static type *name(const char *pem)                                \
+    {                                                                 \
+        BIO *b = BIO_new_mem_buf(pem, -1);                            \
+        type *t = b ? read(b, NULL, no_password, NULL) : NULL;        \
+        BIO_free(b);                                                  \
+        return t;                                                     \
+    }
+PEM_READER(read_key, EVP_PKEY, PEM_read_bio_PrivateKey)
+PEM_READER(read_cert, X509, PEM_read_bio_X509)
+PEM_READER(read_request, X509_REQ, PEM_read_bio_X509_REQ)
+PEM_READER(read_list, X509_CRL, PEM_read_bio_X509_CRL)
+#undef PEM_READER
 
 static bool take_bio(struct buf *out, BIO *b, bool ok)
 {

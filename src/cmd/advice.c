@@ -115,7 +115,7 @@ static void put_key(struct buf *b, const char *key)
 {
     if (b->len && b->data[b->len - 1] != '{' && b->data[b->len - 1] != '[')
         buf_putc(b, ',');
-    buf_put_json(b, key, strlen(key));
+    buf_put_json_text(b, key);
     buf_putc(b, ':');
 }
 
@@ -132,7 +132,7 @@ void advice_json_text(struct buf *b, const char *key, const char *text)
 {
     put_key(b, key);
     if (text && text[0])
-        buf_put_json(b, text, strlen(text));
+        buf_put_json_text(b, text);
     else
         buf_puts(b, "null");
 }

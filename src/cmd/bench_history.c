@@ -195,7 +195,7 @@ static void put_number(struct buf *b, const char *key, double v)
 static void put_text(struct buf *b, const char *key, const char *s, const char *comma)
 {
     buf_printf(b, "%s\"%s\":", comma, key);
-    buf_put_json(b, s, strlen(s));
+    buf_put_json_text(b, s);
 }
 
 static bool print_json(const struct history *h, const struct drift *d, int n_drift, struct err *err)
@@ -212,7 +212,7 @@ static bool print_json(const struct history *h, const struct drift *d, int n_dri
         put_text(&b, "version", r->version, ","), put_text(&b, "machine", r->machine, ","), put_text(&b, "cpu_level", r->level, ",");
         buf_printf(&b, ",\"threads\":%d,\"model\":", r->threads);
         if (r->model[0])
-            buf_put_json(&b, r->model, strlen(r->model));
+            buf_put_json_text(&b, r->model);
         else
             buf_puts(&b, "null");
         buf_puts(&b, ",\"results\":[");
@@ -233,7 +233,7 @@ static bool print_json(const struct history *h, const struct drift *d, int n_dri
         put_text(&b, "machine", k->machine, i ? ",{" : "{");
         buf_puts(&b, ",\"model\":");
         if (k->model[0])
-            buf_put_json(&b, k->model, strlen(k->model));
+            buf_put_json_text(&b, k->model);
         else
             buf_puts(&b, "null");
         put_text(&b, "test", k->test, ",");

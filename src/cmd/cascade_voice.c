@@ -17,7 +17,7 @@ static void put_ms(struct buf *b, const char *name, float ms)
 static void put_string(struct buf *b, const char *name, const char *s)
 {
     buf_printf(b, ",\"%s\":", name);
-    buf_put_json(b, s, strlen(s));
+    buf_put_json_text(b, s);
 }
 
 static void put_json(struct buf *b, const struct voice_turn *t)
@@ -33,7 +33,7 @@ static void put_json(struct buf *b, const struct voice_turn *t)
     put_ms(b, "sentence_ms", t->sentence_ms), put_ms(b, "voice_ms", t->voice_ms), put_ms(b, "sound_ms", t->sound_ms), put_ms(b, "total_ms", t->total_ms);
     buf_printf(b, ",\"seconds\":%.2f,\"error\":", (double)t->answer_s);
     if (t->err.code)
-        buf_put_json(b, t->err.text, strlen(t->err.text));
+        buf_put_json_text(b, t->err.text);
     else
         buf_puts(b, "null");
     buf_puts(b, "}\n");

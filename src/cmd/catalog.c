@@ -57,7 +57,7 @@ static bool list_tables(struct catalog *c, bool is_json, struct err *err)
             break;
         out_row(&o), out_cell(&o, "%s", catalog_table_name(i)), out_cell(&o, "%d", catalog_n_rows(t)), out_cell(&o, "%s", catalog_table_help(i));
         buf_printf(&b, "%s{\"name\":\"%s\",\"rows\":%d,\"help\":", i ? "," : "", catalog_table_name(i), catalog_n_rows(t));
-        buf_put_json(&b, catalog_table_help(i), strlen(catalog_table_help(i)));
+        buf_put_json_text(&b, catalog_table_help(i));
         buf_puts(&b, "}");
     }
     buf_puts(&b, "]}");

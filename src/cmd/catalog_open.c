@@ -28,7 +28,7 @@ static void put_cell(struct buf *b, const struct catalog_row *r, const char *col
     else if (catalog_is_number(column))
         buf_printf(b, "%.10g", catalog_number(r, column));
     else
-        buf_put_json(b, s, strlen(s));
+        buf_put_json_text(b, s);
 }
 
 void cmd_catalog_put_row(struct buf *b, const struct catalog_row *r)

@@ -119,7 +119,7 @@ static bool print_choices_json(const struct choice *c, struct err *err)
     struct buf b, line, prepare;
     bool ok = true;
     buf_init(&b, JSON_BYTES_MAX);
-    buf_puts(&b, "{\"name\":"), buf_put_json(&b, c->host.name, strlen(c->host.name));
+    buf_puts(&b, "{\"name\":"), buf_put_json_text(&b, c->host.name);
     buf_puts(&b, ",\"hardware\":");
     if (c->hardware)
         cmd_catalog_put_row(&b, c->hardware);

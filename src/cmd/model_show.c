@@ -274,7 +274,7 @@ static void put_arch_int(struct buf *b, const struct gguf *g, const struct summa
 static void put_tensor(struct buf *b, const struct gguf_tensor *t)
 {
     buf_puts(b, "{\"name\":");
-    buf_put_json(b, t->name, strlen(t->name));
+    buf_put_json_text(b, t->name);
     buf_printf(b, ",\"type\":\"%s\",\"shape\":[", dtype_info(t->type)->name);
     for (int d = 0; d < t->n_dims; d++)
         buf_printf(b, d ? ",%" PRIu64 : "%" PRIu64, t->ne[d]);
@@ -319,7 +319,7 @@ static bool show_json(const struct gguf *g, const struct summary *s, bool tensor
     for (size_t i = 0; ok && i < gguf_n_kv(g); i++) {
         const struct gguf_kv *kv = gguf_kv_at(g, i);
         buf_puts(&b, i ? ",\n" : "\n");
-        buf_put_json(&b, kv->key, strlen(kv->key));
+        buf_put_json_text(&b, kv->key);
         buf_putc(&b, ':');
         put_value(&b, kv);
         ok = flush_json(&b, err);

@@ -262,7 +262,7 @@ static bool print_json(const struct replay *r, const char *policy, uint64_t n_un
     buf_init(&b, JSON_BYTES_MAX);
     buf_puts(&b, "{\"policy\":");
     if (policy)
-        buf_put_json(&b, policy, strlen(policy));
+        buf_put_json_text(&b, policy);
     else
         buf_puts(&b, "null");
     buf_printf(&b, ",\"n\":%llu,\"unreadable\":%llu,\"first\":%lld,\"last\":%lld,\"changed\":%llu", (unsigned long long)r->n, (unsigned long long)n_unreadable,
@@ -280,7 +280,7 @@ static bool print_json(const struct replay *r, const char *policy, uint64_t n_un
     buf_puts(&b, ",\"moves\":[");
     for (int i = 0; i < r->n_moves; i++) {
         buf_puts(&b, i ? ",{\"from\":" : "{\"from\":");
-        buf_put_json(&b, r->moves[i].from, strlen(r->moves[i].from)), buf_puts(&b, ",\"to\":"), buf_put_json(&b, r->moves[i].to, strlen(r->moves[i].to));
+        buf_put_json_text(&b, r->moves[i].from), buf_puts(&b, ",\"to\":"), buf_put_json_text(&b, r->moves[i].to);
         buf_printf(&b, ",\"n\":%llu}", (unsigned long long)r->moves[i].n);
     }
     buf_puts(&b, "]}");

@@ -269,7 +269,6 @@ bool route_show_text(const struct route_shown *s, bool explain, struct err *err)
 
 /* ---- for programs ---- */
 
-static void put_string(struct buf *b, const char *s) { buf_put_json(b, s, strlen(s)); }
 static void put_number(struct buf *b, const char *name, double v)
 {
     buf_printf(b, isfinite(v) ? ",\"%s\":%.9g" : ",\"%s\":null", name, v);
@@ -283,7 +282,7 @@ static void put_set(struct buf *b, const char *name, uint32_t bits, int n, const
     for (int i = 0; i < n; i++)
         if (bits >> i & 1) {
             buf_puts(b, some++ ? "," : "");
-            put_string(b, word(i));
+            buf_put_json_text(b, word(i));
         }
     buf_putc(b, ']');
 }
@@ -298,12 +297,12 @@ static void put_features(struct buf *b, const struct features *f)
     FEATURE_COUNTS(X)
 #undef X
     buf_puts(b, ",\"language\":");
-    put_string(b, f->language.code);
+    buf_put_json_text(b, f->language.code);
     buf_puts(b, ",\"code\":");
     if (f->code == CODE_NONE)
         buf_puts(b, "null");
     else
-        put_string(b, features_code_name(f->code));
+        buf_put_json_text(b, features_code_name(f->code));
     put_number(b, "code_frac", (double)f->code_frac);
     put_set(b, "media", f->media, N_MEDIA, medium_word);
     put_set(b, "secrets", f->secrets, N_SECRETS, secret_word);
@@ -330,9 +329,9 @@ static void put_who(struct buf *b, const struct route_shown *s, const char *name
         return;
     }
     buf_puts(b, "{\"expert\":");
-    put_string(b, s->world->list[i].expert);
+    buf_put_json_text(b, s->world->list[i].expert);
     buf_puts(b, ",\"node\":");
-    put_string(b, s->world->nodes[s->world->list[i].node].name);
+    buf_put_json_text(b, s->world->nodes[s->world->list[i].node].name);
     buf_putc(b, '}');
 }
 
@@ -342,14 +341,14 @@ static void put_candidate(struct buf *b, const struct route_shown *s, int i, int
     const struct route_verdict *v = &s->d->verdicts[i];
     const struct route_guess *g = &v->guess;
     buf_puts(b, "{\"expert\":");
-    put_string(b, c->expert);
+    buf_put_json_text(b, c->expert);
     buf_puts(b, ",\"node\":");
-    put_string(b, s->world->nodes[c->node].name);
+    buf_put_json_text(b, s->world->nodes[c->node].name);
     buf_printf(b, ",\"class\":\"%s\",\"able\":%s,\"rule\":", route_class_name(c->cls), flag(is_able(v)));
     if (v->rule == ROUTE_RULE_NONE)
         buf_puts(b, "null");
     else
-        put_string(b, route_rule_name(v->rule));
+        buf_put_json_text(b, route_rule_name(v->rule));
     buf_printf(b, ",\"forgiven\":%s", flag(v->is_forgiven));
     put_number(b, "quality", (double)c->quality), put_number(b, "ttft_s", (double)g->ttft_s), put_number(b, "total_s", (double)g->total_s);
     put_number(b, "queue_s", (double)g->queue_s), put_number(b, "load_s", (double)g->load_s), put_number(b, "prefix_s", (double)g->prefix_s);
@@ -369,7 +368,7 @@ static void put_node(struct buf *b, const struct route_node *o)
 {
     static const char *const distances[] = { [EXPERT_LOCAL] = "local", [EXPERT_LAN] = "lan", [EXPERT_CLOUD] = "cloud" };
     buf_puts(b, "{\"name\":");
-    put_string(b, o->name);
+    buf_put_json_text(b, o->name);
     buf_printf(b, ",\"distance\":\"%s\",\"up\":%s,\"throttled\":%s,\"on_battery\":%s", distances[o->distance], flag(o->is_up), flag(o->is_throttled), flag(o->on_battery));
     put_number(b, "rtt_s", (double)o->rtt_s), put_number(b, "temperature_c", (double)o->temperature_c), put_number(b, "headroom_c", (double)o->headroom_c);
     put_number(b, "power_w", (double)o->power_w), put_number(b, "battery_frac", (double)o->battery_frac);
@@ -395,7 +394,7 @@ void route_show_json(const struct route_shown *s, struct buf *b)
         put_intent(b, s->rq->intent);
     buf_puts(b, ",\"early\":");
     if (d->early >= 0)
-        put_string(b, route_early_name(d->early));
+        buf_put_json_text(b, route_early_name(d->early));
     else
         buf_puts(b, "null");
     buf_printf(b, ",\"difficult\":%s", flag(d->is_difficult));
@@ -404,7 +403,7 @@ void route_show_json(const struct route_shown *s, struct buf *b)
     buf_printf(b, ",\"small_first\":%s", flag(d->is_small_first));
     put_who(b, s, "promotion", d->promotion);
     buf_puts(b, ",\"why\":");
-    put_string(b, why);
+    buf_put_json_text(b, why);
     put_number(b, "decide_us", s->decide_us);
     if (s->fanout) {
         buf_puts(b, ",\"fanout\":");

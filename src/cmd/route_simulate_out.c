@@ -193,7 +193,7 @@ static void put_text(FILE *to, const char *s)
 {
     struct buf b;
     buf_init(&b, 4096);
-    buf_put_json(&b, s, strlen(s));
+    buf_put_json_text(&b, s);
     fputs(b.data && !b.failed ? b.data : "\"\"", to);
     buf_fini(&b);
 }

@@ -128,7 +128,7 @@ static void put_outcome(struct buf *b, const struct journal_entry *e, const stru
 {
     const int i = journal_candidate_of(e, o->slot);
     const char *expert = i >= 0 ? e->world.list[i].expert : "", *node = i >= 0 ? e->world.nodes[e->world.list[i].node].name : "";
-    buf_puts(b, "{\"expert\":"), buf_put_json(b, expert, strlen(expert)), buf_puts(b, ",\"node\":"), buf_put_json(b, node, strlen(node));
+    buf_puts(b, "{\"expert\":"), buf_put_json_text(b, expert), buf_puts(b, ",\"node\":"), buf_put_json_text(b, node);
     buf_printf(b, ",\"end\":\"%s\",\"error\":\"%s\",\"n_asked\":%d,\"was_promoted\":%s,\"is_last\":%s,\"missed_deadline\":%s", journal_end_name(o->end),
                o->code == ERR_NONE ? "" : err_name(o->code), o->n_asked, o->was_promoted ? "true" : "false", o->is_last ? "true" : "false",
                o->missed_deadline ? "true" : "false");
@@ -139,7 +139,7 @@ static void put_outcome(struct buf *b, const struct journal_entry *e, const stru
 
 static void put_entry(struct buf *b, const struct journal_entry *e)
 {
-    buf_puts(b, "{\"id\":"), buf_put_json(b, e->id, strlen(e->id));
+    buf_puts(b, "{\"id\":"), buf_put_json_text(b, e->id);
     buf_printf(b, ",\"time\":%lld", (long long)e->time_s);
     if (e->request.wish) {
         const struct expert_wish *w = e->request.wish;

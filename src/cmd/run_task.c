@@ -52,7 +52,7 @@ static void put_result(struct turn *t, const struct task_result *res)
         buf_puts(&t->text, "{");
         if (t->name) {
             buf_puts(&t->text, "\"file\":");
-            buf_put_json(&t->text, t->name, strlen(t->name));
+            buf_put_json_text(&t->text, t->name);
             buf_putc(&t->text, ',');
         }
         if (t->is_stream)

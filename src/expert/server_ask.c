@@ -134,11 +134,11 @@ static bool put_speak_request(struct work *w, struct err *err)
     if (rq->n_texts != 1)
         return err_set(err, ERR_INPUT, "one text is wanted, these are %d", rq->n_texts);
     buf_puts(b, "{\"model\":");
-    buf_put_json(b, w->server->cfg.model, strlen(w->server->cfg.model));
+    buf_put_json_text(b, w->server->cfg.model);
     buf_puts(b, ",\"input\":");
     buf_put_json(b, rq->texts[0].text, rq->texts[0].n);
     buf_puts(b, ",\"voice\":");
-    buf_put_json(b, *voice ? voice : "alloy", strlen(*voice ? voice : "alloy"));
+    buf_put_json_text(b, *voice ? voice : "alloy");
     if (rq->options.speed > 0)
         buf_printf(b, ",\"speed\":%g", (double)rq->options.speed);
     buf_puts(b, ",\"response_format\":\"wav\"}");

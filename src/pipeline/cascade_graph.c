@@ -115,33 +115,33 @@ void cascade_graph_svg(struct buf *b, const struct cascade *c)
 static void put_string(struct buf *b, const char *key, const char *text)
 {
     buf_printf(b, ",\"%s\":", key);
-    buf_put_json(b, text, strlen(text));
+    buf_put_json_text(b, text);
 }
 
 void cascade_graph_json(struct buf *b, const struct cascade *c)
 {
     static const char *const kinds[] = { "jsonl", "webhook", "mqtt", "pictures" };
     buf_puts(b, "{\"cascade\":");
-    buf_put_json(b, c->name, strlen(c->name));
+    buf_put_json_text(b, c->name);
     put_string(b, "source", c->source ? c->source : "");
     put_string(b, "stream", c->is_sound ? "sound" : "pictures");
     buf_puts(b, ",\"stages\":[");
     for (int k = 0; k < c->n_stages; k++) {
         const struct cascade_stage *s = &c->stages[k];
         buf_puts(b, k ? ",{\"stage\":" : "{\"stage\":");
-        buf_put_json(b, s->name, strlen(s->name));
+        buf_put_json_text(b, s->name);
         put_string(b, "task", expert_task_name(s->task));
         put_string(b, "each", s->each_event ? "event" : "piece");
         buf_puts(b, ",\"experts\":[");
         for (int i = 0; i < s->n_experts; i++) {
             buf_puts(b, i ? "," : "");
-            buf_put_json(b, s->ids[i], strlen(s->ids[i]));
+            buf_put_json_text(b, s->ids[i]);
         }
         buf_puts(b, "],\"after\":[");
         for (int i = 0, n = 0; i < k; i++)
             if (s->after & 1u << i) {
                 buf_puts(b, n++ ? "," : "");
-                buf_put_json(b, c->stages[i].name, strlen(c->stages[i].name));
+                buf_put_json_text(b, c->stages[i].name);
             }
         buf_puts(b, "]");
         put_string(b, "gate", source_text(c, s->map, "gate"));

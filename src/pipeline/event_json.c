@@ -18,7 +18,7 @@ void time_text(char out[TIME_TEXT_BYTES], int64_t unix_ms)
 static void put_text(struct buf *b, const char *key, const char *text)
 {
     buf_printf(b, ",\"%s\":", key);
-    buf_put_json(b, text, strlen(text));
+    buf_put_json_text(b, text);
 }
 
 static void put_texts(struct buf *b, const char *key, const char *const *texts, int n)
@@ -26,7 +26,7 @@ static void put_texts(struct buf *b, const char *key, const char *const *texts, 
     buf_printf(b, ",\"%s\":[", key);
     for (int i = 0; i < n; i++) {
         buf_puts(b, i ? "," : "");
-        buf_put_json(b, texts[i], strlen(texts[i]));
+        buf_put_json_text(b, texts[i]);
     }
     buf_putc(b, ']');
 }
@@ -45,7 +45,7 @@ void event_put_json(struct buf *b, const struct cascade *c, const struct cascade
     bool is_first = true;
     time_text(time, e->start_unix_ms);
     buf_puts(b, "{\"cascade\":");
-    buf_put_json(b, c->name, strlen(c->name));
+    buf_put_json_text(b, c->name);
     buf_printf(b, ",\"event\":%llu,\"time\":\"%s\",\"start\":%.3f,\"end\":%.3f,\"duration\":%.3f,\"cut\":%s,\"pieces\":%d", (unsigned long long)e->id, time, e->start_s,
                e->end_s, e->end_s - e->start_s, e->is_cut ? "true" : "false", e->n_pieces);
     put_texts(b, "labels", e->labels, e->n_labels);
@@ -64,9 +64,9 @@ void event_put_json(struct buf *b, const struct cascade *c, const struct cascade
             continue;
         buf_puts(b, is_first ? "" : ",");
         is_first = false;
-        buf_put_json(b, c->stages[k].name, strlen(c->stages[k].name));
+        buf_put_json_text(b, c->stages[k].name);
         buf_puts(b, ":{\"expert\":");
-        buf_put_json(b, r->expert, strlen(r->expert));
+        buf_put_json_text(b, r->expert);
         buf_printf(b, ",\"ms\":%.2f,\"score\":%.4f", (double)r->ms, (double)r->score);
         if (r->text[0])
             put_text(b, "text", r->text);
@@ -86,7 +86,7 @@ static void put_joules(struct buf *b, double joules, bool is_measured)
 static void put_edge(struct buf *b, const struct cascade_edge *e, bool is_first)
 {
     buf_puts(b, is_first ? "{\"node\":" : ",{\"node\":");
-    buf_put_json(b, e->node, strlen(e->node));
+    buf_put_json_text(b, e->node);
     buf_printf(b, ",\"jobs\":%llu,\"failed\":%llu,\"bytes_out\":%llu,\"bytes_in\":%llu,\"ms\":%.3f,\"there_ms\":%.3f", (unsigned long long)e->jobs, (unsigned long long)e->failed,
                (unsigned long long)e->bytes_out, (unsigned long long)e->bytes_in, e->ms, e->there_ms);
     put_joules(b, e->joules, e->is_measured);
@@ -96,7 +96,7 @@ static void put_edge(struct buf *b, const struct cascade_edge *e, bool is_first)
 void figures_put_json(struct buf *b, const struct cascade *c, const struct cascade_figures *f)
 {
     buf_puts(b, "{\"cascade\":");
-    buf_put_json(b, c->name, strlen(c->name));
+    buf_put_json_text(b, c->name);
     buf_printf(b, ",\"summary\":{\"pieces\":%llu,\"events\":%llu,\"events_dropped\":%llu,\"stream_s\":%.3f,\"wall_s\":%.3f,\"pool_bytes\":%llu,\"stages\":[",
                (unsigned long long)f->pieces, (unsigned long long)f->events, (unsigned long long)f->events_dropped, f->stream_s, f->wall_s,
                (unsigned long long)f->pool_bytes);
@@ -104,7 +104,7 @@ void figures_put_json(struct buf *b, const struct cascade *c, const struct casca
         const struct cascade_stage_figures *s = &f->stages[k];
         const struct cascade_stage *p = &c->stages[k];
         buf_puts(b, k ? ",{\"stage\":" : "{\"stage\":");
-        buf_put_json(b, p->name, strlen(p->name));
+        buf_put_json_text(b, p->name);
         put_text(b, "expert", p->n_experts > 0 ? p->ids[s->expert] : "");
         buf_printf(b, ",\"in\":%llu,\"results\":%llu,\"dropped\":{", (unsigned long long)s->in, (unsigned long long)s->results);
         for (int d = 0; d < CASCADE_DROP_COUNT; d++)

@@ -176,7 +176,7 @@ void fanout_put_plan_json(const struct fanout_plan *p, struct buf *out)
         const struct fanout_step *s = &p->steps[i];
         buf_printf(out, "%s{\"task\":\"%s\",\"medium\":\"%s\",\"number\":%d,\"why\":", i ? "," : "", expert_task_name(s->task),
                    fanout_medium_name(p->media[s->medium]), s->medium + 1);
-        buf_put_json(out, s->why, strlen(s->why));
+        buf_put_json_text(out, s->why);
         buf_putc(out, '}');
     }
     buf_printf(out, "],\"then\":%s}", p->n_steps == 0 ? "null" : p->has_chat ? "\"chat\"" : "\"words\"");

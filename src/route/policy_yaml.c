@@ -184,7 +184,7 @@ static void put_quiet(const struct policy *p, struct buf *out)
         buf_puts(out, n ? "}" : "");
         if (q->node[0]) {
             buf_puts(out, ", node: ");
-            buf_put_json(out, q->node, strlen(q->node));
+            buf_put_json_text(out, q->node);
         }
         buf_puts(out, "}\n");
     }

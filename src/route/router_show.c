@@ -138,9 +138,9 @@ static void put_candidate(struct buf *b, const struct candidate *c, const struct
 {
     bool is_first = true;
     buf_puts(b, "{\"expert\":");
-    buf_put_json(b, c->expert, strlen(c->expert));
+    buf_put_json_text(b, c->expert);
     buf_puts(b, ",\"node\":");
-    buf_put_json(b, n->name, strlen(n->name));
+    buf_put_json_text(b, n->name);
     buf_printf(b, ",\"class\":\"%s\",\"tasks\":[", route_class_name(c->cls));
     for (int i = 0; i < EXPERT_TASK_COUNT; i++)
         if (c->tasks & 1u << i) {

@@ -18,7 +18,7 @@ static void put_text(struct buf *b, const char *key, const char *text)
     if (!text || !text[0])
         return;
     buf_printf(b, ",\"%s\":", key);
-    buf_put_json(b, text, strlen(text));
+    buf_put_json_text(b, text);
 }
 
 static void put_classes(struct buf *b, const struct governor *g)

@@ -434,7 +434,6 @@ static void put_from(const struct config *c, const struct config_value *v, const
     }
 }
 
-static void put_text(struct buf *out, const char *s) { buf_put_json(out, s, strlen(s)); }
 
 static void put_value(const struct config *c, int i, struct buf *out)
 {
@@ -448,7 +447,7 @@ static void put_value(const struct config *c, int i, struct buf *out)
     case PATH:
     case TEXT:
         if (v->text)
-            put_text(out, v->text);
+            buf_put_json_text(out, v->text);
         break;
     case BYTES:
     case COUNT: buf_printf(out, "%llu", (unsigned long long)v->number); break;
@@ -468,7 +467,7 @@ static void put_nodes(const struct config *c, struct buf *out)
             w++;
         const bool can_wake = w < c->wakes + c->n_wakes;
         buf_puts(out, can_wake ? "{url: " : "");
-        put_text(out, c->nodes[i]);
+        buf_put_json_text(out, c->nodes[i]);
         if (can_wake)
             buf_printf(out, ", wake: \"%s\", name: \"%s\"}", w->mac, w->node);
     }
@@ -496,7 +495,7 @@ void config_show(const struct config *c, struct buf *out)
     buf_puts(out, "listen: [");
     for (int i = 0; i < c->n_listens; i++) {
         buf_puts(out, i ? ", " : "");
-        put_text(out, c->listen[i]);
+        buf_put_json_text(out, c->listen[i]);
     }
     buf_putc(out, ']');
     put_from(c, &c->listen_from, "listen", out);
@@ -518,14 +517,14 @@ void config_show(const struct config *c, struct buf *out)
     buf_puts(out, c->n_aliases ? "aliases:\n" : "");
     for (int i = 0; i < c->n_aliases; i++) {
         buf_puts(out, "  ");
-        put_text(out, c->aliases[i].name);
+        buf_put_json_text(out, c->aliases[i].name);
         buf_puts(out, ": ");
-        put_text(out, c->aliases[i].expert);
+        buf_put_json_text(out, c->aliases[i].expert);
         buf_putc(out, '\n');
     }
     for (int i = 0; i < c->n_warm; i++) {
         buf_puts(out, i ? ", " : "warm: [");
-        put_text(out, c->warm[i]->text);
+        buf_put_json_text(out, c->warm[i]->text);
         buf_puts(out, i == c->n_warm - 1 ? "]\n" : "");
     }
     buf_puts(out, c->n_experts ? "experts:\n" : "experts: []\n");
@@ -533,7 +532,7 @@ void config_show(const struct config *c, struct buf *out)
         const struct config_expert *e = &c->experts[i];
         const struct yaml_node *name = e->path ? NULL : yaml_get(e->node, "name");
         buf_puts(out, e->path ? "  - " : "  # - a card of its own: ");
-        put_text(out, e->path ? e->path : name && name->text ? name->text : "");
+        buf_put_json_text(out, e->path ? e->path : name && name->text ? name->text : "");
         if (e->node) {
             const struct config_value at = { .from = CONFIG_FILE, .line = e->node->line, .column = e->node->column };
             put_from(c, &at, "", out);

@@ -84,12 +84,12 @@ static void get_health(const struct api_call *call, const struct http_head *head
         expert_get_metrics(env->models[i].expert, &m);
         if (i > 0)
             buf_putc(&b, ',');
-        buf_put_json(&b, env->models[i].id, strlen(env->models[i].id));
+        buf_put_json_text(&b, env->models[i].id);
         buf_putc(&b, ':');
         const char *name = expert_state_name(m.state);
         char text[320];
         snprintf(text, sizeof(text), "%s%s%s", name, m.state == EXPERT_DOWN ? ": " : "", m.state == EXPERT_DOWN ? m.why : "");
-        buf_put_json(&b, text, strlen(text));
+        buf_put_json_text(&b, text);
     }
     buf_puts(&b, "}}\n");
     const bool is_ready = !env->is_draining && (was_ready || (n_loading == 0 && warmer_is_done(s->warmer))) && n_up > 0;

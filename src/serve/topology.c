@@ -42,7 +42,7 @@ static void put_alone(const struct serve *s, struct buf *b)
     char name[MEMBER_NAME_MAX];
     node_default_name(name, sizeof(name));
     buf_puts(b, "{\"node\":{\"name\":");
-    buf_put_json(b, name, strlen(name));
+    buf_put_json_text(b, name);
     buf_printf(b, ",\"state\":\"%s\"", env->is_draining ? "draining" : "up");
     if (env->steward) {
         struct route_node n = { 0 };
@@ -57,11 +57,11 @@ static void put_alone(const struct serve *s, struct buf *b)
         expert_get_card(env->models[i].expert, &card);
         expert_get_metrics(env->models[i].expert, &m);
         buf_puts(b, i ? ",{\"id\":" : "{\"id\":");
-        buf_put_json(b, env->models[i].id, strlen(env->models[i].id));
+        buf_put_json_text(b, env->models[i].id);
         buf_puts(b, ",\"kind\":");
-        buf_put_json(b, card.kind, strlen(card.kind));
+        buf_put_json_text(b, card.kind);
         buf_puts(b, ",\"runs_on\":");
-        buf_put_json(b, card.runs_on, strlen(card.runs_on));
+        buf_put_json_text(b, card.runs_on);
         buf_puts(b, ",\"tasks\":[");
         for (int k = 0, n = 0; k < EXPERT_TASK_COUNT; k++)
             if (card.tasks & 1u << k)

@@ -9,49 +9,36 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/js.h"
 #include "site/draw_internal.h"
 
 /* ---- out ---- */
 
-struct js {
-    struct buf *b;
-    bool has_more;
-};
-static void key(struct js *j, const char *name)
-{
-    if (j->has_more)
-        buf_putc(j->b, ',');
-    j->has_more = true;
-    if (name)
-        buf_printf(j->b, "\"%s\":", name);
-}
 static void text(struct js *j, const char *name, const char *s)
 {
     if (*s)
-        key(j, name), buf_put_json(j->b, s, strlen(s));
+        js_key(j, name), buf_put_json_text(j->b, s);
 }
 static void number(struct js *j, const char *name, double v)
 {
     if (isfinite(v) && fabs(v) < 1e18)
-        key(j, name), buf_printf(j->b, "%.6g", v);
+        js_key(j, name), buf_printf(j->b, "%.6g", v);
 }
 static void amount(struct js *j, const char *name, double v) /* 0 is not known */
 {
     if (v > 0 && v < 9e15)
-        key(j, name), buf_printf(j->b, "%.0f", v);
+        js_key(j, name), buf_printf(j->b, "%.0f", v);
 }
 static void yes(struct js *j, const char *name, bool is)
 {
     if (is)
-        key(j, name), buf_puts(j->b, "true");
+        js_key(j, name), buf_puts(j->b, "true");
 }
-static void count(struct js *j, const char *name, int n) { key(j, name), buf_printf(j->b, "%d", n); }
-static void open(struct js *j, const char *name, char c) { key(j, name), buf_putc(j->b, c), j->has_more = false; }
-static void shut(struct js *j, char c) { buf_putc(j->b, c), j->has_more = true; }
+static void count(struct js *j, const char *name, int n) { js_key(j, name), buf_printf(j->b, "%d", n); }
 
 static void put_node(struct js *j, const struct draw_node *n)
 {
-    open(j, NULL, '{');
+    js_open(j, NULL, '{');
     text(j, "name", n->name), text(j, "kind", n->kind), text(j, "arch", n->arch), text(j, "board", n->board), text(j, "address", n->address);
     text(j, "state", n->state), text(j, "why", n->why);
     yes(j, "head", n->is_head), yes(j, "wifi", n->is_wifi), yes(j, "may_leave", n->may_leave), yes(j, "can_wake", n->can_wake);
@@ -72,24 +59,24 @@ static void put_node(struct js *j, const struct draw_node *n)
         snprintf(mem, sizeof(mem), "%s of %s", words_bytes(a, (double)n->used_bytes), words_bytes(c, (double)n->mem_bytes));
         text(j, "memory", mem);
     }
-    open(j, "devices", '[');
+    js_open(j, "devices", '[');
     for (int i = 0; i < n->n_devices; i++) {
-        open(j, NULL, '{');
+        js_open(j, NULL, '{');
         text(j, "name", n->devices[i].name), text(j, "chip", words_chip(n->devices[i].chip)), amount(j, "mem_bytes", (double)n->devices[i].mem_bytes);
-        shut(j, '}');
+        js_shut(j, '}');
     }
-    shut(j, ']');
-    open(j, "steps", '{');
+    js_shut(j, ']');
+    js_open(j, "steps", '{');
     for (int i = 0; i < ROUTE_CLASS_COUNT; i++)
         if (n->step[i] > 0)
             count(j, route_class_name((enum route_class)i), n->step[i]);
-    shut(j, '}');
-    shut(j, '}');
+    js_shut(j, '}');
+    js_shut(j, '}');
 }
 
 static void put_expert(struct js *j, const struct draw_expert *e)
 {
-    open(j, NULL, '{');
+    js_open(j, NULL, '{');
     text(j, "name", e->name), text(j, "task", e->task), text(j, "class", route_class_name(e->cls)), text(j, "model", e->model), text(j, "precision", e->precision);
     text(j, "runtime", e->runtime), text(j, "why", e->why), count(j, "node", e->node);
     if (e->device >= 0)
@@ -101,57 +88,57 @@ static void put_expert(struct js *j, const struct draw_expert *e)
     char line[200];
     words_place(line, sizeof(line), e);
     text(j, "line", line);
-    shut(j, '}');
+    js_shut(j, '}');
 }
 
 static void put_box(struct js *j, const struct draw_flow_box *k)
 {
     static const char *const kinds[] = { "source", "stage", "event", "sink" };
-    open(j, NULL, '{');
+    js_open(j, NULL, '{');
     text(j, "kind", kinds[k->kind]), text(j, "name", k->name), text(j, "task", k->task), text(j, "gate", k->gate), text(j, "how", k->how);
     text(j, "experts", k->experts), text(j, "where", k->where);
     if (k->kind == DRAW_STAGE)
         text(j, "class", route_class_name(k->cls));
     yes(j, "optional", k->is_optional), number(j, "per_hour", k->per_hour);
-    open(j, "after", '[');
+    js_open(j, "after", '[');
     for (int i = 0; i < DRAW_BOXES_MAX; i++)
         if (k->after & 1u << i)
             count(j, NULL, i);
-    shut(j, ']');
-    shut(j, '}');
+    js_shut(j, ']');
+    js_shut(j, '}');
 }
 
 void draw_put_json(struct buf *b, const struct draw *d)
 {
     struct js js = { b, false }, *j = &js;
-    open(j, NULL, '{');
+    js_open(j, NULL, '{');
     text(j, "title", d->title), text(j, "self", d->self), yes(j, "live", d->is_live), text(j, "switch", d->net);
     if (d->net_gbit_s > 0)
         number(j, "switch_gbit_s", d->net_gbit_s);
     number(j, "latency", d->latency), number(j, "energy", d->energy), number(j, "cost", d->cost), number(j, "watts", d->watts), number(j, "usd_month", d->usd_month);
-    open(j, "nodes", '[');
+    js_open(j, "nodes", '[');
     for (int i = 0; i < d->n_nodes; i++)
         put_node(j, &d->nodes[i]);
-    shut(j, ']');
-    open(j, "experts", '[');
+    js_shut(j, ']');
+    js_open(j, "experts", '[');
     for (int i = 0; i < d->n_experts; i++)
         put_expert(j, &d->experts[i]);
-    shut(j, ']');
-    open(j, "wants", '[');
+    js_shut(j, ']');
+    js_open(j, "wants", '[');
     for (int i = 0; i < d->n_wants; i++) {
         const struct draw_want *w = &d->wants[i];
-        open(j, NULL, '{');
+        js_open(j, NULL, '{');
         text(j, "name", w->name), text(j, "task", w->task), text(j, "model", w->model), text(j, "class", route_class_name(w->cls)), number(j, "per_hour", w->per_hour);
         amount(j, "missing", w->n_missing), text(j, "why", w->why), text(j, "buy", w->buy);
-        shut(j, '}');
+        js_shut(j, '}');
     }
-    shut(j, ']');
+    js_shut(j, ']');
     text(j, "cascade", d->cascade);
-    open(j, "boxes", '[');
+    js_open(j, "boxes", '[');
     for (int i = 0; i < d->n_boxes; i++)
         put_box(j, &d->boxes[i]);
-    shut(j, ']');
-    shut(j, '}');
+    js_shut(j, ']');
+    js_shut(j, '}');
 }
 
 /* ---- in ---- */

@@ -139,7 +139,7 @@ void guide_put_text(const struct guide *g, int node, struct buf *out)
 static void put_member(struct buf *out, const char *name, const char *value, const char *after)
 {
     buf_printf(out, "\"%s\":", name);
-    buf_put_json(out, value, strlen(value));
+    buf_put_json_text(out, value);
     buf_puts(out, after);
 }
 
@@ -164,7 +164,7 @@ static void put_stack_json(const struct guide *g, struct buf *out)
             buf_puts(out, j ? ",{" : "{"), put_member(out, "name", c->chosen[j]->name, ","), put_member(out, "for", c->role[j], "}");
         buf_puts(out, "],\"reasons\":[");
         for (int j = 0; j < c->n_reasons; j++)
-            buf_puts(out, j ? "," : ""), buf_put_json(out, c->reasons[j], strlen(c->reasons[j]));
+            buf_puts(out, j ? "," : ""), buf_put_json_text(out, c->reasons[j]);
         buf_puts(out, "]}");
     }
 }
@@ -191,7 +191,7 @@ void guide_put_json(const struct guide *g, int node, struct buf *out)
         has_one = true;
         put_member(out, "id", it->step->id, ","), put_member(out, "phase", guide_phase_heading(it->step->phase), ","), put_member(out, "on", it->on, ",\"nodes\":[");
         for (int k = 0; k < it->n_nodes; k++)
-            buf_puts(out, k ? "," : ""), buf_put_json(out, g->inv->nodes[it->nodes[k]].name, strlen(g->inv->nodes[it->nodes[k]].name));
+            buf_puts(out, k ? "," : ""), buf_put_json_text(out, g->inv->nodes[it->nodes[k]].name);
         buf_puts(out, "],");
         put_member(out, "title", it->title, ","), put_member(out, "command", it->command, ","), put_member(out, "why", it->why, ","), put_member(out, "check", it->check, ",");
         put_member(out, "says", it->says, ","), put_member(out, "wrong", it->wrong, ","), put_member(out, "source", it->step->source, ","), put_member(out, "date", it->step->date, "}");

@@ -41,7 +41,7 @@ static const char *kind_of(const struct manifest_work *w, const struct inv_want 
 static void put_text(struct buf *b, const char *key, const char *value)
 {
     buf_printf(b, "%s: ", key);
-    buf_put_json(b, value, strlen(value));
+    buf_put_json_text(b, value);
     buf_putc(b, '\n');
 }
 

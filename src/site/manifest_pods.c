@@ -45,7 +45,7 @@ static void put_environment(struct buf *b)
 static void put_image(struct buf *b, const char *image)
 {
     buf_puts(b, "          image: ");
-    buf_put_json(b, image, strlen(image));
+    buf_put_json_text(b, image);
     buf_puts(b, "\n          imagePullPolicy: IfNotPresent\n");
 }
 
@@ -103,6 +103,19 @@ static const char common_mounts[] = "          volumeMounts:\n"
 
 /* ---- front doors ---- */
 
+/* A front door: serves what others have, so it is small. */
+static void put_door_container(struct buf *b, const char *image)
+{
+    buf_puts(b, "      containers:\n        - name: tutti\n");
+    put_image(b, image);
+    buf_puts(b, "          args: [serve, --config, /etc/tutti/tutti.yaml]\n");
+    put_environment(b);
+    put_ports_and_probes(b);
+    buf_puts(b, container_security);
+    buf_printf(b, "          resources: {requests: {cpu: %dm, memory: %dMi}, limits: {memory: %dMi}}\n", MANIFEST_IDLE_MCPU, MANIFEST_DOOR_MIB, MANIFEST_DOOR_MIB + MANIFEST_BODIES_MIB);
+    buf_puts(b, common_mounts);
+}
+
 static bool put_doors(struct manifest_work *w)
 {
     struct buf config;
@@ -127,14 +140,7 @@ static bool put_doors(struct manifest_work *w)
                       "        - {key: nvidia.com/gpu, operator: Exists, effect: NoSchedule}\n", MANIFEST_DRAIN_S);
         put_pod_security(b, 6);
         put_join(b, w);
-        buf_puts(b, "      containers:\n        - name: tutti\n");
-        put_image(b, w->image);
-        buf_puts(b, "          args: [serve, --config, /etc/tutti/tutti.yaml]\n");
-        put_environment(b);
-        put_ports_and_probes(b);
-        buf_puts(b, container_security);
-        buf_printf(b, "          resources: {requests: {cpu: %dm, memory: %dMi}, limits: {memory: %dMi}}\n", MANIFEST_IDLE_MCPU, MANIFEST_DOOR_MIB, MANIFEST_DOOR_MIB + MANIFEST_BODIES_MIB);
-        buf_puts(b, common_mounts);
+        put_door_container(b, w->image);
         buf_puts(b, "      volumes:\n");
         put_common_volumes(b, "tutti-door");
         buf_printf(b, "        - {name: state, emptyDir: {sizeLimit: %dMi}}\n", MANIFEST_STATE_MIB);
@@ -283,14 +289,7 @@ static bool put_authority(struct manifest_work *w)
         buf_puts(b, container_security);
         buf_printf(b, "          resources: {requests: {cpu: %dm, memory: %dMi}, limits: {memory: %dMi}}\n          volumeMounts:\n            - {name: state, mountPath: /state}\n", MANIFEST_IDLE_MCPU,
                    MANIFEST_SMALL_MIB, MANIFEST_SMALL_MIB);
-        buf_puts(b, "      containers:\n        - name: tutti\n");
-        put_image(b, w->image);
-        buf_puts(b, "          args: [serve, --config, /etc/tutti/tutti.yaml]\n");
-        put_environment(b);
-        put_ports_and_probes(b);
-        buf_puts(b, container_security);
-        buf_printf(b, "          resources: {requests: {cpu: %dm, memory: %dMi}, limits: {memory: %dMi}}\n", MANIFEST_IDLE_MCPU, MANIFEST_DOOR_MIB, MANIFEST_DOOR_MIB + MANIFEST_BODIES_MIB);
-        buf_puts(b, common_mounts);
+        put_door_container(b, w->image);
         buf_printf(b, "      volumes:\n        - {name: config, configMap: {name: tutti-door}}\n"
                       "        - {name: keys, secret: {secretName: tutti-keys, items: [{key: keys, path: keys}]}}\n"
                       "        - {name: tmp, emptyDir: {sizeLimit: %dMi}}\n"

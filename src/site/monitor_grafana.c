@@ -23,7 +23,7 @@ static const struct {
 static void put_string(struct buf *out, const char *key, const char *text, const char *end)
 {
     buf_printf(out, "\"%s\": ", key);
-    buf_put_json(out, text, strlen(text));
+    buf_put_json_text(out, text);
     buf_puts(out, end);
 }
 

@@ -14,7 +14,7 @@ static void put_ms(struct buf *b, const char *key, double s) { buf_printf(b, ", 
 static void put_text(struct buf *b, const char *key, const char *value)
 {
     buf_printf(b, ", %s: ", key);
-    buf_put_json(b, value, strlen(value));
+    buf_put_json_text(b, value);
 }
 
 static void put_node(const struct inv_node *n, const char *name, int count, struct buf *b)

@@ -102,7 +102,7 @@ void cluster_plan_put_why(const struct cluster_plan *p, struct buf *out) { put_p
 static void put_key(struct buf *b, const char *key, const char *value)
 {
     buf_printf(b, "\"%s\":", key);
-    buf_put_json(b, value, strlen(value));
+    buf_put_json_text(b, value);
 }
 
 static void put_number(struct buf *b, const char *key, double v)

@@ -496,7 +496,7 @@ static void put_name(struct buf *b, const char *key, const char *s)
 {
     buf_printf(b, ",\"%s\":", key);
     if (s && *s)
-        buf_put_json(b, s, strlen(s));
+        buf_put_json_text(b, s);
     else
         buf_puts(b, "null");
 }

@@ -309,7 +309,7 @@ bool card_put_text(const struct card *c, struct buf *out, struct err *err)
     }
     /* the name first: the reader's default would be another */
     buf_puts(out, "{\"name\": ");
-    buf_put_json(out, c->id, strlen(c->id));
+    buf_put_json_text(out, c->id);
     for (int i = 0; i < c->node->n_items; i++) {
         if (strcmp(c->node->keys[i].text, "name") == 0)
             continue;

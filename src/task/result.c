@@ -36,7 +36,7 @@ static void put_text_key(struct buf *b, bool *is_first, const char *key, const c
     if (!text)
         return;
     put_key(b, is_first, key);
-    buf_put_json(b, text, strlen(text));
+    buf_put_json_text(b, text);
 }
 
 static void put_number_key(struct buf *b, bool *is_first, const char *key, double v, int digits)

@@ -321,19 +321,18 @@ bool oip_wants(const struct oip_request *r, const char *output, bool *is_binary)
 
 /* ---- answers ---- */
 
-static void put_text(struct buf *out, const char *s) { buf_put_json(out, s, strlen(s)); }
 
 void oip_put_error(struct buf *out, const char *text)
 {
     buf_puts(out, "{\"error\":");
-    put_text(out, text);
+    buf_put_json_text(out, text);
     buf_putc(out, '}');
 }
 
 void oip_put_server(struct buf *out, const char *version)
 {
     buf_puts(out, "{\"name\":\"tutti\",\"version\":");
-    put_text(out, version);
+    buf_put_json_text(out, version);
     buf_puts(out, ",\"extensions\":[\"binary_tensor_data\",\"sequence\"]}");
 }
 
@@ -354,7 +353,7 @@ static void put_descriptions(struct buf *out, const struct tensor *t, int n)
 {
     for (int i = 0; i < n; i++) {
         buf_puts(out, i > 0 ? ",{\"name\":" : "{\"name\":");
-        put_text(out, t[i].name);
+        buf_put_json_text(out, t[i].name);
         buf_putc(out, ',');
         put_shape(out, &t[i]);
         buf_putc(out, '}');
@@ -364,9 +363,9 @@ static void put_descriptions(struct buf *out, const struct tensor *t, int n)
 void oip_put_model(struct buf *out, const struct oip_model *m)
 {
     buf_puts(out, "{\"name\":");
-    put_text(out, m->name);
+    buf_put_json_text(out, m->name);
     buf_puts(out, ",\"versions\":[\"1\"],\"platform\":");
-    put_text(out, m->platform);
+    buf_put_json_text(out, m->platform);
     buf_puts(out, ",\"inputs\":[");
     put_descriptions(out, m->inputs, m->n_inputs);
     buf_puts(out, "],\"outputs\":[");
@@ -377,18 +376,18 @@ void oip_put_model(struct buf *out, const struct oip_model *m)
 void oip_put_reply_begin(struct buf *out, const char *model, const char *id, const struct oip_param *params, int n_params)
 {
     buf_puts(out, "{\"model_name\":");
-    put_text(out, model);
+    buf_put_json_text(out, model);
     buf_puts(out, ",\"model_version\":\"1\",");
     if (*id) {
         buf_puts(out, "\"id\":");
-        put_text(out, id);
+        buf_put_json_text(out, id);
         buf_putc(out, ',');
     }
     for (int i = 0; i < n_params; i++) {
         buf_puts(out, i ? "," : "\"parameters\":{");
-        put_text(out, params[i].name);
+        buf_put_json_text(out, params[i].name);
         buf_putc(out, ':');
-        put_text(out, params[i].text);
+        buf_put_json_text(out, params[i].text);
         if (i == n_params - 1)
             buf_puts(out, "},");
     }
@@ -452,7 +451,7 @@ bool oip_put_output(struct buf *out, const struct tensor *t, bool is_binary, str
     if (!tensor_check(t, err))
         return false;
     buf_puts(out, "{\"name\":");
-    put_text(out, t->name);
+    buf_put_json_text(out, t->name);
     buf_putc(out, ',');
     put_shape(out, t);
     if (is_binary) {
@@ -483,7 +482,7 @@ bool oip_put_request(struct buf *out, const struct tensor *inputs, int n_inputs,
     buf_puts(out, "]");
     for (int i = 0; i < n_outputs; i++) {
         buf_puts(out, i ? ",{\"name\":" : ",\"outputs\":[{\"name\":");
-        put_text(out, outputs[i]);
+        buf_put_json_text(out, outputs[i]);
         buf_putc(out, '}');
     }
     buf_puts(out, n_outputs > 0 ? "],\"parameters\":{" : ",\"parameters\":{");

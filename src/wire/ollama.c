@@ -22,7 +22,7 @@ static bool put_picture(struct buf *images, const json_t *part, struct err *err)
         return cannot(err, "a picture that is no data URL of base64");
     if (images->len > 0)
         buf_putc(images, ',');
-    buf_put_json(images, comma + 8, strlen(comma + 8));
+    buf_put_json_text(images, comma + 8);
     return true;
 }
 
@@ -50,7 +50,7 @@ static bool put_message(struct buf *out, const json_t *m, struct err *err)
     }
     if (ok) {
         buf_puts(out, "{\"role\":");
-        buf_put_json(out, role ? role : "user", strlen(role ? role : "user"));
+        buf_put_json_text(out, role ? role : "user");
         buf_puts(out, ",\"content\":");
         buf_put_json(out, text.data ? text.data : "", text.len);
         if (images.len > 0) {
@@ -105,7 +105,7 @@ static void put_options(struct buf *out, const struct openai_request *r)
 bool ollama_put_request(struct buf *out, const struct openai_request *r, struct err *err)
 {
     buf_puts(out, "{\"model\":");
-    buf_put_json(out, r->model, strlen(r->model));
+    buf_put_json_text(out, r->model);
     if (r->task == OPENAI_EMBEDDING) {
         for (int i = 0; i < r->n_inputs; i++) {
             if (!r->inputs[i].text)

@@ -167,7 +167,6 @@ void openai_speech_fini(struct openai_speech *s)
 
 /* ---- the five forms ---- */
 
-static void put_text(struct buf *out, const char *s) { buf_put_json(out, s, strlen(s)); }
 
 /* Milliseconds are as fine as players go, and as our experts hear. */
 static void put_seconds(struct buf *out, double s) { buf_printf(out, "%.10g", isfinite(s) ? round(s * 1000) / 1000 : 0.0); }
@@ -236,7 +235,7 @@ static void put_segment(struct buf *out, const struct openai_segment *s, int id)
     buf_puts(out, ",\"end\":");
     put_seconds(out, s->end_s);
     buf_puts(out, ",\"text\":");
-    put_text(out, s->text);
+    buf_put_json_text(out, s->text);
     buf_puts(out, ",\"tokens\":[],\"temperature\":");
     put_f32(out, s->temperature);
     buf_puts(out, ",\"avg_logprob\":");
@@ -251,11 +250,11 @@ static void put_segment(struct buf *out, const struct openai_segment *s, int id)
 static void put_verbose(struct buf *out, const struct openai_transcription *t, bool is_translation, const struct openai_transcript *r)
 {
     buf_printf(out, "{\"task\":\"%s\",\"language\":", is_translation ? "translate" : "transcribe");
-    put_text(out, r->language ? r->language : t->language ? t->language : "");
+    buf_put_json_text(out, r->language ? r->language : t->language ? t->language : "");
     buf_puts(out, ",\"duration\":");
     put_seconds(out, r->duration_s);
     buf_puts(out, ",\"text\":");
-    put_text(out, r->text);
+    buf_put_json_text(out, r->text);
     if (t->wants_segments) {
         buf_puts(out, ",\"segments\":[");
         for (int i = 0; i < r->n_segments; i++) {
@@ -269,7 +268,7 @@ static void put_verbose(struct buf *out, const struct openai_transcription *t, b
         buf_puts(out, ",\"words\":[");
         for (int i = 0; i < r->n_words; i++) {
             buf_puts(out, i > 0 ? ",{\"word\":" : "{\"word\":");
-            put_text(out, r->words[i].text);
+            buf_put_json_text(out, r->words[i].text);
             buf_puts(out, ",\"start\":");
             put_seconds(out, r->words[i].start_s);
             buf_puts(out, ",\"end\":");
@@ -290,7 +289,7 @@ void openai_put_transcript(struct buf *out, enum openai_transcript_format f, con
     switch (f) {
     case OPENAI_JSON:
         buf_puts(out, "{\"text\":");
-        put_text(out, r->text);
+        buf_put_json_text(out, r->text);
         buf_putc(out, ',');
         put_usage(out, r->duration_s);
         buf_puts(out, r->more ? r->more : "");

@@ -71,7 +71,7 @@ static bool put_chat(struct buf *out, const struct openai_request *r, struct err
         if (strcmp(key, "messages") == 0 || strcmp(key, top[0]) == 0 || strcmp(key, top[1]) == 0)
             continue;
         buf_puts(out, is_first ? ",\"chat_template_kwargs\":{" : ",");
-        buf_put_json(out, key, strlen(key));
+        buf_put_json_text(out, key);
         buf_putc(out, ':');
         if (!put_json_value(out, v, err))
             return false;
@@ -154,7 +154,7 @@ static void put_sampling(struct buf *out, const struct openai_request *r)
 bool openai_put_request(struct buf *out, const struct openai_request *r, struct err *err)
 {
     buf_puts(out, "{\"model\":");
-    buf_put_json(out, r->model, strlen(r->model));
+    buf_put_json_text(out, r->model);
     if (r->task == OPENAI_CHAT) {
         if (!put_chat(out, r, err))
             return false;

@@ -6,24 +6,23 @@
 #include "wire/openai.h"
 #include "wire/put.h"
 
-static void put_text(struct buf *out, const char *s) { buf_put_json(out, s, strlen(s)); }
 
 void openai_put_error(struct buf *out, const struct openai_error *e)
 {
     /* The API's own words for types; clients mostly look at the status and the code. */
     const char *type = e->status == 429 ? "rate_limit_error" : e->status >= 500 ? "server_error" : "invalid_request_error";
     buf_puts(out, "{\"error\":{\"message\":");
-    put_text(out, e->message);
+    buf_put_json_text(out, e->message);
     buf_puts(out, ",\"type\":");
-    put_text(out, type);
+    buf_put_json_text(out, type);
     buf_puts(out, ",\"param\":");
     if (e->param[0])
-        put_text(out, e->param);
+        buf_put_json_text(out, e->param);
     else
         buf_puts(out, "null");
     buf_puts(out, ",\"code\":");
     if (e->code)
-        put_text(out, e->code);
+        buf_put_json_text(out, e->code);
     else
         buf_puts(out, "null");
     buf_puts(out, "}}");
@@ -151,7 +150,7 @@ static void put_finish(struct buf *out, const char *reason)
 {
     buf_puts(out, ",\"finish_reason\":");
     if (reason)
-        put_text(out, reason);
+        buf_put_json_text(out, reason);
     else
         buf_puts(out, "null");
 }
@@ -159,13 +158,13 @@ static void put_finish(struct buf *out, const char *reason)
 static void put_head(struct buf *out, const struct openai_head *h, const char *object)
 {
     buf_puts(out, "{\"id\":");
-    put_text(out, h->id);
+    buf_put_json_text(out, h->id);
     buf_puts(out, ",\"object\":\"");
     buf_puts(out, object);
     buf_puts(out, "\",\"created\":");
     put_i64(out, h->created_s);
     buf_puts(out, ",\"model\":");
-    put_text(out, h->model);
+    buf_put_json_text(out, h->model);
     buf_puts(out, ",\"system_fingerprint\":\"tutti-" TUTTI_VERSION "\",\"choices\":[");
 }
 
@@ -326,7 +325,7 @@ void openai_put_embedding(struct buf *out, int index, const float *v, int n, boo
 void openai_put_embeddings_end(struct buf *out, const struct openai_head *h, int n_prompt_tok)
 {
     buf_puts(out, "],\"model\":");
-    put_text(out, h->model);
+    buf_put_json_text(out, h->model);
     buf_printf(out, ",\"usage\":{\"prompt_tokens\":%d,\"total_tokens\":%d}", n_prompt_tok, n_prompt_tok);
     put_more(out, h);
     buf_putc(out, '}');
@@ -338,19 +337,19 @@ void openai_put_models_end(struct buf *out) { buf_puts(out, "]}"); }
 void openai_put_model(struct buf *out, const struct openai_model *m)
 {
     buf_puts(out, "{\"id\":");
-    put_text(out, m->id);
+    buf_put_json_text(out, m->id);
     buf_puts(out, ",\"object\":\"model\",\"created\":");
     put_i64(out, m->created_s);
     buf_puts(out, ",\"owned_by\":\"tutti\"");
     if (m->state) {
         buf_puts(out, ",\"state\":");
-        put_text(out, m->state);
+        buf_put_json_text(out, m->state);
     }
     if (m->tasks) {
         buf_puts(out, ",\"tasks\":[");
         for (int i = 0; m->tasks[i]; i++) {
             buf_puts(out, i ? "," : "");
-            put_text(out, m->tasks[i]);
+            buf_put_json_text(out, m->tasks[i]);
         }
         buf_putc(out, ']');
     }

@@ -11,6 +11,7 @@ trap 'kill -CONT $two 2>/dev/null; kill -9 $one $two $front 2>/dev/null; rm -rf 
 # start NAME EXPERT MORE...: the process in $pid, where it listens for clients and nodes in $url and $node
 start() {
     name=$1 expert=$2; shift 2
+    : >"$tmp/$name.out"
     "$tutti" serve --verbose --listen 127.0.0.1:0 --node-listen 127.0.0.1:0 --node-name "$name" "$@" "$expert" >"$tmp/$name.out" 2>"$tmp/$name.err" &
     pid=$!
     url= node=

@@ -53,6 +53,7 @@ cluster:
   trust: $tmp/$1
   nodes: [${2:+\"$2\"}]
 EOF
+    : >"$tmp/$1.said"
     "$tutti" serve --config "$tmp/$1.yaml" >"$tmp/$1.said" 2>"$tmp/$1.log" &
     pid=$!
     pids="$pids $pid"

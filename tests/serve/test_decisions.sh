@@ -29,7 +29,7 @@ start; ask; first=$id
 check "auto answers, and says under which id" 0 '[ -n "'"$first"'" ]' 'grep -q "\"content\":\"" out'
 why "$first"
 check "the decision can be explained at once" 0 'grep -q "^'"$first"', " out' 'grep -q "score is made of" out' 'grep -q "holds a secret:" out'
-for _ in $(seq 100); do why "$first" --json; grep -q '"end":"done"' "$tmp/out" && break; sleep 0.05; done
+for _ in $(seq 400); do why "$first" --json; grep -q '"end":"done"' "$tmp/out" && break; sleep 0.05; done
 check "and soon what came of it" 0 'grep -q "\"outcomes\":\[{\"expert\":\"tutti-tiny\",\"node\":\"local\",\"end\":\"done\"" out'
 kill -9 "$service"; wait "$service" 2>/dev/null
 why "$first" --json

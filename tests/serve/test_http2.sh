@@ -81,11 +81,11 @@ if command -v openssl >/dev/null; then
     if has_grpc; then grpc_js "localhost:${url##*:}" tutti-tiny proto "$tmp/old.pem" first-key-1; else skip "grpc-js over TLS" "no @grpc/grpc-js"; fi
     certificate 2
     kill -HUP "$pid"
-    for i in $(seq 100); do [ "$(get --cacert "$tmp/cert.pem" "$url/healthz")" = "200 2" ] && break; sleep 0.05; done
+    for i in $(seq 400); do [ "$(get --cacert "$tmp/cert.pem" "$url/healthz")" = "200 2" ] && break; sleep 0.05; done
     is "SIGHUP reads a new certificate" "200 2" "$(get --cacert "$tmp/cert.pem" "$url/healthz")"
     echo nonsense >"$tmp/cert.pem"
     kill -HUP "$pid"
-    for i in $(seq 100); do grep -q 'the old certificate stays' "$tmp/complaints" && break; sleep 0.05; done
+    for i in $(seq 400); do grep -q 'the old certificate stays' "$tmp/complaints" && break; sleep 0.05; done
     is "one that cannot be read is said, and the old one stays" "1 200" "$(grep -c 'cert.pem.*the old certificate stays' "$tmp/complaints") $(curl -sk -o /dev/null -w '%{http_code}' "$url/healthz")"
     stop
     run() { timeout 10 "$@" >"$tmp/out" 2>"$tmp/err"; rc=$?; }

@@ -28,7 +28,7 @@ start() { # start OPTIONS...: sets url, pid
     : >"$dir/out"
     "$tutti" serve --listen 127.0.0.1:0 "$@" >"$dir/out" 2>"$dir/err" &
     pid=$!
-    for i in $(seq 100); do
+    for i in $(seq 400); do
         url=$(sed -n 's/^listening on //p' "$dir/out")
         [ -n "$url" ] && return 0
         kill -0 "$pid" 2>/dev/null || return 1
@@ -63,7 +63,7 @@ rm -f "$dir"/s?
 
 curl -sN --max-time 0.4 -d "{$user,\"n\":128,\"ignore_eos\":true,\"stream\":true}" "$url/v1/chat/completions" >"$dir/cut" 2>&1
 rc=1
-for i in $(seq 40); do
+for i in $(seq 200); do
     [ "$(value tutti_num_requests_running)" = 0 ] && [ "$(value tutti_num_requests_waiting)" = 0 ] && { rc=0; break; }
     sleep 0.05
 done
@@ -96,28 +96,30 @@ fi
 
 curl -sN -d "{$user,\"n\":4,\"ignore_eos\":true,\"stream\":true}" "$url/v1/chat/completions" >"$dir/last" 2>&1 &
 last=$!
-for i in $(seq 100); do grep -q data: "$dir/last" 2>/dev/null && break; sleep 0.02; done
+for i in $(seq 500); do grep -q data: "$dir/last" 2>/dev/null && break; sleep 0.02; done
 kill -TERM "$pid"; wait "$pid"; rc=$?; pid=
 wait "$last"
 [ "$rc" = 0 ] && grep -q 'data: \[DONE\]' "$dir/last"; check $? "SIGTERM lets the running answer finish, then exit 0" "status $rc; $(tail -c 200 "$dir/last")"
 
 start "$model"
-curl -sN -d "{$user,\"n\":128,\"ignore_eos\":true,\"stream\":true}" "$url/v1/chat/completions" >"$dir/last" 2>&1 &
-last=$!
-for i in $(seq 100); do grep -q data: "$dir/last" 2>/dev/null && break; sleep 0.02; done
-kill -TERM "$pid"; sleep 0.3
+curl -sN -d "{$user,\"n\":128,\"ignore_eos\":true,\"stream\":true}" "$url/v1/chat/completions" >"$dir/long" 2>&1 & # a file of its own: the one before has its data
+long=$!
+for i in $(seq 500); do grep -q data: "$dir/long" 2>/dev/null && break; sleep 0.02; done
+kill -TERM "$pid"
+for i in $(seq 400); do case $(ask /health) in *"shutting down"*) break ;; esac; sleep 0.02; done
 kill -0 "$pid" 2>/dev/null; waits=$?
 kill -TERM "$pid"; t0=$(date +%s); wait "$pid"; rc=$?; pid=
-wait "$last"
-[ "$waits" = 0 ] && [ "$rc" = 0 ] && [ $(($(date +%s) - t0)) -le 10 ] && ! grep -q DONE "$dir/last"
-check $? "a second SIGTERM does not wait" "status $rc, waited $waits"
+wait "$long"
+[ "$waits" = 0 ] && [ "$rc" = 0 ] && [ $(($(date +%s) - t0)) -le 10 ] && ! grep -q DONE "$dir/long"
+check $? "a second SIGTERM does not wait" "status $rc, waited $waits; $(tail -c 200 "$dir/long")"
 
 if command -v perl >/dev/null; then # a socket from systemd, which perl plays
+    : >"$dir/out"
     NOTIFY_SOCKET= perl -MPOSIX -MSocket -e '$^F = 20; socket(my $s, AF_INET, SOCK_STREAM, 0) or die; bind($s, sockaddr_in(0, INADDR_LOOPBACK)) or die;
         listen($s, 5) or die; POSIX::dup2(fileno($s), 3); $ENV{LISTEN_PID} = $$; $ENV{LISTEN_FDS} = 1; exec @ARGV' \
         "$tutti" serve --listen 127.0.0.1:1 "$model" >"$dir/out" 2>"$dir/err" &
     pid=$!
-    for i in $(seq 100); do url=$(sed -n 's/^listening on //p' "$dir/out"); [ -n "$url" ] && break; sleep 0.05; done
+    for i in $(seq 400); do url=$(sed -n 's/^listening on //p' "$dir/out"); [ -n "$url" ] && break; sleep 0.05; done
     e=$(ask /v1/models); has "$e" '"object":"list"'; check $? "a socket from systemd is used" "$e $(cat "$dir/err")"
     kill -TERM "$pid"; wait "$pid"; pid=
 fi

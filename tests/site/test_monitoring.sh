@@ -100,6 +100,7 @@ command -v openssl >/dev/null && openssl req -x509 -newkey ec -pkeyopt ec_paramg
 serve() { # NAME MORE: on any port; its address in $url
     mkdir -p "$tmp/state-$1"
     printf 'listen: 127.0.0.1:0\nmodels: %s\nexperts: [%s/brain.yaml, %s/models/tutti-tiny.gguf]\ngovernor: {sensors: %s/%s}\n%s\n' "$PWD/models" "$tmp" "$PWD" "$tmp" "$1" "$2" >"$tmp/$1.yaml"
+    : >"$tmp/$1.out"
     XDG_STATE_HOME="$tmp/state-$1" "$tutti" serve --config "$tmp/$1.yaml" >"$tmp/$1.out" 2>"$tmp/$1.err" &
     pid=$!
     pids="$pids $pid"
