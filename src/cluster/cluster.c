@@ -24,7 +24,7 @@ static void on_wake(void *ctx)
     const int port = c->announced_port;
     void (*turn)(struct cluster *) = c->hooks.turn; /* another thread may begin to want experts now */
     pthread_mutex_unlock(&c->lock);
-    if (is_stopping) {
+    if (is_stopping) { /* a thread of its own */
         net_loop_stop(c->loop);
         return;
     }
@@ -43,14 +43,20 @@ static void *run(void *ctx)
 
 static bool start(struct cluster *c, struct err *err)
 {
-    if (!(c->loop = net_loop_new(err)) || !(c->wake = net_wake_new(c->loop, on_wake, c, err)) || !(c->arena = arena_new(NODE_PB_ARENA_BYTES, err)) ||
+    c->loop = c->config.loop;
+    c->thread = pthread_self();
+    if ((!c->loop && !(c->loop = net_loop_new(err))) || !(c->wake = net_wake_new(c->loop, on_wake, c, err)) || !(c->arena = arena_new(NODE_PB_ARENA_BYTES, err)) ||
         !discover_start(c, err) || (c->config.uses_mdns && !discover_mdns_start(c, err)))
         return false;
+    if (c->config.loop)
+        return true;
     if (pthread_create(&c->thread, NULL, run, c) != 0)
         return err_set(err, ERR_NOMEM, "cluster: no thread");
     c->has_thread = true;
     return true;
 }
+
+bool cluster_is_here(const struct cluster *c) { return c->config.loop && pthread_equal(c->thread, pthread_self()); }
 
 struct cluster *cluster_new(const struct cluster_config *config, struct err *err)
 {
@@ -90,7 +96,8 @@ void cluster_free(struct cluster *c)
     for (int i = 0; i < c->n_nodes; i++)
         member_free(c->nodes[i]);
     net_wake_free(c->wake);
-    net_loop_free(c->loop);
+    if (!c->config.loop)
+        net_loop_free(c->loop);
     arena_free(c->arena);
     pthread_cond_destroy(&c->settled);
     pthread_mutex_destroy(&c->lock);

@@ -2,8 +2,8 @@
  *
  * For:     serve/ (the front door on every node), `tutti cascade run --cluster`, `tutti cluster status`.
  * Callers: serve/, cmd/.
- * Touches: the network: one thread with an event loop of its own, one HTTP/2 connection to each node for everything.
- * Thread:  any, except where it says.
+ * Touches: the network: one HTTP/2 connection to each node for everything, on a thread with an event loop of its own or on the loop that it is given.
+ * Thread:  any, except where it says.  On a loop that it is given: cluster_new(), _feed(), _unfeed() and _free() on the thread that runs that loop.
  * Rule:    no master and no shared state: what is known of a node is what that node said to us, with its age; a node that is silent for
  *          MEMBER_SILENT_MS is down for us and for nobody else.  A node's experts live as long as the cluster (their slots are used again
  *          by the same name), so whoever holds one may always submit: it is refused when the node is gone.
@@ -18,6 +18,7 @@
 
 struct trust; /* trust.h: our certificate, whom we believe */
 struct router;
+struct net_loop;
 
 enum { MEMBER_NAME_MAX = 64, MEMBERS_MAX = 1024, MEMBER_EXPERTS_MAX = 64 /* of one node */, CLUSTER_SEEDS_MAX = 64 };
 /* Once a second a node says how it is; after so long it is taken for gone, and looked for again that often. */
@@ -29,6 +30,8 @@ const char *member_state_name(enum member_state s);
 struct cluster_wake { const char *node, *mac; }; /* a node that can be woken, by its name: "jetson", "aa:bb:cc:dd:ee:ff" */
 
 struct cluster_config { /* texts are borrowed until cluster_free() */
+    struct net_loop *loop;          /* the one that hears clients: a job goes from their socket to a node's without another thread (docs/decisions/0019).
+                                     * Borrowed, freed after the cluster; NULL: a thread of its own */
     const char *self;               /* our node's name: what answers with this name is ourselves and left out; NULL or "": we are no node */
     uint64_t self_life;             /* our life (node_service.h): another node of our name is refused by it */
     const char *seeds[CLUSTER_SEEDS_MAX]; /* "https://jetson:8444", "http://127.0.0.1:8444" (loopback only), "dns://tutti-nodes.tutti.svc:8444" */
@@ -52,11 +55,12 @@ struct member { /* one node, now; a copy */
 };
 
 struct cluster;
-/* Its thread begins at once; who is found comes later.  The caller owns the result; NULL with err. */
+/* It looks around as soon as its loop runs.  The caller owns the result; NULL with err. */
 struct cluster *cluster_new(const struct cluster_config *config, struct err *err);
 /* The experts that come and go are added to and withdrawn from this router from now on.  Before the first job. */
 bool cluster_feed(struct cluster *c, struct router *r, struct err *err);
-void cluster_unfeed(struct cluster *c); /* ... and no more: withdrawn when this returns; jobs go on.  Before router_free() */
+/* ... and no more: withdrawn when this returns.  Jobs go on; on a loop that was given, which nobody runs any more, they end with ERR_BUSY.  Before router_free() */
+void cluster_unfeed(struct cluster *c);
 void cluster_free(struct cluster *c); /* jobs that are under way end with ERR_BUSY; its experts are gone.  NULL is fine */
 
 /* Where we listen for nodes: said by mDNS from now on, where that is used. */

@@ -2,7 +2,7 @@
  *
  * For:     cluster.c (life, asking), members.c (a node's life), member_said.c (what it says), discover*.c (where to look), peer*.c (jobs).
  * Callers: cluster/.
- * Thread:  everything here belongs to the cluster's thread, which runs the loop and all hooks.  What other threads copy (member_node.said, experts,
+ * Thread:  everything here belongs to the cluster's thread, which runs the loop and all hooks (its own, or the one of the loop that it was given).  What other threads copy (member_node.said, experts,
  *          machine_json, models; the list of nodes) is changed under cluster.lock only: the loop reads it without, the others with the lock.
  * Rule:    a member_node is one address.  Several may lead to one node (list, DNS, mDNS): the first that answers is the member, the others are
  *          `is_alias` and rest until it is down.
@@ -79,8 +79,8 @@ struct cluster {
     struct cluster_config config;
     struct net_loop *loop;
     struct net_wake *wake;         /* any thread: hooks.turn() is called in the loop */
-    pthread_t thread;
-    bool has_thread;
+    pthread_t thread;              /* the one that runs the loop; only who was given a loop may read it: cluster_is_here() */
+    bool has_thread;               /* of its own */
     pthread_mutex_t lock;
     pthread_cond_t settled;        /* a place was settled, or an address book was read */
     bool is_stopping;              /* lock */
@@ -98,6 +98,9 @@ struct cluster {
     uint64_t wakes_total;          /* packets that shall wake a node; lock */
     uint64_t refused_total;        /* States and Descriptions that were nonsense; lock */
 };
+
+/* Is this the thread that runs the loop?  Known of a loop that was given; else false. */
+bool cluster_is_here(const struct cluster *c);
 
 /* members.c */
 /* From now on that address is looked at; one that is known is only marked as listed.  false with err: no address, too many. */

@@ -1,5 +1,8 @@
 /* cluster/peer.c - experts of other nodes as experts here: who there is, taking jobs in, telling the router; a job's way is peer_run.c.
- * Start reading at submit() (any thread) and turn() (the cluster's). */
+ * Start reading at submit() (any thread) and turn() (the cluster's).
+ *
+ * Rule:    a job that is handed over on the cluster's own thread, as clients' are on the service's loop, is on its way when submit() returns:
+ *          no inbox, no thread is woken (docs/decisions/0019).  No event of it comes from within submit(). */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,13 +21,58 @@ enum { ARENA_BYTES = 3 * PEER_MESSAGE_BYTES_MAX, ADOPT_MS = 2000 };
 /* ---- the calls of expert.h ---- */
 
 static struct peer *peer_of(struct expert *e) { return (struct peer *)e; }
+static void end_all(struct peers *all, const struct peer *p);
 
 bool peer_node_may_wake(const struct peer_node *n, uint64_t now_ns) { return n->can_wake && !n->is_up && now_ns >= n->rest_ns; }
+
+static void link_run(struct peers *all, struct run *r)
+{
+    r->prev = NULL;
+    r->next = all->running;
+    if (r->next)
+        r->next->prev = r;
+    all->running = r;
+}
+
+/* The timer runs then at the latest; 0: it is not needed. */
+static void set_due(struct peers *all, uint64_t at_ns, uint64_t now_ns)
+{
+    if (!all->due || at_ns == all->due_ns)
+        return;
+    all->due_ns = at_ns;
+    if (at_ns)
+        net_timer_start(all->due, at_ns > now_ns ? (at_ns - now_ns) / 1000000 + 1 : 0, 0);
+    else
+        net_timer_stop(all->due);
+}
+
+/* Could it leave at once?  On the cluster's thread. */
+static bool may_leave(const struct peer_node *n, struct job *j, uint64_t now_ns)
+{
+    return n->at && n->at->h2 && !job_is_cancelled(j) && !job_is_held(j) && !(j->deadline_ns && now_ns >= j->deadline_ns);
+}
+
+/* On the cluster's thread; it is counted already.  false with err: it is as if it had not been. */
+static bool send_now(struct run *r, uint64_t now_ns, struct err *err)
+{
+    struct peers *all = r->peer->node->peers;
+    const uint64_t due_ns = run_due(r);
+    if (!run_ask(r, now_ns, err)) {
+        run_drop(r);
+        return false;
+    }
+    link_run(all, r);
+    if (due_ns && (!all->due_ns || due_ns < all->due_ns))
+        set_due(all, due_ns, now_ns);
+    return true;
+}
 
 static bool submit(struct expert *base, struct job *j, struct err *err)
 {
     struct peer *p = peer_of(base);
     struct peers *all = p->node->peers;
+    const uint64_t now_ns = clock_ns();
+    const bool leaves = cluster_is_here(all->cluster) && may_leave(p->node, j, now_ns);
     if (j->wish.security == WISH_LOCAL)
         return err_set(err, ERR_UNSUPPORTED, "%s is on another machine (%s), and the request is private", p->id, p->node->name);
     struct run *r = calloc(1, sizeof(*r));
@@ -34,7 +82,7 @@ static bool submit(struct expert *base, struct job *j, struct err *err)
     r->job = j; /* expert_submit() has counted it */
     pthread_mutex_lock(&all->lock);
     bool ok = true;
-    const bool may_wake = !p->is_there && peer_node_may_wake(p->node, clock_ns());
+    const bool may_wake = !p->is_there && peer_node_may_wake(p->node, now_ns);
     if (!p->is_there && p->node->is_up)
         ok = err_set(err, ERR_NOT_FOUND, "the node %s has no expert '%s'", p->node->name, p->id);
     else if (!p->is_there && !may_wake)
@@ -46,6 +94,8 @@ static bool submit(struct expert *base, struct job *j, struct err *err)
     if (ok) {
         p->n_mine++;
         p->n_unseen++;
+    }
+    if (ok && !leaves) {
         *all->inbox_last = r;
         all->inbox_last = &r->next;
         net_wake_send(all->cluster->wake);
@@ -53,7 +103,7 @@ static bool submit(struct expert *base, struct job *j, struct err *err)
     pthread_mutex_unlock(&all->lock);
     if (!ok)
         free(r);
-    return ok;
+    return ok && (!leaves || send_now(r, now_ns, err));
 }
 
 static void wake(struct expert *base) { net_wake_send(peer_of(base)->node->peers->cluster->wake); }
@@ -107,6 +157,11 @@ static void stop(struct expert *base, uint64_t drain_ns)
     p->stop_ns = p->is_stopping && p->stop_ns < until ? p->stop_ns : until;
     p->is_stopping = true;
     net_wake_send(all->cluster->wake);
+    if (cluster_is_here(all->cluster)) { /* nobody else runs the loop */
+        pthread_mutex_unlock(&all->lock);
+        end_all(all, p);
+        pthread_mutex_lock(&all->lock);
+    }
     while (p->n_mine > 0)
         pthread_cond_wait(&all->changed, &all->lock);
     pthread_mutex_unlock(&all->lock);
@@ -320,15 +375,15 @@ static void look(struct peers *all)
         next = r->next;
         run_look(r, now, &next_ns);
     }
-    if (!all->due)
-        return;
-    if (next_ns)
-        net_timer_start(all->due, next_ns > now ? (next_ns - now) / 1000000 + 1 : 0, 0);
-    else
-        net_timer_stop(all->due);
+    set_due(all, next_ns, now);
 }
 
-static void on_due(void *ctx) { look(ctx); }
+static void on_due(void *ctx)
+{
+    struct peers *all = ctx;
+    all->due_ns = 0;
+    look(all);
+}
 
 static void adopt(struct peers *all, bool is_first, struct router *router)
 {
@@ -381,14 +436,24 @@ static void turn(struct cluster *c)
     }
     for (struct run *next; r; r = next) {
         next = r->next;
-        r->prev = NULL;
-        r->next = all->running;
-        if (r->next)
-            r->next->prev = r;
-        all->running = r;
+        link_run(all, r);
         run_begin(r);
     }
     look(all);
+}
+
+/* What is on its way, and in the inbox; p NULL: to all of them.  On the cluster's thread. */
+static void end_all(struct peers *all, const struct peer *p)
+{
+    turn(all->cluster);
+    for (struct run *r = all->running, *next; r; r = next) {
+        struct err err;
+        next = r->next;
+        if (p && r->peer != p)
+            continue;
+        err_set(&err, ERR_BUSY, "shutting down");
+        run_end(r, &err);
+    }
 }
 
 /* ---- life ---- */
@@ -410,16 +475,12 @@ static void peers_free(struct peers *all)
 static void on_stop(struct cluster *c)
 {
     struct peers *all = c->peers;
-    struct err err;
     pthread_mutex_lock(&all->lock);
     all->is_over = true;
     all->router_new = NULL;
     pthread_mutex_unlock(&all->lock);
     unfeed(all);
-    err_set(&err, ERR_BUSY, "shutting down");
-    turn(c); /* what is in the inbox */
-    while (all->running)
-        run_end(all->running, &err);
+    end_all(all, NULL);
     for (int i = 0; i < c->n_nodes; i++)
         c->nodes[i]->peer = NULL;
     c->hooks = (struct cluster_hooks){ 0 };
@@ -464,7 +525,13 @@ static struct peers *peers_get(struct cluster *c, struct router *router, struct 
     pthread_mutex_lock(&all->lock);
     if (router)
         all->router_new = router;
-    if (router || !all->is_adopted)
+    const bool has_news = router || !all->is_adopted;
+    if (cluster_is_here(c) && has_news) {
+        pthread_mutex_unlock(&all->lock);
+        turn(c);
+        return all;
+    }
+    if (has_news)
         net_wake_send(c->wake);
     while (!all->is_adopted && pthread_cond_timedwait(&all->changed, &all->lock, &until) == 0)
         ;
@@ -487,6 +554,14 @@ void cluster_unfeed(struct cluster *c)
     if (!all)
         return;
     pthread_mutex_lock(&all->lock);
+    if (cluster_is_here(c)) {
+        all->is_over = true;
+        all->router_new = NULL;
+        pthread_mutex_unlock(&all->lock);
+        unfeed(all);
+        end_all(all, NULL);
+        return;
+    }
     all->wants_unfeed = true;
     net_wake_send(c->wake);
     while (all->wants_unfeed)

@@ -1,6 +1,7 @@
 /* cluster/peer_internal.h - what peer.c (experts of other nodes as experts here, taking jobs in) and peer_run.c (one job's way) share.
  *
- * A job's way: submit (any thread) -> inbox -> the cluster's thread: a call on its node's connection -> events -> one final event.
+ * A job's way: submit (any thread) -> inbox (unless that was the cluster's own) -> the cluster's thread: a call on its node's connection -> events
+ * -> one final event.
  *
  * Locks: peers.lock, held for moments; while it is held neither the router nor an event is called.
  */
@@ -78,11 +79,18 @@ struct peers {
     struct router *router, *router_new; /* NULL: none; new: to be fed; lock for the latter */
     struct run *running;     /* the cluster's thread's, as what follows */
     struct net_timer *due;
+    uint64_t due_ns;         /* when that runs; 0: it does not */
     struct arena *arena;     /* of the message at hand */
 };
 
 /* peer_run.c; on the cluster's thread */
 void run_begin(struct run *r);
+/* Its request goes out.  false with err: nothing of it did, no event came. */
+bool run_ask(struct run *r, uint64_t now_ns, struct err *err);
+/* It was never on its way: no event, and it is not counted.  Frees it, not the reference to its job. */
+void run_drop(struct run *r);
+/* When somebody must look at it, as long as no flag changes; 0: never.  Under no lock. */
+uint64_t run_due(const struct run *r);
 /* The final event; err NULL: done.  Frees it. */
 void run_end(struct run *r, const struct err *err);
 /* A flag changed, or time passed; true: it has ended.  *next_ns: when it is due, if sooner. */

@@ -72,6 +72,27 @@ static void note_at_node(const struct run *r)
     pthread_mutex_unlock(&c->lock);
 }
 
+static void run_free(struct run *r)
+{
+    text_talk_fini(&r->talk);
+    events_fini(&r->events);
+    buf_fini(&r->whole);
+    free(r);
+}
+
+void run_drop(struct run *r)
+{
+    struct peer *p = r->peer;
+    struct peers *all = p->node->peers;
+    hang_up(r);
+    run_free(r);
+    pthread_mutex_lock(&all->lock);
+    if (--p->n_mine == 0)
+        pthread_cond_broadcast(&all->changed);
+    p->n_unseen -= p->n_unseen > 0;
+    pthread_mutex_unlock(&all->lock);
+}
+
 void run_end(struct run *r, const struct err *err)
 {
     struct peer *p = r->peer;
@@ -102,10 +123,7 @@ void run_end(struct run *r, const struct err *err)
     pthread_mutex_unlock(&all->lock);
     atomic_store(&job->priv.expert, NULL); /* from here on nobody wakes us for it */
     job->on_event(job->ctx, &(struct expert_event){ .kind = err ? EXPERT_ERROR : EXPERT_DONE, .usage = &r->usage, .err = err ? &why : NULL });
-    text_talk_fini(&r->talk);
-    events_fini(&r->events);
-    buf_fini(&r->whole);
-    free(r);
+    run_free(r);
     job_unref(job);
     pthread_mutex_lock(&all->lock);
     if (err)
@@ -396,12 +414,23 @@ static bool keep_waking(struct run *r, uint64_t now_ns, uint64_t *next_ns, struc
     return true;
 }
 
+bool run_ask(struct run *r, uint64_t now_ns, struct err *err)
+{
+    struct member_node *at = r->peer->node->at;
+    const uint64_t left_ns = r->job->deadline_ns ? r->job->deadline_ns - now_ns : 0; /* the caller knows that it is not over */
+    struct head h;
+    fill_head(&h, r, left_ns);
+    r->at = at;
+    if (r->job->task & TEXT ? ask_text(r, at->h2, &h, err) : ask_task(r, at->h2, &h, left_ns, err))
+        return true;
+    return fail(r, err);
+}
+
 void run_begin(struct run *r)
 {
     struct peer_node *n = r->peer->node;
     const uint64_t now = clock_ns();
     struct err err = { 0 };
-    struct head h;
     uint64_t next_ns = 0;
     if (run_look(r, now, &next_ns))
         return;
@@ -414,14 +443,13 @@ void run_begin(struct run *r)
         run_fail(r, &err);
         return;
     }
-    const uint64_t left_ns = r->job->deadline_ns ? r->job->deadline_ns - now : 0; /* run_look(): it is not over */
-    r->at = n->at;
-    fill_head(&h, r, left_ns);
-    if (!(r->job->task & TEXT ? ask_text(r, n->at->h2, &h, &err) : ask_task(r, n->at->h2, &h, left_ns, &err)))
-        run_fail(r, &err);
+    if (!run_ask(r, now, &err))
+        run_end(r, &err);
 }
 
 /* ---- what may happen meanwhile ---- */
+
+uint64_t run_due(const struct run *r) { return r->job->deadline_ns ? r->job->deadline_ns + DEADLINE_GRACE_MS * (uint64_t)1000000 : 0; }
 
 bool run_look(struct run *r, uint64_t now_ns, uint64_t *next_ns)
 {

@@ -9,6 +9,7 @@
 #include "cluster/trust.h"
 #include "cmd/catalog_open.h"
 #include "cmd/detect_internal.h"
+#include "net/loop.h"
 #include "wire/node_pb.h"
 
 enum { MACHINE_MAX_BYTES = 1 << 20 };
@@ -73,12 +74,16 @@ bool serve_node_init(struct serve_node_here *h, const struct config *c, const st
     k.self = h->name;
     k.self_life = n->life;
     k.trust = n->trust;
+    if (!(n->loop = h->loop = net_loop_new(err)))
+        return false;
+    k.loop = h->loop;
     return (n->cluster = cluster_new(&k, err)) != NULL;
 }
 
 void serve_node_fini(struct serve_node_here *h)
 {
     cluster_free(h->node.cluster);
+    net_loop_free(h->loop);
     trust_free(h->node.trust);
     buf_fini(&h->machine);
 }

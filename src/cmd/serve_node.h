@@ -12,6 +12,7 @@
 
 struct serve_node_here {
     struct serve_node node;   /* for serve_config.node */
+    struct net_loop *loop;    /* the service's and the cluster's */
     char name[MEMBER_NAME_MAX];
     struct buf machine;
 };

@@ -211,6 +211,15 @@ static void on_signal(uv_signal_t *h, int signum)
     s->fn(s->ctx);
 }
 
+static void close_signal(uv_handle_t *h, void *unused)
+{
+    (void)unused;
+    if (h->type == UV_SIGNAL && !uv_is_closing(h))
+        uv_close(h, free_handle);
+}
+
+void net_loop_forget_signals(struct net_loop *l) { uv_walk(&l->uv, close_signal, NULL); }
+
 bool net_loop_on_signal(struct net_loop *l, int signum, net_fn *fn, void *ctx, struct err *err)
 {
     struct net_sig *s = calloc(1, sizeof(*s));

@@ -1,6 +1,6 @@
 /* net/loop.h - one thread that waits for everything: sockets, timers, signals, words from other threads.
  *
- * For:     serve/ runs one; api/ hangs timers and wakes on it; net/ its sockets.
+ * For:     serve/ runs one; api/ hangs timers and wakes on it; net/ its sockets; cluster/ the other nodes.
  * Callers: api/, serve/, net/.
  * Touches: libuv, which nobody outside net/ sees.  Thread: all calls on the thread that runs the loop,
  *          except net_wake_send().
@@ -51,4 +51,5 @@ bool net_loop_work(struct net_loop *l, net_fn *work, net_fn *done, void *ctx, st
 
 /* Calls fn when the process gets this signal, until the loop is freed. */
 bool net_loop_on_signal(struct net_loop *l, int signum, net_fn *fn, void *ctx, struct err *err);
+void net_loop_forget_signals(struct net_loop *l); /* nobody is called for one any more */
 #endif

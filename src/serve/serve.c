@@ -256,7 +256,9 @@ static bool start(struct serve *s, struct err *err)
     k->http.on_request = front_on_request;
     k->http.put_error = front_put_error;
     k->http.ctx = s;
-    if (!(s->loop = net_loop_new(err)) || !make_models(s, err))
+    s->loop = k->node ? k->node->loop : NULL;
+    s->owns_loop = !s->loop;
+    if ((!s->loop && !(s->loop = net_loop_new(err))) || !make_models(s, err))
         return false;
     s->has_env = true;
     if (!api_env_init(&s->env, s->loop, s->models, k->n_experts, err))
@@ -344,7 +346,10 @@ void serve_free(struct serve *s)
     expert_free(s->fanout);
     predictor_free(s->predictor);
     policy_free(s->policy);
-    net_loop_free(s->loop);
+    if (s->owns_loop)
+        net_loop_free(s->loop);
+    else if (s->loop)
+        net_loop_forget_signals(s->loop); /* it goes on for a moment */
     keys_free(s->keys);
     free(s->models);
     free(s->aliases);

@@ -23,6 +23,7 @@ struct keeper;
 struct router_env;
 struct steward;
 struct cluster;
+struct net_loop;
 struct trust;
 
 struct serve_node { /* this process as one of many; borrowed until serve_free() */
@@ -36,6 +37,7 @@ struct serve_node { /* this process as one of many; borrowed until serve_free() 
     const char *machine_json;  /* NULL */
     const char *share_dir;     /* NULL: no model files for others */
     struct cluster *cluster;   /* the others; NULL: it is seen and sees nobody */
+    struct net_loop *loop;     /* the service runs this one, which is the cluster's, too; NULL: one of its own */
 };
 
 struct serve_config {

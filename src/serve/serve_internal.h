@@ -12,6 +12,7 @@
 struct serve {
     struct serve_config config;
     struct net_loop *loop;
+    bool owns_loop;
     struct http_server *server;
     struct net_addr addr;
     struct api_env env;
