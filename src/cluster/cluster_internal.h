@@ -42,6 +42,7 @@ struct member_node {
     struct grpc_client_call *describing, *watching, *listing;
     bool is_brief;           /* what `describing` asked for */
     struct net_timer *silent /* nothing was said for too long */, *soon /* close, then try again */;
+    uint64_t silent_by_ms;   /* when `silent` should run, on the loop's clock */
     enum member_state falls_to; /* what `soon` shall make of it; MEMBER_STATE_COUNT: it tries again */
     uint64_t tried_ms;
     uint64_t asked_ns, watched_ns; /* when the call was made: for rtt_s; 0: it was used */

@@ -118,11 +118,23 @@ static void on_soon(void *ctx)
     net_timer_start(n->soon, n->tried_ms + pause_ms > now_ms ? n->tried_ms + pause_ms - now_ms : 1, 0);
 }
 
+static void listen_to(struct member_node *n)
+{
+    n->silent_by_ms = net_loop_now_ms(n->cluster->loop) + MEMBER_SILENT_MS;
+    net_timer_start(n->silent, MEMBER_SILENT_MS, 0);
+}
+
 static void on_silent(void *ctx)
 {
+    enum { LATE_MS = 200 };
+    struct member_node *n = ctx;
     char why[64];
+    if (net_loop_now_ms(n->cluster->loop) > n->silent_by_ms + LATE_MS) { /* it is we who stood still: what it said may not be read yet */
+        listen_to(n);
+        return;
+    }
     snprintf(why, sizeof(why), "silent for %.1f s", MEMBER_SILENT_MS / 1e3);
-    fall(ctx, MEMBER_DOWN, why);
+    fall(n, MEMBER_DOWN, why);
 }
 
 /* ---- what it says ---- */
@@ -346,7 +358,7 @@ static void on_state(void *ctx, const void *message, size_t n_bytes)
         n->watched_ns = 0;
     }
     pthread_mutex_unlock(&c->lock);
-    net_timer_start(n->silent, MEMBER_SILENT_MS, 0);
+    listen_to(n);
     if (is_news) {
         if (c->n_nodes < MEMBERS_NAMED || may_say(c))
             log_info("cluster: %s (%s) is %s", member_where(n), n->said.url, member_state_name(to));
@@ -385,7 +397,7 @@ static void watch(struct member_node *n)
     grpc_client_send(n->watching, "", 0);
     grpc_client_half_close(n->watching);
     n->watched_ns = clock_ns();
-    net_timer_start(n->silent, MEMBER_SILENT_MS, 0);
+    listen_to(n);
 }
 
 /* ---- trying ---- */

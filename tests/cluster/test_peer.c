@@ -286,6 +286,93 @@ TEST(a_deadline_holds_whatever_the_node_does)
     house_close(&h);
 }
 
+/* Rounds of the loop until so many events came, or the end. */
+static void step_until(struct net_loop *l, struct seen *s, int n_events)
+{
+    for (;;) {
+        pthread_mutex_lock(&s->lock);
+        const bool is_there = s->n_finals > 0 || s->n_events >= n_events;
+        pthread_mutex_unlock(&s->lock);
+        if (is_there)
+            return;
+        net_loop_step(l);
+    }
+}
+
+static void *submit_elsewhere(void *ctx)
+{
+    struct job *j = ctx;
+    struct err err;
+    return expert_submit(j->free_ctx, j, &err) ? ctx : NULL;
+}
+
+TEST(on_a_loop_that_it_is_given_jobs_leave_from_its_thread_and_from_others)
+{
+    struct house h;
+    struct seen s;
+    struct err err = { 0 };
+    struct member m;
+    memset(&h, 0, sizeof(h));
+    open_node(&h, "");
+    struct net_loop *l = net_loop_new(&err);
+    struct cluster_config k = { .self = "here", .n_seeds = 1, .loop = l };
+    k.seeds[0] = h.url;
+    h.c = cluster_new(&k, &err);
+    REQUIRE(h.c != NULL, "%s", err.text);
+    while (cluster_get_members(h.c, &m, 1) != 1 || m.state != MEMBER_UP)
+        net_loop_step(l);
+    struct expert *e = cluster_expert(h.c, "there", "talk", &err);
+    REQUIRE(e != NULL, "%s", err.text);
+
+    struct job *j = new_job(&s, EXPERT_CHAT, "words 5 0");
+    CHECK(expert_submit(e, j, &err) && s.n_events == 0, "%s: %d events from within", err.text, s.n_events);
+    step_until(l, &s, TO_THE_END);
+    CHECK(s.is_done && strcmp(s.order, "SDDDDDC.") == 0, "%s %s", s.order, s.err.text);
+    job_unref(j);
+
+    pthread_t thread;
+    void *ok;
+    j = new_job(&s, EXPERT_CHAT, "words 5 0");
+    j->free_ctx = e;
+    pthread_create(&thread, NULL, submit_elsewhere, j);
+    pthread_join(thread, &ok);
+    CHECK(ok == j && s.n_events == 0, "not taken");
+    step_until(l, &s, TO_THE_END);
+    CHECK(s.is_done && strcmp(s.order, "SDDDDDC.") == 0, "%s %s", s.order, s.err.text);
+    job_unref(j);
+
+    j = new_job(&s, EXPERT_CHAT, "words 100000 1000"); /* its deadline is watched here, too */
+    j->deadline_ns = clock_ns() + 200 * (uint64_t)1000000;
+    CHECK(expert_submit(e, j, &err), "%s", err.text);
+    step_until(l, &s, TO_THE_END);
+    CHECK(!s.is_done && s.n_finals == 1, "%s", s.order);
+    job_unref(j);
+
+    static char large[(33 << 20) + 1]; /* a message that cannot be: refused at once, and nothing is left of it */
+    memset(large, 'x', sizeof(large) - 1);
+    struct expert *see = cluster_expert(h.c, "there", "hear", &err);
+    REQUIRE(see != NULL, "%s", err.text);
+    j = new_job(&s, EXPERT_TRANSCRIBE, large);
+    CHECK(!expert_submit(see, j, &err) && s.n_events == 0, "taken: %s", s.order);
+    job_unref(j);
+    struct expert_metrics metrics;
+    expert_get_metrics(see, &metrics);
+    CHECK(metrics.n_running == 0, "%d", metrics.n_running);
+
+    j = new_job(&s, EXPERT_CHAT, "words 100000 1000"); /* nobody else runs the loop: who stops it ends them */
+    CHECK(expert_submit(e, j, &err), "%s", err.text);
+    step_until(l, &s, 3);
+    expert_stop(e, 0);
+    CHECK(s.n_finals == 1 && !s.is_done && s.err.code == ERR_BUSY, "%s", s.order);
+    job_unref(j);
+    j = new_job(&s, EXPERT_CHAT, "words 1 0");
+    CHECK(!expert_submit(e, j, &err) && strstr(err.text, "shutting down"), "%s", err.text);
+    job_unref(j);
+    cluster_free(h.c);
+    net_loop_free(l);
+    end(h.v);
+}
+
 TEST(many_streams_share_one_connection_and_a_slow_reader_holds_its_own)
 {
     enum { STREAMS = 64 };
