@@ -19,7 +19,7 @@ for what in topology experts cascade; do quiet "$tutti" cluster draw $home --qui
 for end in html dot mmd; do quiet "$tutti" cluster draw $home --quiet --out "$to/homelab/topology.$end"; done
 
 # the same machines without Kubernetes: a tutti.yaml and a systemd unit for each
-sed 's/^engine: k3s$/engine: list/' $home >"$tmp/inventory.yaml"
+sed "s/^engine: k3s$/engine: list/; s#card: \.\./#card: $PWD/examples/#" $home >"$tmp/inventory.yaml"
 quiet "$tutti" cluster manifests "$tmp/inventory.yaml" --out "$to/homelab/nodes"
 
 "$tutti" cluster plan $three --explain >"$to/three-pis/plan.txt"

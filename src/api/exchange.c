@@ -484,6 +484,22 @@ void exchange_fail_with(struct exchange *x, const struct err *err)
     exchange_fail(x, &x->error);
 }
 
+static void find_chosen(struct exchange *x, const struct expert_route *r)
+{
+    struct api_env *env = x->call.env;
+    x->chosen = NULL;
+    for (int i = 0; i < env->n_models && !x->chosen && strcmp(r->node, "local") == 0; i++)
+        if (strcmp(env->models[i].id, r->expert) == 0 && &env->models[i] != x->model)
+            x->chosen = &env->models[i];
+}
+
+void exchange_observe(struct exchange *x, enum api_histogram h, uint64_t ns)
+{
+    api_stats_observe(&x->model->stats, h, ns);
+    if (x->chosen)
+        api_stats_observe(&x->chosen->stats, h, ns);
+}
+
 static void on_mail(void *ctx, const struct expert_event *ev, uint64_t ns)
 {
     struct exchange *x = ctx;
@@ -491,16 +507,18 @@ static void on_mail(void *ctx, const struct expert_event *ev, uint64_t ns)
     struct err err;
     if (is_final)
         x->has_job = false;
-    if (ev->route)
+    if (ev->route) {
         routed_take(&x->routed, ev->route, is_final);
+        find_chosen(x, ev->route);
+    }
     if (x->call.stream && x->state != EXCHANGE_OVER) {
         if (x->is_sse && x->state == EXCHANGE_WAIT && ev->kind != EXPERT_ERROR && ev->kind != EXPERT_ROUTED)
             exchange_start(x, NULL); /* before the prompt is read: the client knows that it was heard */
         switch (ev->kind) {
         case EXPERT_STARTED: x->load_until_ms = 0; break;
         case EXPERT_DONE:
-            api_stats_observe(&x->model->stats, API_E2E, ns - x->body_ns);
-            api_stats_observe(&x->model->stats, API_QUEUE, ev->usage->queue_ns);
+            exchange_observe(x, API_E2E, ns - x->body_ns);
+            exchange_observe(x, API_QUEUE, ev->usage->queue_ns);
             x->ops->on_done(x, ev->usage, ns);
             break;
         case EXPERT_ERROR:

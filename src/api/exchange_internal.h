@@ -68,6 +68,7 @@ struct exchange {
     bool has_answered;         /* the expert said something that on_event() took */
     struct mail_box box;
     struct api_model *model;
+    struct api_model *chosen;  /* whom the router chose of ours; NULL: nobody yet, or somebody elsewhere */
 
     struct routed routed;      /* who answers, when the router chose */
     struct expert_wish wish;   /* of the headers; read() adds the body's */
@@ -102,6 +103,8 @@ void exchange_reply(struct exchange *x, const char *type);
 /* The error as an answer, as an event, or by cutting off a stream of bytes; cancels the job. */
 void exchange_fail(struct exchange *x, const struct openai_error *e);
 void exchange_fail_with(struct exchange *x, const struct err *err);
+/* Counted under the model that was asked and, when that was the router, under whom it chose as well. */
+void exchange_observe(struct exchange *x, enum api_histogram h, uint64_t ns);
 /* From on_done() and on_error(): the same request (not one of text) for another task or model.  false with err. */
 bool exchange_ask(struct exchange *x, struct api_model *model, enum expert_task task, struct err *err);
 /* From on_done(): work on another thread, then done on this one, if the client is still there; done ends as on_done() does.

@@ -76,13 +76,12 @@ static void add_logprobs(struct chat *a, struct choice *c, const struct expert_e
 static void on_delta(struct chat *a, const struct expert_event *ev, uint64_t ns)
 {
     struct choice *c = &a->choices[ev->choice];
-    struct api_stats *stats = &a->x.model->stats;
     if (a->x.first_ns == 0) {
         a->x.first_ns = ns;
-        api_stats_observe(stats, API_TTFT, ns - a->x.body_ns);
+        exchange_observe(&a->x, API_TTFT, ns - a->x.body_ns);
     }
     if (c->last_ns != 0)
-        api_stats_observe(stats, API_ITL, ns - c->last_ns);
+        exchange_observe(&a->x, API_ITL, ns - c->last_ns);
     c->last_ns = ns;
     if (a->with_logprobs)
         add_logprobs(a, c, ev);
@@ -213,8 +212,8 @@ void chat_on_done(struct exchange *x, const struct expert_usage *usage, uint64_t
                                     usage->queue_ns, usage->prefill_ns, usage->decode_ns };
     (void)ns;
     if (a->task != OPENAI_EMBEDDING) {
-        api_stats_observe(&x->model->stats, API_PREFILL, u.prefill_ns);
-        api_stats_observe(&x->model->stats, API_DECODE, u.decode_ns);
+        exchange_observe(x, API_PREFILL, u.prefill_ns);
+        exchange_observe(x, API_DECODE, u.decode_ns);
     }
     name_model(a);
     if (a->stream) {

@@ -129,7 +129,7 @@ static void on_event(struct exchange *x, const struct expert_event *ev, uint64_t
         return;
     if (x->first_ns == 0) {
         x->first_ns = ns;
-        api_stats_observe(&x->model->stats, API_TTFT, ns - x->body_ns);
+        exchange_observe(x, API_TTFT, ns - x->body_ns);
     }
     if ((!s->writer && !open_writer(s, ev->rate_hz, &err)) || !put_samples(s, ev->samples, (size_t)ev->n_samples, &err)) {
         exchange_fail_with(x, &err);

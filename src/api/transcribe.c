@@ -149,7 +149,7 @@ static void on_event(struct exchange *x, const struct expert_event *ev, uint64_t
         return;
     if (x->first_ns == 0) {
         x->first_ns = ns;
-        api_stats_observe(&x->model->stats, API_TTFT, ns - x->body_ns);
+        exchange_observe(x, API_TTFT, ns - x->body_ns);
     }
     if (ev->kind == EXPERT_DELTA) {
         add_text(h, ev->text, ev->n_text, h->n_delta == 0);

@@ -132,6 +132,7 @@ struct expert_server {
 
     /* the loop's thread */
     struct net_loop *loop;
+    uint64_t due_ms;         /* when `timer` should run; 0: it does not */
     struct net_wake *wake;
     struct net_timer *timer;
     struct http_client *client;

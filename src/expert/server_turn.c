@@ -246,6 +246,18 @@ static void sweep(struct expert_server *e, uint64_t *next_ms)
     }
 }
 
+/* The timer ran so late that it was we who stood still (stopped, asleep): what the server said meanwhile is not read yet, so the time of everybody
+ * begins anew. */
+static void forgive_our_own(struct expert_server *e)
+{
+    enum { LATE_MS = 500 };
+    const uint64_t now = server_now_ms(e);
+    if (!e->due_ms || now < e->due_ms + LATE_MS)
+        return;
+    for (struct work *w = e->running.first; w; w = w->next)
+        w->progress_ms = now;
+}
+
 /* A request that got no further for too long: that server hangs. */
 static void watch_progress(struct expert_server *e, uint64_t *next_ms)
 {
@@ -356,6 +368,7 @@ void server_turn(void *ctx)
     uint64_t next_ms = 0;
     take_inbox(e);
     sweep(e, &next_ms);
+    forgive_our_own(e);
     watch_progress(e, &next_ms);
     pthread_mutex_lock(&e->lock);
     const bool is_wanted = !e->stopping && e->n_ready_waiters > 0, quit = e->quit;
@@ -374,6 +387,7 @@ void server_turn(void *ctx)
         net_loop_stop(e->loop);
         return;
     }
+    e->due_ms = next_ms;
     if (next_ms)
         net_timer_start(e->timer, next_ms > server_now_ms(e) ? next_ms - server_now_ms(e) : 0, 0);
     else

@@ -78,7 +78,7 @@ struct inv_want { /* one expert that there shall be */
     const char *task_name;          /* "chat", "detect" */
     const char *model;              /* as written: "Qwen2.5 3B", "yolov8n.onnx"; "" by the card */
     const char *file, *url;         /* GGUF or ONNX on the nodes, where to get it; "" */
-    const char *card;               /* examples/cards/x.yaml; "" */
+    const char *card;               /* ../cards/x.yaml, from the inventory's folder; "" */
     struct plan_model model_of[INV_QUANTS_MAX]; /* language models: one for each precision allowed, best first */
     int n_quants;                   /* 0: no language model */
     int n_ctx, n_parallel, kv_bits;

@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/file.h"
 #include "cluster/cluster.h"
@@ -10,13 +9,14 @@
 
 enum { CARD_MAX_BYTES = 64 << 10 };
 
-/* Beside the inventory, else as it is written from here. */
+/* As it is seen from the inventory's folder. */
 bool manifest_read_card(struct manifest_work *w, const struct inv_want *want, struct buf *b)
 {
     char path[1200];
     size_t n = 0;
-    snprintf(path, sizeof(path), "%s/%s", w->inv->dir && w->inv->dir[0] ? w->inv->dir : ".", want->card);
-    char *text = file_read(want->card[0] != '/' && access(path, R_OK) == 0 ? path : want->card, CARD_MAX_BYTES, &n, w->err);
+    const bool is_whole = want->card[0] == '/';
+    snprintf(path, sizeof(path), "%s%s%s", is_whole || !w->inv->dir ? "" : w->inv->dir, !is_whole && w->inv->dir && w->inv->dir[0] ? "/" : "", want->card);
+    char *text = file_read(path, CARD_MAX_BYTES, &n, w->err);
     if (!text)
         return false;
     buf_append(b, text, n);

@@ -294,6 +294,34 @@ TEST(an_answer_that_breaks_off_is_an_error_and_one_that_never_began_is_asked_aga
     }
 }
 
+/* This process is stopped, as by a debugger or a laptop's lid; its server is not. */
+TEST(time_in_which_we_stood_still_is_not_the_servers_stall)
+{
+    static struct collect c;
+    struct expert_server_figures f;
+    int status;
+    log_set_level(LOG_ERROR);
+    struct expert *e = fake_open(&err, CHILD ", --tok-s, '20']\nname: f\ntask: chat\nfirst_token: 60s\nstall: 1500ms\n", fake_path());
+    REQUIRE(e, "%s", err.text);
+    collect_job(&c, "one two three four");
+    c.job->max_tokens = 30;
+    collect_submit(&c, e);
+    collect_wait_deltas(&c, 3);
+    const pid_t self = getpid(), helper = fork();
+    if (helper == 0) {
+        kill(self, SIGSTOP);
+        nanosleep(&(struct timespec){ 2, 200000000 }, NULL);
+        kill(self, SIGCONT);
+        _exit(0);
+    }
+    waitpid(helper, &status, 0);
+    collect_wait(&c);
+    expert_server_get_figures(e, &f);
+    CHECK(c.is_done && f.stalls_total == 0 && f.deaths_total == 0, "%s, %d stalls", c.err.text, (int)f.stalls_total);
+    collect_free(&c);
+    expert_free(e);
+}
+
 TEST(a_server_that_cannot_start_is_down_and_says_its_last_words)
 {
     static struct collect c;
