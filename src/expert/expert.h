@@ -63,6 +63,7 @@ struct expert_metrics { /* one moment, copied out */
     uint64_t prefix_queries_tok, prefix_hits_tok; /* prompt tokens asked for, found */
     uint64_t preempted_total;
     uint64_t steps_total; /* forward passes */
+    uint64_t guessed_tok_total, guessed_right_tok_total; /* tokens guessed ahead of an answer, and those of them that it said */
     uint64_t done_total[EXPERT_END_COUNT]; /* choices by reason (embeddings: jobs) */
     uint64_t load_ns;     /* how long loading took */
     bool is_degraded;     /* works, but far slower than it used to (servers: pace.h) */

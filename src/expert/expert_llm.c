@@ -49,6 +49,7 @@ void work_free(struct work *w)
     for (int i = 0; i < w->n_gens; i++) {
         answer_fini(&w->gens[i].answer);
         free(w->gens[i].tokens);
+        guess_free(w->gens[i].guess);
     }
     for (int i = 0; i < w->n_prompts; i++)
         free(w->prompts[i].ids);

@@ -27,6 +27,8 @@ struct expert_llm_options { /* zero means the default */
     int n_queue_max;   /* jobs accepted and not finished; default 512 */
     int n_threads;     /* default cpu_default_threads() */
     bool kv_q8;
+    const char *draft; /* a smaller model with the same vocabulary that guesses (draft.h): its file; NULL: none; copied */
+    int speculate;     /* tokens guessed ahead (speculate.h): 0 as many as pay, -1 none, n always up to n */
     uint32_t cpu;      /* enum cpu_flag bits that may be used; 0: all that the machine has */
     const char *chat_template; /* instead of the file's; borrowed for the call */
     bool is_quiet;     /* a failed load is not logged: whoever waits for it says so */

@@ -79,6 +79,7 @@ struct expert_usage { /* over all choices */
     int n_prompt_tok;   /* the prompt, once, however many choices */
     int n_cached_tok;   /* of those: found in the cache */
     int n_gen_tok;      /* generated, an end-of-answer token included */
+    int n_guessed_tok, n_guessed_right_tok; /* guessed ahead (speculate.h), and right */
     uint64_t queue_ns;   /* submitted -> started */
     uint64_t prefill_ns; /* started -> first token; 0 when there was none */
     uint64_t decode_ns;  /* first token -> end */
@@ -174,6 +175,9 @@ struct job {
     int n_stops;
     int n_logprobs;  /* -1 (default): none; 0: of the token itself; n: and of the n likeliest */
     bool ignore_eos; /* benches: goes on to max_tokens */
+    int speculate;   /* tokens guessed ahead, which changes the speed alone: 0 as the expert does, -1 none, n always up to n */
+    const int32_t *forced; /* benches: what the answer's first n_forced tokens are, whatever is drawn; NULL: none */
+    int n_forced;
     bool show_special; /* control tokens appear in the text */
     bool is_whole;   /* nobody sees the answer before its end: the router may judge all of it first */
 

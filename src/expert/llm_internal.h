@@ -18,6 +18,7 @@
 #include "expert/expert.h"
 #include "expert/expert_llm.h"
 #include "expert/keeper.h"
+#include "expert/speculate.h"
 #include "gguf/gguf.h"
 #include "kernels/kernels.h"
 #include "llm/llm.h"
@@ -43,14 +44,19 @@ struct gen { /* one choice of a job */
     int n_prompt, n_tokens, max_tokens;
     int n_done;    /* tokens evaluated: llm_seq_len() */
     int n_chunk;   /* tokens in the batch at hand; the last of all wants logits when n_done + n_chunk == n_tokens */
-    int row;       /* its logits in the batch at hand; -1: none */
+    struct guess *guess; /* made with the tokens when answers may be guessed ahead; NULL: never.  What is guessed stands in tokens + n_tokens */
+    int n_guess;   /* guessed tokens behind those in the batch at hand; each wants logits */
+    int row;       /* its first logits in the batch at hand */
+    int n_drawn;   /* rows from there on from which sample_rows() has drawn */
     struct sampler sampler;
     struct answer answer;
-    /* what sample_rows() found */
-    int32_t next_id;
-    float next_logprob;
-    struct token_logprob next_top[JOB_LOGPROBS_MAX];
-    int n_next_top;
+};
+
+struct drawn { /* from one row of logits */
+    int32_t id;
+    float logprob;
+    int n_top;
+    struct token_logprob top[JOB_LOGPROBS_MAX];
 };
 
 struct prompt {
@@ -125,7 +131,11 @@ struct expert_llm {
     struct llm_token *batch;    /* [n_batch_max] */
     struct gen **running;       /* [n_seq_max], NULL: free */
     struct gen **sampled;       /* [n_seq_max] those with logits in this batch */
-    int n_sampled;
+    int n_sampled, n_rows;      /* n_rows: rows of logits */
+    bool has_prompts;           /* the batch reads some */
+    struct drawn *drawn;        /* [n_seq_max + GUESS_MAX] a row of logits each */
+    struct guess_offer *offers; /* [n_seq_max] */
+    struct speculation speculation;
     float *vector;              /* [n_embd] */
     struct work_list live;
     int n_running;

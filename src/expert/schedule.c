@@ -10,6 +10,7 @@
  *  - the batch: one token of every answer, then prompts.  While answers stream, prompts get as many tokens as take
  *    about STALL_NS, so that a long prompt cannot stop the streams; of that the oldest prompt gets a quarter for
  *    sure, the rest goes to the shortest, which finishes soonest.
+ *  - what is left of a batch without prompts: guesses of what the answers will say next (speculate.h).
  *  - memory: when the pages are used up, a held choice, else the youngest, gives its pages back and waits again.  What it
  *    had said stays said; its tokens are evaluated again (mostly from the cache), so the text does not change.
  * Neither the batch nor the order enters an answer: what a token computes does not depend on its neighbours (llm.h).
@@ -28,6 +29,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "expert/llm_internal.h"
+#include "llm/lookup.h"
 
 enum {
     PAGE_TOK = 32,
@@ -38,11 +40,18 @@ static const uint64_t AGE_NS = 10u * 1000 * 1000 * 1000;
 
 /* ---- making and freeing what only this thread uses ---- */
 
+/* Rows of logits beside one for each sequence. */
+static int n_guess_max(const struct expert_llm *e)
+{
+    const int n_more = e->opt.n_batch_max - e->opt.n_seq_max;
+    return e->opt.speculate < 0 || !(e->tasks & EXPERT_COMPLETE) ? 0 : n_more < GUESS_MAX ? n_more : GUESS_MAX;
+}
+
 bool engine_init(struct expert_llm *e, struct err *err)
 {
     const struct expert_llm_options *o = &e->opt;
     const struct llm_ctx_options c = { .n_ctx = o->n_ctx, .n_kv_tok = o->n_kv_tok, .n_seq_max = o->n_seq_max,
-                                       .n_batch_max = o->n_batch_max, .n_logits_max = o->n_seq_max, .kv_q8 = o->kv_q8 };
+                                       .n_batch_max = o->n_batch_max, .n_logits_max = o->n_seq_max + n_guess_max(e), .kv_q8 = o->kv_q8 };
     e->ctx = llm_ctx_new(e->model, &c, err);
     if (!e->ctx)
         return false;
@@ -54,10 +63,13 @@ bool engine_init(struct expert_llm *e, struct err *err)
     e->batch = malloc((size_t)llm_ctx_n_batch_max(e->ctx) * sizeof(*e->batch));
     e->running = calloc((size_t)o->n_seq_max, sizeof(*e->running));
     e->sampled = calloc((size_t)o->n_seq_max, sizeof(*e->sampled));
+    e->drawn = calloc((size_t)(o->n_seq_max + n_guess_max(e)), sizeof(*e->drawn));
+    e->offers = calloc((size_t)o->n_seq_max, sizeof(*e->offers));
+    e->speculation = (struct speculation){ 0 };
     e->vector = malloc((size_t)e->n_embd * sizeof(*e->vector));
     e->scratch = calloc((size_t)o->n_threads, sizeof(struct sampler_scratch *));
     e->logits_copy = malloc((size_t)o->n_threads * (size_t)e->n_vocab * sizeof(*e->logits_copy));
-    if (!e->batch || !e->running || !e->sampled || !e->vector || !e->scratch || !e->logits_copy)
+    if (!e->batch || !e->running || !e->sampled || !e->drawn || !e->offers || !e->vector || !e->scratch || !e->logits_copy)
         return err_set(err, ERR_NOMEM, "no memory for %d sequences", o->n_seq_max);
     for (int i = 0; i < o->n_threads && (e->tasks & EXPERT_COMPLETE); i++)
         if (!(e->scratch[i] = sampler_scratch_new(e->n_vocab, e->n_limit_tok, err)))
@@ -73,6 +85,8 @@ void engine_fini(struct expert_llm *e)
     free(e->scratch);
     free(e->logits_copy);
     free(e->vector);
+    free(e->offers);
+    free(e->drawn);
     free(e->sampled);
     free(e->running);
     free(e->batch);
@@ -81,6 +95,8 @@ void engine_fini(struct expert_llm *e)
     e->scratch = NULL;
     e->logits_copy = e->vector = NULL;
     e->sampled = e->running = NULL;
+    e->drawn = NULL;
+    e->offers = NULL;
     e->batch = NULL;
     e->ctx = NULL;
 }
@@ -131,6 +147,8 @@ static void publish(struct expert_llm *e)
     m->prefix_hits_tok = e->mine.prefix_hits_tok;
     m->preempted_total = e->mine.preempted_total;
     m->steps_total = e->mine.steps_total;
+    m->guessed_tok_total = e->mine.guessed_tok_total;
+    m->guessed_right_tok_total = e->mine.guessed_right_tok_total;
     memcpy(m->done_total, e->mine.done_total, sizeof(m->done_total));
     pthread_mutex_unlock(&e->lock);
 }
@@ -202,7 +220,9 @@ static void end_choice(struct expert_llm *e, struct gen *g, enum expert_stop_rea
     e->mine.done_total[reason == EXPERT_STOP ? EXPERT_END_STOP : EXPERT_END_LENGTH]++;
     answer_fini(&g->answer);
     free(g->tokens);
+    guess_free(g->guess);
     g->tokens = NULL;
+    g->guess = NULL;
     if (++w->n_ended == w->n_gens)
         end_work(e, w, NULL);
 }
@@ -371,7 +391,7 @@ static bool has_room(const struct expert_llm *e, const struct gen *g, int n_reus
     return e->n_running == 0 || llm_ctx_kv_free_tok(e->ctx) >= need;
 }
 
-static bool prepare_tokens(struct gen *g, struct err *err)
+static bool prepare_tokens(const struct expert_llm *e, struct gen *g, struct err *err)
 {
     struct work *w = g->work;
     const struct job *j = w->job;
@@ -380,6 +400,8 @@ static bool prepare_tokens(struct gen *g, struct err *err)
     g->tokens = malloc((size_t)g->max_tokens * sizeof(*g->tokens));
     if (!g->tokens)
         return err_set(err, ERR_NOMEM, "no memory for a sequence of %d tokens", g->max_tokens);
+    if (n_guess_max(e) > 0 && j->speculate >= 0 && !(g->guess = guess_new(g->max_tokens, err)))
+        return false;
     memcpy(g->tokens, w->prompts[g->prompt].ids, (size_t)g->n_prompt * sizeof(*g->tokens));
     g->n_tokens = g->n_prompt;
     return answer_init(&g->answer, w->stops, w->n_stops,
@@ -407,7 +429,7 @@ static bool start(struct expert_llm *e, struct gen *g)
     const int seq = llm_seq_new(e->ctx);
     if (seq < 0)
         return false;
-    if (!prepare_tokens(g, &err)) {
+    if (!prepare_tokens(e, g, &err)) {
         llm_seq_free(e->ctx, seq);
         fail_work(w, &err);
         return true;
@@ -523,14 +545,48 @@ static void take_chunk(struct gen *g, int n, int *budget)
     *budget -= n;
 }
 
-static int build_batch(struct expert_llm *e)
+/* Guesses for the answers in a batch without prompts, as many as pay. */
+static void guess(struct expert_llm *e, int n_streams)
+{
+    struct gen *of[GUESS_ROWS_MAX];
+    int n = 0, n_room = llm_ctx_n_batch_max(e->ctx) - n_streams;
+    n_room = n_room < n_guess_max(e) ? n_room : n_guess_max(e);
+    if (n_streams + n_room > GUESS_ROWS_MAX || llm_ctx_kv_free_tok(e->ctx) < 2 * PAGE_TOK * n_streams)
+        return;
+    for (int i = 0; i < e->opt.n_seq_max; i++) {
+        struct gen *g = e->running[i];
+        if (!g || g->n_chunk == 0 || !g->guess)
+            continue;
+        const int n_most = g->work->job->speculate ? g->work->job->speculate : e->opt.speculate, n_end = g->max_tokens - g->n_tokens - 1;
+        int length, k = n_most > 0 && n_most < n_room ? n_most : n_room;
+        k = lookup_find(g->guess->lookup, g->tokens, g->n_tokens, g->tokens + g->n_tokens, k < n_end ? k : n_end, &length);
+        if (k == 0)
+            continue;
+        for (int j = 0; j < k; j++)
+            g->guess->kind[j] = (uint8_t)guess_kind_lookup(length + j);
+        if (n_most > 0) {
+            g->n_guess = k; /* whatever it costs */
+            n_room -= k;
+        } else {
+            of[n] = g;
+            e->offers[n++] = (struct guess_offer){ .guess = g->guess, .n = k };
+        }
+    }
+    if (n == 0)
+        return;
+    speculation_choose(&e->speculation, e->offers, n, n_streams, n_room, e->prefill_ns_per_tok);
+    for (int i = 0; i < n; i++)
+        of[i]->n_guess = e->offers[i].n_take;
+}
+
+static int build_batch(struct expert_llm *e, bool may_guess)
 {
     int n_streams = 0, n = 0;
     for (int i = 0; i < e->opt.n_seq_max; i++) {
         struct gen *g = e->running[i];
         if (!g)
             continue;
-        g->n_chunk = 0;
+        g->n_chunk = g->n_guess = 0;
         g->row = -1;
         if (g->n_tokens - g->n_done == 1 && !job_is_held(g->work->job)) {
             g->n_chunk = 1;
@@ -539,21 +595,25 @@ static int build_batch(struct expert_llm *e)
     }
     int budget = prompt_budget(e, n_streams);
     struct gen *g = pick_prompt(e, true);
+    e->has_prompts = g != NULL;
     if (g)
         take_chunk(g, (budget + 3) / 4, &budget);
     while (budget > 0 && (g = pick_prompt(e, false)))
         take_chunk(g, budget, &budget);
+    if (may_guess && !e->has_prompts && n_streams > 0)
+        guess(e, n_streams);
 
-    e->n_sampled = 0;
+    e->n_sampled = e->n_rows = 0;
     for (int i = 0; i < e->opt.n_seq_max; i++) {
         g = e->running[i];
         if (!g || g->n_chunk == 0)
             continue;
-        for (int k = 0; k < g->n_chunk; k++)
-            e->batch[n++] = (struct llm_token){ .seq = g->seq, .pos = g->n_done + k, .id = g->tokens[g->n_done + k] };
-        if (n_left(g) == 0) {
-            e->batch[n - 1].want_logits = true;
-            g->row = e->n_sampled;
+        const bool is_last = n_left(g) == 0;
+        for (int k = 0; k < g->n_chunk + g->n_guess; k++)
+            e->batch[n++] = (struct llm_token){ .seq = g->seq, .pos = g->n_done + k, .id = g->tokens[g->n_done + k], .want_logits = is_last && k >= g->n_chunk - 1 };
+        if (is_last) {
+            g->row = e->n_rows;
+            e->n_rows += 1 + g->n_guess;
             e->sampled[e->n_sampled++] = g;
         }
     }
@@ -576,60 +636,98 @@ static void make_room(struct expert_llm *e, const struct err *err)
 
 /* ---- drawing ---- */
 
-static void sample_row(struct expert_llm *e, struct gen *g, int ith)
+/* The k-th token of this batch for g; those before it stand in g->tokens: they were guessed right. */
+static void sample_row(struct expert_llm *e, struct gen *g, int k, int ith)
 {
     const struct job *j = g->work->job;
-    float *logits = llm_logits(e->ctx, g->row), *copy = e->logits_copy + (size_t)ith * (size_t)e->n_vocab;
+    struct drawn *d = &e->drawn[g->row + k];
+    float *logits = llm_logits(e->ctx, g->row + k), *copy = e->logits_copy + (size_t)ith * (size_t)e->n_vocab;
+    const int n = g->n_tokens + k;
     double log_sum = 0;
-    g->n_next_top = 0;
-    g->next_logprob = 0;
+    d->n_top = 0;
+    d->logprob = 0;
     if (j->n_logprobs >= 0) {
         memcpy(copy, logits, (size_t)e->n_vocab * sizeof(*copy));
         log_sum = logits_log_sum(copy, e->n_vocab);
-        g->n_next_top = logits_top(copy, e->n_vocab, log_sum, g->next_top, j->n_logprobs);
+        d->n_top = logits_top(copy, e->n_vocab, log_sum, d->top, j->n_logprobs);
     }
     for (int i = 0; i < e->n_eog && j->ignore_eos; i++)
         logits[e->eog[i]] = -INFINITY;
-    g->next_id = sampler_next(&g->sampler, e->scratch[ith], logits, g->tokens, g->n_tokens, g->n_prompt);
-    if (j->n_logprobs >= 0 && g->next_id >= 0)
-        g->next_logprob = (float)((double)copy[g->next_id] - log_sum);
+    d->id = sampler_next(&g->sampler, e->scratch[ith], logits, g->tokens, n, g->n_prompt);
+    if (d->id >= 0 && n - g->n_prompt < j->n_forced)
+        d->id = j->forced[n - g->n_prompt];
+    if (j->n_logprobs >= 0 && d->id >= 0)
+        d->logprob = (float)((double)copy[d->id] - log_sum);
+}
+
+/* As far as the guesses are right, and one token more: exactly the draws that there would be without them. */
+static void sample_gen(struct expert_llm *e, struct gen *g, int ith)
+{
+    for (int k = 0; k <= g->n_guess; k++) {
+        sample_row(e, g, k, ith);
+        g->n_drawn = k + 1;
+        if (k == g->n_guess || e->drawn[g->row + k].id != g->tokens[g->n_tokens + k])
+            break;
+    }
 }
 
 static void sample_rows(struct pool *pool, int ith, void *ctx)
 {
     struct expert_llm *e = ctx;
     for (int64_t i; (i = pool_take(pool)) < e->n_sampled;)
-        sample_row(e, e->sampled[i], ith);
+        sample_gen(e, e->sampled[i], ith);
 }
 
-static void accept_token(struct expert_llm *e, struct gen *g, uint64_t now)
+/* false: the choice goes on no further; g may be gone. */
+static bool accept_token(struct expert_llm *e, struct gen *g, const struct drawn *d, uint64_t now)
 {
     struct work *w = g->work;
     if (w->failed || job_is_cancelled(w->job))
-        return;
-    if (g->next_id < 0) {
+        return false;
+    if (d->id < 0) {
         if (w->job->sampling.n_bias >= e->n_vocab) /* only then can all be banned */
             fail_work(w, &(struct err){ ERR_INPUT, "logit_bias: no token is possible, all are banned" });
         else
             fail_work(w, &(struct err){ ERR_INTERNAL, "no token is possible: the model gave no number" });
-        return;
+        return false;
     }
     if (!w->first_ns) {
         w->first_ns = now;
         w->usage.prefill_ns = now - w->started_ns;
     }
-    g->tokens[g->n_tokens++] = g->next_id;
+    g->tokens[g->n_tokens++] = d->id;
     w->usage.n_gen_tok++;
     e->mine.gen_tok_total++;
-    if (!w->job->ignore_eos && vocab_is_eog(e->vocab, g->next_id)) {
+    if (!w->job->ignore_eos && vocab_is_eog(e->vocab, d->id)) {
         end_choice(e, g, EXPERT_STOP);
-        return;
+        return false;
     }
-    const bool stopped = answer_push(&g->answer, e->vocab, g->next_id, g->next_logprob, g->next_top, g->n_next_top);
-    if (stopped || g->n_tokens == g->max_tokens)
+    const bool stopped = answer_push(&g->answer, e->vocab, d->id, d->logprob, d->top, d->n_top);
+    if (stopped || g->n_tokens == g->max_tokens) {
         end_choice(e, g, stopped ? EXPERT_STOP : EXPERT_LENGTH);
-    else
-        send_delta(e, g);
+        return false;
+    }
+    send_delta(e, g);
+    return true;
+}
+
+/* What was drawn becomes the answer; what was guessed and not drawn is forgotten. */
+static void accept_drawn(struct expert_llm *e, struct gen *g)
+{
+    const int n_drawn = g->n_drawn, n_guess = g->n_guess;
+    const struct drawn *d = &e->drawn[g->row];
+    if (n_guess > 0) {
+        guess_learn(g->guess, n_guess, n_drawn - 1);
+        g->work->usage.n_guessed_tok += n_guess;
+        g->work->usage.n_guessed_right_tok += n_drawn - 1;
+        e->mine.guessed_tok_total += (uint64_t)n_guess;
+        e->mine.guessed_right_tok_total += (uint64_t)(n_drawn - 1);
+    }
+    for (int k = 0; k < n_drawn; k++)
+        if (!accept_token(e, g, &d[k], clock_ns()))
+            return; /* ended, or is about to be */
+    if (g->n_done >= g->n_tokens)
+        g->n_done = llm_seq_truncate(e->ctx, g->seq, g->n_tokens - 1);
 }
 
 /* ---- the turn ---- */
@@ -638,11 +736,16 @@ static void accept_token(struct expert_llm *e, struct gen *g, uint64_t now)
 static bool step(struct expert_llm *e)
 {
     struct err err;
-    const int n = build_batch(e);
+    int n = build_batch(e, true);
     if (n == 0)
         return false;
     const uint64_t start_ns = clock_ns();
-    if (!llm_forward(e->ctx, e->batch, n, &err)) {
+    bool ok = llm_forward(e->ctx, e->batch, n, &err);
+    if (!ok && err.code == ERR_BUSY && e->n_rows > e->n_sampled) { /* a guess pushes nobody out */
+        n = build_batch(e, false);
+        ok = llm_forward(e->ctx, e->batch, n, &err);
+    }
+    if (!ok) {
         if (err.code == ERR_BUSY)
             make_room(e, &err);
         else
@@ -661,7 +764,7 @@ static bool step(struct expert_llm *e)
         struct gen *g = e->running[i];
         if (!g)
             continue;
-        g->n_done += g->n_chunk;
+        g->n_done += g->n_chunk + g->n_guess;
         if (g->n_done >= g->n_prompt) {
             g->work->prompts[g->prompt].evaluated = true;
             g->work->prompts[g->prompt].running = false;
@@ -671,9 +774,11 @@ static bool step(struct expert_llm *e)
         pool_run(e->pool, sample_rows, e);
     else
         for (int i = 0; i < e->n_sampled; i++)
-            sample_row(e, e->sampled[i], 0);
+            sample_gen(e, e->sampled[i], 0);
+    if (!e->has_prompts)
+        speculation_note(&e->speculation, n, (double)(clock_ns() - start_ns), e->prefill_ns_per_tok);
     for (int i = 0; i < e->n_sampled; i++) /* a work ends only with its last choice: each pointer is good */
-        accept_token(e, e->sampled[i], clock_ns());
+        accept_drawn(e, e->sampled[i]);
     return true;
 }
 

@@ -1,0 +1,179 @@
+/* replay/main.c - what guessing ahead brings for one text: the same answer without and with guesses, in turn; start at main().
+ *
+ * For:     docs/SPEED.md, decision 19.
+ * Use:     replay MODEL PROMPT.txt [ANSWER.txt] [--vocab FILE] [--draft FILE] [--threads N] [--rounds N] [--tokens N] [--temp T] [--speculate N]
+ * Rule:    with ANSWER the model is made to say just that (job.h, forced): every pass, draw and roll-back is done, but what comes
+ *          out is given, so that a model of random weights shows the speed and the text shows which guesses are right.
+ *          --vocab: tokenize with that file's vocabulary instead (of the same size).  Speeds are those after the first token.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/pool.h"
+#include "expert/expert_llm.h"
+#include "token/token.h"
+
+#include <pthread.h>
+
+struct run {
+    pthread_mutex_t lock;
+    pthread_cond_t cond;
+    bool is_over;
+    struct err err;
+    struct expert_usage usage;
+};
+
+static void on_event(void *ctx, const struct expert_event *ev)
+{
+    struct run *r = ctx;
+    if (ev->kind != EXPERT_DONE && ev->kind != EXPERT_ERROR)
+        return;
+    pthread_mutex_lock(&r->lock);
+    r->usage = *ev->usage;
+    if (ev->err)
+        r->err = *ev->err;
+    r->is_over = true;
+    pthread_cond_signal(&r->cond);
+    pthread_mutex_unlock(&r->lock);
+}
+
+static int fail(const struct err *err)
+{
+    fprintf(stderr, "replay: %s\n", err->text);
+    return 1;
+}
+
+static bool read_ids(const struct vocab *v, const char *path, struct token_list *out, struct err *err)
+{
+    size_t n;
+    char *text = file_read(path, 16 << 20, &n, err);
+    const bool ok = text && vocab_tokenize(v, text, n, TOKEN_PARSE_SPECIAL, out, err);
+    free(text);
+    return ok;
+}
+
+struct task {
+    const struct token_list *prompt, *answer;
+    int max_tokens, speculate;
+    float temperature;
+};
+
+static bool run_once(struct expert *e, const struct task *t, struct expert_usage *usage, struct err *err)
+{
+    struct run r = { .lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER };
+    struct job *j = job_new(1 << 16, err);
+    struct job_input in = { .ids = t->prompt->ids, .n_ids = (int)t->prompt->len };
+    if (!j)
+        return false;
+    j->inputs = &in;
+    j->n_inputs = 1;
+    j->max_tokens = t->answer->len ? (int)t->answer->len : t->max_tokens;
+    j->forced = t->answer->ids;
+    j->n_forced = (int)t->answer->len;
+    j->ignore_eos = true;
+    j->speculate = t->speculate;
+    j->sampling.temperature = t->temperature;
+    j->sampling.seed = 1;
+    j->on_event = on_event;
+    j->ctx = &r;
+    bool ok = expert_submit(e, j, err);
+    if (ok) {
+        pthread_mutex_lock(&r.lock);
+        while (!r.is_over)
+            pthread_cond_wait(&r.cond, &r.lock);
+        pthread_mutex_unlock(&r.lock);
+        *usage = r.usage;
+        *err = r.err;
+        ok = r.err.code == ERR_NONE;
+    }
+    job_unref(j);
+    return ok;
+}
+
+static double rate_of(const struct expert_usage *u) { return (u->n_gen_tok - 1) / ((double)u->decode_ns / 1e9); }
+
+static int by_size(const void *a, const void *b) { return *(const double *)a < *(const double *)b ? -1 : *(const double *)a > *(const double *)b; }
+
+static int run_all(struct expert *e, struct task *t, int n_rounds, int speculate)
+{
+    struct err err = { 0 };
+    struct expert_usage u[2];
+    double ratio[64], rate[2][64];
+    for (int i = 0; i < n_rounds; i++) {
+        for (int k = 0; k < 2; k++) {
+            t->speculate = k ? speculate : -1;
+            if (!run_once(e, t, &u[k], &err))
+                return fail(&err);
+            rate[k][i] = rate_of(&u[k]);
+        }
+        ratio[i] = rate[1][i] / rate[0][i];
+    }
+    qsort(ratio, (size_t)n_rounds, sizeof(*ratio), by_size);
+    for (int k = 0; k < 2; k++)
+        qsort(rate[k], (size_t)n_rounds, sizeof(rate[k][0]), by_size);
+    printf("%d prompt tokens, %d said: %.1f tokens/s without, %.1f with guesses; ratio %.2f (%.2f-%.2f); %d guessed, %d of them right\n", u[1].n_prompt_tok,
+           u[1].n_gen_tok, rate[0][n_rounds / 2], rate[1][n_rounds / 2], ratio[n_rounds / 2], ratio[0], ratio[n_rounds - 1], u[1].n_guessed_tok, u[1].n_guessed_right_tok);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct err err = { 0 };
+    const char *path[3] = { NULL }, *vocab_path = NULL;
+    struct expert_llm_options opt = { .n_seq_max = 1 };
+    struct task t = { .max_tokens = 256 };
+    int n_rounds = 3, n_paths = 0, speculate = 0;
+    for (int i = 1; i < argc; i++) {
+        const char *next = i + 1 < argc ? argv[i + 1] : "";
+        if (strncmp(argv[i], "--", 2) != 0 && n_paths < 3) {
+            path[n_paths++] = argv[i];
+            continue;
+        }
+        if (strcmp(argv[i], "--vocab") == 0)
+            vocab_path = next;
+        else if (strcmp(argv[i], "--draft") == 0)
+            opt.draft = next;
+        else if (strcmp(argv[i], "--threads") == 0)
+            opt.n_threads = atoi(next);
+        else if (strcmp(argv[i], "--rounds") == 0)
+            n_rounds = atoi(next);
+        else if (strcmp(argv[i], "--tokens") == 0)
+            t.max_tokens = atoi(next);
+        else if (strcmp(argv[i], "--temp") == 0)
+            t.temperature = (float)atof(next);
+        else if (strcmp(argv[i], "--speculate") == 0)
+            speculate = atoi(next);
+        else
+            n_paths = 0;
+        i++;
+    }
+    if (n_paths < 2 || n_rounds < 1 || n_rounds > 64) {
+        fprintf(stderr, "usage: replay MODEL PROMPT.txt [ANSWER.txt] [--vocab FILE] [--draft FILE] [--threads N] [--rounds N] [--tokens N] [--temp T] [--speculate N]\n");
+        return 2;
+    }
+    struct token_list prompt, answer;
+    token_list_init(&prompt, 1 << 20);
+    token_list_init(&answer, 1 << 20);
+    struct gguf *g = gguf_open(vocab_path ? vocab_path : path[0], &err);
+    struct vocab *v = g ? vocab_open(g, &err) : NULL;
+    int rc = 1;
+    struct expert *e = NULL;
+    if (v && read_ids(v, path[1], &prompt, &err) && (!path[2] || read_ids(v, path[2], &answer, &err))) {
+        opt.n_ctx = (int)(prompt.len + (answer.len ? answer.len : (size_t)t.max_tokens) + 1);
+        t.prompt = &prompt;
+        t.answer = &answer;
+        e = expert_llm_open(path[0], &opt, &err);
+        if (e && expert_wait_ready(e, &err))
+            rc = run_all(e, &t, n_rounds, speculate);
+    }
+    if (rc && err.code != ERR_NONE)
+        fail(&err);
+    expert_free(e);
+    token_list_fini(&prompt);
+    token_list_fini(&answer);
+    vocab_free(v);
+    gguf_close(g);
+    return rc;
+}
