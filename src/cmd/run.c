@@ -26,6 +26,7 @@
 #include "cmd/expert_env.h"
 #include "cmd/lineedit.h"
 #include "cmd/run_task.h"
+#include "expert/speculate.h"
 #include "hw/cpu.h"
 
 enum { PROMPT_MAX_BYTES = 64 << 20, ANSWER_MAX_BYTES = 64 << 20 };
@@ -93,6 +94,8 @@ static void print_stats(const struct chat *c)
             u->n_prompt_tok, u->n_cached_tok, ttft, u->n_gen_tok);
     if (u->n_gen_tok > 1 && decode > 0)
         fprintf(stderr, ", %.1f tokens/s", (double)(u->n_gen_tok - 1) / decode);
+    if (u->n_guessed_tok > 0)
+        fprintf(stderr, "; %d guessed ahead, %d of them right", u->n_guessed_tok, u->n_guessed_right_tok);
     fprintf(stderr, "]%s\n", colour ? "\x1b[0m" : "");
 }
 
@@ -286,7 +289,11 @@ static bool open_expert(struct chat *c, const char *path, struct cmd_opt *opts, 
     cmd_expert_env(env, cmd_opt_find(opts, "models")->s);
     env->env.n_threads = threads->given ? (int)threads->i : 0;
     env->env.is_quiet = true;
-    env->env.llm = (struct expert_llm_options){ .n_ctx = ctx->given ? (int)ctx->i : 0, .n_seq_max = 1, .cpu = cpu,
+    const struct cmd_opt *speculate = cmd_opt_find(opts, "speculate");
+    int n_guess = 0;
+    if (speculate->given && !speculate_parse("--speculate", speculate->s, &n_guess, err))
+        return false;
+    env->env.llm = (struct expert_llm_options){ .speculate = n_guess, .draft = cmd_opt_find(opts, "draft")->s, .n_ctx = ctx->given ? (int)ctx->i : 0, .n_seq_max = 1, .cpu = cpu,
                                                 .n_threads = env->env.n_threads, .is_quiet = true };
     const size_t n = strlen(path);
     if (n > 5 && strcmp(path + n - 5, ".yaml") == 0 && !cmd_expert_env_machine(env, cmd_opt_find(opts, "preset")->s, 0, err))
@@ -432,6 +439,8 @@ static struct cmd_opt opts[] = {
     { .name = "seed", .kind = OPT_INT, .value = "S", .min = 0, .max = 9e18, .help = "the same seed gives the same answer" },
     { .name = "threads", .kind = OPT_INT, .value = "N", .min = 1, .max = 1024, .help = "default: one per core" },
     { .name = "ctx", .kind = OPT_INT, .value = "N", .min = 2, .max = 1 << 24, .help = "context in tokens (at most 4096)" },
+    { .name = "speculate", .kind = OPT_TEXT, .value = "HOW", .help = "tokens guessed ahead: auto, off or a number" },
+    { .name = "draft", .kind = OPT_TEXT, .value = "FILE", .help = "a smaller model of the same vocabulary that guesses" },
     { .name = "system", .kind = OPT_TEXT, .value = "TEXT", .help = "what the model is told first" },
     { .name = "raw", .kind = OPT_FLAG, .help = "no chat template: go on with the text" },
     { .name = "models", .kind = OPT_TEXT, .value = "DIR", .help = "where a card's model files lie (TUTTI_MODELS)" },

@@ -11,6 +11,7 @@
 #include "cmd/commands.h"
 #include "cmd/expert_env.h"
 #include "cmd/serve_node.h"
+#include "expert/speculate.h"
 #include "serve/bundled.h"
 #include "serve/config.h"
 #include "serve/govern.h"
@@ -35,6 +36,12 @@ static bool apply_options(struct config *c, struct cmd_opt *opts, int argc, char
             config_set_number(c, numbers[i].id, (uint64_t)cmd_opt_find(opts, numbers[i].name)->i);
     if (cmd_opt_find(opts, "kv-q8")->given)
         config_set_number(c, CONFIG_KV_Q8, 1);
+    const struct cmd_opt *speculate = cmd_opt_find(opts, "speculate");
+    int n_guess;
+    if (speculate->given && !speculate_parse("--speculate", speculate->s, &n_guess, err))
+        return false;
+    if (speculate->given)
+        config_set_text(c, CONFIG_SPECULATE, speculate->s);
     if (cmd_opt_find(opts, "listen")->given)
         config_set_listen(c, cmd_opt_find(opts, "listen")->s);
     const struct cmd_opt *nodes = cmd_opt_find(opts, "node");
@@ -176,6 +183,7 @@ static struct cmd_opt opts[] = {
     { "threads", OPT_INT, "N", 1, 1024, "threads per model (default: one per core)", .i = 0 },
     { "parallel", OPT_INT, "N", 1, 256, "answers at a time per model (8)", .i = 0 },
     { "kv-q8", OPT_FLAG, NULL, 0, 0, "keep the K/V cache in 8 bits: half the memory", .i = 0 },
+    { "speculate", OPT_TEXT, "HOW", 0, 0, "tokens guessed ahead of each answer: auto, off or a number", .s = NULL },
     { "node-listen", OPT_TEXT, "ADDR:PORT", 0, 0, "where other nodes come in; beyond loopback with --trust (docs/nodes.md)", .s = NULL },
     { "node-name", OPT_TEXT, "NAME", 0, 0, "name among other nodes (default: the machine's)", .s = NULL },
     { "node", OPT_LIST, "URL", 0, 0, "another node: https://HOST:PORT, dns://NAME:PORT (may be given again)", .n = 0 },

@@ -211,6 +211,7 @@ static void free_expert(struct expert *base)
     keeper_leave(e->seat);
     gguf_close(e->gguf);
     free(e->template_text);
+    free(e->draft_path);
     pthread_cond_destroy(&e->front_wake);
     pthread_cond_destroy(&e->engine_wake);
     pthread_cond_destroy(&e->changed);
@@ -238,7 +239,7 @@ static void fill_options(struct expert_llm *e, const struct expert_llm_options *
     if (opt)
         *o = *opt;
     o->id = NULL;            /* borrowed from the caller: copied by now */
-    o->chat_template = NULL;
+    o->chat_template = o->draft = NULL;
     if (o->n_seq_max <= 0)
         o->n_seq_max = DEFAULT_SEQS;
     if (o->n_batch_max <= 0)
@@ -292,6 +293,10 @@ struct expert *expert_llm_open(const char *path, const struct expert_llm_options
     pthread_condattr_destroy(&attr);
     fill_options(e, opt);
     if (opt && opt->chat_template && !(e->template_text = strdup(opt->chat_template))) {
+        err_set(err, ERR_NOMEM, "%s: no memory", path);
+        goto fail;
+    }
+    if (opt && opt->draft && !(e->draft_path = strdup(opt->draft))) {
         err_set(err, ERR_NOMEM, "%s: no memory", path);
         goto fail;
     }

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "expert/draft.h"
 #include "expert/llm_internal.h"
 #include "hw/cpu.h"
 
@@ -99,7 +100,11 @@ static void make_card(struct expert_llm *e)
     c->n_params = info->n_params;
     c->weight_bytes = info->weight_bytes;
     c->kv_bytes = info->kv_bytes_per_tok_f16 * (uint64_t)llm_ctx_kv_total_tok(e->ctx) / (e->opt.kv_q8 ? 2 : 1);
-    c->kv_block_tok = 32;
+    if (e->draft) {
+        c->weight_bytes += draft_weight_bytes(e->draft);
+        c->kv_bytes += draft_kv_bytes(e->draft);
+    }
+    c->kv_block_tok = KV_PAGE_TOK;
     c->has_chat_template = e->template && !e->is_plain_template;
     c->knows_tools = e->template && template_reads(e->template, "tools");
     e->m.kv_total_tok = (uint64_t)llm_ctx_kv_total_tok(e->ctx);

@@ -27,6 +27,9 @@
 #include "token/token.h"
 
 struct work;
+struct draft;
+
+enum { KV_PAGE_TOK = 32 };
 
 enum gen_state {
     GEN_WAITING, /* for a sequence: admit(); again after preempt() */
@@ -103,6 +106,7 @@ struct expert_llm {
     /* set by expert_llm_open(), constant afterwards */
     struct expert_llm_options opt; /* with the defaults filled in as far as they are known */
     char id[128];
+    char *draft_path;    /* owned; NULL: none */
     char *template_text; /* owned; NULL: the file's */
     struct gguf *gguf;
 
@@ -136,6 +140,7 @@ struct expert_llm {
     struct drawn *drawn;        /* [n_seq_max + GUESS_MAX] a row of logits each */
     struct guess_offer *offers; /* [n_seq_max] */
     struct speculation speculation;
+    struct draft *draft;        /* NULL: none */
     float *vector;              /* [n_embd] */
     struct work_list live;
     int n_running;
@@ -178,6 +183,8 @@ void *front_main(void *arg);
 int llm_share(int whole, float share, int least);
 /* schedule.c */
 void *engine_main(void *arg);
+/* ahead.c: guesses, n_room at most, for the n_streams answers of a batch without prompts: g->n_guess of each. */
+void ahead_guess(struct expert_llm *e, int n_streams, int n_room);
 /* What load() makes for the engine thread; false with err. */
 bool engine_init(struct expert_llm *e, struct err *err);
 void engine_fini(struct expert_llm *e);

@@ -6,19 +6,28 @@
 
 #include "expert/expert_server.h"
 #include "expert/expert_worker.h"
+#include "expert/speculate.h"
 #include "task/task.h"
 
 /* A model of our own engine, described by a card. */
 static struct expert *open_llm(struct card *card, const struct expert_env *env, struct err *err)
 {
-    static const char *const keys[] = { "ctx", "parallel", "kv_q8", NULL };
+    static const char *const keys[] = { "ctx", "parallel", "kv_q8", "speculate", "draft", NULL };
     struct expert_llm_options opt = env->llm;
-    char path[1024];
+    char path[1024], draft[1024] = "";
+    const char *how = NULL;
     int64_t n_ctx = opt.n_ctx, n_seq = opt.n_seq_max;
     struct expert *e = NULL;
     if (card_check_keys(card, keys, err) && card_file(card, "model", true, path, sizeof(path), err) &&
         yaml_int(card->yaml, card->node, "ctx", 16, 1 << 20, &n_ctx, err) && yaml_int(card->yaml, card->node, "parallel", 1, 256, &n_seq, err) &&
-        yaml_bool(card->yaml, card->node, "kv_q8", &opt.kv_q8, err)) {
+        yaml_bool(card->yaml, card->node, "kv_q8", &opt.kv_q8, err) && card_file(card, "draft", false, draft, sizeof(draft), err) && yaml_text(card->yaml, card->node, "speculate", &how, err)) {
+        struct err why;
+        if (how && !speculate_parse("speculate", how, &opt.speculate, &why)) {
+            card_fail(card, yaml_get(card->node, "speculate"), err, "%s", why.text);
+            card_free(card);
+            return NULL;
+        }
+        opt.draft = *draft ? draft : NULL;
         opt.id = card->id;
         opt.n_ctx = (int)n_ctx;
         opt.n_seq_max = (int)n_seq;

@@ -28,11 +28,10 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "expert/draft.h"
 #include "expert/llm_internal.h"
-#include "llm/lookup.h"
 
 enum {
-    PAGE_TOK = 32,
     CHUNK_MIN = 16, /* tokens of prompts in a batch with streams, at least */
 };
 static const uint64_t STALL_NS = 100u * 1000 * 1000;
@@ -54,6 +53,9 @@ bool engine_init(struct expert_llm *e, struct err *err)
                                        .n_batch_max = o->n_batch_max, .n_logits_max = o->n_seq_max + n_guess_max(e), .kv_q8 = o->kv_q8 };
     e->ctx = llm_ctx_new(e->model, &c, err);
     if (!e->ctx)
+        return false;
+    if (e->draft_path && n_guess_max(e) > 0 &&
+        !(e->draft = draft_open(e->draft_path, e->vocab, e->n_vocab, &e->kernels, e->pool, &c, err)))
         return false;
     e->n_limit_tok = llm_ctx_n_ctx(e->ctx);
     const int n_kv = llm_ctx_kv_total_tok(e->ctx);
@@ -90,7 +92,9 @@ void engine_fini(struct expert_llm *e)
     free(e->sampled);
     free(e->running);
     free(e->batch);
+    draft_free(e->draft);
     llm_ctx_free(e->ctx);
+    e->draft = NULL;
     e->out = (struct answer_out){ 0 };
     e->scratch = NULL;
     e->logits_copy = e->vector = NULL;
@@ -110,6 +114,8 @@ static void release_seq(struct expert_llm *e, struct gen *g)
     if (g->state != GEN_RUNNING)
         return;
     llm_seq_free(e->ctx, g->seq);
+    if (e->draft)
+        draft_leave(e->draft, g->seq);
     e->running[g->seq] = NULL;
     e->n_running--;
     g->work->n_running--;
@@ -384,10 +390,10 @@ static struct gen *pick_victim(const struct expert_llm *e, bool held_only)
 /* Pages for what this one and all running ones have still to evaluate, and one more for each. */
 static bool has_room(const struct expert_llm *e, const struct gen *g, int n_reused)
 {
-    int64_t need = g->n_tokens - n_reused + PAGE_TOK;
+    int64_t need = g->n_tokens - n_reused + KV_PAGE_TOK;
     for (int i = 0; i < e->opt.n_seq_max; i++)
         if (e->running[i])
-            need += e->running[i]->n_tokens - e->running[i]->n_done + PAGE_TOK;
+            need += e->running[i]->n_tokens - e->running[i]->n_done + KV_PAGE_TOK;
     return e->n_running == 0 || llm_ctx_kv_free_tok(e->ctx) >= need;
 }
 
@@ -545,40 +551,6 @@ static void take_chunk(struct gen *g, int n, int *budget)
     *budget -= n;
 }
 
-/* Guesses for the answers in a batch without prompts, as many as pay. */
-static void guess(struct expert_llm *e, int n_streams)
-{
-    struct gen *of[GUESS_ROWS_MAX];
-    int n = 0, n_room = llm_ctx_n_batch_max(e->ctx) - n_streams;
-    n_room = n_room < n_guess_max(e) ? n_room : n_guess_max(e);
-    if (n_streams + n_room > GUESS_ROWS_MAX || llm_ctx_kv_free_tok(e->ctx) < 2 * PAGE_TOK * n_streams)
-        return;
-    for (int i = 0; i < e->opt.n_seq_max; i++) {
-        struct gen *g = e->running[i];
-        if (!g || g->n_chunk == 0 || !g->guess)
-            continue;
-        const int n_most = g->work->job->speculate ? g->work->job->speculate : e->opt.speculate, n_end = g->max_tokens - g->n_tokens - 1;
-        int length, k = n_most > 0 && n_most < n_room ? n_most : n_room;
-        k = lookup_find(g->guess->lookup, g->tokens, g->n_tokens, g->tokens + g->n_tokens, k < n_end ? k : n_end, &length);
-        if (k == 0)
-            continue;
-        for (int j = 0; j < k; j++)
-            g->guess->kind[j] = (uint8_t)guess_kind_lookup(length + j);
-        if (n_most > 0) {
-            g->n_guess = k; /* whatever it costs */
-            n_room -= k;
-        } else {
-            of[n] = g;
-            e->offers[n++] = (struct guess_offer){ .guess = g->guess, .n = k };
-        }
-    }
-    if (n == 0)
-        return;
-    speculation_choose(&e->speculation, e->offers, n, n_streams, n_room, e->prefill_ns_per_tok);
-    for (int i = 0; i < n; i++)
-        of[i]->n_guess = e->offers[i].n_take;
-}
-
 static int build_batch(struct expert_llm *e, bool may_guess)
 {
     int n_streams = 0, n = 0;
@@ -601,7 +573,7 @@ static int build_batch(struct expert_llm *e, bool may_guess)
     while (budget > 0 && (g = pick_prompt(e, false)))
         take_chunk(g, budget, &budget);
     if (may_guess && !e->has_prompts && n_streams > 0)
-        guess(e, n_streams);
+        ahead_guess(e, n_streams, n_guess_max(e) < llm_ctx_n_batch_max(e->ctx) - n_streams ? n_guess_max(e) : llm_ctx_n_batch_max(e->ctx) - n_streams);
 
     e->n_sampled = e->n_rows = 0;
     for (int i = 0; i < e->opt.n_seq_max; i++) {
@@ -728,6 +700,8 @@ static void accept_drawn(struct expert_llm *e, struct gen *g)
             return; /* ended, or is about to be */
     if (g->n_done >= g->n_tokens)
         g->n_done = llm_seq_truncate(e->ctx, g->seq, g->n_tokens - 1);
+    if (e->draft)
+        draft_keep(e->draft, g->seq, g->n_tokens - 1);
 }
 
 /* ---- the turn ---- */

@@ -7,13 +7,13 @@
 #include "llm/lookup.h"
 
 enum { ALONE_EVERY = 64 /* passes until one goes without a guess, so that the time of one token stays known */ };
-static const double PRIOR_TRIES = 4, FADE = 0.96, FORGET = 0.995, GAIN_LEAST = 1.04;
+static const double PRIOR_TRIES = 4, FADE = 0.96, FORGET = 0.995;
 static const double EXTRA_PRIOR = 0.15, EXTRA_MIN = 0.005, EXTRA_MAX = 1.0;
 
 /* How often a guess is right before this answer has shown it; ORDER GUESS_KIND.  Matches of 0, 1, 2, 3, 4, 5-7, 8-11, 12-19, 20-39
- * tokens and more; then margins below 0.5, 1, 2, 4, 8 and more. */
-static const float prior[GUESS_KINDS] = { 0.3f, 0.35f, 0.3f, 0.45f, 0.55f, 0.7f, 0.8f, 0.88f, 0.93f, 0.96f,
-                                          0.4f, 0.5f, 0.65f, 0.8f, 0.9f, 0.97f };
+ * tokens and more; then margins below 0.5, 1, 2, 4, 8 and more; the draft as a whole. */
+static const float prior[GUESS_KINDS + 1] = { 0.1f, 0.5f, 0.35f, 0.5f, 0.6f, 0.75f, 0.85f, 0.9f, 0.94f, 0.98f,
+                                          0.4f, 0.5f, 0.65f, 0.8f, 0.9f, 0.97f, 0.7f };
 
 bool speculate_parse(const char *what, const char *text, int *out, struct err *err)
 {
@@ -68,14 +68,30 @@ double guess_chance(const struct guess *g, int kind)
     return ((double)g->hits[kind] + PRIOR_TRIES * (double)prior[kind]) / ((double)g->tries[kind] + PRIOR_TRIES);
 }
 
+double guess_chance_draft(const struct guess *g) { return guess_chance(g, GUESS_KIND_DRAFT); }
+
+static void count(struct guess *g, int kind, bool is_right)
+{
+    g->hits[kind] = (float)(g->hits[kind] * FADE + is_right);
+    g->tries[kind] = (float)(g->tries[kind] * FADE + 1);
+}
+
 void guess_learn(struct guess *g, int n, int n_right)
 {
     for (int i = 0; i < n && i <= n_right; i++) {
-        const int k = g->kind[i];
-        g->hits[k] = (float)(g->hits[k] * FADE + (i < n_right));
-        g->tries[k] = (float)(g->tries[k] * FADE + 1);
+        count(g, g->kind[i], i < n_right);
+        if (g->kind[i] >= GUESS_KINDS_LOOKUP)
+            count(g, GUESS_KIND_DRAFT, i < n_right);
     }
 }
+
+static void forget(struct guess *g, int kind)
+{
+    g->hits[kind] = (float)(g->hits[kind] * FORGET);
+    g->tries[kind] = (float)(g->tries[kind] * FORGET);
+}
+
+void guess_forget_draft(struct guess *g) { forget(g, GUESS_KIND_DRAFT); }
 
 /* ---- the time of a pass ---- */
 
@@ -164,7 +180,7 @@ void speculation_choose(struct speculation *s, struct guess_offer *o, int n_offe
     n_offers = n_offers < GUESS_ROWS_MAX ? n_offers : GUESS_ROWS_MAX;
     const int n_all = take(o, n_offers, n_room < GUESS_MAX ? n_room : GUESS_MAX, gains);
     const double base = speculation_cost(s, n_base, prompt_ns);
-    double sum = n_base, best = base > 0 ? GAIN_LEAST * sum / base : 0;
+    double sum = n_base, best = base > 0 ? GUESS_GAIN_LEAST * sum / base : 0;
     int n_best = 0;
     for (int k = 1; k <= n_all && base > 0 && !(n_base == 1 && s->n_since_alone >= ALONE_EVERY); k++) {
         sum += gains[k - 1];
@@ -177,9 +193,6 @@ void speculation_choose(struct speculation *s, struct guess_offer *o, int n_offe
     take(o, n_offers, n_best, gains);
     if (n_all > 0 && n_best == 0)
         for (int i = 0; i < n_offers; i++)
-            if (o[i].n > 0) {
-                const int k = o[i].guess->kind[0];
-                o[i].guess->hits[k] = (float)(o[i].guess->hits[k] * FORGET);
-                o[i].guess->tries[k] = (float)(o[i].guess->tries[k] * FORGET);
-            }
+            if (o[i].n > 0)
+                forget(o[i].guess, o[i].guess->kind[0]);
 }

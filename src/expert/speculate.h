@@ -23,8 +23,11 @@ enum {
     GUESS_MAX = 15,       /* tokens guessed in one pass, all answers together: with one's own token a tile of 16 */
     GUESS_KINDS_LOOKUP = 10,
     GUESS_KINDS = GUESS_KINDS_LOOKUP + 6,
+    GUESS_KIND_DRAFT = GUESS_KINDS, /* all guesses of the draft together */
     GUESS_ROWS_MAX = 64,  /* tokens of a pass whose time is kept */
 };
+
+#define GUESS_GAIN_LEAST 1.04 /* more tokens in the same time, or it is not worth the risk */
 
 struct lookup;
 
@@ -32,7 +35,7 @@ struct guess { /* of one answer; made when it first runs */
     struct lookup *lookup;
     int n;                   /* tokens guessed in the batch at hand; they stand behind the answer's tokens */
     uint8_t kind[GUESS_MAX];
-    float hits[GUESS_KINDS], tries[GUESS_KINDS];
+    float hits[GUESS_KINDS + 1], tries[GUESS_KINDS + 1];
 };
 
 struct speculation { /* of one expert */
@@ -51,6 +54,8 @@ void guess_free(struct guess *g); /* NULL is fine */
 void guess_learn(struct guess *g, int n, int n_right);
 /* How likely a token of this kind is right. */
 double guess_chance(const struct guess *g, int kind);
+double guess_chance_draft(const struct guess *g); /* the draft's guesses, whatever their margin */
+void guess_forget_draft(struct guess *g);         /* it was not asked: in time it is again */
 int guess_kind_lookup(int length);   /* tokens that were equal before it */
 int guess_kind_draft(float margin);  /* logits between the draft's first and second choice */
 

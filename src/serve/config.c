@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "base/label.h"
 #include "cluster/wake.h"
+#include "expert/speculate.h"
 #include "net/addr.h"
 #include "route/policy_yaml.h"
 #include "wire/node_pb.h"
@@ -72,6 +73,8 @@ static void set_preset(struct config *c, int i)
     *v = (struct config_value){ .from = CONFIG_DEFAULT };
     if (s && settings[i].kind == BOOL)
         v->number = strcmp(s, "true") == 0;
+    else if (settings[i].kind == TEXT || settings[i].kind == PATH)
+        v->text = s;
     else if (s)
         v->number = strtoull(s, NULL, 10);
 }
@@ -83,6 +86,8 @@ static bool read_setting(struct config *c, const struct yaml_node *map, int i, s
     struct config_value *v = &c->value[i];
     bool flag = v->number != 0, ok = false;
     int64_t count = (int64_t)v->number;
+    int n_guess;
+    struct err why;
     if (!node)
         return true;
     switch (s->kind) {
@@ -91,6 +96,8 @@ static bool read_setting(struct config *c, const struct yaml_node *map, int i, s
         ok = yaml_text(c->yaml, map, s->key, &v->text, err);
         if (ok && !*v->text)
             return config_fail(c, node, err, "%s: a value is wanted", s->key);
+        if (ok && i == CONFIG_SPECULATE && !speculate_parse(s->key, v->text, &n_guess, &why))
+            return config_fail(c, node, err, "%s", why.text);
         if (ok && s->kind == PATH)
             ok = (v->text = config_resolve(c, v->text, err)) != NULL;
         break;

@@ -34,6 +34,7 @@
     X(THREADS, "llm", "threads", COUNT, "0", 0, 1024, "threads for each model; 0: one per core")                       \
     X(PARALLEL, "llm", "parallel", COUNT, "0", 0, 256, "answers at a time for each model; 0: 8")                       \
     X(KV_Q8, "llm", "kv_q8", BOOL, "false", 0, 0, "keep the K/V cache in 8 bits: half the memory")                     \
+    X(SPECULATE, "llm", "speculate", TEXT, "auto", 0, 0, "tokens guessed ahead of each answer: auto, off or a number")  \
     X(GOVERNOR, "governor", "enabled", BOOL, "true", 0, 0, "do less while the machine is hot, full, on a low battery (docs/governor.md)") \
     X(POWER, "governor", "power", COUNT, "0", 0, 100000, "watts that the machine may draw, where it has a meter; 0: no cap")       \
     X(SENSORS, "governor", "sensors", PATH, NULL, 0, 0, "read the sensors below this folder instead of /: for rehearsals")          \

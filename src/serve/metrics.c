@@ -83,6 +83,8 @@ static void put_models(struct buf *out, const char *prefix, const struct snapsho
     EACH("prefix_cache_hits_total", "counter", "Prompt tokens that were found in the cache.", s->m.prefix_hits_tok);
     EACH("num_preemptions_total", "counter", "Answers that were interrupted for want of cache and begun again.", s->m.preempted_total);
     EACH("forward_passes_total", "counter", "Passes over the model's weights.", s->m.steps_total);
+    EACH("spec_decode_num_draft_tokens_total", "counter", "Tokens that were guessed ahead of answers.", s->m.guessed_tok_total);
+    EACH("spec_decode_num_accepted_tokens_total", "counter", "Of those: guessed right, so that no pass of their own was needed.", s->m.guessed_right_tok_total);
     EACH("model_load_seconds", "gauge", "How long loading took.", (double)s->m.load_ns / 1e9);
     EACH("expert_degraded", "gauge", "1 while a server answers below 70 % of its usual speed.", s->m.is_degraded);
     EACH("worker_starts_total", "counter", "Processes that were begun for it.", s->m.starts_total);

@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "base/log.h"
+#include "expert/speculate.h"
 #include "gguf/gguf.h"
 
 /* One expert: a card (taken over), or a file of our own engine.  at: where the config names it, NULL: nowhere. */
@@ -316,6 +317,8 @@ void registry_env(const struct config *c, struct expert_env *env)
     env->llm.n_threads = (int)config_number(c, CONFIG_THREADS);
     env->llm.n_seq_max = (int)config_number(c, CONFIG_PARALLEL);
     env->llm.kv_q8 = config_number(c, CONFIG_KV_Q8) != 0;
+    struct err err; /* config_read() and the option's reader have looked at it */
+    speculate_parse("speculate", config_text(c, CONFIG_SPECULATE), &env->llm.speculate, &err);
 }
 
 bool registry_warm(const struct registry *r, const struct config *c, struct expert *out[CONFIG_EXPERTS_MAX], int *n, struct err *err)

@@ -1,6 +1,7 @@
 /* tests/expert/test_speculate.c - guessing ahead changes no answer: texts with and without, neighbours, stops, endings, chances. */
 #include <math.h>
 
+#include "base/file.h"
 #include "collect.h"
 #include "expert/speculate.h"
 #include "gguf/gguf.h"
@@ -20,12 +21,34 @@ static const char *const repetitive[] = {
 /* And one where little repeats. */
 static const char plain[] = "Tom and his sister went to the river to look for a frog.";
 
-static struct expert *open_tiny(int speculate, int n_threads, int n_seq)
+static struct expert *open_with(const char *draft, int speculate, int n_threads, int n_seq)
 {
     struct err err = { 0 };
-    struct expert *e = expert_llm_open(tiny, &(struct expert_llm_options){ .n_threads = n_threads, .n_seq_max = n_seq, .speculate = speculate }, &err);
+    struct expert *e = expert_llm_open(tiny, &(struct expert_llm_options){ .draft = draft, .n_threads = n_threads, .n_seq_max = n_seq, .speculate = speculate }, &err);
     CHECK(e && expert_wait_ready(e, &err), "%s", err.text);
     return e;
+}
+
+static struct expert *open_tiny(int speculate, int n_threads, int n_seq) { return open_with(NULL, speculate, n_threads, n_seq); }
+
+/* The bundled model with other bytes at some place, in a file of its own. */
+static const char *write_changed(const char *name, const char *find, size_t n_find, size_t n_flip)
+{
+    struct err err = { 0 };
+    size_t n = 0, at = 0;
+    char *bytes = file_read(tiny, 8 << 20, &n, &err);
+    const char *path = test_tmp(name);
+    CHECK(bytes, "%s", err.text);
+    if (find)
+        while (at + n_find < n && memcmp(bytes + at, find, n_find) != 0)
+            at++;
+    else
+        at = n - n_flip;
+    for (size_t i = 0; i < n_flip; i++)
+        bytes[at + i] ^= 1;
+    CHECK(file_write(path, bytes, n, &err), "%s", err.text);
+    free(bytes);
+    return path;
 }
 
 static struct sampler_params drawn(uint64_t seed, bool with_penalties)
@@ -132,6 +155,97 @@ TEST(a_job_may_ask_for_none_or_for_more)
     collect_free(&c[0]);
     collect_free(&c[1]);
     expert_free(e);
+}
+
+/* One that is always right (itself), one whose last layers are spoilt, and none of them changes a word. */
+TEST(answers_are_the_same_with_a_draft_model)
+{
+    static struct collect want[N_JOBS], got[N_JOBS];
+    const char *spoilt = write_changed("spoilt.gguf", NULL, 0, 1 << 20);
+    static const struct { bool is_spoilt; int speculate, n_threads, n_seq, n_at_once; } ways[] = { { false, 5, 2, 1, 1 }, { true, 3, 1, 4, 6 }, { false, 0, 1, 2, 2 } };
+    struct expert *e = open_tiny(-1, 1, 1);
+    run_jobs(want, e, 1);
+    expert_free(e);
+    for (size_t w = 0; w < sizeof(ways) / sizeof(ways[0]); w++) {
+        struct expert_metrics m;
+        e = open_with(ways[w].is_spoilt ? spoilt : tiny, ways[w].speculate, ways[w].n_threads, ways[w].n_seq);
+        run_jobs(got, e, ways[w].n_at_once);
+        for (int i = 0; i < N_JOBS; i++) {
+            check_same(&want[i], &got[i], i);
+            collect_free(&got[i]);
+        }
+        expert_get_metrics(e, &m);
+        if (ways[w].speculate > 0)
+            CHECK(m.guessed_tok_total > 200 && m.guessed_tok_total > m.guessed_right_tok_total, "%d of %d right", (int)m.guessed_right_tok_total, (int)m.guessed_tok_total);
+        if (ways[w].speculate > 0 && !ways[w].is_spoilt)
+            CHECK(3 * m.guessed_right_tok_total > m.guessed_tok_total, "%d of %d right", (int)m.guessed_right_tok_total, (int)m.guessed_tok_total);
+        expert_free(e);
+    }
+    for (int i = 0; i < N_JOBS; i++)
+        collect_free(&want[i]);
+}
+
+TEST(a_draft_model_of_another_vocabulary_is_refused_with_a_line)
+{
+    static const struct { const char *file; const char *says; } cases[] = { { NULL, "another vocabulary: token 2 is '" }, { "/nowhere/x.gguf", "draft /nowhere/x.gguf: " } };
+    const char *other = write_changed("other.gguf", "<|user|>", 8, 3);
+    for (int i = 0; i < 2; i++) {
+        struct err err = { 0 };
+        struct expert *e = expert_llm_open(tiny, &(struct expert_llm_options){ .draft = cases[i].file ? cases[i].file : other, .n_threads = 1, .is_quiet = true }, &err);
+        REQUIRE(e, "%s", err.text);
+        CHECK(!expert_wait_ready(e, &err) && strstr(err.text, cases[i].says) && !strchr(err.text, '\n'), "%s", err.text);
+        expert_free(e);
+    }
+}
+
+TEST(how_much_to_guess_is_off_auto_or_a_number)
+{
+    static const struct { const char *text; int n; } good[] = { { "off", -1 }, { "auto", 0 }, { "1", 1 }, { "15", 15 } };
+    static const char *const bad[] = { "", "0", "-1", "16", "on", "5x" };
+    struct err err = { 0 };
+    for (int i = 0, n; i < 4; i++)
+        CHECK(speculate_parse("speculate", good[i].text, &n, &err) && n == good[i].n, "%s", good[i].text);
+    for (int i = 0, n; i < 6; i++)
+        CHECK(!speculate_parse("speculate", bad[i], &n, &err) && strncmp(err.text, "speculate: ", 11) == 0, "%s", bad[i]);
+}
+
+/* With times as a machine would have them: none is taken that costs more than it brings. */
+TEST(what_does_not_pay_is_not_guessed)
+{
+    struct err err = { 0 };
+    struct guess *g = guess_new(64, &err);
+    struct speculation s = { 0 };
+    struct guess_offer o = { .guess = g, .n = 8 };
+    memset(g->kind, guess_kind_lookup(10), sizeof(g->kind));
+    speculation_choose(&s, &o, 1, 1, 15, 0);
+    CHECK(o.n_take == 0, "nothing is known of the time yet");
+    for (int i = 0; i < 50; i++)
+        speculation_note(&s, 1, 1e6, 0);
+    speculation_choose(&s, &o, 1, 1, 15, 0);
+    CHECK(o.n_take >= 2, "%d", o.n_take);
+    guess_learn(g, 8, 8);
+    for (int n = 2; n < 10; n++) /* this machine computes as slowly as it reads: a token more is a pass more */
+        for (int i = 0; i < 50; i++)
+            speculation_note(&s, n, n * 1e6, 0);
+    for (int i = 0; i < 50; i++)
+        speculation_note(&s, 1, 1e6, 0);
+    speculation_choose(&s, &o, 1, 1, 15, 0);
+    CHECK(o.n_take == 0, "%d", o.n_take);
+    for (int n = 2; n < 10; n++)
+        for (int i = 0; i < 50; i++)
+            speculation_note(&s, n, 1e6 + n * 1e4, 0);
+    speculation_note(&s, 1, 1e6, 0);
+    speculation_choose(&s, &o, 1, 1, 15, 0);
+    CHECK(o.n_take == 8, "%d", o.n_take);
+    for (int i = 0; i < 40; i++)
+        guess_learn(g, 1, 0);
+    for (int n = 2; n < 10; n++)
+        for (int i = 0; i < 40; i++)
+            speculation_note(&s, n, 1e6 + (n - 1) * 2.5e5, 0);
+    speculation_note(&s, 1, 1e6, 0);
+    speculation_choose(&s, &o, 1, 1, 15, 0);
+    CHECK(o.n_take == 0, "always wrong: %d", o.n_take);
+    guess_free(g);
 }
 
 /* Pages for one answer and little more: guesses must not push anybody out, and an answer that is pushed out goes on as it was. */
