@@ -73,6 +73,13 @@ INLINE float v8_sum_of(v8 a)
 INLINE v8 v8_load_f16(const void *p) { return _mm256_cvtph_ps(_mm_loadu_si128(p)); }
 INLINE v8 v8_load_bf16(const void *p) { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128(p)), 16)); }
 INLINE v8 v8_load_s8(const void *p) { return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(p))); }
+/* Eight pairs of codes (16 or 8 bits), the first of them pair `at`: the first and the second of each. */
+INLINE void v8_load_codes(const int bits, v8 *first, v8 *second, const uint8_t *p, size_t at)
+{
+    const __m256i w = bits == 16 ? _mm256_loadu_si256((const void *)(p + at * 4)) : _mm256_cvtepi8_epi16(_mm_loadu_si128((const void *)(p + at * 2)));
+    *first = _mm256_cvtepi32_ps(_mm256_srai_epi32(_mm256_slli_epi32(w, 16), 16));
+    *second = _mm256_cvtepi32_ps(_mm256_srai_epi32(w, 16));
+}
 INLINE void v8_store_f16(void *p, v8 a) { _mm_storeu_si128(p, _mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT)); }
 /* Rounded to even, |a| <= 127. */
 INLINE void v8_store_s8(void *p, v8 a)
@@ -167,6 +174,19 @@ INLINE v8 v8_load_s8(const void *p)
     const int16x8_t w = vmovl_s8(vld1_s8(p));
     return (v8){ vcvtq_f32_s32(vmovl_s16(vget_low_s16(w))), vcvtq_f32_s32(vmovl_high_s16(w)) };
 }
+INLINE v8 halves_to_v8(int32x4_t a, int32x4_t b) { return (v8){ vcvtq_f32_s32(a), vcvtq_f32_s32(b) }; }
+INLINE void v8_load_codes(const int bits, v8 *first, v8 *second, const uint8_t *p, size_t at)
+{
+    int32x4_t a, b;
+    if (bits == 16) {
+        a = vreinterpretq_s32_u8(vld1q_u8(p + at * 4)), b = vreinterpretq_s32_u8(vld1q_u8(p + at * 4 + 16));
+    } else {
+        const int8x16_t c = vreinterpretq_s8_u8(vld1q_u8(p + at * 2));
+        a = vreinterpretq_s32_s16(vmovl_s8(vget_low_s8(c))), b = vreinterpretq_s32_s16(vmovl_high_s8(c));
+    }
+    *first = halves_to_v8(vshrq_n_s32(vshlq_n_s32(a, 16), 16), vshrq_n_s32(vshlq_n_s32(b, 16), 16));
+    *second = halves_to_v8(vshrq_n_s32(a, 16), vshrq_n_s32(b, 16));
+}
 INLINE void v8_store_f16(void *p, v8 x)
 {
     vst1q_u8(p, vreinterpretq_u8_f16(vcombine_f16(vcvt_f16_f32(x.a), vcvt_f16_f32(x.b))));
@@ -212,6 +232,18 @@ INLINE v8 v8_exp(v8 x)
     p = v8_fma(p, r, v8_set(1.0f));
     p = v8_fma(p, r, v8_set(1.0f));
     return v8_keep_from(v8_scale(p, n), x, -87.0f);
+}
+/* 2^x for x <= 0 within 2 ulp, zero below -126; NaN stays NaN.  2^r = 1 + r p(r), |r| <= 1/2, p minimax of degree 4 (avx512_math.h). */
+INLINE v8 v8_exp2(v8 x)
+{
+    const v8 n = v8_round(x), r = v8_sub(x, n);
+    v8 p = v8_set(1.326472731e-3f);
+    p = v8_fma(p, r, v8_set(9.671512991e-3f));
+    p = v8_fma(p, r, v8_set(5.550733581e-2f));
+    p = v8_fma(p, r, v8_set(2.402224243e-1f));
+    p = v8_fma(p, r, v8_set(6.931470037e-1f));
+    p = v8_fma(p, r, v8_set(1.0f));
+    return v8_keep_from(v8_scale(p, n), x, -126.0f);
 }
 /* tanh(x) = sign(x) (1 - e) / (1 + e), e = exp(-2 |x|): an absolute error of an ulp of 1. */
 INLINE v8 v8_tanh(v8 x)

@@ -38,7 +38,7 @@ static void place_head(struct llm_ctx *c, const struct llm_layer *y, int layer, 
     if (y->has_rope)
         turn(m, k, cs);
     const int page = c->kv.seq[c->tok[t].seq].pages[pos / ATTN_PAGE];
-    m->kernels->attn->put(c->kv.type, kv_k(&c->kv, layer, page, h), kv_v(&c->kv, layer, page, h), pos % ATTN_PAGE, k, v, m->d_k, m->d_v);
+    attn_put(c->kv.type, kv_k(&c->kv, layer, page, h), kv_v(&c->kv, layer, page, h), pos % ATTN_PAGE, k, v, m->d_k, m->d_v);
 }
 
 /* Tokens [t0, t1) of one run against K/V head h: q [..][group heads][d_k] at q0 with ldq per token, results to c->att. */
@@ -65,20 +65,20 @@ static void attend(struct llm_ctx *c, int ith, const struct llm_layer *y, int la
                 .last = c->sees_all ? c->n_tok - 1 : pos,
                 .sink = y->sinks ? y->sinks[head] : -INFINITY,
             };
-            if (job.n_rows == ROWS_MAX) {
-                m->kernels->attn->run(&job, s->attn);
+            if (job.n_rows == ATTN_ROWS) {
+                attn_run(m->kernels->attn, &job, s->attn);
                 job.n_rows = 0;
             }
         }
     if (job.n_rows > 0)
-        m->kernels->attn->run(&job, s->attn);
+        attn_run(m->kernels->attn, &job, s->attn);
 }
 
-/* Pieces of (run, K/V head, some tokens): prefill.  Long runs are cut so that a piece has about ROWS_MAX rows. */
+/* Pieces of (run, K/V head, some tokens): prefill.  Long runs are cut so that a piece has about ATTN_ROWS rows. */
 static void attend_all(struct llm_ctx *c, int ith, const struct llm_layer *y, int layer, const float *q0, size_t ldq)
 {
     const struct llm_model *m = c->m;
-    const int group = m->n_head / m->n_kv, step = group < ROWS_MAX ? ROWS_MAX / group : 1;
+    const int group = m->n_head / m->n_kv, step = group < ATTN_ROWS ? ATTN_ROWS / group : 1;
     int64_t mine = pool_take(m->pool), before = 0;
     for (int r = 0; r < c->n_runs; r++) {
         const struct run *run = &c->run[r];
@@ -172,7 +172,7 @@ static void latent_step(struct llm_ctx *c, int ith, const struct llm_layer *y, i
         const float *cs = rope_of(c, y, t);
         m->kernels->vec->rmsnorm(kv, kv, y->kv_a_norm, m->kv_lora, m->eps);
         turn(m, kv + m->kv_lora, cs);
-        m->kernels->attn->put(c->kv.type, kv_k(&c->kv, layer, page, 0), kv_v(&c->kv, layer, page, 0), pos % ATTN_PAGE, kv, kv, m->d_k, m->d_v);
+        attn_put(c->kv.type, kv_k(&c->kv, layer, page, 0), kv_v(&c->kv, layer, page, 0), pos % ATTN_PAGE, kv, kv, m->d_k, m->d_v);
         for (int h = 0; h < m->n_head; h++) {
             float *rope = q + h * m->d_q_head + m->d_nope;
             turn(m, rope, cs);

@@ -69,7 +69,7 @@ static void cut_up(struct llm_ctx *c, struct cutter *k)
         t.matmul = cut(k, matmul_scratch_bytes(&m->kernels->matmul, m->n_cols_max), 1);
         t.attn = cut(k, attn_scratch_bytes(m->d_k, m->d_v), 1);
         t.tile = cut(k, nb * TILE_GROUPS * MATMUL_GROUP, f);
-        t.rows = cut(k, ROWS_MAX, sizeof(t.rows[0]));
+        t.rows = cut(k, ATTN_ROWS, sizeof(t.rows[0]));
         t.k = cut(k, n_pages, sizeof(t.k[0]));
         t.v = cut(k, n_pages, sizeof(t.v[0]));
         if (threads)
@@ -125,8 +125,6 @@ struct llm_ctx *llm_ctx_new(const struct llm_model *m, const struct llm_ctx_opti
     if (n_ctx < 1 || n_ctx > 1 << 24 || n_seq < 1 || n_seq > 4096 || n_batch < 1 || n_batch > 1 << 16 || n_logits < 1 ||
         n_logits > n_batch + 4096 || n_tok < 1 || n_tok > 1 << 28)
         return err_null(err, ERR_INPUT, "context of %d tokens, %d sequences, batches of %d: out of range", n_ctx, n_seq, n_batch);
-    if (opt->kv_q8 && (m->d_k % 32 != 0 || m->d_v % 32 != 0))
-        return err_null(err, ERR_UNSUPPORTED, "a q8_0 cache needs heads of a multiple of 32 values, these have %d and %d", m->d_k, m->d_v);
     struct llm_ctx *c = calloc(1, sizeof(*c));
     if (!c)
         return err_null(err, ERR_NOMEM, "out of memory for a context");
@@ -135,7 +133,7 @@ struct llm_ctx *llm_ctx_new(const struct llm_model *m, const struct llm_ctx_opti
     c->n_batch_max = m->info.is_encoder && n_batch < n_ctx ? n_ctx : n_batch; /* an encoder sees its text at once */
     c->n_logits_max = n_logits;
     c->n_threads = pool_n_threads(m->pool);
-    const struct kv_shape shape = { .type = m->info.is_encoder ? DTYPE_F32 : opt->kv_q8 ? DTYPE_Q8_0 : DTYPE_F16,
+    const struct kv_shape shape = { .type = m->info.is_encoder ? ATTN_F32 : opt->kv_q8 ? ATTN_I8 : ATTN_I16,
                                     .n_layer = m->info.is_encoder ? 1 : m->n_layer, .n_head = m->n_kv, .d_k = m->d_k,
                                     .d_v = m->d_v, .n_seq = n_seq, .n_ctx = n_ctx, .n_tok = (int)n_tok };
     struct cutter count = { 0 };

@@ -13,7 +13,6 @@ enum {
     TILE_GROUPS = 4, /* row groups of one piece of work at prefill */
     FEW = 12,        /* up to so many tokens reading the weights is what takes time */
     PIECE_BYTES = 48 << 10, /* no piece of weights smaller than this, then */
-    ROWS_MAX = 64,   /* query rows of one attention piece */
 };
 
 struct thread_scratch { /* one per thread, nothing shared */
@@ -21,7 +20,7 @@ struct thread_scratch { /* one per thread, nothing shared */
     void *acts;              /* acts_bytes(SMALL, n_cols_max) */
     void *matmul, *attn;     /* the kernels' scratch */
     float *tile;             /* [n_batch_max][TILE_GROUPS * 16] */
-    struct attn_row *rows;   /* [ROWS_MAX] */
+    struct attn_row *rows;   /* [ATTN_ROWS] */
     const uint8_t **k, **v;  /* [pages of a sequence] */
 };
 

@@ -30,7 +30,7 @@ struct kv_seq {
 };
 
 struct kv {
-    enum dtype type;
+    enum attn_type type;
     int n_layer, n_head, d_k, d_v;   /* heads: of K/V */
     size_t k_bytes, v_bytes;         /* of one page and head */
     size_t layer_bytes;              /* of one page in one layer: n_head * (k + v) */
@@ -49,7 +49,7 @@ struct kv {
 };
 
 struct kv_shape {
-    enum dtype type;
+    enum attn_type type;
     int n_layer, n_head, d_k, d_v, n_seq, n_ctx, n_tok;
 };
 bool kv_init(struct kv *kv, const struct kv_shape *s, struct err *err);

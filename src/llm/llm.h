@@ -36,7 +36,7 @@ struct llm_info { /* plain facts; texts are borrowed from the model */
     uint64_t n_params, active_params; /* all; multiplied for one token (without the embedding table) */
     uint64_t weight_bytes;   /* what we hold or map for the weights */
     uint64_t bytes_per_tok;  /* weights read for one token at decode (MoE: active experts only) */
-    uint64_t kv_bytes_per_tok_f16;
+    uint64_t kv_bytes_per_tok_f16; /* of values in 16 bits, without their scales (1 to 3 % more) */
 };
 
 /* Packs the weights with the pool's threads; g, k and pool are borrowed until llm_model_free().
@@ -53,7 +53,7 @@ struct llm_ctx_options { /* zero means the default */
     int n_seq_max;      /* sequences at a time; default 1 */
     int n_batch_max;    /* tokens of one llm_forward(); default 512; bounds scratch memory */
     int n_logits_max;   /* logits rows of one llm_forward(); default n_seq_max; bounds memory */
-    bool kv_q8;         /* keep K and V as q8_0 instead of f16 */
+    bool kv_q8;         /* keep K and V in 8 bits instead of 16 */
 };
 
 struct llm_ctx *llm_ctx_new(const struct llm_model *m, const struct llm_ctx_options *opt, struct err *err);

@@ -78,13 +78,18 @@ static int context_of(const struct plan_model *m, const struct plan_memory_optio
     return o->n_ctx > 0 ? o->n_ctx : m->n_ctx_train > 0 && m->n_ctx_train < 4096 ? m->n_ctx_train : 4096;
 }
 
-/* Our pages: 32 positions, each head's K and V on a cache line, one page more per sequence, the same for all layers (llm/kv.c). */
+/* Our pages: 32 positions, one page more per sequence, the same for all layers (llm/kv.c); codes in pairs and a scale for each position
+ * (kernels/attn/attn.h), encoders floats. */
+static uint64_t kv_page_part(int d, int bits)
+{
+    return bits == 32 ? up((uint64_t)d * PAGE * 4, 64) : up(up((uint64_t)d, 2) * PAGE * (bits == 8 ? 1 : 2) + PAGE * 4, 64);
+}
+
 static uint64_t kv_tutti(const struct plan_model *m, const struct plan_memory_options *o)
 {
-    const double v = m->is_encoder ? 4 : kv_value_bytes(o->kv_bits);
+    const int bits = m->is_encoder ? 32 : o->kv_bits;
     const uint64_t n_seq = o->n_seq > 0 ? (uint64_t)o->n_seq : 1, pages = up((uint64_t)context_of(m, o) * n_seq, PAGE) / PAGE + n_seq;
-    const uint64_t k_page = up((uint64_t)(m->d_k * PAGE * v), 64), v_page = up((uint64_t)(m->d_v * PAGE * v), 64);
-    return pages * (uint64_t)(m->is_encoder ? 1 : m->n_layer) * (uint64_t)m->n_kv_head * (k_page + v_page);
+    return pages * (uint64_t)(m->is_encoder ? 1 : m->n_layer) * (uint64_t)m->n_kv_head * (kv_page_part(m->d_k, bits) + kv_page_part(m->d_v, bits));
 }
 
 /* llama.cpp: whole contexts in steps of 256; window layers keep window + one batch; MLA keeps one latent row (llama-kv-cache-iswa.cpp). */
@@ -113,6 +118,13 @@ static uint64_t acts(uint64_t n_tok, uint64_t cols) /* int8 codes, a scale for 3
     return up(n, 64) + up(n / 32 * 4, 64) + up(n / 16 * 2, 64);
 }
 
+/* Two states of 64 rows, their queries as codes, a page as floats: kernels/attn/run.c. */
+static uint64_t attention(const struct plan_model *m)
+{
+    const uint64_t k = (uint64_t)m->d_k, v = (uint64_t)m->d_v;
+    return 2 * 64 * (16 + up(v, 16)) * 4 + 64 * up(k, 2) * 2 + 64 * 4 + (PAGE * (k + v + 16) + 64 * PAGE) * 4;
+}
+
 /* As llm/ctx.c cuts its block. */
 static uint64_t compute_tutti(const struct plan_model *m, const struct plan_memory_options *o)
 {
@@ -133,7 +145,7 @@ static uint64_t compute_tutti(const struct plan_model *m, const struct plan_memo
     }
     const uint64_t threads = o->n_threads > 0 ? (uint64_t)o->n_threads : 8;
     const uint64_t each = 4 * wide * f + acts(4, up(wide, 32)) + (o->thread_bytes ? o->thread_bytes : 64 * wide) +
-                          64 * ((uint64_t)m->d_k + (uint64_t)m->d_v + 8 * PAGE + 16) * f + nb * 4 * 16 * f + 64 * 32 + 2 * (ctx / PAGE + 1) * 8;
+                          attention(m) + nb * 4 * 16 * f + 64 * 32 + 2 * (ctx / PAGE + 1) * 8;
     return all + threads * each;
 }
 

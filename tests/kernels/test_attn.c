@@ -1,8 +1,9 @@
 /* tests/kernels/test_attn.c - every attention variant of this machine against a sum in double.
  *
  * The bound of an output follows from the roundings on the way: a score is off by at most
- * delta = (d_k + 4) * 2^-23 * scale * sum |q k| (and softcap only shrinks that), a probability relatively by
- * delta + 8 ulp, the sums over n positions by n ulp: |error| <= (2 delta + (n + 16) * 2^-23) * sum p |v| / sum p. */
+ * delta = (d_k + 4) * 2^-23 * scale * sum |q k| (and softcap only shrinks that) and, where q becomes codes, by half a step of them; a probability
+ * relatively by delta + 8 ulp, the sums over n positions by n ulp: |error| <= (2 delta + (n + 16) * 2^-23) * sum p |v| / sum p.
+ * Where weights become codes: half a unit for each of 64 positions, a unit being 1 / 2^14 of what 64 positions weigh. */
 #include "check.h" /* first: it asks for _GNU_SOURCE */
 
 #include <math.h>
@@ -10,22 +11,22 @@
 #include "hw/cpu.h"
 #include "kernels/attn/attn.h"
 
-static const enum dtype types[] = { DTYPE_F16, DTYPE_Q8_0, DTYPE_F32 };
+static const enum attn_type types[] = { ATTN_I16, ATTN_I8, ATTN_F32 };
+static const char *const type_name[] = { [ATTN_F32] = "f32", [ATTN_I16] = "i16", [ATTN_I8] = "i8" };
 
 static bool usable(const struct attn_ops *o) { return (o->need & ~cpu_flags()) == 0; }
-static const struct attn_ops *ref(void) { return attn_variants[attn_n_variants - 1]; }
 
-/* One head's cache, all positions stored; what lies beyond n_pos is NaN (F16, F32) or wild (Q8_0). */
+/* One head's cache, all positions stored; what lies beyond n_pos is NaN (floats, scales) or wild. */
 struct cache {
-    enum dtype type;
+    enum attn_type type;
     int d_k, d_v, n_pos, n_pages;
     struct guarded *k, *v;
     const uint8_t **kp, **vp;
 };
 
-static void cache_new(struct cache *c, enum dtype type, int d_k, int d_v, int n_pos, float size)
+static void cache_new(struct cache *c, enum attn_type type, int d_k, int d_v, int n_pos, float size)
 {
-    float k[256 + 64], v[576 + 64];
+    float k[288 + 64], v[576 + 64];
     *c = (struct cache){ .type = type, .d_k = d_k, .d_v = d_v, .n_pos = n_pos, .n_pages = (n_pos + ATTN_PAGE - 1) / ATTN_PAGE };
     c->k = calloc((size_t)c->n_pages, sizeof(*c->k)), c->v = calloc((size_t)c->n_pages, sizeof(*c->v));
     c->kp = calloc((size_t)c->n_pages, sizeof(*c->kp)), c->vp = calloc((size_t)c->n_pages, sizeof(*c->vp));
@@ -40,7 +41,7 @@ static void cache_new(struct cache *c, enum dtype type, int d_k, int d_v, int n_
             k[i] = check_gauss() * size;
         for (int i = 0; i < d_v; i++)
             v[i] = check_gauss();
-        ref()->put(type, c->k[pos / ATTN_PAGE].data, c->v[pos / ATTN_PAGE].data, pos % ATTN_PAGE, k, v, d_k, d_v);
+        attn_put(type, c->k[pos / ATTN_PAGE].data, c->v[pos / ATTN_PAGE].data, pos % ATTN_PAGE, k, v, d_k, d_v);
     }
 }
 static void cache_free(struct cache *c)
@@ -52,38 +53,54 @@ static void cache_free(struct cache *c)
     free(c->k), free(c->v), free(c->kp), free(c->vp);
 }
 
-static double get(enum dtype type, const uint8_t *page, int at, int d, int scale_at)
+static double get(enum attn_type type, const uint8_t *page, int pair, int col, int half, int row, int n_cols, int slot, int d)
 {
     float f;
-    uint16_t h;
-    if (type == DTYPE_F32)
-        return memcpy(&f, page + (size_t)at * 4, 4), (double)f;
-    memcpy(&h, type == DTYPE_F16 ? page + (size_t)at * 2 : page + (size_t)d * ATTN_PAGE + (size_t)scale_at * 2, 2);
-    return type == DTYPE_F16 ? (double)dtype_f16_to_f32(h) : (int8_t)page[at] * (double)dtype_f16_to_f32(h);
+    int16_t w;
+    if (type == ATTN_F32)
+        return memcpy(&f, page + ((size_t)row * (size_t)n_cols + (size_t)col) * 4, 4), (double)f;
+    const size_t at = ((size_t)pair * (size_t)n_cols + (size_t)col) * 2 + (size_t)half;
+    memcpy(&f, page + attn_scales_at(type, d) + (size_t)slot * 4, 4);
+    memcpy(&w, page + at * 2, type == ATTN_I16 ? 2 : 0);
+    return (double)f * (type == ATTN_I16 ? w : (int8_t)page[at]);
 }
 static double key(const struct cache *c, int pos, int i)
 {
-    return get(c->type, c->kp[pos / ATTN_PAGE], i * ATTN_PAGE + pos % ATTN_PAGE, c->d_k, i / 32 * ATTN_PAGE + pos % ATTN_PAGE);
+    return get(c->type, c->kp[pos / ATTN_PAGE], i / 2, pos % ATTN_PAGE, i % 2, i, ATTN_PAGE, pos % ATTN_PAGE, c->d_k);
 }
 static double value(const struct cache *c, int pos, int i)
 {
-    return get(c->type, c->vp[pos / ATTN_PAGE], pos % ATTN_PAGE * c->d_v + i, c->d_v, pos % ATTN_PAGE * (c->d_v / 32) + i / 32);
+    const int slot = pos % ATTN_PAGE;
+    return get(c->type, c->vp[pos / ATTN_PAGE], slot / 2, i, slot % 2, slot, c->d_v, slot, c->d_v);
+}
+/* The largest |value| that a position can have. */
+static double widest_value(const struct cache *c, int pos)
+{
+    float f;
+    if (c->type == ATTN_F32)
+        return 0; /* not made of codes */
+    memcpy(&f, c->vp[pos / ATTN_PAGE] + attn_scales_at(c->type, c->d_v) + (size_t)(pos % ATTN_PAGE) * 4, 4);
+    return (double)f * (c->type == ATTN_I16 ? 8190 : 127);
 }
 
 static void check_row(const char *isa, const struct cache *c, const struct attn_job *job, const struct attn_row *r)
 {
     const int n = r->last - r->first + 1 > 0 ? r->last - r->first + 1 : 0;
     double *s = malloc((size_t)(n + 1) * sizeof(double)), most = r->sink, sum = 0, delta = 0;
+    double q_norm = 0, q_most = 0, coded = 0;
+    for (int i = 0; i < c->d_k; i++)
+        q_norm += (double)r->q[i] * r->q[i], q_most = fmax(q_most, fabs((double)r->q[i]));
+    const double q_step = c->type == ATTN_F32 ? 0 : 1.001 * fmax(sqrt(q_norm) / 46000, q_most / 32766);
     for (int j = 0; j < n; j++) {
-        double dot = 0, size = 0;
+        double dot = 0, size = 0, k_size = 0;
         for (int i = 0; i < c->d_k; i++) {
-            const double t = (double)r->q[i] * key(c, r->first + j, i);
-            dot += t, size += fabs(t);
+            const double k = key(c, r->first + j, i), t = (double)r->q[i] * k;
+            dot += t, size += fabs(t), k_size += fabs(k);
         }
         s[j] = dot * (double)job->scale;
         if (job->softcap > 0)
             s[j] = job->softcap * tanh(s[j] / job->softcap), size += fabs(job->softcap) / job->scale;
-        delta = fmax(delta, (c->d_k + 4) * 0x1p-23 * fabs((double)job->scale) * size);
+        delta = fmax(delta, fabs((double)job->scale) * ((c->d_k + 4) * 0x1p-23 * size + q_step / 2 * k_size));
         most = fmax(most, s[j]);
     }
     /* the argument of exp is rounded too: an ulp of the distance to the maximum is an error of that size */
@@ -92,15 +109,18 @@ static void check_row(const char *isa, const struct cache *c, const struct attn_
         sum = exp((double)r->sink - most);
     for (int j = 0; j < n; j++)
         sum += exp(s[j] - most);
+    for (int j = 0; j < n; j++)
+        coded += exp(s[j] - most) / sum * widest_value(c, r->first + j);
+    coded *= 64 / 2 / 16380.0;
     for (int i = 0; i < c->d_v; i++) {
         double want = 0, size = 0;
         for (int j = 0; j < n; j++) {
             const double t = exp(s[j] - most) / sum * value(c, r->first + j, i);
             want += t, size += fabs(t);
         }
-        const double bound = (2 * delta + (n + 16) * 0x1p-23) * size + 1e-30;
+        const double bound = (2 * delta + (n + 16) * 0x1p-23) * size + coded + 1e-30;
         CHECK(fabs((double)r->out[i] - want) <= bound, "%s %s: out[%d] of %d..%d is %.9g, not %.9g (bound %g); d %d/%d", isa,
-              dtype_info((uint32_t)c->type)->name, i, r->first, r->last, (double)r->out[i], want, bound, c->d_k, c->d_v);
+              type_name[c->type], i, r->first, r->last, (double)r->out[i], want, bound, c->d_k, c->d_v);
     }
     free(s);
 }
@@ -132,7 +152,7 @@ static void run_and_check(const struct attn_ops *o, const struct cache *c, int n
     }
     struct attn_job job = { .type = c->type, .d_k = c->d_k, .d_v = c->d_v, .scale = scale, .softcap = softcap,
                             .k = c->kp, .v = c->vp, .row = rows, .n_rows = n_rows };
-    o->run(&job, scratch.data);
+    attn_run(o, &job, scratch.data);
     for (int r = 0; r < n_rows; r++)
         check_row(o->isa, c, &job, &rows[r]);
     /* a row alone gives the same bits */
@@ -140,9 +160,23 @@ static void run_and_check(const struct attn_ops *o, const struct cache *c, int n
     const float *among = alone.out;
     alone.out = (float *)(void *)one.data;
     job.row = &alone, job.n_rows = 1;
-    o->run(&job, scratch.data);
+    attn_run(o, &job, scratch.data);
     CHECK(memcmp(one.data, among, (size_t)c->d_v * 4) == 0, "%s %s: row %d..%d differs alone (%g) and among %d (%g)", o->isa,
-          dtype_info((uint32_t)c->type)->name, alone.first, alone.last, alone.out[0], n_rows, among[0]);
+          type_name[c->type], alone.first, alone.last, alone.out[0], n_rows, among[0]);
+    /* chunk by chunk too, for all rows together */
+    job.row = rows, job.n_rows = n_rows;
+    const size_t ld = attn_state_floats(c->d_v), stride = ld * (size_t)n_rows;
+    int chunk, end;
+    attn_chunks(&job, &chunk, &end);
+    const int n_chunks = end - chunk;
+    float *states = aligned_alloc(64, (stride * (size_t)(n_chunks + 1)) * sizeof(float)), *were = malloc((size_t)n_rows * (size_t)c->d_v * 4);
+    memcpy(were, out.data, (size_t)n_rows * (size_t)c->d_v * 4);
+    for (int i = n_chunks - 1; i >= 0; i--)
+        attn_run_chunk(o, &job, chunk + i, states + (size_t)i * stride, scratch.data);
+    for (int r = 0; r < n_rows && n_chunks > 0; r++)
+        attn_finish(&job, r, states + (size_t)r * ld, stride, n_chunks);
+    CHECK(memcmp(were, out.data, (size_t)n_rows * (size_t)c->d_v * 4) == 0, "%s %s: chunks apart differ", o->isa, type_name[c->type]);
+    free(states), free(were);
     CHECK(guarded_intact(&q) && guarded_intact(&out) && guarded_intact(&one) && guarded_intact(&scratch), "%s: beyond the margins", o->isa);
     guarded_free(&q), guarded_free(&out), guarded_free(&one), guarded_free(&scratch);
     free(rows);
@@ -155,20 +189,20 @@ TEST(every_variant_attends_right)
         for (int d = 0; d < 7; d++)
             for (int round = 0; round < 5; round++) {
                 struct cache c;
-                cache_new(&c, types[t], dims[d].k, dims[d].v, 1 + check_below(round < 2 ? 70 : 300), round == 3 ? 12.0f : 1.0f);
+                cache_new(&c, types[t], dims[d].k, dims[d].v, 1 + check_below(round < 2 ? 70 : round == 3 ? 1200 : 300), round == 3 ? 12.0f : 1.0f);
                 for (int v = 0; v < attn_n_variants; v++)
                     if (usable(attn_variants[v]))
-                        run_and_check(attn_variants[v], &c, (int[]){ 1, 3, 8, 23, 70 }[round], round % 2 == 0,
+                        run_and_check(attn_variants[v], &c, (int[]){ 1, 3, 8, 23, 64 }[round], round % 2 == 0,
                                       1.0f / sqrtf((float)dims[d].k), round == 4 ? 30.0f : 0.0f, round % 2 == 1);
                 cache_free(&c);
             }
 }
 
-/* Head sizes that are no multiple of a register: F16 and F32 allow any, MLA has 576 and 512. */
+/* Head sizes that are no multiple of a register; MLA has 576 and 512. */
 TEST(odd_head_sizes_work_too)
 {
     static const struct { int k, v; } dims[] = { { 1, 1 }, { 5, 3 }, { 8, 8 }, { 12, 20 }, { 80, 80 }, { 24, 16 }, { 7, 33 }, { 100, 72 } };
-    for (int t = 0; t < 3; t += 2)
+    for (int t = 0; t < 3; t++)
         for (int d = 0; d < 8; d++) {
             struct cache c;
             cache_new(&c, types[t], dims[d].k, dims[d].v, 1 + check_below(100), 1.0f);
@@ -184,7 +218,7 @@ TEST(odd_head_sizes_work_too)
 TEST(a_large_latent_head_works)
 {
     struct cache c;
-    cache_new(&c, DTYPE_F16, 288, 512, 75, 1.0f);
+    cache_new(&c, ATTN_I16, 288, 512, 75, 1.0f);
     for (int v = 0; v < attn_n_variants; v++)
         if (usable(attn_variants[v]))
             run_and_check(attn_variants[v], &c, 16, true, 0.06f, 0, false);
@@ -207,33 +241,37 @@ TEST(extreme_scores_neither_overflow_nor_vanish)
     }
 }
 
-TEST(storing_agrees_to_the_bit)
+/* What is read back is within half a step of what was stored, and other positions stay as they were. */
+TEST(storing_keeps_what_it_should)
 {
-    static const struct { int k, v; } dims[] = { { 64, 64 }, { 128, 96 }, { 32, 256 }, { 20, 7 }, { 1, 40 } };
-    for (int variant = 0; variant < attn_n_variants; variant++) {
-        const struct attn_ops *o = attn_variants[variant];
-        if (!usable(o))
-            continue;
-        for (int round = 0; round < 60; round++) {
-            const enum dtype t = types[round % 3];
-            const int d = check_below(t == DTYPE_Q8_0 ? 3 : 5), d_k = dims[d].k, d_v = dims[d].v, slot = check_below(ATTN_PAGE);
-            struct guarded ka, kb, va, vb, k, v;
-            guarded_new(&k, (size_t)d_k * 4, 4), guarded_new(&v, (size_t)d_v * 4, 12);
-            guarded_new(&ka, attn_page_bytes(t, d_k), 0), guarded_new(&kb, attn_page_bytes(t, d_k), 0);
-            guarded_new(&va, attn_page_bytes(t, d_v), 0), guarded_new(&vb, attn_page_bytes(t, d_v), 0);
-            float *kf = (float *)(void *)k.data, *vf = (float *)(void *)v.data;
-            const float size = (float[]){ 1.0f, 0.0f, 1e-9f, 1e6f, 3e-5f }[round / 3 % 5];
-            for (int i = 0; i < d_k; i++)
-                kf[i] = check_gauss() * size;
-            for (int i = 0; i < d_v; i++)
-                vf[i] = check_gauss() * size;
-            ref()->put(t, ka.data, va.data, slot, kf, vf, d_k, d_v);
-            o->put(t, kb.data, vb.data, slot, kf, vf, d_k, d_v);
-            CHECK(memcmp(ka.data, kb.data, ka.n) == 0, "%s %s: K, d %d, size %g", o->isa, dtype_info((uint32_t)t)->name, d_k, size);
-            CHECK(memcmp(va.data, vb.data, va.n) == 0, "%s %s: V, d %d, size %g", o->isa, dtype_info((uint32_t)t)->name, d_v, size);
-            CHECK(guarded_intact(&ka) && guarded_intact(&kb) && guarded_intact(&va) && guarded_intact(&vb));
-            guarded_free(&ka), guarded_free(&kb), guarded_free(&va), guarded_free(&vb), guarded_free(&k), guarded_free(&v);
-        }
+    static const struct { int k, v; } dims[] = { { 64, 64 }, { 128, 96 }, { 32, 256 }, { 20, 7 }, { 1, 40 }, { 200, 131 } };
+    for (int round = 0; round < 90; round++) {
+        const enum attn_type t = types[round % 3];
+        const int d = check_below(6), d_k = dims[d].k, d_v = dims[d].v, slot = check_below(ATTN_PAGE);
+        const float size = (float[]){ 1.0f, 0.0f, 1e-9f, 1e6f, 3e-5f }[round / 3 % 5];
+        struct cache c;
+        struct guarded k, v;
+        cache_new(&c, t, d_k, d_v, ATTN_PAGE, 1.0f);
+        guarded_new(&k, (size_t)d_k * 4, 4), guarded_new(&v, (size_t)d_v * 4, 12);
+        float *kf = (float *)(void *)k.data, *vf = (float *)(void *)v.data;
+        double k_was[32], v_was[32], k_most = 0, k_norm = 0, v_most = 0;
+        for (int i = 0; i < d_k; i++)
+            kf[i] = check_gauss() * size, k_most = fmax(k_most, fabs((double)kf[i])), k_norm += (double)kf[i] * kf[i];
+        for (int i = 0; i < d_v; i++)
+            vf[i] = check_gauss() * size, v_most = fmax(v_most, fabs((double)vf[i]));
+        for (int i = 0; i < 32; i++)
+            k_was[i] = key(&c, i, d_k - 1), v_was[i] = value(&c, i, d_v - 1);
+        attn_put(t, c.k[0].data, c.v[0].data, slot, kf, vf, d_k, d_v);
+        const double k_step = t == ATTN_F32 ? 0 : t == ATTN_I16 ? fmax(sqrt(k_norm) / 46000, k_most / 32766) : k_most / 127,
+                     v_step = t == ATTN_F32 ? 0 : v_most / (t == ATTN_I16 ? 8190 : 127);
+        for (int i = 0; i < d_k; i++)
+            CHECK(fabs(key(&c, slot, i) - (double)kf[i]) <= 0.505 * k_step, "%s: K[%d] %g, was %g", type_name[t], i, key(&c, slot, i), (double)kf[i]);
+        for (int i = 0; i < d_v; i++)
+            CHECK(fabs(value(&c, slot, i) - (double)vf[i]) <= 0.505 * v_step, "%s: V[%d] %g, was %g", type_name[t], i, value(&c, slot, i), (double)vf[i]);
+        for (int i = 0; i < 32; i++)
+            CHECK(i == slot || (k_was[i] == key(&c, i, d_k - 1) && v_was[i] == value(&c, i, d_v - 1)));
+        guarded_free(&k), guarded_free(&v);
+        cache_free(&c);
     }
 }
 
@@ -260,9 +298,9 @@ BENCH(attention)
                     continue;
                 for (int k = 0; k < 3; k++) {
                     const struct attn_job job = { types[t], d, d, 0.125f, 0, c.kp, c.vp, rows, (int[]){ 1, 4, 64 }[k] };
-                    CHECK_TIME(s[k], v == attn_n_variants - 1 ? 0 : 0.1, o->run(&job, scratch.data));
+                    CHECK_TIME(s[k], v == attn_n_variants - 1 ? 0 : 0.1, attn_run(o, &job, scratch.data));
                 }
-                printf("%-5s d %3d %-11s %8.2f %8.2f %8.2f G/s\n", dtype_info((uint32_t)types[t])->name, d, o->isa,
+                printf("%-5s d %3d %-11s %8.2f %8.2f %8.2f G/s\n", type_name[types[t]], d, o->isa,
                        2e-9 * POS * d / s[0], 8e-9 * POS * d / s[1], 128e-9 * POS * d / s[2]);
             }
             guarded_free(&scratch);

@@ -1,15 +1,16 @@
 /* kernels/attn/attn.h - attention of some query rows over one K/V head, whose cache lies in pages.
  *
  * For:     llm/.
- * Rule:    softmax(scale * q . k, capped, masked, with a sink) times V, in one pass over the pages
- *          (flash: running maximum and sum per row).  The order of adding depends on the pages only, so a
- *          row's result does not depend on the other rows.  exp is accurate to 4 ulp or better.
+ * Rule:    softmax(scale * q . k, capped, masked, with a sink) times V.  Positions are walked in chunks of ATTN_CHUNK, counted from
+ *          position 0; each gives a state of its own (flash: maximum, sum, weighted sum of V), and the states are joined in
+ *          order.  So a row's result depends neither on the other rows nor on who computed which chunk.
+ * Start:   run.c (the story), ref.c (what a chunk is), avx512_codes.c.
  *
- * A page holds ATTN_PAGE consecutive positions of one layer and one K/V head:
- *   F16:   K transposed [d_k][32] f16, so that 32 scores are summed without shuffles; V [32][d_v] f16
- *   Q8_0:  K [d_k][32] s8, then scales [d_k / 32][32] f16 (one per position and 32 dimensions);
- *          V [32][d_v] s8, then scales [32][d_v / 32] f16
- *   F32:   as F16 with float (for encoders and tests)
+ * A page holds ATTN_PAGE consecutive positions of one layer and one K/V head, as codes and a float scale per position:
+ *   I16, I8: K [(d_k + 1) / 2][32][2] codes: pairs of dimensions, position by position; then scales [32]
+ *            V [16][d_v][2] codes: pairs of positions, dimension by dimension; then scales [32]
+ *   F32:     K [d_k][32], V [32][d_v] float (for encoders and tests)
+ * Pairs are what vpdpwssd and vpmaddwd multiply: twice the rate of a float multiply-add, and as exact as f16 (docs/decisions/0021).
  */
 #ifndef TUTTI_KERNELS_ATTN_ATTN_H
 #define TUTTI_KERNELS_ATTN_ATTN_H
@@ -17,13 +18,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "dtype/dtype.h"
+enum attn_type { ATTN_F32, ATTN_I16, ATTN_I8, ATTN_TYPE_COUNT };
+enum {
+    ATTN_PAGE = 32,
+    ATTN_CHUNK = 512, /* positions of one state */
+    ATTN_ROWS = 64,   /* rows of one job at most */
+};
 
-enum { ATTN_PAGE = 32 };
-
-/* Bytes of the K or V part of a page for one head (a multiple of 64); type F16, F32 or Q8_0;
- * d a multiple of 32 for Q8_0. */
-size_t attn_page_bytes(enum dtype type, int d);
+/* Bytes of the K or V part of a page for one head (a multiple of 64), and where its scales lie. */
+size_t attn_page_bytes(enum attn_type type, int d);
+static inline size_t attn_scales_at(enum attn_type type, int d) { return (size_t)(d + 1) / 2 * 2 * ATTN_PAGE * (type == ATTN_I16 ? 2 : 1); }
 
 struct attn_row {
     const float *q;   /* [d_k] */
@@ -33,25 +37,48 @@ struct attn_row {
 };
 
 struct attn_job {
-    enum dtype type;          /* of the cache: F16, Q8_0, F32 */
+    enum attn_type type;      /* of the cache */
     int d_k, d_v;
-    float scale;              /* usually 1 / sqrt(d_k) */
+    float scale;              /* usually 1 / sqrt(d_k); not negative */
     float softcap;            /* 0: none; else s = softcap * tanh(s / softcap), before the mask */
     const uint8_t *const *k;  /* [n_pages] start of this head's K in each page; page p holds positions 32p .. 32p+31 */
     const uint8_t *const *v;
     const struct attn_row *row;
-    int n_rows;
+    int n_rows;               /* 1 .. ATTN_ROWS */
+};
+
+/* What a row has seen: [0] the largest score in units of ln 2 (-INFINITY: nothing), [1] the sum of exp2(score - largest), then
+ * from ATTN_HEAD the sums of that times V [d_v]. */
+enum { ATTN_HEAD = 16 };
+static inline size_t attn_state_floats(int d_v) { return ATTN_HEAD + (size_t)(d_v + 15) / 16 * 16; }
+
+/* Queries as codes: q = code * scale with |q code| . |k code| < 2^31 (vector norms); made once for a job. */
+struct attn_queries {
+    int16_t *code;  /* [n_rows][ld] */
+    float *factor;  /* [n_rows] code . code times this is the score in units of ln 2 (with a softcap: score / softcap) */
+    size_t ld;      /* d_k in whole pairs */
 };
 
 struct attn_ops {
     const char *isa;
     uint32_t need;
-    /* scratch: attn_scratch_bytes(d_k, d_v), one per thread, 64-byte aligned. */
-    void (*run)(const struct attn_job *job, void *scratch);
-    /* Stores one position's key [d_k] and value [d_v] into slot 0..31 of a page. */
-    void (*put)(enum dtype type, uint8_t *k_page, uint8_t *v_page, int slot, const float *k, const float *v, int d_k, int d_v);
+    /* The states [n_rows][attn_state_floats(d_v)] of the chunk [pos0, pos0 + ATTN_CHUNK).
+     * scratch: attn_part_bytes(d_k, d_v), one per thread, 64-byte aligned; so is state.  q: not read for F32. */
+    void (*part)(const struct attn_job *job, const struct attn_queries *q, int pos0, float *state, void *scratch);
 };
+
 size_t attn_scratch_bytes(int d_k, int d_v);
+/* All of a job: every chunk, joined, results in row[].out. */
+void attn_run(const struct attn_ops *o, const struct attn_job *job, void *scratch);
+/* One chunk of a job, for callers that share the chunks among threads; then all states of a row joined to its result. */
+void attn_run_chunk(const struct attn_ops *o, const struct attn_job *job, int chunk, float *state, void *scratch);
+/* part + i * stride is the state of the i-th chunk; the first one is overwritten. */
+void attn_finish(const struct attn_job *job, int row, float *part, size_t stride, int n_parts);
+/* Chunks that some row of the job sees: [*first, *end). */
+void attn_chunks(const struct attn_job *job, int *first, int *end);
+
+/* Stores one position's key [d_k] and value [d_v] into slot 0..31 of a page.  Threads may fill slots of one page side by side. */
+void attn_put(enum attn_type type, uint8_t *k_page, uint8_t *v_page, int slot, const float *k, const float *v, int d_k, int d_v);
 
 extern const struct attn_ops *const attn_variants[]; /* best first, ends with ref */
 extern const int attn_n_variants;
