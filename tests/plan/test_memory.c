@@ -25,7 +25,7 @@ TEST(cache_of_llama_8b_is_128_kib_per_position)
     o.kv_bits = 8;
     CHECK(fabs((double)plan_kv_bytes(&m, &o) / GIB - 8.5) < 1e-9, "q8_0: 8.5 bits");
     o = (struct plan_memory_options){ .engine = PLAN_ENGINE_TUTTI, .n_ctx = 8192, .n_seq = 4 };
-    CHECK((double)plan_kv_bytes(&m, &o) == 4 * GIB + 4 * 32.0 * (128 << 10), "ours: four sequences, a page more for each");
+    CHECK((double)plan_kv_bytes(&m, &o) == (4 * 8192 + 4 * 32) * (131072.0 + 32 * 8 * 2 * 4), "ours: four sequences, a page more for each; a float scale for K and V of each head");
 }
 
 TEST(windows_and_latent_attention_keep_less)
