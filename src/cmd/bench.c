@@ -131,6 +131,7 @@ static bool load_model(struct job *j, struct err *err)
     j->setup.model = llm_model_open(j->g, &j->kernels, j->setup.pool, err);
     if (!j->setup.model)
         return false;
+    llm_model_wait(j->setup.model);
     r->model.load_ms = (double)(clock_ns() - start) * 1e-6;
     r->model.load_peak_bytes = is_reset && before > 0 ? sense_peak_bytes() : 0;
     r->model.info = *llm_model_info(j->setup.model);

@@ -72,9 +72,12 @@ void llm_walk(struct pool *p, int ith, void *ctx)
     struct llm_ctx *c = ctx;
     embed(c);
     for (int layer = 0; layer < c->m->n_layer; layer++) {
+        packing_wait(c->m->packing, layer);
         attention_step(c, ith, layer);
         ffn_step(c, ith, layer);
     }
-    if (c->n_want > 0)
+    if (c->n_want > 0) {
+        packing_wait(c->m->packing, c->m->n_layer);
         output(c, ith);
+    }
 }

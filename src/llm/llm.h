@@ -39,10 +39,12 @@ struct llm_info { /* plain facts; texts are borrowed from the model */
     uint64_t kv_bytes_per_tok_f16; /* of values in 16 bits, without their scales (1 to 3 % more) */
 };
 
-/* Packs the weights with the pool's threads; g, k and pool are borrowed until llm_model_free().
+/* Returns when everything is checked; the weights are packed meanwhile and later, by as many threads as the pool has, in the order
+ * in which a pass wants them: the first pass waits where it must.  g, k and pool are borrowed until llm_model_free().
  * NULL with err: what tensor or key is missing, or has which wrong shape; ERR_UNSUPPORTED names the architecture. */
 struct llm_model *llm_model_open(const struct gguf *g, const struct kernels *k, struct pool *pool, struct err *err);
 void llm_model_free(struct llm_model *m); /* NULL is fine */
+void llm_model_wait(const struct llm_model *m); /* until all weights are packed: for who measures */
 const struct llm_info *llm_model_info(const struct llm_model *m);
 
 /* ---- a context ---- */

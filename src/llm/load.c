@@ -2,8 +2,7 @@
  *
  * Everything is asked twice: first the shapes (keys), then each tensor against them, so that a file
  * that lies is an error here and the forward pass need not check.  Matrices are noted in a list while
- * the layers are read; at the end one block of memory takes all that must be packed, and the pool's
- * threads pack it.
+ * the layers are read; packing.c brings them into the kernels' order while the model is used already.
  */
 #include <inttypes.h>
 #include <math.h>
@@ -12,26 +11,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/bulk.h"
-#include "base/checked.h"
 #include "llm/model.h"
 
 enum { DIM_MAX = 1 << 20, LAYERS_MAX = 1024, EXPERTS_MAX = 1024, ARENA_BYTES = 1 << 30 };
-
-struct pending { /* a matrix, or a stack of them, that waits to be packed */
-    struct weight *w;
-    const struct gguf_tensor *t;
-    int n;               /* of the stack */
-    size_t src_stride, packed_bytes, packed_at;
-};
 
 struct loader {
     struct llm_model *m;
     const struct gguf *g;
     struct err *err;
     bool failed;
-    struct pending *pending;
-    size_t n_pending, cap_pending;
+    size_t cap_items;
+    int stage;       /* of what is read now: its layer, n_layer for the output */
     char prefix[32]; /* "blk.3." */
     uint64_t bytes_per_tok;
 };
@@ -165,15 +155,16 @@ static const float *need_vec(struct loader *l, const char *name, int n)
 
 static bool note(struct loader *l, struct weight *w, const struct gguf_tensor *t, int n, size_t src_stride)
 {
-    if (l->n_pending == l->cap_pending) {
-        const size_t cap = l->cap_pending ? l->cap_pending * 2 : 64;
-        struct pending *p = realloc(l->pending, cap * sizeof(*p));
-        if (!p)
+    struct llm_model *m = l->m;
+    if (m->n_items == l->cap_items) {
+        const size_t cap = l->cap_items ? l->cap_items * 2 : 64;
+        struct pack_item *i = realloc(m->items, cap * sizeof(*i));
+        if (!i)
             return fail(l, ERR_NOMEM, "out of memory");
-        l->pending = p;
-        l->cap_pending = cap;
+        m->items = i;
+        l->cap_items = cap;
     }
-    l->pending[l->n_pending++] = (struct pending){ w, t, n, src_stride, 0, 0 };
+    m->items[m->n_items++] = (struct pack_item){ .w = w, .t = t, .n = n, .stage = l->stage, .src_stride = src_stride };
     return true;
 }
 
@@ -444,6 +435,7 @@ static void read_layer(struct loader *l, int i)
     struct llm_layer *y = &m->layers[i];
     const struct llm_arch *a = m->arch;
     char name[64];
+    l->stage = i;
     snprintf(l->prefix, sizeof(l->prefix), "blk.%d.", i);
     read_attention(l, y);
     if (a->post_norm) { /* bert's names */
@@ -468,6 +460,7 @@ static void read_layer(struct loader *l, int i)
     y->has_window = m->window > 0 && i % period < period - 1;
     y->has_rope = m->n_rot > 0 && !(a->no_rope_period && i % a->no_rope_period == a->no_rope_period - 1);
     l->prefix[0] = '\0';
+    l->stage = m->n_layer;
 }
 
 static void read_ends(struct loader *l)
@@ -507,77 +500,13 @@ static void read_ends(struct loader *l)
     }
 }
 
-/* ---- packing ---- */
-
-struct pack_work {
-    const struct loader *l;
-    size_t n;
-};
-
-/* Each piece is some groups of one matrix; threads walk the same list and take every piece once. */
-static void pack_thread(struct pool *p, int ith, void *ctx)
-{
-    (void)ith;
-    const struct loader *l = ((struct pack_work *)ctx)->l;
-    int64_t mine = pool_take(p), at = 0;
-    for (size_t i = 0; i < l->n_pending; i++) {
-        const struct pending *q = &l->pending[i];
-        const struct weight *w = q->w;
-        if (w->layout != WEIGHT_R16)
-            continue;
-        const int n_groups = weight_n_groups(w), step = 8;
-        for (int e = 0; e < q->n; e++)
-            for (int g = 0; g < n_groups; g += step, at++) {
-                if (at != mine)
-                    continue;
-                const int g1 = g + step < n_groups ? g + step : n_groups, row0 = g * MATMUL_GROUP,
-                          row1 = g1 * MATMUL_GROUP < w->n_rows ? g1 * MATMUL_GROUP : w->n_rows;
-                const size_t row_bytes = q->src_stride / (size_t)w->n_rows;
-                weight_pack(l->m->packed + q->packed_at + (size_t)e * q->packed_bytes, w->type, w->n_rows, w->n_cols,
-                            q->t->data + (size_t)e * q->src_stride, g, g1);
-                /* never file and packed copy at once: what was packed leaves our memory piece by piece */
-                gguf_forget(l->g, q->t, (size_t)e * q->src_stride + (size_t)row0 * row_bytes, (size_t)(row1 - row0) * row_bytes);
-                mine = pool_take(p);
-            }
-    }
-}
-
-static bool pack_all(struct loader *l)
-{
-    struct llm_model *m = l->m;
-    size_t total = 0;
-    for (size_t i = 0; i < l->n_pending; i++) {
-        struct pending *p = &l->pending[i];
-        size_t all;
-        if (p->w->layout != WEIGHT_R16)
-            continue;
-        p->packed_bytes = weight_packed_bytes(p->w->type, p->w->n_rows, p->w->n_cols);
-        p->packed_at = total;
-        if (p->packed_bytes == 0 || !checked_mul_size(p->packed_bytes, (size_t)p->n, &all) || !checked_add_size(total, all, &total))
-            return fail(l, ERR_LIMIT, "tensor '%s' is too large", p->t->name);
-    }
-    m->packed_bytes = total;
-    if (total == 0)
-        return true;
-    if (!(m->packed = bulk_new(total)))
-        return fail(l, ERR_NOMEM, "out of memory for %zu bytes of weights", total);
-    struct pack_work work = { l, 0 };
-    pool_run(m->pool, pack_thread, &work);
-    for (size_t i = 0; i < l->n_pending; i++)
-        if (l->pending[i].w->layout == WEIGHT_R16) {
-            l->pending[i].w->data = m->packed + l->pending[i].packed_at;
-            gguf_forget(l->g, l->pending[i].t, 0, l->pending[i].t->n_bytes);
-        }
-    return true;
-}
-
-/* After packing: strides of stacks, and the sums that info tells. */
+/* Where things will be is known: strides of stacks, and the sums that info tells. */
 static void finish(struct loader *l)
 {
     struct llm_model *m = l->m;
     uint64_t bytes = 0, per_tok = 0, active = 0;
-    for (size_t i = 0; i < l->n_pending; i++) {
-        const struct pending *p = &l->pending[i];
+    for (size_t i = 0; i < m->n_items; i++) {
+        const struct pack_item *p = &m->items[i];
         const size_t one = p->w->layout == WEIGHT_R16 ? p->packed_bytes : p->src_stride;
         bytes += one * (size_t)p->n;
         const bool is_routed = p->n > 1 && p->n == m->n_expert && !strstr(p->t->name, "attn_");
@@ -641,13 +570,12 @@ struct llm_model *llm_model_open(const struct gguf *g, const struct kernels *k, 
         read_layer(&l, i);
     if (!l.failed)
         read_ends(&l);
-    if (l.failed || !pack_all(&l)) {
+    if (l.failed || !(m->packing = packing_start(g, m->items, m->n_items, m->n_layer + 1, pool_n_threads(pool), err))) {
         err_prefix(err, "%s", gguf_path(g));
         llm_model_free(m);
         m = NULL;
     } else
         finish(&l);
-    free(l.pending);
     return m;
 }
 
@@ -655,9 +583,12 @@ void llm_model_free(struct llm_model *m)
 {
     if (!m)
         return;
-    bulk_free(m->packed, m->packed_bytes);
+    packing_free(m->packing);
+    free(m->items);
     arena_free(m->arena);
     free(m);
 }
+
+void llm_model_wait(const struct llm_model *m) { packing_wait(m->packing, m->n_layer); }
 
 const struct llm_info *llm_model_info(const struct llm_model *m) { return &m->info; }

@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "llm/arch.h"
 #include "llm/llm.h"
+#include "llm/packing.h"
 
 /* n matrices of one shape one after another: experts, heads. */
 struct weight_stack {
@@ -66,8 +67,9 @@ struct llm_model {
     const struct llm_arch *arch;
     struct llm_info info;
     struct arena *arena;              /* layers, converted vectors */
-    uint8_t *packed;                  /* our own mapping with all packed weights */
-    size_t packed_bytes;
+    struct pack_item *items;          /* owned, [n_items]: all matrices, by layer */
+    size_t n_items;
+    struct packing *packing;          /* stage i is layer i, stage n_layer the output */
 
     int n_vocab, n_embd, n_layer, n_head, n_kv, d_k, d_v, n_rot, n_ctx_train;
     int d_q_head;                     /* values per head that q has: d_k, or nope + rope with latent attention */
