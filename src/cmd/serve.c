@@ -34,6 +34,9 @@ static bool apply_options(struct config *c, struct cmd_opt *opts, int argc, char
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
         if (cmd_opt_find(opts, numbers[i].name)->given)
             config_set_number(c, numbers[i].id, (uint64_t)cmd_opt_find(opts, numbers[i].name)->i);
+    const struct cmd_opt *prefixes = cmd_opt_find(opts, "prefix-cache");
+    if (prefixes->given)
+        config_set_text(c, CONFIG_PREFIX_CACHE, strcmp(prefixes->s, "off") == 0 ? NULL : prefixes->s);
     if (cmd_opt_find(opts, "kv-q8")->given)
         config_set_number(c, CONFIG_KV_Q8, 1);
     const struct cmd_opt *speculate = cmd_opt_find(opts, "speculate");
@@ -184,6 +187,7 @@ static struct cmd_opt opts[] = {
     { "parallel", OPT_INT, "N", 1, 256, "answers at a time per model (8)", .i = 0 },
     { "kv-q8", OPT_FLAG, NULL, 0, 0, "keep the K/V cache in 8 bits: half the memory", .i = 0 },
     { "speculate", OPT_TEXT, "HOW", 0, 0, "tokens guessed ahead of each answer: auto, off or a number", .s = NULL },
+    { "prefix-cache", OPT_TEXT, "DIR", 0, 0, "keep K/V of prompts' common beginnings below DIR over restarts (it can be read as those prompts); off: not (default: off)", .s = NULL },
     { "node-listen", OPT_TEXT, "ADDR:PORT", 0, 0, "where other nodes come in; beyond loopback with --trust (docs/nodes.md)", .s = NULL },
     { "node-name", OPT_TEXT, "NAME", 0, 0, "name among other nodes (default: the machine's)", .s = NULL },
     { "node", OPT_LIST, "URL", 0, 0, "another node: https://HOST:PORT, dns://NAME:PORT (may be given again)", .n = 0 },

@@ -212,6 +212,7 @@ static void free_expert(struct expert *base)
     gguf_close(e->gguf);
     free(e->template_text);
     free(e->draft_path);
+    free(e->prefix_dir);
     pthread_cond_destroy(&e->front_wake);
     pthread_cond_destroy(&e->engine_wake);
     pthread_cond_destroy(&e->changed);
@@ -239,7 +240,7 @@ static void fill_options(struct expert_llm *e, const struct expert_llm_options *
     if (opt)
         *o = *opt;
     o->id = NULL;            /* borrowed from the caller: copied by now */
-    o->chat_template = o->draft = NULL;
+    o->chat_template = o->draft = o->prefix_dir = NULL;
     if (o->n_seq_max <= 0)
         o->n_seq_max = DEFAULT_SEQS;
     if (o->n_batch_max <= 0)
@@ -296,7 +297,7 @@ struct expert *expert_llm_open(const char *path, const struct expert_llm_options
         err_set(err, ERR_NOMEM, "%s: no memory", path);
         goto fail;
     }
-    if (opt && opt->draft && !(e->draft_path = strdup(opt->draft))) {
+    if (opt && ((opt->draft && !(e->draft_path = strdup(opt->draft))) || (opt->prefix_dir && !(e->prefix_dir = strdup(opt->prefix_dir))))) {
         err_set(err, ERR_NOMEM, "%s: no memory", path);
         goto fail;
     }

@@ -31,6 +31,8 @@ struct expert_llm_options { /* zero means the default */
     int speculate;     /* tokens guessed ahead (speculate.h): 0 as many as pay, -1 none, n always up to n */
     uint32_t cpu;      /* enum cpu_flag bits that may be used; 0: all that the machine has */
     const char *chat_template; /* instead of the file's; borrowed for the call */
+    const char *prefix_dir; /* prefixes that many prompts have are kept in files below it (prefix_store.h); NULL: they are not; borrowed for the call */
+    uint64_t prefix_bytes;  /* at most, for each model */
     bool is_quiet;     /* a failed load is not logged: whoever waits for it says so */
     bool is_lazy;      /* loaded by the first job or expert_wait_ready(); after a failed load the next job tries again */
     uint64_t keep_ms;  /* idle before it is unloaded by itself; 0: never */

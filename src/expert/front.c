@@ -141,7 +141,10 @@ static bool load(struct expert_llm *e, struct err *err)
     }
     if (!info->is_encoder && !load_template(e, err))
         return false;
-    return load_eog(e, err) && engine_init(e, err);
+    if (!load_eog(e, err) || !engine_init(e, err))
+        return false;
+    prefix_open(e);
+    return true;
 }
 
 /* ---- a job's prompts ---- */

@@ -108,6 +108,7 @@ struct expert_llm {
     char id[128];
     char *draft_path;    /* owned; NULL: none */
     char *template_text; /* owned; NULL: the file's */
+    char *prefix_dir;    /* owned; NULL: prefixes are not kept */
     struct gguf *gguf;
 
     /* set by load() on the front thread before the state is warm, constant afterwards */
@@ -129,6 +130,7 @@ struct expert_llm {
 
     /* engine thread (made by load(), before warm) */
     struct llm_ctx *ctx;
+    struct prefix_store *prefix; /* NULL: none */
     struct sampler_scratch **scratch; /* [n_threads] */
     float *logits_copy;         /* [n_threads][n_vocab] */
     struct answer_out out;
@@ -188,6 +190,11 @@ void ahead_guess(struct expert_llm *e, int n_streams, int n_room);
 /* What load() makes for the engine thread; false with err. */
 bool engine_init(struct expert_llm *e, struct err *err);
 void engine_fini(struct expert_llm *e);
+/* prefix.c */
+void prefix_open(struct expert_llm *e); /* after engine_init(), when it was asked for */
+/* The sequence has n_reused of these tokens, whole pages; goes on with what the file has.  Returns how many it has then. */
+int prefix_fetch(struct expert_llm *e, int seq, const int32_t *ids, int n_ids, int n_reused);
+bool prefix_keep_page(struct expert_llm *e); /* writes one; false: nothing is wanted */
 /* residence.c: the model comes and goes; all on the front thread, none with the lock held but where it says so. */
 bool residence_join(struct expert_llm *e, struct keeper *keeper, struct err *err);
 enum residence { RESIDENCE_GO, RESIDENCE_NO, RESIDENCE_QUIT };

@@ -30,6 +30,7 @@
 #include "base/log.h"
 #include "expert/draft.h"
 #include "expert/llm_internal.h"
+#include "expert/prefix_store.h"
 
 enum {
     CHUNK_MIN = 16, /* tokens of prompts in a batch with streams, at least */
@@ -93,8 +94,10 @@ void engine_fini(struct expert_llm *e)
     free(e->running);
     free(e->batch);
     draft_free(e->draft);
+    prefix_store_close(e->prefix);
     llm_ctx_free(e->ctx);
     e->draft = NULL;
+    e->prefix = NULL;
     e->out = (struct answer_out){ 0 };
     e->scratch = NULL;
     e->logits_copy = e->vector = NULL;
@@ -318,6 +321,13 @@ static bool wait_for_work(struct expert_llm *e, bool go_on)
             sweep(e, now, stop_now);
             return true;
         }
+        if (!e->is_engine_idle && !e->live.first && e->m.state == EXPERT_WARM && e->prefix) { /* time for what can wait */
+            pthread_mutex_unlock(&e->lock);
+            const bool has_kept = prefix_keep_page(e);
+            pthread_mutex_lock(&e->lock);
+            if (has_kept || e->ready.first || e->flags_changed || e->quit)
+                continue;
+        }
         if (!e->is_engine_idle && !e->live.first) {
             e->is_engine_idle = true; /* nothing here touches the model until the next turn */
             if (e->seat || e->opt.keep_ms || e->wants_unload)
@@ -440,7 +450,9 @@ static bool start(struct expert_llm *e, struct gen *g)
         fail_work(w, &err);
         return true;
     }
-    const int n_reused = llm_seq_reuse(e->ctx, seq, g->tokens, g->n_tokens);
+    int n_reused = llm_seq_reuse(e->ctx, seq, g->tokens, g->n_tokens);
+    if (e->prefix)
+        n_reused = prefix_fetch(e, seq, g->tokens, g->n_tokens, n_reused);
     if (!has_room(e, g, n_reused)) {
         llm_seq_free(e->ctx, seq);
         return false;
@@ -459,6 +471,8 @@ static bool start(struct expert_llm *e, struct gen *g)
             e->mine.prefix_queries_tok += (uint64_t)g->n_prompt;
             e->mine.prefix_hits_tok += (uint64_t)n_cached;
             e->mine.prompt_tok_total += (uint64_t)g->n_prompt;
+            if (e->prefix)
+                prefix_store_used(e->prefix, g->tokens, n_cached);
         }
     }
     note_started(w);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "base/hash.h"
 #include "llm/ctx.h"
 
 /* ---- memory: one block, cut up twice: first to know its size, then for real ---- */
@@ -175,6 +176,27 @@ void llm_seq_free(struct llm_ctx *c, int seq) { kv_seq_free(&c->kv, seq); }
 int llm_seq_len(const struct llm_ctx *c, int seq) { return c->kv.seq[seq].n_pos; }
 int llm_seq_reuse(struct llm_ctx *c, int seq, const int32_t *tokens, int n) { return kv_seq_reuse(&c->kv, seq, tokens, n); }
 int llm_seq_truncate(struct llm_ctx *c, int seq, int n_keep) { return kv_seq_truncate(&c->kv, seq, n_keep); }
+
+_Static_assert((int)LLM_PAGE_TOK == (int)ATTN_PAGE, "pages are the cache's");
+size_t llm_page_bytes(const struct llm_ctx *c) { return kv_page_bytes(&c->kv); }
+
+uint64_t llm_page_kind(const struct llm_ctx *c)
+{
+    const struct kv *kv = &c->kv;
+    const int32_t of[] = { KV_LAYOUT, (int32_t)kv->type, kv->n_layer, kv->n_head, kv->d_k, kv->d_v, c->n_ctx, (int32_t)sizeof(float) };
+    return hash_fnv64((const char *)of, sizeof(of));
+}
+
+void llm_seq_get_page(const struct llm_ctx *c, int seq, int page, void *out) { kv_seq_get_page(&c->kv, seq, page, out); }
+
+bool llm_seq_put_page(struct llm_ctx *c, int seq, const int32_t ids[LLM_PAGE_TOK], const void *in)
+{
+    const int n = c->kv.seq[seq].n_pos;
+    for (int i = 0; i < LLM_PAGE_TOK; i++)
+        if (ids[i] < 0 || ids[i] >= c->m->n_vocab)
+            return false;
+    return n % LLM_PAGE_TOK == 0 && n + LLM_PAGE_TOK <= c->n_ctx && kv_seq_put_page(&c->kv, seq, ids, in);
+}
 
 /* ---- a batch ---- */
 

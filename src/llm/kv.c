@@ -282,3 +282,22 @@ int kv_seq_truncate(struct kv *kv, int seq, int n_keep)
     s->pages[keep - 1] = copy;
     return n_keep;
 }
+
+/* ---- pages that go elsewhere and come back ---- */
+
+void kv_seq_get_page(const struct kv *kv, int seq, int page, void *out)
+{
+    for (int l = 0; l < kv->n_layer; l++)
+        memcpy((uint8_t *)out + (size_t)l * kv->layer_bytes, kv_k(kv, l, kv->seq[seq].pages[page], 0), kv->layer_bytes);
+}
+
+bool kv_seq_put_page(struct kv *kv, int seq, const int32_t ids[ATTN_PAGE], const void *in)
+{
+    const int page = kv->seq[seq].n_pos / ATTN_PAGE;
+    if (!kv_seq_reserve(kv, seq, ATTN_PAGE))
+        return false;
+    for (int l = 0; l < kv->n_layer; l++)
+        memcpy(kv_k(kv, l, kv->seq[seq].pages[page], 0), (const uint8_t *)in + (size_t)l * kv->layer_bytes, kv->layer_bytes);
+    kv_seq_commit(kv, seq, ids, ATTN_PAGE);
+    return true;
+}

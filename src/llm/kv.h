@@ -65,6 +65,16 @@ void kv_seq_unreserve(struct kv *kv, int seq, int n_more); /* takes back what wa
 /* The n_more positions were evaluated: full pages become findable. */
 void kv_seq_commit(struct kv *kv, int seq, const int32_t *ids, int n_more);
 
+/* ---- pages that go elsewhere and come back (expert/prefix_store.h) ---- */
+
+/* How the bytes of a page are to be read: raise it when kernels want K or V in another order. */
+enum { KV_LAYOUT = 1 };
+static inline size_t kv_page_bytes(const struct kv *kv) { return (size_t)kv->n_layer * kv->layer_bytes; }
+/* A full page of the sequence, all layers. */
+void kv_seq_get_page(const struct kv *kv, int seq, int page, void *out);
+/* Appends a page to a sequence that ends with a page: its tokens are evaluated.  false: no page is free. */
+bool kv_seq_put_page(struct kv *kv, int seq, const int32_t ids[ATTN_PAGE], const void *in);
+
 static inline uint8_t *kv_k(const struct kv *kv, int layer, int page, int head)
 {
     return kv->data + ((size_t)layer * (size_t)kv->n_pages + (size_t)page) * kv->layer_bytes +

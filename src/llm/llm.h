@@ -84,6 +84,16 @@ int llm_seq_reuse(struct llm_ctx *c, int seq, const int32_t *tokens, int n);
  * n_keep (a multiple of 32) when a shared page could not be copied; evaluate the rest again. */
 int llm_seq_truncate(struct llm_ctx *c, int seq, int n_keep);
 
+/* Pages of a sequence as bytes, to be kept elsewhere (expert/prefix_store.h). */
+enum { LLM_PAGE_TOK = 32 };
+size_t llm_page_bytes(const struct llm_ctx *c);
+/* What these bytes depend on beside model and tokens: the cache's type and shape, the order of its bytes, the context's length. */
+uint64_t llm_page_kind(const struct llm_ctx *c);
+void llm_seq_get_page(const struct llm_ctx *c, int seq, int page, void *out); /* one that is full */
+/* Goes on where the sequence ends (a multiple of 32) with 32 tokens that were evaluated elsewhere.  false, nothing changed: no page is
+ * free, the context is full, an id is not in the vocabulary. */
+bool llm_seq_put_page(struct llm_ctx *c, int seq, const int32_t ids[LLM_PAGE_TOK], const void *in);
+
 /* ---- evaluate ---- */
 
 struct llm_token {

@@ -35,6 +35,8 @@
     X(PARALLEL, "llm", "parallel", COUNT, "0", 0, 256, "answers at a time for each model; 0: 8")                       \
     X(KV_Q8, "llm", "kv_q8", BOOL, "false", 0, 0, "keep the K/V cache in 8 bits: half the memory")                     \
     X(SPECULATE, "llm", "speculate", TEXT, "auto", 0, 0, "tokens guessed ahead of each answer: auto, off or a number")  \
+    X(PREFIX_CACHE, "llm", "prefix_cache", PATH, NULL, 0, 0, "folder for the K/V of prompts' common beginnings, kept over restarts (examples/tutti.yaml); nothing is kept without") \
+    X(PREFIX_BYTES, "llm", "prefix_bytes", BYTES, "1073741824", 1 << 20, 0, "most bytes of that for each model")      \
     X(GOVERNOR, "governor", "enabled", BOOL, "true", 0, 0, "do less while the machine is hot, full, on a low battery (docs/governor.md)") \
     X(POWER, "governor", "power", COUNT, "0", 0, 100000, "watts that the machine may draw, where it has a meter; 0: no cap")       \
     X(SENSORS, "governor", "sensors", PATH, NULL, 0, 0, "read the sensors below this folder instead of /: for rehearsals")          \

@@ -316,6 +316,8 @@ void registry_env(const struct config *c, struct expert_env *env)
     env->llm.n_ctx = (int)config_number(c, CONFIG_CTX);
     env->llm.n_threads = (int)config_number(c, CONFIG_THREADS);
     env->llm.n_seq_max = (int)config_number(c, CONFIG_PARALLEL);
+    env->llm.prefix_dir = config_text(c, CONFIG_PREFIX_CACHE);
+    env->llm.prefix_bytes = config_number(c, CONFIG_PREFIX_BYTES);
     env->llm.kv_q8 = config_number(c, CONFIG_KV_Q8) != 0;
     struct err err; /* config_read() and the option's reader have looked at it */
     speculate_parse("speculate", config_text(c, CONFIG_SPECULATE), &env->llm.speculate, &err);

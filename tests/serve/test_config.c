@@ -35,7 +35,7 @@ TEST(every_setting_is_read_and_knows_where_it_stood)
     struct err err;
     setenv("HOME", "/home/x", 1);
     struct config *c = parse("models: ~/models\nkeys: keys.txt\ntls: {cert: a.pem, key: /b.pem}\nmemory: 2 GiB\npreset: none\nonnxruntime: /ort.so\ncache: c\ndata: d\n"
-                             "allow_remote_images: true\nllm:\n  ctx: 512\n  threads: 2\n  parallel: 3\n  kv_q8: true\nlimits:\n  body: 64 MiB\n  image_pixels: 1000\n  audio: 1m\n"
+                             "allow_remote_images: true\nllm:\n  ctx: 512\n  threads: 2\n  parallel: 3\n  kv_q8: true\n  prefix_cache: ~/kv\n  prefix_bytes: 2 MiB\nlimits:\n  body: 64 MiB\n  image_pixels: 1000\n  audio: 1m\n"
                              "  connections: 10\n  queue: 20\n  load_wait: 5s\nlisten: [\"127.0.0.1:0\", localhost:81]\naliases: {whisper-1: ear}\n",
                              &err);
     REQUIRE(c, "%s", err.text);
