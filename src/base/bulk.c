@@ -1,9 +1,10 @@
 /* base/bulk.c - see bulk.h. */
-#define _DEFAULT_SOURCE /* MAP_ANONYMOUS, madvise */
+#define _DEFAULT_SOURCE /* MAP_ANONYMOUS, madvise, syscall */
 #include "base/bulk.h"
 
-#include <stdint.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/checked.h"
 
@@ -33,6 +34,14 @@ void *bulk_new(size_t n_bytes)
     (void)madvise(mem + head, n, MADV_HUGEPAGE); /* refused: ordinary pages */
 #endif
     return mem + head;
+}
+
+void bulk_spread(void *p, size_t n_bytes, uint64_t nodes)
+{
+    enum { MPOL_INTERLEAVE_NR = 3 }; /* Linux uapi/linux/mempolicy.h */
+    const unsigned long mask[64 / sizeof(unsigned long) / 8] = { (unsigned long)nodes };
+    if (p && (nodes & (nodes - 1)) != 0)
+        (void)syscall(SYS_mbind, p, mapped_bytes(n_bytes), MPOL_INTERLEAVE_NR, mask, 65ul, 0u); /* 65: the kernel takes one off */
 }
 
 void bulk_free(void *p, size_t n_bytes)

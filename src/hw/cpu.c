@@ -1,16 +1,13 @@
 /* hw/cpu.c - see cpu.h; start reading at cpu_flags(). */
-#define _GNU_SOURCE /* sched_getaffinity, CPU_COUNT */
+#define _DEFAULT_SOURCE /* syscall */
 #include "hw/cpu.h"
 
-#include <math.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "hw/cgroup.h"
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -111,37 +108,4 @@ bool cpu_choose(const char *level, uint32_t have, uint32_t *use, const struct cp
     if (chosen)
         *chosen = best;
     return true;
-}
-
-/* Logical CPUs of `set` that are the first of their core: counts SMT siblings once. */
-static int count_cores(const cpu_set_t *set)
-{
-    int n = 0;
-    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
-        if (!CPU_ISSET(cpu, set))
-            continue;
-        char path[96], text[64] = "";
-        snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", cpu);
-        FILE *f = fopen(path, "re");
-        if (f && !fgets(text, sizeof(text), f))
-            text[0] = '\0';
-        if (f)
-            fclose(f);
-        const long first = text[0] ? strtol(text, NULL, 10) : cpu;
-        n += first == cpu || first < 0 || first >= CPU_SETSIZE || !CPU_ISSET((int)first, set);
-    }
-    return n;
-}
-
-int cpu_default_threads(void)
-{
-    cpu_set_t set;
-    int n = sched_getaffinity(0, sizeof(set), &set) == 0 ? count_cores(&set) : 1;
-    struct err ignored = { 0 };
-    struct hw_root *r = hw_root_open("", &ignored);
-    const double quota = r ? cgroup_cpus(r) : 0;
-    hw_root_free(r);
-    if (quota > 0 && quota < n)
-        n = (int)ceil(quota);
-    return n < 1 ? 1 : n;
 }

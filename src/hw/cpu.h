@@ -38,7 +38,13 @@ extern const int cpu_n_levels;
  * Unknown or absent: false with err set, naming the levels that this machine has. */
 bool cpu_choose(const char *level, uint32_t have, uint32_t *use, const struct cpu_level **chosen, struct err *err);
 
-/* Cores that a compute pool should use by default: physical cores that the affinity mask and the
- * cgroup's CPU quota leave us, at least 1. */
+/* Threads that a compute pool should have: one for each large core that the affinity mask leaves us, no more than the cgroup's CPU
+ * quota, at least 1. */
 int cpu_default_threads(void);
+/* Memory nodes (sockets) of the CPUs that we may use, a bit each; 0: not known.  Above 63 none is looked for. */
+uint64_t cpu_memory_nodes(void);
+/* The same of a recorded machine; allowed: [HW_CPUS_MAX], NULL for all. */
+struct hw_root;
+int cpu_threads_of(const struct hw_root *r, const bool *allowed);
+uint64_t cpu_memory_nodes_of(const struct hw_root *r, const bool *allowed);
 #endif

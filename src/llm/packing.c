@@ -8,6 +8,7 @@
 
 #include "base/bulk.h"
 #include "base/checked.h"
+#include "hw/cpu.h"
 
 enum { PIECE_BYTES = 512 << 10 }; /* of the file; a piece given back costs an interruption of all our cores */
 
@@ -106,6 +107,8 @@ static bool place(struct packing *p, struct err *err)
     p->mem_bytes = total;
     if (total > 0 && !(p->mem = bulk_new(total)))
         return err_set(err, ERR_NOMEM, "out of memory for %zu bytes of weights", total);
+    if (total > 0)
+        bulk_spread(p->mem, total, cpu_memory_nodes());
     for (size_t k = 0; k < p->n_items; k++)
         if (is_packed(&p->items[k]))
             p->items[k].w->data = p->mem + p->items[k].packed_at;
