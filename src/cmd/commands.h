@@ -32,6 +32,7 @@ extern const struct cmd cmd_face_list; /* face.c */
 extern const struct cmd cmd_face_remove; /* face.c */
 extern const struct cmd cmd_fit; /* fit.c */
 extern const struct cmd cmd_model_logits; /* model_logits.c */
+extern const struct cmd cmd_model_quantize; /* model_quantize.c */
 extern const struct cmd cmd_model_render; /* model_render.c */
 extern const struct cmd cmd_model_show; /* model_show.c */
 extern const struct cmd cmd_model_tokenize; /* model_tokenize.c */

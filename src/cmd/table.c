@@ -33,6 +33,7 @@ const struct cmd *const cmd_table[] = {
     &cmd_face_remove,
     &cmd_fit,
     &cmd_model_logits,
+    &cmd_model_quantize,
     &cmd_model_render,
     &cmd_model_show,
     &cmd_model_tokenize,

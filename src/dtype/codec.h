@@ -9,7 +9,6 @@
 #include "dtype/dtype.h"
 
 typedef void codec_decode_fn(float *out, const uint8_t *block, size_t n_blocks);
-typedef void codec_encode_fn(uint8_t *block, const float *x, size_t n_blocks);
 
 codec_decode_fn codec_decode_F32, codec_decode_F16, codec_decode_BF16, codec_decode_F64; /* float.c */
 codec_decode_fn codec_decode_I8, codec_decode_I16, codec_decode_I32, codec_decode_I64;
@@ -21,13 +20,7 @@ codec_decode_fn codec_decode_IQ4_NL, codec_decode_IQ4_XS; /* iq4.c */
 codec_decode_fn codec_decode_TQ1_0, codec_decode_TQ2_0; /* ternary.c */
 codec_decode_fn codec_decode_MXFP4, codec_decode_NVFP4, codec_decode_Q1_0, codec_decode_Q2_0; /* micro.c */
 
-codec_encode_fn codec_encode_F32, codec_encode_F16, codec_encode_BF16;
-codec_encode_fn codec_encode_Q4_0, codec_encode_Q4_1, codec_encode_Q5_0, codec_encode_Q5_1, codec_encode_Q8_0;
-codec_encode_fn codec_encode_Q2_K, codec_encode_Q3_K, codec_encode_Q4_K, codec_encode_Q5_K, codec_encode_Q6_K;
-codec_encode_fn codec_encode_IQ4_NL, codec_encode_IQ4_XS, codec_encode_MXFP4;
-
 static inline uint16_t get_u16(const uint8_t *p) { return (uint16_t)(p[0] | p[1] << 8); }
 static inline uint32_t get_u32(const uint8_t *p) { return get_u16(p) | (uint32_t)get_u16(p + 2) << 16; }
-static inline void put_u16(uint8_t *p, unsigned v) { p[0] = (uint8_t)v, p[1] = (uint8_t)(v >> 8); }
 static inline float get_f16(const uint8_t *p) { return dtype_f16_to_f32(get_u16(p)); }
 #endif

@@ -1,6 +1,6 @@
 /* dtype/dtype.h - number formats of tensors: names, block layouts, and what their bits mean.
  *
- * For:     gguf/ (sizes), kernels/ (reference), llm/ (embedding rows), tools/ (quantizing).
+ * For:     gguf/ (sizes), kernels/ (reference; kernels/encode/ writes them), llm/ (embedding rows).
  * Callers: rooms above; dtype/ knows no files and no models.
  * Touches: nothing.
  * Rule:    ids, block sizes and bit layouts are those of GGUF (ggml's type numbers); dequantizing
@@ -74,9 +74,6 @@ uint64_t dtype_row_bytes(enum dtype type, uint64_t n);
 /* n values (a multiple of the block) to float.  false when the type has no meaning as numbers here
  * (Q8_1 and Q8_K are activations; integers are converted). */
 bool dtype_to_f32(float *out, enum dtype type, const void *blocks, size_t n);
-/* n floats (a multiple of the block) to blocks, round to nearest, without importance data: for our own
- * tools (F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K..Q6_K, IQ4_NL, ...); false where we cannot. */
-bool dtype_from_f32(void *blocks, enum dtype type, const float *x, size_t n);
 
 float dtype_f16_to_f32(uint16_t h);
 uint16_t dtype_f32_to_f16(float f); /* round to nearest even */

@@ -46,30 +46,17 @@ uint16_t dtype_f32_to_bf16(float f)
 }
 
 void codec_decode_F32(float *out, const uint8_t *block, size_t n_blocks) { memcpy(out, block, n_blocks * 4); }
-void codec_encode_F32(uint8_t *block, const float *x, size_t n_blocks) { memcpy(block, x, n_blocks * 4); }
 
 void codec_decode_F16(float *out, const uint8_t *block, size_t n_blocks)
 {
     for (size_t i = 0; i < n_blocks; i++)
         out[i] = get_f16(block + 2 * i);
 }
-void codec_encode_F16(uint8_t *block, const float *x, size_t n_blocks)
-{
-    for (size_t i = 0; i < n_blocks; i++)
-        put_u16(block + 2 * i, dtype_f32_to_f16(x[i]));
-}
-
 void codec_decode_BF16(float *out, const uint8_t *block, size_t n_blocks)
 {
     for (size_t i = 0; i < n_blocks; i++)
         out[i] = dtype_bf16_to_f32(get_u16(block + 2 * i));
 }
-void codec_encode_BF16(uint8_t *block, const float *x, size_t n_blocks)
-{
-    for (size_t i = 0; i < n_blocks; i++)
-        put_u16(block + 2 * i, dtype_f32_to_bf16(x[i]));
-}
-
 #define DECODE_PLAIN(NAME, type)                                                                   \
     void codec_decode_##NAME(float *out, const uint8_t *block, size_t n_blocks)                    \
     {                                                                                              \

@@ -2,7 +2,6 @@
 #include <math.h>
 
 #include "dtype/codec.h"
-#include "dtype/fit.h"
 #include "dtype/grids.h"
 
 /* Half of 2^(e - 127), because the table holds twice E2M1.  255 (NaN in the OCP paper) is 2^127 here, as in
@@ -53,48 +52,5 @@ void codec_decode_Q2_0(float *out, const uint8_t *b, size_t n_blocks)
         const float d = get_f16(b);
         for (int i = 0; i < 64; i++)
             out[i] = (float)((b[2 + i / 4] >> i % 4 * 2 & 3) - 1) * d;
-    }
-}
-
-/* The nearest code of E2M1 for a value in units of half its step; beyond 12 is 12. */
-static int e2m1_code(float x)
-{
-    const float a = fabsf(x);
-    int c = 0;
-    while (c < 7 && 2 * a > (float)(dtype_e2m1_values[c] + dtype_e2m1_values[c + 1]))
-        c++;
-    return c | (x < 0.0f ? 8 : 0);
-}
-
-/* The exponent that puts the largest value into [4, 8) (6 is the largest code), or the next larger one. */
-void codec_encode_MXFP4(uint8_t *b, const float *x, size_t n_blocks)
-{
-    float v[32];
-    for (; n_blocks-- > 0; x += 32, b += 17) {
-        float top = 0.0f, best_error = INFINITY;
-        int e0 = 0;
-        fit_clean(v, x, 32, 0x1p120f);
-        for (int i = 0; i < 32; i++)
-            top = fmaxf(top, fabsf(v[i]));
-        if (top > 0.0f)
-            (void)frexpf(top, &e0), e0 += 124; /* top = f * 2^e, f in [0.5, 1): e - 3 + 127 */
-        for (int e = e0; e <= e0 + 1; e++) {
-            const int stored = e < 0 ? 0 : e;
-            const float d = e8m0_half(stored);
-            float error = 0.0f;
-            uint8_t qs[16] = { 0 };
-            for (int i = 0; i < 32; i++) {
-                const int code = e2m1_code(v[i] / d);
-                const float off = v[i] / d - (float)dtype_e2m1_values[code];
-                error += off * off * ldexpf(1.0f, 2 * (e - e0));
-                qs[i % 16] = (uint8_t)(qs[i % 16] | code << i / 16 * 4);
-            }
-            if (error < best_error) {
-                best_error = error;
-                b[0] = (uint8_t)stored;
-                for (int i = 0; i < 16; i++)
-                    b[1 + i] = qs[i];
-            }
-        }
     }
 }

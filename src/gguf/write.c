@@ -3,18 +3,21 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/checked.h"
 
-enum { ALIGNMENT = 32, META_BYTES_MAX = 256 << 20, NAME_MAX_BYTES = 63 };
+enum { ALIGNMENT = 32, META_BYTES_MAX = 256 << 20, NAME_MAX_BYTES = 63, HEAD_BYTES = 24 };
 
 struct gguf_writer {
-    struct buf keys, tensors, sizes; /* sizes: one uint64_t for each tensor */
+    struct buf keys, tensors, sizes; /* sizes: start in the data and length, two uint64_t for each tensor */
     uint64_t n_keys, n_tensors, data_bytes;
+    atomic_ullong put_bytes; /* what gguf_writer_put() has written */
     struct err first; /* the error that sticks */
     FILE *file;
     char *path, *tmp; /* owned */
@@ -128,12 +131,22 @@ void gguf_write_strs(struct gguf_writer *w, const char *key, const struct gguf_s
         put_str(&w->keys, v[i].data, v[i].len);
 }
 
+void gguf_write_kv(struct gguf_writer *w, const struct gguf_kv *kv)
+{
+    if (kv->type == GGUF_ARRAY)
+        put_array(w, kv->key, kv->elem_type, kv->n);
+    else
+        put_key(w, kv->key, kv->type);
+    buf_append(&w->keys, kv->data, kv->n_bytes);
+}
+
 void gguf_write_tensor(struct gguf_writer *w, const char *name, enum dtype type, int n_dims, const uint64_t *ne)
 {
     uint64_t n_bytes = dtype_row_bytes(type, ne[0]);
     for (int d = 1; d < n_dims; d++)
-        n_bytes *= ne[d];
-    if (w->first.code == ERR_NONE && (n_bytes == 0 || n_dims < 1 || n_dims > 4 || strlen(name) > NAME_MAX_BYTES))
+        if (!checked_mul_u64(n_bytes, ne[d], &n_bytes) || n_bytes > INT64_MAX - ALIGNMENT)
+            n_bytes = 0;
+    if (w->first.code == ERR_NONE && (n_bytes == 0 || n_bytes > INT64_MAX - HEAD_BYTES - 3 * (uint64_t)META_BYTES_MAX - w->data_bytes || n_dims < 1 || n_dims > 4 || strlen(name) > NAME_MAX_BYTES))
         err_set(&w->first, ERR_INPUT, "tensor '%s': a shape or name that no file can hold", name);
     put_str(&w->tensors, name, strlen(name));
     put_le(&w->tensors, (uint64_t)n_dims, 4);
@@ -141,12 +154,19 @@ void gguf_write_tensor(struct gguf_writer *w, const char *name, enum dtype type,
         put_le(&w->tensors, ne[d], 8);
     put_le(&w->tensors, type, 4);
     put_le(&w->tensors, w->data_bytes, 8);
+    buf_append(&w->sizes, &w->data_bytes, sizeof(w->data_bytes));
     buf_append(&w->sizes, &n_bytes, sizeof(n_bytes));
     w->data_bytes += (n_bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     w->n_tensors++;
 }
 
 uint64_t gguf_writer_data_bytes(const struct gguf_writer *w) { return w->data_bytes; }
+
+static uint64_t data_start(const struct gguf_writer *w)
+{
+    return (HEAD_BYTES + w->keys.len + w->tensors.len + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+uint64_t gguf_writer_file_bytes(const struct gguf_writer *w) { return data_start(w) + w->data_bytes; }
 
 static void put_file(struct gguf_writer *w, const void *bytes, size_t n)
 {
@@ -160,12 +180,18 @@ static void pad_file(struct gguf_writer *w, uint64_t n_bytes_before)
     put_file(w, zeros, (size_t)(ALIGNMENT - n_bytes_before % ALIGNMENT) % ALIGNMENT);
 }
 
+/* Where a tensor begins in the data, and its length; zeros behind the last one. */
+static void place_of(const struct gguf_writer *w, uint64_t tensor, uint64_t place[2])
+{
+    place[0] = place[1] = 0;
+    if (tensor < w->n_tensors)
+        memcpy(place, w->sizes.data + tensor * 2 * sizeof(uint64_t), 2 * sizeof(uint64_t));
+}
 static uint64_t size_of(const struct gguf_writer *w, uint64_t tensor)
 {
-    uint64_t n_bytes = 0;
-    if (tensor < w->n_tensors)
-        memcpy(&n_bytes, w->sizes.data + tensor * sizeof(n_bytes), sizeof(n_bytes));
-    return n_bytes;
+    uint64_t place[2];
+    place_of(w, tensor, place);
+    return place[1];
 }
 
 static bool report(const struct gguf_writer *w, struct err *err)
@@ -191,7 +217,7 @@ bool gguf_writer_begin(struct gguf_writer *w, const char *path, struct err *err)
     w->file = fopen(w->tmp, "wb");
     if (!w->file)
         return err_set(err, ERR_IO, "%s: %s", w->tmp, strerror(errno));
-    buf_init(&head, 64);
+    buf_init(&head, HEAD_BYTES);
     buf_append(&head, "GGUF", 4);
     put_le(&head, 3, 4);
     put_le(&head, w->n_tensors, 8);
@@ -206,6 +232,8 @@ bool gguf_writer_begin(struct gguf_writer *w, const char *path, struct err *err)
     pad_file(w, head.len + w->keys.len + w->tensors.len);
     buf_fini(&head);
     w->left = size_of(w, 0);
+    if (w->first.code == ERR_NONE && fflush(w->file) != 0) /* pieces may follow by place */
+        err_set(&w->first, ERR_IO, "%s: %s", w->tmp, strerror(errno));
     return report(w, err);
 }
 
@@ -226,8 +254,50 @@ bool gguf_writer_next(struct gguf_writer *w, struct err *err)
     return report(w, err);
 }
 
+bool gguf_writer_put(struct gguf_writer *w, size_t tensor, uint64_t at, const void *bytes, size_t n_bytes, struct err *err)
+{
+    const char *from = bytes;
+    uint64_t place[2];
+    place_of(w, tensor, place);
+    if (at > place[1] || n_bytes > place[1] - at)
+        return err_set(err, ERR_INTERNAL, "%s: tensor %zu was given too many bytes", w->path, tensor);
+    uint64_t to = data_start(w) + place[0] + at;
+    for (size_t left = n_bytes; left > 0;) {
+        const ssize_t n = pwrite(fileno(w->file), from, left, (off_t)to); /* in range: gguf_write_tensor() added it up */
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return err_set(err, ERR_IO, "%s: %s", w->tmp, n < 0 ? strerror(errno) : "nothing more can be written");
+        from += n, to += (uint64_t)n, left -= (size_t)n;
+    }
+    atomic_fetch_add(&w->put_bytes, n_bytes);
+    return true;
+}
+
+bool gguf_writer_sync(struct gguf_writer *w, struct err *err)
+{
+    if (report(w, err) && fflush(w->file) == 0 && fsync(fileno(w->file)) == 0)
+        return true;
+    return report(w, err) && err_set(err, ERR_IO, "%s: %s", w->tmp, strerror(errno));
+}
+
+/* Pieces by place: all are there; the padding behind the last one is not yet. */
+static void end_pieces(struct gguf_writer *w)
+{
+    uint64_t n_bytes = 0;
+    for (uint64_t i = 0; i < w->n_tensors; i++)
+        n_bytes += size_of(w, i);
+    if (atomic_load(&w->put_bytes) != n_bytes)
+        err_set(&w->first, ERR_INTERNAL, "%s: %llu of %" PRIu64 " bytes written", w->path, (unsigned long long)atomic_load(&w->put_bytes), n_bytes);
+    else if (ftruncate(fileno(w->file), (off_t)gguf_writer_file_bytes(w)) != 0)
+        err_set(&w->first, ERR_IO, "%s: %s", w->tmp, strerror(errno));
+    w->now = w->n_tensors;
+}
+
 bool gguf_writer_end(struct gguf_writer *w, struct err *err)
 {
+    if (w->first.code == ERR_NONE && atomic_load(&w->put_bytes) > 0)
+        end_pieces(w);
     if (w->now != w->n_tensors && w->first.code == ERR_NONE)
         err_set(&w->first, ERR_INTERNAL, "%s: %" PRIu64 " of %" PRIu64 " tensors written", w->path, w->now, w->n_tensors);
     if (!report(w, err))

@@ -1,8 +1,7 @@
-/* tests/dtype/test_dtype.c - number formats against llama.cpp's own decoding, and our quantizers against plain ones. */
+/* tests/dtype/test_dtype.c - number formats against llama.cpp's own decoding. */
 #include <math.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 #include "base/file.h"
 #include "dtype/dtype.h"
@@ -142,141 +141,6 @@ TEST(bf16_rounds_to_even_and_keeps_nan)
     CHECK(dtype_f32_to_bf16(from_bits(0x7f800001)) == 0x7fc0, "the NaN whose payload is cut off");
 }
 
-static const enum dtype writable[] = {
-    DTYPE_F32,  DTYPE_F16,  DTYPE_BF16, DTYPE_Q8_0, DTYPE_Q4_0, DTYPE_Q4_1, DTYPE_Q5_0,   DTYPE_Q5_1,
-    DTYPE_Q2_K, DTYPE_Q3_K, DTYPE_Q4_K, DTYPE_Q5_K, DTYPE_Q6_K, DTYPE_IQ4_NL, DTYPE_IQ4_XS, DTYPE_MXFP4,
-};
-enum { N_WRITABLE = sizeof(writable) / sizeof(writable[0]), ROW = 4096 };
-
-/* What a plain quantizer of the same block length and code range loses: scale from min and max, scales
- * kept as floats (so it is the better for that), no search. */
-static double plain_error(const float *x, enum dtype t)
-{
-    static const struct { enum dtype t; int len, hi, affine; } plain[] = {
-        { DTYPE_Q8_0, 32, 255, 0 }, { DTYPE_Q4_0, 32, 15, 0 }, { DTYPE_Q4_1, 32, 15, 1 }, { DTYPE_Q5_0, 32, 31, 0 },
-        { DTYPE_Q5_1, 32, 31, 1 },  { DTYPE_Q2_K, 16, 3, 1 },  { DTYPE_Q3_K, 16, 7, 0 },  { DTYPE_Q4_K, 32, 15, 1 },
-        { DTYPE_Q5_K, 32, 31, 1 },  { DTYPE_Q6_K, 16, 63, 0 }, { DTYPE_IQ4_NL, 32, 15, 0 }, { DTYPE_IQ4_XS, 32, 15, 0 },
-        { DTYPE_MXFP4, 32, 13, 0 },
-    };
-    double error = 0;
-    for (size_t p = 0; p < sizeof(plain) / sizeof(plain[0]); p++) {
-        if (plain[p].t != t)
-            continue;
-        for (int b = 0; b < ROW; b += plain[p].len) {
-            float lo = x[b], hi = x[b];
-            for (int i = 0; i < plain[p].len; i++)
-                lo = fminf(lo, x[b + i]), hi = fmaxf(hi, x[b + i]);
-            if (!plain[p].affine) /* codes -n .. n - 1, the larger side gets the longer end */
-                hi = fmaxf(-lo, hi), lo = -hi, hi -= 2 * hi / (float)(plain[p].hi + 1);
-            const float d = (hi - lo) / (float)plain[p].hi;
-            for (int i = 0; i < plain[p].len; i++) {
-                float q = d > 0 ? rintf((x[b + i] - lo) / d) : 0;
-                q = fminf(q, (float)plain[p].hi);
-                error += pow(x[b + i] - (q * d + lo), 2);
-            }
-        }
-    }
-    return error;
-}
-
-static float gauss(void)
-{
-    float s = 0;
-    for (int i = 0; i < 12; i++)
-        s += test_rand_f32();
-    return s / 2;
-}
-
-static void fill(float *x, int kind)
-{
-    for (int i = 0; i < ROW; i++) {
-        if (kind == 0)
-            x[i] = 0.02f * gauss(); /* weights */
-        else if (kind == 1)
-            x[i] = test_rand_f32() + 0.7f; /* off centre */
-        else
-            x[i] = gauss() * (i % 97 == 0 ? 8.0f : 0.3f) * (i / 256 % 2 ? 1e-2f : 1.0f); /* outliers, uneven groups */
-    }
-}
-
-TEST(quantizers_lose_no_more_than_a_plain_one)
-{
-    static float x[ROW], y[ROW];
-    static uint8_t blocks[ROW * 4];
-    const bool show = getenv("TEST_SHOW") != NULL;
-    for (int kind = 0; kind < 3; kind++) {
-        fill(x, kind);
-        double power = 0;
-        for (int i = 0; i < ROW; i++)
-            power += (double)x[i] * x[i];
-        for (int t = 0; t < N_WRITABLE; t++) {
-            const char *name = dtype_info(writable[t])->name;
-            const clock_t t0 = clock();
-            REQUIRE(dtype_from_f32(blocks, writable[t], x, ROW), "%s", name);
-            const double ns = (double)(clock() - t0) / CLOCKS_PER_SEC / ROW * 1e9;
-            REQUIRE(dtype_to_f32(y, writable[t], blocks, ROW), "%s", name);
-            double error = 0;
-            for (int i = 0; i < ROW; i++)
-                error += pow((double)x[i] - y[i], 2);
-            const double plain = plain_error(x, writable[t]);
-            if (show)
-                printf("# %d %-7s NMSE %.3e, plain %.3e, %.0f ns a value\n", kind, name, error / power, plain / power, ns);
-            if (writable[t] == DTYPE_F32)
-                CHECK(error == 0);
-            else if (writable[t] == DTYPE_F16 || writable[t] == DTYPE_BF16)
-                CHECK(error / power < (writable[t] == DTYPE_F16 ? 1e-7 : 6e-6), "%s", name);
-            else
-                CHECK(error <= 1.1 * plain, "%s, kind %d: %g, plain %g", name, kind, error / power, plain / power);
-        }
-    }
-}
-
-TEST(quantizing_twice_loses_little_more)
-{
-    static float x[ROW], y[ROW], z[ROW];
-    static uint8_t blocks[ROW * 4];
-    fill(x, 0);
-    for (int t = 0; t < N_WRITABLE; t++) {
-        double first = 0, second = 0;
-        dtype_from_f32(blocks, writable[t], x, ROW);
-        dtype_to_f32(y, writable[t], blocks, ROW);
-        dtype_from_f32(blocks, writable[t], y, ROW);
-        dtype_to_f32(z, writable[t], blocks, ROW);
-        for (int i = 0; i < ROW; i++)
-            first += pow(x[i] - y[i], 2), second += pow(y[i] - z[i], 2);
-        CHECK(second <= 0.15 * first, "%s: %g after %g", dtype_info(writable[t])->name, second, first);
-    }
-}
-
-TEST(odd_inputs_give_finite_blocks)
-{
-    static float x[ROW], y[ROW];
-    static uint8_t blocks[ROW * 4 + 1];
-    static const float odd[] = { 0.0f, -0.0f, 1e-45f, -1e-40f, 1e-20f, 1e-7f, 1.0f, -1.0f, 65504.0f, 1e10f, -1e30f, 3e38f,
-                                 INFINITY, -INFINITY, NAN };
-    enum { N_ODD = sizeof(odd) / sizeof(odd[0]) };
-    for (int t = 0; t < N_WRITABLE; t++) {
-        const char *name = dtype_info(writable[t])->name;
-        const bool plain = writable[t] == DTYPE_F32 || writable[t] == DTYPE_F16 || writable[t] == DTYPE_BF16;
-        for (int round = 0; round < 3 * N_ODD; round++) {
-            const float v = odd[round % N_ODD];
-            for (int i = 0; i < ROW; i++) /* all the same; one among others; mixed at random */
-                x[i] = round < N_ODD ? v : round < 2 * N_ODD ? (i % 64 == 7 ? v : test_rand_f32()) : odd[test_rand_u64() % N_ODD];
-            memset(blocks, 0xa5, sizeof(blocks));
-            REQUIRE(dtype_from_f32(blocks + 1, writable[t], x, ROW), "%s", name); /* unaligned too */
-            REQUIRE(dtype_to_f32(y, writable[t], blocks + 1, ROW), "%s", name);
-            for (int i = 0; i < ROW && !plain; i++)
-                CHECK(isfinite(y[i]), "%s: %g became %g", name, x[i], y[i]);
-            if (round < N_ODD && v == 0.0f)
-                for (int i = 0; i < ROW; i++)
-                    CHECK(y[i] == 0.0f, "%s: %g", name, y[i]);
-            if (round < N_ODD && fabsf(v) == 1.0f)
-                for (int i = 0; i < ROW; i++)
-                    CHECK(fabsf(y[i] - v) < 2e-2f, "%s: %g", name, y[i]);
-        }
-    }
-}
-
 TEST(any_bytes_decode_without_trouble)
 {
     static float y[256];
@@ -291,7 +155,6 @@ TEST(any_bytes_decode_without_trouble)
     }
     CHECK(!dtype_to_f32(y, DTYPE_Q4_0, blocks, 33), "no multiple");
     CHECK(!dtype_to_f32(y, (enum dtype)5, blocks, 32), "no type");
-    CHECK(!dtype_from_f32(blocks, DTYPE_IQ1_S, y, 256), "not written");
 }
 
 TEST(a_half_that_is_infinite_or_nan_stays_visible)

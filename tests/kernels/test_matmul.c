@@ -8,6 +8,7 @@
 #include <math.h>
 
 #include "hw/cpu.h"
+#include "kernels/encode/encode.h"
 #include "kernels/matmul/matmul_internal.h"
 
 #if defined(__x86_64__)
@@ -87,7 +88,7 @@ static void make_rows(uint8_t *rows, enum dtype t, int n_rows, int n_cols, enum 
         uint8_t *p = rows + b * (size_t)info->block_bytes;
         if (t == DTYPE_F32 || t == DTYPE_F16 || t == DTYPE_BF16) {
             const float v = fill == FILL_EXTREMES ? random_scale(scale) : random_scale(scale) * test_rand_f32();
-            dtype_from_f32(p, t, &v, 1);
+            encode_row(p, t, &v, 1);
             continue;
         }
         for (int i = 0; i < info->block_bytes; i++)

@@ -7,6 +7,7 @@
 
 #include "base/rng.h"
 #include "gguf/write.h"
+#include "kernels/encode/encode.h"
 #include "test.h"
 
 enum { TINY_VOCAB = 96, TINY_E = 64, TINY_LAYERS = 2, TINY_HEADS = 4, TINY_KV = 2, TINY_FF = 96, TINY_CTX = 512 };
@@ -61,7 +62,7 @@ static void tiny_data(struct gguf_writer *w, const struct tiny *t, const char *n
     for (int r = 0; r < (is_vec ? 1 : rows + (t->wrong && strcmp(t->wrong, name) == 0)); r++) {
         for (int i = 0; i < cols; i++)
             row[i] = is_vec ? 1.0f : (float)(rng_f64(&tiny_rng) - 0.5) * 4.0f / sqrtf((float)cols);
-        dtype_from_f32(block, is_vec ? DTYPE_F32 : t->type, row, (size_t)cols);
+        encode_row(block, is_vec ? DTYPE_F32 : t->type, row, (size_t)cols);
         gguf_writer_data(w, block, (size_t)dtype_row_bytes(is_vec ? DTYPE_F32 : t->type, (uint64_t)cols));
     }
     CHECK(gguf_writer_next(w, &err), "%s", err.text);

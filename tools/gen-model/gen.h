@@ -1,7 +1,6 @@
 /* gen-model/gen.h - what the files of this tool share.
  *
- * shape.c: the shapes, their keys and tensors.  mix.c: which tensor gets which number format.
- * vocab.c: a made-up vocabulary of the real size.  blocks.c: random weights.  main.c: puts it together.
+ * shape.c: the shapes, their keys and tensors.  vocab.c: a made-up vocabulary of the real size.  blocks.c: random weights.  main.c: puts it together.
  */
 #ifndef GEN_MODEL_GEN_H
 #define GEN_MODEL_GEN_H
@@ -26,8 +25,7 @@ struct shape {
 };
 
 /* One weight tensor, before its number format is chosen. */
-enum role { ROLE_EMBD, ROLE_OUTPUT, ROLE_Q, ROLE_K, ROLE_V, ROLE_ATTN_OUT, ROLE_GATE, ROLE_UP, ROLE_DOWN, ROLE_ROUTER,
-            ROLE_NORM, ROLE_BIAS, ROLE_ROPE_FREQS };
+enum role { ROLE_MATRIX, ROLE_NORM, ROLE_BIAS, ROLE_ROPE_FREQS };
 struct weight {
     char name[64];
     enum role role;
@@ -45,17 +43,6 @@ void shape_write_keys(const struct shape *s, struct gguf_writer *w, uint32_t fil
 int shape_max_weights(const struct shape *s);
 int shape_weights(const struct shape *s, struct weight *out);
 float shape_rope_factor(const struct shape *s, int i); /* element i of rope_freqs.weight */
-
-struct mix {
-    const char *name;
-    enum dtype type;    /* of most matrices */
-    int file_type;      /* general.file_type */
-};
-extern const struct mix mixes[];
-extern const int n_mixes;
-const struct mix *mix_find(const char *name);
-/* pure: that one format for all matrices, the embedding too. */
-enum dtype mix_type(const struct mix *m, const struct shape *s, const struct weight *t, bool pure);
 
 bool vocab_write(const struct shape *s, struct gguf_writer *w, struct err *err);
 

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "gen.h"
+#include "quant/mix.h"
 
 enum { CHUNK_BYTES = 1 << 20 };
 
@@ -77,6 +78,23 @@ static bool put_weights(const struct shape *s, struct weight *t, int n, uint64_t
     return ok;
 }
 
+/* What llama-quantize would choose, and the weights come by layer, as mix_wish() wants them. */
+static void choose_types(const struct shape *s, const struct mix *m, bool pure, struct weight *t, int n)
+{
+    const struct mix_model model = { .is_tied = s->tied, .n_layer = s->n_layer, .n_expert = s->n_expert, .gqa = s->n_head / s->n_head_kv,
+                                     .n_attn_v = s->n_layer };
+    struct mix_counts counts = { 0 };
+    for (int i = 0; i < n; i++) {
+        t[i].type = DTYPE_F32;
+        if (!mix_may_change(t[i].name, t[i].n_dims))
+            continue;
+        enum dtype wish = mix_wish(m, &model, &counts, t[i].name, t[i].ne);
+        if (pure || (m->type == DTYPE_MXFP4 && s->n_expert == 0 && t[i].layer >= 0)) /* the tool's user wants it in a dense model too */
+            wish = m->type;
+        t[i].type = mix_fit(wish, t[i].ne[0]);
+    }
+}
+
 static bool generate(const struct shape *s, const struct mix *m, bool pure, uint64_t seed, const char *path, struct err *err)
 {
     struct weight *t = calloc((size_t)shape_max_weights(s), sizeof(*t));
@@ -87,13 +105,12 @@ static bool generate(const struct shape *s, const struct mix *m, bool pure, uint
         goto out;
     }
     const int n = shape_weights(s, t);
-    shape_write_keys(s, w, (uint32_t)m->file_type);
+    shape_write_keys(s, w, m->file_type);
     if (!vocab_write(s, w, err))
         goto out;
-    for (int i = 0; i < n; i++) {
-        t[i].type = mix_type(m, s, &t[i], pure);
+    choose_types(s, m, pure, t, n);
+    for (int i = 0; i < n; i++)
         gguf_write_tensor(w, t[i].name, t[i].type, t[i].n_dims, t[i].ne);
-    }
     ok = gguf_writer_begin(w, path, err) && put_weights(s, t, n, seed, w, err) && gguf_writer_end(w, err);
 out:
     gguf_writer_free(w);

@@ -129,13 +129,13 @@ int shape_weights(const struct shape *s, struct weight *out)
     int n = 0;
     if (s->llama3_rope)
         put(out, &n, ROLE_ROPE_FREQS, -1, "rope_freqs.weight", 1, (uint64_t)s->head_dim / 2, 1, 1);
-    put(out, &n, ROLE_EMBD, -1, "token_embd.weight", 2, embd, vocab, 1);
+    put(out, &n, ROLE_MATRIX, -1, "token_embd.weight", 2, embd, vocab, 1);
     for (int i = 0; i < s->n_layer; i++) {
         put(out, &n, ROLE_NORM, i, "attn_norm.weight", 1, embd, 1, 1);
-        put(out, &n, ROLE_Q, i, "attn_q.weight", 2, embd, q, 1);
-        put(out, &n, ROLE_K, i, "attn_k.weight", 2, embd, kv, 1);
-        put(out, &n, ROLE_V, i, "attn_v.weight", 2, embd, kv, 1);
-        put(out, &n, ROLE_ATTN_OUT, i, "attn_output.weight", 2, q, embd, 1);
+        put(out, &n, ROLE_MATRIX, i, "attn_q.weight", 2, embd, q, 1);
+        put(out, &n, ROLE_MATRIX, i, "attn_k.weight", 2, embd, kv, 1);
+        put(out, &n, ROLE_MATRIX, i, "attn_v.weight", 2, embd, kv, 1);
+        put(out, &n, ROLE_MATRIX, i, "attn_output.weight", 2, q, embd, 1);
         if (s->qkv_bias) {
             put(out, &n, ROLE_BIAS, i, "attn_q.bias", 1, q, 1, 1);
             put(out, &n, ROLE_BIAS, i, "attn_k.bias", 1, kv, 1, 1);
@@ -143,18 +143,18 @@ int shape_weights(const struct shape *s, struct weight *out)
         }
         put(out, &n, ROLE_NORM, i, "ffn_norm.weight", 1, embd, 1, 1);
         if (x) {
-            put(out, &n, ROLE_ROUTER, i, "ffn_gate_inp.weight", 2, embd, x, 1);
-            put(out, &n, ROLE_GATE, i, "ffn_gate_exps.weight", 3, embd, ff, x);
-            put(out, &n, ROLE_UP, i, "ffn_up_exps.weight", 3, embd, ff, x);
-            put(out, &n, ROLE_DOWN, i, "ffn_down_exps.weight", 3, ff, embd, x);
+            put(out, &n, ROLE_MATRIX, i, "ffn_gate_inp.weight", 2, embd, x, 1);
+            put(out, &n, ROLE_MATRIX, i, "ffn_gate_exps.weight", 3, embd, ff, x);
+            put(out, &n, ROLE_MATRIX, i, "ffn_up_exps.weight", 3, embd, ff, x);
+            put(out, &n, ROLE_MATRIX, i, "ffn_down_exps.weight", 3, ff, embd, x);
         } else {
-            put(out, &n, ROLE_GATE, i, "ffn_gate.weight", 2, embd, ff, 1);
-            put(out, &n, ROLE_UP, i, "ffn_up.weight", 2, embd, ff, 1);
-            put(out, &n, ROLE_DOWN, i, "ffn_down.weight", 2, ff, embd, 1);
+            put(out, &n, ROLE_MATRIX, i, "ffn_gate.weight", 2, embd, ff, 1);
+            put(out, &n, ROLE_MATRIX, i, "ffn_up.weight", 2, embd, ff, 1);
+            put(out, &n, ROLE_MATRIX, i, "ffn_down.weight", 2, ff, embd, 1);
         }
     }
     put(out, &n, ROLE_NORM, -1, "output_norm.weight", 1, embd, 1, 1);
     if (!s->tied)
-        put(out, &n, ROLE_OUTPUT, -1, "output.weight", 2, embd, vocab, 1);
+        put(out, &n, ROLE_MATRIX, -1, "output.weight", 2, embd, vocab, 1);
     return n;
 }

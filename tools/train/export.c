@@ -7,6 +7,7 @@
 
 #include "base/utf8.h"
 #include "gguf/write.h"
+#include "kernels/encode/encode.h"
 
 /* Turns alternate; a system message has no place in a model of this size and is left out. */
 const char export_chat_template[] =
@@ -159,7 +160,7 @@ static bool put_data(struct gguf_writer *w, const struct tensor *t, const float 
         type = DTYPE_F32;
     const size_t n = t->cols * (t->rows ? t->rows : 1), bytes = (size_t)dtype_row_bytes(type, n);
     void *blocks = bytes ? malloc(bytes) : NULL;
-    if (!blocks || !dtype_from_f32(blocks, type, x, n)) {
+    if (!blocks || !encode_row(blocks, type, x, n)) {
         free(blocks);
         return err_set(err, ERR_UNSUPPORTED, "%s: %zu columns cannot be written as %s", t->name, t->cols, dtype_info(type)->name);
     }
