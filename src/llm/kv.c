@@ -251,8 +251,9 @@ int kv_seq_truncate(struct kv *kv, int seq, int n_keep)
     if (n_keep >= s->n_pos || n_keep < 0)
         return s->n_pos;
     const int keep = n_pages_of(n_keep), full = n_keep / ATTN_PAGE;
-    uint64_t chain = 0;
-    for (int i = 0; i < full; i++) { /* pages that were twins have no serial: ask for their content */
+    const bool is_same = full == s->n_pos / ATTN_PAGE; /* as with most guesses that were wrong */
+    uint64_t chain = is_same ? s->chain : 0;
+    for (int i = 0; i < full && !is_same; i++) { /* pages that were twins have no serial: ask for their content */
         const int p = find_page(kv, chain, s->ids + i * ATTN_PAGE);
         if (p == NONE) { /* evicted since: what follows stays private */
             chain = ++kv->last_serial;
