@@ -31,7 +31,7 @@ static void ask_draft(struct expert_llm *e, struct gen **of, int n, int n_stream
     bool is_told = false; /* how many: nobody asks what it costs */
     for (int i = 0; i < n && n_texts < GUESS_MAX; i++) {
         struct gen *g = of[i];
-        const int n_most = n_most_of(e, g), n_end = g->max_tokens - g->n_tokens - 1;
+        const int n_most = n_most_of(e, g), n_left = g->max_tokens - g->n_tokens - 1, n_end = n_left < GUESS_MAX ? n_left : GUESS_MAX;
         if (e->offers[i].n > 0 && guess_chance(g->guess, g->guess->kind[0]) >= guess_chance_draft(g->guess))
             continue;
         chance[n_texts] = 1;

@@ -2,6 +2,7 @@
  * everything that load() made goes away again.  Start reading at residence_ask(). */
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -36,6 +37,9 @@ bool residence_join(struct expert_llm *e, struct keeper *keeper, struct err *err
     /* Weights once, in whatever form, and a cache that is not known before the file was read: an eighth of that.  The first
      * load tells the figures of the second. */
     e->need_bytes = gguf_file_bytes(e->gguf) + gguf_file_bytes(e->gguf) / 8;
+    struct stat st;
+    if (e->draft_path && stat(e->draft_path, &st) == 0 && st.st_size > 0)
+        e->need_bytes += (uint64_t)st.st_size + (uint64_t)st.st_size / 8;
     if (!keeper)
         return true;
     e->seat = keeper_join(keeper, &(struct keeper_client){ .id = e->id, .ctx = e, .give_back = give_back, .observe = observe, .wake = memory_changed }, err);
