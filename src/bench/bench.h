@@ -4,7 +4,8 @@
  * Callers: cmd/.
  * Touches: threads, the clock, the model's context, power meters (sense.h).
  * Rule:    nothing here is predicted.  Rounds are interleaved: all tests once, then all again; a figure is
- *          the median of its rounds.  The machine's limits are probed right before and right after every test.
+ *          the median of its rounds.  What limits a test (memory, the units that it multiplies with) is probed right
+ *          before and right after it, on as many threads.
  *          What is stopped (bench_watch) returns false with ERR_CANCELLED and leaves what was measured until then.
  */
 #ifndef TUTTI_BENCH_BENCH_H
@@ -13,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "bench/roof.h"
 #include "bench/sense.h"
 #include "llm/llm.h"
 
@@ -22,18 +24,11 @@ struct bench_watch {
     void *ctx;
 };
 
-struct bench_limits { /* NAN: not measured */
-    double read_bps;   /* memory, all threads */
-    double int8_ops, bf16_flops, f32_flops; /* per second, all threads; a multiply-add is two */
-};
-
-/* Runs one probe of each kind on the pool's threads: about 0.3 s (quick: 0.1 s). */
-bool bench_probe(struct bench_limits *out, struct pool *pool, uint32_t cpu, bool is_quick, struct err *err);
-
 struct bench_setup { /* what is measured with what; all borrowed */
     struct llm_model *model;
     struct pool *pool;
     uint32_t cpu;
+    struct bench_units units;        /* of this model: bench_units() */
     const struct bench_watch *watch; /* NULL: nobody */
     struct sense *sense;             /* NULL: no energy */
     int64_t *peak_bytes;             /* raised to the resident memory at the end of each part; NULL: not asked for */
@@ -44,20 +39,22 @@ struct bench_test {
     char name[24];     /* "pp512", "tg64" */
     bool is_decode;
     int n_tok, depth, batch; /* batch: sequences side by side */
+    int threads;       /* 0: all of the pool */
     /* filled in: */
     int n_rounds;      /* measured; 0: the rest means nothing */
     double tps[BENCH_ROUNDS_MAX], limit[BENCH_ROUNDS_MAX]; /* tokens/s, and what the limits around that round would allow */
     double tps_median, tps_min, tps_max, share_median;
+    enum bench_roof roof;     /* the limit that binds; of the last round */
+    struct bench_work work;   /* what a token needs */
     double ttft_ms;    /* prompts of one sequence: the prompt and one generated token, median; NAN otherwise */
     double joules_per_tok; /* by the meter over all rounds; NAN without one */
 };
 
-/* Runs every test n_rounds times, interleaved; limits: the medians of all probes. */
+/* Runs every test n_rounds times, interleaved; limits: the medians of all probes (roofs that no test needs are left as they are). */
 bool bench_engine(const struct bench_setup *s, struct bench_test *tests, int n_tests, int n_rounds, struct bench_limits *limits, struct err *err);
 
-/* Tokens per second that the limits allow: bytes for decode (weights once for the batch, each sequence's own K and V),
- * multiply-adds for prefill.  depth: positions that a decoded token sees, on average. */
-double bench_allowed_tps(const struct llm_info *f, const struct bench_limits *l, bool is_decode, double depth, int batch);
+/* About how long one round of the test takes, with what must be fed before it. */
+double bench_test_seconds(const struct bench_setup *s, const struct bench_test *t, const struct bench_limits *l);
 
 /* Perplexity as llama-perplexity counts it: ids cut into chunks of n_ctx (the rest dropped), the first of each
  * replaced by bos (if >= 0), -log p averaged over the second half of each chunk.  ERR_INPUT when

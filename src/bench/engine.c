@@ -7,8 +7,6 @@
 #include "bench/bench.h"
 #include "bench/runner_internal.h"
 
-enum { PROBES_MAX = 512 };
-
 double bench_median(double *x, int n)
 {
     for (int i = 1; i < n; i++)
@@ -28,12 +26,11 @@ static bool time_test(struct runner *r, const struct bench_test *t, struct timin
 {
     int seq[BENCH_BATCH_MAX], n_seq = 0;
     bool ok = false;
-    for (; n_seq < t->batch; n_seq++) {
+    while (n_seq < t->batch) {
         seq[n_seq] = llm_seq_new(r->c);
-        if (t->depth > 0 && !runner_feed(r, seq[n_seq], 0, t->depth, err)) {
-            n_seq++;
+        n_seq++;
+        if (t->depth > 0 && !runner_dive(r, seq[n_seq - 1], n_seq - 1, t->depth, err))
             goto out;
-        }
     }
     const double joules = r->setup->sense ? sense_joules(r->setup->sense) : (double)NAN;
     const uint64_t start = clock_ns();
@@ -49,7 +46,7 @@ static bool time_test(struct runner *r, const struct bench_test *t, struct timin
                 goto out;
     out->s = (double)(clock_ns() - start) * 1e-9;
     out->joules = r->setup->sense ? sense_joules(r->setup->sense) - joules : (double)NAN;
-    if (!t->is_decode && t->batch == 1) {
+    if (!t->is_decode && t->batch == 1 && t->depth + t->n_tok < llm_ctx_n_ctx(r->c)) {
         if (!runner_step(r, seq, 1, t->depth + t->n_tok, err))
             goto out;
         out->ttft_s = (double)(clock_ns() - start) * 1e-9;
@@ -61,24 +58,15 @@ out:
     return ok;
 }
 
-double bench_allowed_tps(const struct llm_info *f, const struct bench_limits *l, bool is_decode, double depth, int batch)
+/* One sequence alone is bound by memory (its arithmetic is hundreds of times faster); all else by what comes first. */
+static unsigned roofs_of(const struct bench_test *t, const struct bench_units *u)
 {
-    if (is_decode) {
-        const double kv = (double)f->kv_bytes_per_tok_f16 * depth;
-        return batch * l->read_bps / ((double)f->bytes_per_tok + batch * kv);
-    }
-    return l->int8_ops / (2.0 * (double)f->active_params);
-}
-
-static double allowed(const struct llm_info *f, const struct bench_test *t, const struct bench_limits *l)
-{
-    return bench_allowed_tps(f, l, t->is_decode, t->depth + t->n_tok / 2.0, t->batch);
-}
-
-static struct bench_limits middle(const struct bench_limits *a, const struct bench_limits *b)
-{
-    return (struct bench_limits){ (a->read_bps + b->read_bps) / 2, (a->int8_ops + b->int8_ops) / 2, (a->bf16_flops + b->bf16_flops) / 2,
-                                  (a->f32_flops + b->f32_flops) / 2 };
+    unsigned roofs = 1 << ROOF_READ;
+    if (t->is_decode && t->batch == 1)
+        return roofs;
+    for (int r = ROOF_INT8; r < BENCH_ROOFS; r++)
+        roofs |= u->frac[r] > 0 ? 1u << r : 0;
+    return roofs | 1 << ROOF_BF16 | 1 << ROOF_F32; /* attention */
 }
 
 static void sum_up(struct bench_test *t, const double *ttft_ms, double joules)
@@ -99,83 +87,158 @@ static void sum_up(struct bench_test *t, const double *ttft_ms, double joules)
     t->joules_per_tok = joules / ((double)t->n_rounds * t->n_tok * t->batch);
 }
 
-/* Seconds that a test takes, with what must be fed before it. */
-static double estimate(const struct llm_info *f, const struct bench_test *t, const struct bench_limits *l)
+static struct bench_work work_of(const struct bench_setup *s, const struct bench_test *t, const struct bench_limits *l)
 {
-    const double pp = 0.5 * bench_allowed_tps(f, l, false, 0, 1), tps = 0.5 * allowed(f, t, l);
-    return 0.3 + (double)t->depth * t->batch / pp + (double)t->n_tok * t->batch / tps;
+    return bench_work_of(llm_model_info(s->model), &s->units, l, t->is_decode, t->n_tok, t->depth, t->batch);
+}
+
+double bench_test_seconds(const struct bench_setup *s, const struct bench_test *t, const struct bench_limits *l)
+{
+    const struct bench_work feed = bench_work_of(llm_model_info(s->model), &s->units, l, false, BENCH_CHUNK, 0, 1), own = work_of(s, t, l);
+    const double slow = t->threads > 0 ? (double)pool_n_threads(s->pool) / t->threads : 1; /* the limits are those of all threads */
+    return 0.3 + slow * ((double)t->n_tok * t->batch / (0.5 * bench_allowed_tps(&own, l, NULL)) + (double)t->depth * t->batch / (0.5 * bench_allowed_tps(&feed, l, NULL)));
+}
+
+/* What all tests of a run share, and what of them is summed up at its end. */
+struct course {
+    const struct bench_setup *setup;
+    struct runner r;
+    struct bench_prober *prober;
+    struct state { /* of a test */
+        double cost_s, joules, ttft_ms[BENCH_ROUNDS_MAX];
+    } *st;
+    struct bench_limits *probes;
+    int n_probes;
+    int deepest[BENCH_BATCH_MAX], anchor[BENCH_BATCH_MAX]; /* sequences that hold what the deep ones begin with; -1: not yet */
+};
+
+/* Sequences and K/V pages for the widest and the deepest test, and for what is kept of the deep ones. */
+static bool open_course(struct course *c, const struct bench_setup *s, const struct bench_test *tests, int n_tests, int n_rounds, struct err *err)
+{
+    int longest = 1, most = 1;
+    int64_t kv = 0, live = 0;
+    *c = (struct course){ .setup = s };
+    for (int b = 0; b < BENCH_BATCH_MAX; b++)
+        c->anchor[b] = -1;
+    for (int i = 0; i < n_tests; i++) {
+        const struct bench_test *t = &tests[i];
+        if (t->batch < 1 || t->batch > BENCH_BATCH_MAX || t->n_tok < 1 || t->depth < 0)
+            return err_set(err, ERR_INPUT, "bench: %s: %d sequences at depth %d cannot be measured", t->name, t->batch, t->depth);
+        const int own = t->depth + t->n_tok, n = !t->is_decode && own < llm_model_info(s->model)->n_ctx_train ? own + 1 : own; /* a token behind a prompt */
+        longest = n > longest ? n : longest;
+        most = t->batch > most ? t->batch : most;
+        live = (int64_t)t->batch * (t->depth + t->n_tok + 64) > live ? (int64_t)t->batch * (t->depth + t->n_tok + 64) : live;
+        for (int b = 0; b < t->batch; b++)
+            c->deepest[b] = t->depth > c->deepest[b] ? t->depth : c->deepest[b];
+    }
+    for (int b = 0; b < BENCH_BATCH_MAX; b++)
+        kv += c->deepest[b];
+    if (kv + live > INT32_MAX / 2)
+        return err_set(err, ERR_INPUT, "bench: %lld positions of K and V are too many", (long long)(kv + live));
+    c->st = calloc((size_t)n_tests, sizeof(*c->st));
+    c->probes = calloc((size_t)n_tests * (size_t)n_rounds * 2, sizeof(*c->probes));
+    if (!c->st || !c->probes)
+        return err_set(err, ERR_NOMEM, "bench: out of memory");
+    return runner_open(&c->r, s, longest, 2 * most, (int)(kv + live), err) && (c->prober = bench_prober_new(s->pool, s->cpu, err));
+}
+
+static void close_course(struct course *c)
+{
+    bench_prober_free(c->prober); /* first: its memory is not the engine's */
+    runner_close(&c->r);
+    free(c->probes);
+    free(c->st);
+}
+
+/* What the test's sequences begin with is evaluated once in a run, and stays. */
+static bool hold_anchors(struct course *c, const struct bench_test *t, struct err *err)
+{
+    for (int b = 0; t->depth > 0 && b < t->batch; b++)
+        if (c->anchor[b] < 0) {
+            c->anchor[b] = llm_seq_new(c->r.c);
+            if (!runner_dive(&c->r, c->anchor[b], b, c->deepest[b], err))
+                return false;
+        }
+    return true;
+}
+
+static bool run_test(struct course *c, struct bench_test *t, struct state *st, struct err *err)
+{
+    const unsigned roofs = roofs_of(t, &c->setup->units);
+    const uint64_t start = clock_ns();
+    struct timing took;
+    struct bench_limits *around = &c->probes[c->n_probes];
+    if (!hold_anchors(c, t, err))
+        return false;
+    around[0] = bench_prober_run(c->prober, roofs, true);
+    if (!time_test(&c->r, t, &took, err))
+        return false;
+    around[1] = bench_prober_run(c->prober, roofs, true);
+    c->n_probes += 2;
+    const struct bench_limits l = bench_limits_between(&around[0], &around[1]);
+    t->work = work_of(c->setup, t, &l);
+    t->tps[t->n_rounds] = (double)t->n_tok * t->batch / took.s;
+    t->limit[t->n_rounds] = bench_allowed_tps(&t->work, &l, &t->roof);
+    st->ttft_ms[t->n_rounds++] = took.ttft_s * 1e3;
+    st->joules += took.joules;
+    st->cost_s = (double)(clock_ns() - start) * 1e-9;
+    return true;
+}
+
+/* Pages touched, caches filled: not counted. */
+static bool warm_up(struct course *c, const struct bench_test *t, struct err *err)
+{
+    struct timing ignored;
+    struct bench_test warm = *t;
+    warm.depth = 0, warm.n_tok = t->is_decode ? 2 : t->n_tok < 64 ? t->n_tok : 64;
+    return time_test(&c->r, &warm, &ignored, err);
+}
+
+static void sum_up_limits(const struct course *c, struct bench_limits *limits)
+{
+    double *const to[BENCH_ROOFS] = { &limits->read_bps, &limits->int8_ops, &limits->bf16_flops, &limits->f32_flops }; /* ORDER ROOF */
+    double *one = calloc((size_t)c->n_probes + 1, sizeof(*one));
+    for (enum bench_roof r = ROOF_READ; one && r < BENCH_ROOFS; r++) {
+        int n = 0;
+        for (int i = 0; i < c->n_probes; i++)
+            if (isfinite(bench_limit(&c->probes[i], r)))
+                one[n++] = bench_limit(&c->probes[i], r);
+        if (n > 0)
+            *to[r] = bench_median(one, n);
+    }
+    free(one);
 }
 
 bool bench_engine(const struct bench_setup *s, struct bench_test *tests, int n_tests, int n_rounds, struct bench_limits *limits, struct err *err)
 {
-    const struct llm_info *f = llm_model_info(s->model);
-    struct runner r = { 0 };
-    struct bench_limits before, after;
-    struct state { double cost_s, joules, ttft_ms[BENCH_ROUNDS_MAX]; } *st = calloc((size_t)n_tests, sizeof(*st));
-    struct bench_limits *probes = calloc(PROBES_MAX, sizeof(*probes));
-    double one[PROBES_MAX];
-    int n_probes = 0, longest = 1, batch = 1;
+    struct course c = { 0 };
     bool ok = false;
-    for (int i = 0; i < n_tests; i++) {
-        const int n = tests[i].depth + tests[i].n_tok + 1;
-        longest = n > longest ? n : longest;
-        batch = tests[i].batch > batch ? tests[i].batch : batch;
-        tests[i].n_rounds = 0;
-    }
-    if (!st || !probes) {
-        err_set(err, ERR_NOMEM, "bench: out of memory");
-        goto out;
-    }
-    if (n_rounds > BENCH_ROUNDS_MAX || batch > BENCH_BATCH_MAX || n_rounds * (n_tests + 1) > PROBES_MAX) {
-        err_set(err, ERR_INPUT, "bench: %d rounds of %d tests, %d sequences are too many", n_rounds, n_tests, batch);
-        goto out;
-    }
-    if (!runner_open(&r, s, longest, batch, err) || !bench_probe(&before, s->pool, s->cpu, true, err))
-        goto out;
-    probes[n_probes++] = before;
     for (int i = 0; i < n_tests; i++)
-        st[i].cost_s = estimate(f, &tests[i], &before);
+        tests[i].n_rounds = 0;
+    if (n_rounds < 1 || n_rounds > BENCH_ROUNDS_MAX)
+        return err_set(err, ERR_INPUT, "bench: %d rounds", n_rounds);
+    if (!open_course(&c, s, tests, n_tests, n_rounds, err))
+        goto out;
+    for (int i = 0; i < n_tests; i++)
+        c.st[i].cost_s = bench_test_seconds(s, &tests[i], limits);
     for (int round = 0; round < n_rounds; round++)
         for (int i = 0; i < n_tests; i++) {
             struct bench_test *t = &tests[i];
-            struct timing took;
             double later = 0;
             for (int k = 0; k < n_tests; k++)
-                later += st[k].cost_s * (n_rounds - round - (k <= i));
-            if (round == 0) { /* pages touched, caches filled: not counted */
-                struct bench_test warm = *t;
-                warm.depth = 0, warm.n_tok = t->is_decode ? 2 : t->n_tok < 64 ? t->n_tok : 64;
-                runner_piece(&r, t->name, 0, later + st[i].cost_s);
-                if (!time_test(&r, &warm, &took, err))
-                    goto out;
-            }
-            runner_piece(&r, t->name, st[i].cost_s, later);
-            const uint64_t start = clock_ns();
-            if (!time_test(&r, t, &took, err) || !bench_probe(&after, s->pool, s->cpu, true, err))
+                later += c.st[k].cost_s * (n_rounds - round - (k <= i));
+            pool_use(s->pool, t->threads > 0 ? t->threads : pool_n_threads(s->pool));
+            runner_piece(&c.r, t->name, c.st[i].cost_s, later);
+            if ((round == 0 && !warm_up(&c, t, err)) || !run_test(&c, t, &c.st[i], err))
                 goto out;
-            const struct bench_limits around = middle(&before, &after);
-            t->tps[t->n_rounds] = (double)t->n_tok * t->batch / took.s;
-            t->limit[t->n_rounds] = allowed(f, t, &around);
-            st[i].ttft_ms[t->n_rounds++] = took.ttft_s * 1e3;
-            st[i].joules += took.joules;
-            st[i].cost_s = (double)(clock_ns() - start) * 1e-9;
-            probes[n_probes++] = before = after;
         }
     ok = true;
 out:
-    if (n_probes > 0) {
-        double *const to[] = { &limits->read_bps, &limits->int8_ops, &limits->bf16_flops, &limits->f32_flops };
-        for (int k = 0; k < 4; k++) {
-            for (int i = 0; i < n_probes; i++)
-                one[i] = k == 0 ? probes[i].read_bps : k == 1 ? probes[i].int8_ops : k == 2 ? probes[i].bf16_flops : probes[i].f32_flops;
-            *to[k] = isnan(one[0]) ? (double)NAN : bench_median(one, n_probes);
-        }
-    }
-    for (int i = 0; st && i < n_tests; i++)
-        sum_up(&tests[i], st[i].ttft_ms, st[i].joules);
-    runner_close(&r);
-    free(probes);
-    free(st);
+    pool_use(s->pool, pool_n_threads(s->pool));
+    sum_up_limits(&c, limits);
+    for (int i = 0; c.st && i < n_tests; i++)
+        sum_up(&tests[i], c.st[i].ttft_ms, c.st[i].joules);
+    close_course(&c);
     return ok;
 }
 

@@ -1,6 +1,6 @@
 /* bench/report.h - everything that one run of `tutti bench` found, and how it is written.
  *
- * For:     cmd/bench.c fills it; report_json.c, report_csv.c, report_page.c and store.c write it.
+ * For:     cmd/bench.c fills it; report_json.c, report_page.c, roofline.c and store.c write it.
  * Touches: memory; report_page.c writes a file.
  * Rule:    what was not measured is NAN, 0 or NULL and is written as null, an empty cell or not at all.
  *          docs/json.md has the JSON, docs/bench.md says what each figure means.
@@ -13,8 +13,9 @@
 #include "bench/score.h"
 #include "bench/soak.h"
 #include "bench/sweep.h"
+#include "bench/tests.h"
 
-enum { BENCH_TESTS_MAX = 24, BENCH_TEXT_MAX = 128 };
+enum { BENCH_TEXT_MAX = 128 };
 
 struct bench_report {
     int64_t time_s; /* since 1970 */
@@ -22,7 +23,7 @@ struct bench_report {
     struct {
         char cpu[BENCH_TEXT_MAX]; /* "AMD EPYC 7763 64-Core Processor"; "" */
         const char *level;        /* "avx512" */
-        int cores, threads;       /* cores: physical that we may use */
+        int cores, threads;       /* cores: physical that we may use; threads: the most of this run */
         int64_t memory_bytes;
         double theoretical_bps;   /* what the modules and the fabric allow; 0: not known */
         char theoretical_from[BENCH_TEXT_MAX];
@@ -36,7 +37,7 @@ struct bench_report {
         double load_ms;
         int64_t peak_bytes, load_peak_bytes; /* resident: most seen while it ran, and while it was loaded; 0 */
     } model;
-    struct bench_limits limits; /* medians of this run */
+    struct bench_limits limits; /* of machine.threads: medians of this run */
     struct bench_read reads[BENCH_READS_MAX];
     int n_reads;
     struct bench_peak peaks[BENCH_PEAKS_MAX];

@@ -103,11 +103,14 @@ static void put_results(const struct bench_report *r, struct buf *b)
         if (t->n_rounds < 1)
             continue;
         const double joules = bench_joules_per_tok(r, t, &is_estimate);
-        buf_printf(b, "%s{\"test\":\"%s\",\"threads\":%d,\"depth\":%d,\"batch\":%d,", n++ ? "," : "", t->name, r->machine.threads, t->depth, t->batch);
+        buf_printf(b, "%s{\"test\":\"%s\",\"threads\":%d,\"depth\":%d,\"batch\":%d,", n++ ? "," : "", t->name, t->threads, t->depth, t->batch);
         put(b, "tps", "%.2f", t->tps_median), buf_puts(b, ",");
         put(b, "tps_min", "%.2f", t->tps_min), buf_puts(b, ",");
         put(b, "tps_max", "%.2f", t->tps_max), buf_puts(b, ",");
         put(b, "share_of_limit", "%.3f", t->share_median), buf_puts(b, ",");
+        put_str(b, "limit", bench_roof_names[t->roof]), buf_puts(b, ",");
+        put(b, "bytes_per_token", "%.0f", t->work.bytes), buf_puts(b, ",");
+        put(b, "ops_per_token", "%.0f", bench_work_ops(&t->work)), buf_puts(b, ",");
         put(b, "ttft_ms", "%.2f", t->ttft_ms), buf_puts(b, ",");
         put(b, "joules_per_token", "%.4g", joules);
         buf_printf(b, ",\"joules_kind\":%s}", !isfinite(joules) ? "null" : is_estimate ? "\"estimated\"" : "\"measured\"");
@@ -266,7 +269,7 @@ bool bench_report_csv(const struct bench_report *r, struct buf *b, struct err *e
         if (t->n_rounds < 1)
             continue;
         const double joules = bench_joules_per_tok(r, t, &is_estimate);
-        l = (struct csv_line){ "results", t->name, "tokens/s", "measured", n, t->depth, t->batch, 0, 0, t->tps_median, t->tps_min, t->tps_max, t->share_median };
+        l = (struct csv_line){ "results", t->name, "tokens/s", "measured", t->threads, t->depth, t->batch, 0, 0, t->tps_median, t->tps_min, t->tps_max, t->share_median };
         put_line(b, &l);
         l.min = l.max = l.share = NAN;
         l.section = "ttft", l.value = t->ttft_ms, l.unit = "ms", put_line(b, &l);

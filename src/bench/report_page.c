@@ -1,54 +1,23 @@
-/* bench/report_page.c - a run as one HTML page: roofline, throughput over batch and depth, machines beside this one. */
+/* bench/report_page.c - a run as one HTML page: roofline, throughput over batch, depth and threads, machines beside this one. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bench/report.h"
+#include "bench/roofline.h"
 #include "page/page.h"
 
-enum { CELL = 40, ROOF_POINTS = 64, NEIGHBOURS = 5 };
-
-/* Operations that a test does for each byte of memory it must read, by the sizes of the model. */
-static double ops_per_byte(const struct llm_info *f, const struct bench_test *t)
-{
-    const double ops = 2.0 * (double)f->active_params;
-    if (!t->is_decode) /* weights are read once for 512 tokens */
-        return ops * fmin(t->n_tok, 512) / (double)f->bytes_per_tok;
-    return ops * t->batch / ((double)f->bytes_per_tok + t->batch * (double)f->kv_bytes_per_tok_f16 * (t->depth + t->n_tok / 2.0));
-}
+enum { CELL = 40, NEIGHBOURS = 5 };
 
 static void put_roofline(struct page *p, const struct bench_report *r)
 {
-    struct chart_point roof[3][ROOF_POINTS] = { 0 }, dot[BENCH_TESTS_MAX] = { 0 };
-    char label[BENCH_TESTS_MAX][48];
-    const double peak[3] = { r->limits.int8_ops, r->limits.bf16_flops, r->limits.f32_flops };
-    static const char *const name[3] = { "limit, int8", "limit, bf16", "limit, f32" };
-    struct chart_series s[4];
-    int n_series = 0, n = 0;
-    for (int i = 0; i < r->n_tests; i++) {
-        const struct bench_test *t = &r->tests[i];
-        if (t->n_rounds < 1)
-            continue;
-        snprintf(label[n], sizeof(label[n]), "%s%s", t->name, t->batch > 1 ? "" : t->depth > 0 ? ", deep" : "");
-        if (t->batch > 1)
-            snprintf(label[n], sizeof(label[n]), "%s x %d", t->name, t->batch);
-        dot[n] = (struct chart_point){ .x = ops_per_byte(&r->model.info, t), .y = t->tps_median * 2.0 * (double)r->model.info.active_params / 1e9, .label = label[n] };
-        n++;
+    struct bench_roofline *line = calloc(1, sizeof(*line));
+    if (line) {
+        bench_roofline_make(line, r);
+        page_chart(p, &line->chart);
     }
-    for (int k = 0; k < 3; k++) {
-        if (!isfinite(peak[k]))
-            continue;
-        for (int i = 0; i < ROOF_POINTS; i++) {
-            const double x = 0.25 * pow(2, i * 14.0 / (ROOF_POINTS - 1));
-            roof[k][i] = (struct chart_point){ .x = x, .y = fmin(x * r->limits.read_bps, peak[k]) / 1e9 };
-        }
-        s[n_series++] = (struct chart_series){ name[k], roof[k], ROOF_POINTS, true, false, k > 0 };
-    }
-    s[n_series++] = (struct chart_series){ n ? "the engine" : NULL, dot, n, false, true, false };
-    const struct chart c = { "Roofline: what memory and arithmetic allow", { .label = "operations for each byte read", .is_log = true },
-                             { .label = "billions of operations a second", .is_log = true }, s, n_series, NULL, 0 };
-    page_chart(p, &c);
+    free(line);
     page_note(p, "The slope is the memory: %.1f GB/s, read by all threads in this run; the flat parts are multiply-adds on registers, a multiply-add "
                  "counted as two. Decoding one sequence sits on the slope; prompts and batches move to the right.", r->limits.read_bps / 1e9);
     if (r->machine.theoretical_bps > 0)
@@ -87,57 +56,85 @@ static void put_memory(struct page *p, const struct bench_report *r)
         page_chart(p, &d);
 }
 
+struct over { /* one of batch, depth, threads: a figure and its limit */
+    struct chart_point measured[BENCH_TESTS_MAX], limit[BENCH_TESTS_MAX];
+    int n;
+};
+
+static void add_over(struct over *o, double x, const struct bench_test *t)
+{
+    for (int i = 0; i < o->n; i++)
+        if (o->measured[i].x == x) /* tg64 and tg128: the first is drawn */
+            return;
+    o->measured[o->n] = (struct chart_point){ .x = x, .y = t->tps_median, .y_low = t->tps_min, .y_high = t->tps_max };
+    o->limit[o->n++] = (struct chart_point){ .x = x, .y = t->tps_median / t->share_median };
+}
+
+static void put_over(struct page *p, const struct over *o, const char *title, struct chart_axis x, const char *y)
+{
+    const struct chart_series s[] = { { "measured", o->measured, o->n, true, true, false }, { "what the limits allow", o->limit, o->n, true, false, true } };
+    const struct chart c = { title, x, { .label = y }, s, 2, NULL, 0 };
+    if (o->n > 1)
+        page_chart(p, &c);
+}
+
 static void put_throughput(struct page *p, const struct bench_report *r)
 {
-    struct chart_point batch[BENCH_TESTS_MAX] = { 0 }, batch_limit[BENCH_TESTS_MAX] = { 0 }, depth[BENCH_TESTS_MAX] = { 0 }, depth_limit[BENCH_TESTS_MAX] = { 0 };
-    int n_batch = 0, n_depth = 0;
-    for (int i = 0; i < r->n_tests; i++) { /* tests come in ascending batch and depth */
+    struct over *o = calloc(4, sizeof(*o)), *batch = o, *depth = o + 1, *tg = o + 2, *pp = o + 3;
+    const struct bench_test *prompt = NULL;
+    for (int i = 0; o && i < r->n_tests; i++) { /* ascending in threads, batch and depth */
         const struct bench_test *t = &r->tests[i];
-        if (t->n_rounds < 1 || !t->is_decode)
+        const bool is_widest = t->threads == r->machine.threads;
+        if (t->n_rounds < 1)
             continue;
-        struct chart_point m = { .y = t->tps_median, .y_low = t->tps_min, .y_high = t->tps_max }, l = { .y = t->tps_median / t->share_median };
-        if (t->depth == 0)
-            m.x = l.x = t->batch, batch[n_batch] = m, batch_limit[n_batch++] = l;
-        if (t->batch == 1)
-            m.x = l.x = t->depth, depth[n_depth] = m, depth_limit[n_depth++] = l;
+        if (t->is_decode && t->depth == 0 && is_widest)
+            add_over(batch, t->batch, t);
+        if (t->is_decode && t->batch == 1 && is_widest)
+            add_over(depth, t->depth, t);
+        if (t->is_decode && t->batch == 1 && t->depth == 0)
+            add_over(tg, t->threads, t);
+        if (!t->is_decode && t->n_tok >= 128 && t->n_tok <= 512 && (!prompt || prompt->n_tok == t->n_tok))
+            prompt = t, add_over(pp, t->threads, t);
     }
-    const struct chart_series b[] = { { "measured", batch, n_batch, true, true, false }, { "what memory allows", batch_limit, n_batch, true, false, true } };
-    const struct chart cb = { "Generation over batch", { .label = "sequences side by side", .is_log = true }, { .label = "tokens/s, all together" }, b, 2, NULL, 0 };
-    const struct chart_series d[] = { { "measured", depth, n_depth, true, true, false }, { "what memory allows", depth_limit, n_depth, true, false, true } };
-    const struct chart cd = { "Generation over depth", { .label = "tokens before" }, { .label = "tokens/s, one sequence" }, d, 2, NULL, 0 };
-    if (n_batch > 1)
-        page_chart(p, &cb);
-    if (n_depth > 1)
-        page_chart(p, &cd);
+    if (o) {
+        put_over(p, batch, "Generation over batch", (struct chart_axis){ .label = "sequences side by side", .is_log = true }, "tokens/s, all together");
+        put_over(p, depth, "Generation over depth", (struct chart_axis){ .label = "tokens before" }, "tokens/s, one sequence");
+        put_over(p, tg, "Generation over threads", (struct chart_axis){ .label = "threads" }, "tokens/s, one sequence");
+        put_over(p, pp, "Prompts over threads", (struct chart_axis){ .label = "threads" }, "tokens/s");
+    }
+    free(o);
 }
 
 static void put_results(struct page *p, const struct bench_report *r)
 {
-    enum { COLS = 8 };
-    static const char *const head[COLS] = { "test", "depth", "batch", "tokens/s", "min", "max", "of limit", "J/token" };
-    char text[BENCH_TESTS_MAX][COLS][CELL];
-    const char *cell[BENCH_TESTS_MAX * COLS];
+    enum { COLS = 9 };
+    static const char *const head[COLS] = { "test", "threads", "depth", "batch", "tokens/s", "min", "max", "of limit", "J/token" };
+    char(*text)[COLS][CELL] = calloc(BENCH_TESTS_MAX, sizeof(*text));
+    const char **cell = calloc(BENCH_TESTS_MAX * COLS, sizeof(*cell));
     bool is_estimate = false, has_joules = false;
     int n = 0;
     for (int i = 0; i < r->n_tests; i++)
         has_joules |= isfinite(bench_joules_per_tok(r, &r->tests[i], &is_estimate));
     const int n_cols = has_joules ? COLS : COLS - 1;
-    for (int i = 0; i < r->n_tests; i++) {
+    for (int i = 0; text && cell && i < r->n_tests; i++) {
         const struct bench_test *t = &r->tests[i];
         if (t->n_rounds < 1)
             continue;
         const double joules = bench_joules_per_tok(r, t, &is_estimate);
-        snprintf(text[n][0], CELL, "%s", t->name), snprintf(text[n][1], CELL, "%d", t->depth), snprintf(text[n][2], CELL, "%d", t->batch);
-        snprintf(text[n][3], CELL, "%.1f", t->tps_median), snprintf(text[n][4], CELL, "%.1f", t->tps_min), snprintf(text[n][5], CELL, "%.1f", t->tps_max);
-        snprintf(text[n][6], CELL, "%.0f %%", 100 * t->share_median);
-        snprintf(text[n][7], CELL, isfinite(joules) ? "%s%.3g" : "-", is_estimate ? "~" : "", joules);
+        snprintf(text[n][0], CELL, "%s", t->name), snprintf(text[n][1], CELL, "%d", t->threads);
+        snprintf(text[n][2], CELL, "%d", t->depth), snprintf(text[n][3], CELL, "%d", t->batch);
+        snprintf(text[n][4], CELL, "%.1f", t->tps_median), snprintf(text[n][5], CELL, "%.1f", t->tps_min), snprintf(text[n][6], CELL, "%.1f", t->tps_max);
+        snprintf(text[n][7], CELL, "%.0f %% %s", 100 * t->share_median, bench_roof_names[t->roof]);
+        snprintf(text[n][8], CELL, isfinite(joules) ? "%s%.3g" : "-", is_estimate ? "~" : "", joules);
         for (int k = 0; k < n_cols; k++)
             cell[n * n_cols + k] = text[n][k];
         n++;
     }
-    page_table(p, head, "lrrrrrrr", cell, n, n_cols, -1);
-    page_note(p, "Measured: medians of interleaved rounds. The limit was measured right before and right after each test: memory reads for generation (tg), int8 "
-                 "multiply-adds for prompts (pp).");
+    page_table(p, head, "lrrrrrrrr", cell, n, n_cols, -1);
+    free(cell);
+    free(text);
+    page_note(p, "Measured: medians of interleaved rounds. The limit is what memory reads or the multiply-adds of the units in use, whichever takes longer, "
+                 "allowed right before and right after each test.");
     if (r->energy.meter)
         page_note(p, "Energy: measured by %s.", r->energy.meter);
     else if (isfinite(r->energy.estimate_w))
@@ -232,7 +229,8 @@ static void put_soak(struct page *p, const struct bench_report *r)
 static const struct bench_test *find_test(const struct bench_report *r, bool is_decode)
 {
     for (int i = 0; i < r->n_tests; i++)
-        if (r->tests[i].n_rounds > 0 && r->tests[i].is_decode == is_decode && r->tests[i].depth == 0 && r->tests[i].batch == 1)
+        if (r->tests[i].n_rounds > 0 && r->tests[i].is_decode == is_decode && r->tests[i].depth == 0 && r->tests[i].batch == 1 &&
+            r->tests[i].threads == r->machine.threads)
             return &r->tests[i];
     return NULL;
 }

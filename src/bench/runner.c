@@ -4,9 +4,9 @@
 #include "base/clock.h"
 #include "bench/runner_internal.h"
 
-bool runner_open(struct runner *r, const struct bench_setup *s, int n_ctx, int n_seq, struct err *err)
+bool runner_open(struct runner *r, const struct bench_setup *s, int n_ctx, int n_seq, int n_kv_tok, struct err *err)
 {
-    const struct llm_ctx_options opt = { .n_ctx = n_ctx, .n_seq_max = n_seq, .n_batch_max = RUNNER_CHUNK };
+    const struct llm_ctx_options opt = { .n_ctx = n_ctx, .n_kv_tok = n_kv_tok, .n_seq_max = n_seq, .n_batch_max = RUNNER_CHUNK };
     *r = (struct runner){ .setup = s, .n_vocab = llm_model_info(s->model)->n_vocab, .what = "" };
     if (llm_model_info(s->model)->is_encoder)
         return err_set(err, ERR_UNSUPPORTED, "bench: an encoder predicts no next token");
@@ -61,6 +61,24 @@ bool runner_feed(struct runner *r, int seq, int pos, int n, struct err *err)
             return false;
     }
     return true;
+}
+
+bool runner_dive(struct runner *r, int seq, int which, int depth, struct err *err)
+{
+    int32_t *ids = calloc((size_t)depth, sizeof(*ids));
+    struct rng own;
+    bool ok = ids || err_set(err, ERR_NOMEM, "bench: out of memory");
+    rng_seed(&own, 1000 + (uint64_t)which);
+    for (int i = 0; ok && i < depth; i++)
+        ids[i] = (int32_t)(rng_u64(&own) % (uint64_t)r->n_vocab);
+    for (int at = ok ? llm_seq_reuse(r->c, seq, ids, depth) : 0, k; ok && at < depth; at += k) {
+        k = depth - at < RUNNER_CHUNK ? depth - at : RUNNER_CHUNK;
+        for (int i = 0; i < k; i++)
+            r->tok[i] = (struct llm_token){ .seq = seq, .pos = at + i, .id = ids[at + i], .want_logits = at + i == depth - 1 };
+        ok = llm_forward(r->c, r->tok, k, err) && tell(r, err);
+    }
+    free(ids);
+    return ok;
 }
 
 bool runner_step(struct runner *r, const int *seq, int n_seq, int pos, struct err *err)

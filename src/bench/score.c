@@ -29,19 +29,25 @@ static bool repeat(struct runner *r, struct localscore_case *c, struct err *err)
     return ok;
 }
 
-/* Seconds of a case at half the limit; the first measured case corrects it. */
-static double estimate(const struct llm_info *f, const struct bench_limits *l, const struct localscore_case *c)
+/* What the limits allow for the prompt and for the generated tokens of a case. */
+static double allowed(const struct bench_setup *s, const struct bench_limits *l, const struct localscore_case *c, bool is_decode)
 {
-    return 0.3 + c->n_prompt / (0.5 * bench_allowed_tps(f, l, false, 0, 1)) +
-           c->n_gen / (0.6 * bench_allowed_tps(f, l, true, c->n_prompt + c->n_gen / 2.0, 1));
+    const struct bench_work w = bench_work_of(llm_model_info(s->model), &s->units, l, is_decode, is_decode ? c->n_gen : c->n_prompt, is_decode ? c->n_prompt : 0, 1);
+    return bench_allowed_tps(&w, l, NULL);
 }
 
-double bench_score_seconds(const struct llm_info *f, const struct bench_limits *l, int n_reps)
+/* Seconds of a case at half the limit; the first measured case corrects it. */
+static double estimate(const struct bench_setup *s, const struct bench_limits *l, const struct localscore_case *c)
 {
-    double s = estimate(f, l, &localscore_cases[0]); /* the warm-up */
+    return 0.3 + c->n_prompt / (0.5 * allowed(s, l, c, false)) + c->n_gen / (0.6 * allowed(s, l, c, true));
+}
+
+double bench_score_seconds(const struct bench_setup *s, const struct bench_limits *l, int n_reps)
+{
+    double all = estimate(s, l, &localscore_cases[0]); /* the warm-up */
     for (int i = 0; i < LOCALSCORE_N; i++)
-        s += estimate(f, l, &localscore_cases[i]) * n_reps;
-    return s;
+        all += estimate(s, l, &localscore_cases[i]) * n_reps;
+    return all;
 }
 
 static bool run_case(const struct bench_setup *s, struct localscore_case *c, int n_reps, double piece_s, double after_s, struct err *err)
@@ -49,7 +55,7 @@ static bool run_case(const struct bench_setup *s, struct localscore_case *c, int
     struct runner r;
     struct localscore_case sum = { 0 }, one = *c;
     char what[32];
-    bool ok = runner_open(&r, s, c->n_prompt + c->n_gen, 1, err);
+    bool ok = runner_open(&r, s, c->n_prompt + c->n_gen, 1, 0, err);
     snprintf(what, sizeof(what), "pp%d+tg%d", c->n_prompt, c->n_gen);
     for (int i = 0; ok && i < n_reps; i++) {
         runner_piece(&r, what, piece_s, after_s + piece_s * (n_reps - 1 - i));
@@ -63,7 +69,6 @@ static bool run_case(const struct bench_setup *s, struct localscore_case *c, int
 
 bool bench_score_run(const struct bench_setup *s, int n_reps, struct bench_score *out, struct err *err)
 {
-    const struct llm_info *f = llm_model_info(s->model);
     struct bench_limits before, after;
     double left[LOCALSCORE_N + 1] = { 0 }, slow = 1; /* left[i]: of all from i on, by the estimate; slow: how wrong it is */
     *out = (struct bench_score){ .sum = { NAN, NAN, NAN, NAN } };
@@ -71,7 +76,7 @@ bool bench_score_run(const struct bench_setup *s, int n_reps, struct bench_score
     if (!bench_probe(&before, s->pool, s->cpu, true, err))
         return false;
     for (int i = LOCALSCORE_N - 1; i >= 0; i--)
-        left[i] = left[i + 1] + estimate(f, &before, &localscore_cases[i]) * n_reps;
+        left[i] = left[i + 1] + estimate(s, &before, &localscore_cases[i]) * n_reps;
     struct localscore_case warm = localscore_cases[0];
     if (!run_case(s, &warm, 1, left[0] - left[1], left[0], err) || !bench_probe(&before, s->pool, s->cpu, true, err))
         return false;
@@ -84,9 +89,9 @@ bool bench_score_run(const struct bench_setup *s, int n_reps, struct bench_score
             return false;
         took += since_s(start), expected += left[i] - left[i + 1];
         slow = took / expected;
-        const struct bench_limits l = { (before.read_bps + after.read_bps) / 2, (before.int8_ops + after.int8_ops) / 2, NAN, NAN };
-        out->prompt_share[i] = c->prompt_tps / bench_allowed_tps(f, &l, false, 0, 1);
-        out->gen_share[i] = c->gen_tps / bench_allowed_tps(f, &l, true, c->n_prompt + c->n_gen / 2.0, 1);
+        const struct bench_limits l = bench_limits_between(&before, &after);
+        out->prompt_share[i] = c->prompt_tps / allowed(s, &l, c, false);
+        out->gen_share[i] = c->gen_tps / allowed(s, &l, c, true);
         out->n_done = i + 1;
         before = after;
     }
@@ -154,7 +159,7 @@ bool bench_score_quick(const struct bench_setup *s, struct bench_score *out, str
     int n = 0;
     *out = (struct bench_score){ .is_projected = true, .error_frac = NAN, .sum = { NAN, NAN, NAN, NAN } };
     memcpy(out->cases, localscore_cases, sizeof(out->cases));
-    bool ok = runner_open(&r, s, 4096, 1, err);
+    bool ok = runner_open(&r, s, 4096, 1, 0, err);
     if (!ok)
         goto out;
     runner_piece(&r, "projection", 5, 0);

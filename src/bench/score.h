@@ -27,5 +27,5 @@ bool bench_score_run(const struct bench_setup *s, int n_reps, struct bench_score
 /* About 1 to 20 seconds, by the model's speed: short prompts, a chunk and some steps at two depths, twice. */
 bool bench_score_quick(const struct bench_setup *s, struct bench_score *out, struct err *err);
 /* What the nine take, about, at these limits. */
-double bench_score_seconds(const struct llm_info *f, const struct bench_limits *l, int n_reps);
+double bench_score_seconds(const struct bench_setup *s, const struct bench_limits *l, int n_reps);
 #endif

@@ -49,7 +49,7 @@ bool bench_soak_run(const struct bench_setup *s, double seconds, struct bench_so
     struct runner r;
     double pp_s = 0, tg_s = 0;
     out->n = 0, out->wanted_s = seconds;
-    bool ok = runner_open(&r, s, N_PROMPT + N_GEN, 1, err);
+    bool ok = runner_open(&r, s, N_PROMPT + N_GEN, 1, 0, err);
     runner_piece(&r, "soak", seconds, 0);
     ok = ok && work(&r, &pp_s, &tg_s, err); /* warm-up */
     const double every = fmax(1, seconds / BENCH_SOAK_MAX);

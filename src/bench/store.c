@@ -155,7 +155,7 @@ static bool add_results(sqlite3_stmt *q, int64_t run, const struct bench_report 
               add_result(q, run, "bf16", 0, 1, r->limits.bf16_flops, NAN, false) && add_result(q, run, "f32", 0, 1, r->limits.f32_flops, NAN, false);
     for (int i = 0; ok && i < r->n_tests; i++) {
         const struct bench_test *t = &r->tests[i];
-        if (t->n_rounds > 0)
+        if (t->n_rounds > 0 && t->threads == r->machine.threads) /* a run has one number of threads */
             ok = add_result(q, run, t->name, t->depth, t->batch, t->tps_median, t->share_median, false);
     }
     if (ok && r->has_score && r->score.n_done == LOCALSCORE_N)

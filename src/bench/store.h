@@ -21,7 +21,7 @@ bool store_path(const char *xdg_data_home, const char *home, char *path, size_t 
 struct store *store_open(const char *path, bool may_make, struct err *err);
 void store_close(struct store *s); /* NULL is fine */
 
-/* Keeps the run: all or nothing. */
+/* Keeps the run, its tests on most threads: all or nothing. */
 bool store_add(struct store *s, const struct bench_report *r, struct err *err);
 
 /* One kept figure; texts are valid during the call. */

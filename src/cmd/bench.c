@@ -12,11 +12,13 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "bench/roofline.h"
 #include "bench/store.h"
 #include "cmd/bench_internal.h"
 #include "cmd/catalog_open.h"
 #include "cmd/cmd.h"
 #include "cmd/commands.h"
+#include "cmd/save_chart.h"
 #include "hw/machine.h"
 #include "token/token.h"
 
@@ -62,8 +64,9 @@ struct job {
     struct progress progress;
     struct gguf *g;
     struct kernels kernels;
+    int threads[BENCH_THREADS_MAX], n_threads; /* ascending; the machine's figures are of the last */
     double soak_s; /* 0: none */
-    bool does_sweep, does_tests, does_batches, does_quick_score, does_score;
+    bool does_sweep, does_tests, does_quick_score, does_score;
 };
 
 static bool is_given(const struct job *j, const char *name) { return cmd_opt_find(j->opts, name)->given; }
@@ -83,39 +86,43 @@ void bench_machine(struct bench_report *r)
     r->machine.cores = cpu_default_threads();
 }
 
-static void add_test(struct bench_report *r, bool is_decode, int n_tok, int depth, int batch)
-{
-    struct bench_test *t = &r->tests[r->n_tests++];
-    *t = (struct bench_test){ .is_decode = is_decode, .n_tok = n_tok, .depth = depth, .batch = batch };
-    snprintf(t->name, sizeof(t->name), "%s%d", is_decode ? "tg" : "pp", n_tok);
-}
-
-/* Ascending depth and batch: pages and tables show them so. */
-static void choose_tests(struct job *j)
+/* --tests, else the list that was asked for; the model's context bounds the lists, not what the user wrote. */
+static bool choose_tests(struct job *j, struct err *err)
 {
     struct bench_report *r = j->r;
-    const int train = r->model.info.n_ctx_train, deep = (int)int_of(j, "depth");
-    const bool is_quick = is_given(j, "quick");
-    const int pp = train < 512 ? train : is_quick ? 128 : 512, tg = is_quick ? 16 : train < 64 ? train : 64;
-    add_test(r, false, pp, 0, 1);
-    add_test(r, true, tg < train ? tg : train, 0, 1);
-    for (int batch = 2; j->does_batches && batch <= 8; batch *= 2)
-        add_test(r, true, 16 < train ? 16 : train, 0, batch);
-    if (j->does_batches && deep > 1024 && 512 + 32 <= train)
-        add_test(r, true, 32, 512, 1);
-    if (deep > 0 && !is_quick && deep + tg <= train)
-        add_test(r, true, tg, deep, 1);
+    const struct cmd_opt *own = cmd_opt_find(j->opts, "tests");
+    const enum bench_list list = is_given(j, "quick") ? BENCH_QUICK : is_given(j, "full") ? BENCH_FULL : is_given(j, "engine") ? BENCH_ENGINE : BENCH_USUAL;
+    return bench_tests_parse(own->given ? own->s : bench_list_text(list), j->threads, j->n_threads, own->given ? 0 : r->model.info.n_ctx_train, r->tests, &r->n_tests, err);
 }
 
 static double tests_seconds(const struct job *j, int rounds)
 {
     double s = 0.3;
-    for (int i = 0; i < j->r->n_tests; i++) {
-        const struct bench_test *t = &j->r->tests[i];
-        const double pp = 0.5 * bench_allowed_tps(&j->r->model.info, &j->r->limits, false, 0, 1);
-        s += rounds * (0.3 + t->depth * t->batch / pp + t->n_tok * t->batch / (0.5 * bench_allowed_tps(&j->r->model.info, &j->r->limits, t->is_decode, t->depth, t->batch)));
-    }
+    for (int i = 0; i < j->r->n_tests; i++)
+        s += rounds * bench_test_seconds(&j->setup, &j->r->tests[i], &j->r->limits);
     return s;
+}
+
+/* Which numbers of threads: --threads, else all cores; --full: from one on. */
+static bool choose_threads(struct job *j, struct err *err)
+{
+    const struct cmd_opt *own = cmd_opt_find(j->opts, "threads");
+    j->n_threads = 1, j->threads[0] = cpu_default_threads();
+    if (own->given)
+        return bench_threads_parse(own->s, THREADS_MAX, j->threads, &j->n_threads, err);
+    if (is_given(j, "full"))
+        j->n_threads = bench_threads_all(cpu_default_threads(), j->threads);
+    return true;
+}
+
+/* What is wrong with --tests, before anything is loaded. */
+static bool check_tests(const struct job *j, struct err *err)
+{
+    struct bench_test *t = calloc(BENCH_TESTS_MAX, sizeof(*t));
+    int n;
+    const bool ok = t ? bench_tests_parse(cmd_opt_find(j->opts, "tests")->s, j->threads, j->n_threads, 0, t, &n, err) : err_set(err, ERR_NOMEM, "tests: out of memory");
+    free(t);
+    return ok;
 }
 
 static bool load_model(struct job *j, struct err *err)
@@ -132,6 +139,7 @@ static bool load_model(struct job *j, struct err *err)
     if (!j->setup.model)
         return false;
     llm_model_wait(j->setup.model);
+    bench_units(&j->setup.units, j->g, &j->kernels);
     r->model.load_ms = (double)(clock_ns() - start) * 1e-6;
     r->model.load_peak_bytes = is_reset && before > 0 ? sense_peak_bytes() : 0;
     r->model.info = *llm_model_info(j->setup.model);
@@ -173,11 +181,12 @@ static bool measure(struct job *j, struct err *err)
     if (!bench_probe(&r->limits, j->setup.pool, j->setup.cpu, false, err) || (r->model.path && !load_model(j, err)))
         return false;
     if (j->does_tests) {
-        choose_tests(j);
+        if (!choose_tests(j, err))
+            return false;
         tests_s = tests_seconds(j, rounds);
     }
     quick_s = j->does_quick_score ? 6 : 0;
-    score_s = j->does_score ? bench_score_seconds(&r->model.info, &r->limits, reps) : 0;
+    score_s = j->does_score ? bench_score_seconds(&j->setup, &r->limits, reps) : 0;
     if (ppl->given && !measure_ppl(j, ppl->s, err))
         return false;
     j->progress.later_s = tests_s + quick_s + score_s + j->soak_s;
@@ -277,13 +286,24 @@ static int print_formula(int argc, char **argv)
     return 0;
 }
 
+static bool save_roofline(const struct bench_report *r, const char *path, struct err *err)
+{
+    struct bench_roofline *line = calloc(1, sizeof(*line));
+    if (!line)
+        return err_set(err, ERR_NOMEM, "bench: out of memory");
+    bench_roofline_make(line, r);
+    const bool ok = save_chart(&line->chart, path, err);
+    free(line);
+    return ok;
+}
+
 static bool print(const struct job *j, struct err *err)
 {
-    const struct cmd_opt *html = cmd_opt_find(j->opts, "html");
+    const struct cmd_opt *html = cmd_opt_find(j->opts, "html"), *svg = cmd_opt_find(j->opts, "svg");
     struct buf b;
     bool ok = true;
     buf_init(&b, OUT_BYTES_MAX);
-    if (html->given && !bench_report_page(j->r, html->s, err))
+    if ((html->given && !bench_report_page(j->r, html->s, err)) || (svg->given && !save_roofline(j->r, svg->s, err)))
         ok = false;
     else if (is_given(j, "json") || is_given(j, "csv")) {
         ok = is_given(j, "json") ? bench_report_json(j->r, &b, err) : bench_report_csv(j->r, &b, err);
@@ -303,11 +323,11 @@ static int wrong(const char *text)
 
 static int run(int argc, char **argv, struct cmd_opt *opts)
 {
-    static const char *const needs_model[] = { "quick", "engine", "localscore", "soak", "ppl" };
+    static const char *const needs_model[] = { "quick", "engine", "full", "tests", "localscore", "soak", "ppl" };
     struct err err = { 0 }, other = { 0 };
     struct job j = { .opts = opts };
     const struct cpu_level *level;
-    const struct cmd_opt *soak = cmd_opt_find(opts, "soak"), *threads = cmd_opt_find(opts, "threads");
+    const struct cmd_opt *soak = cmd_opt_find(opts, "soak");
     if (is_given(&j, "score"))
         return print_formula(argc, argv);
     if (argc > 1)
@@ -321,14 +341,19 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
         return wrong("--json and --csv: one of them");
     if (soak->given && !bench_parse_duration(soak->s, &j.soak_s))
         return wrong("--soak: a time is wanted: 90s, 10m, 1h");
+    if (!choose_threads(&j, &err) || (is_given(&j, "tests") && !check_tests(&j, &err))) {
+        fprintf(stderr, "tutti: --%s; see `tutti bench --help`\n", err.text);
+        return 2;
+    }
+    if (is_given(&j, "quick") + is_given(&j, "full") + is_given(&j, "tests") > 1)
+        return wrong("--quick, --full and --tests: one of them");
     if (!cmd_cpu(&j.setup.cpu, &level))
         return 1;
     const bool is_part = is_given(&j, "localscore") || soak->given || is_given(&j, "ppl"); /* only that */
     j.does_tests = argc > 0 && !is_part;
-    j.does_sweep = !is_part && !is_given(&j, "quick") && !is_given(&j, "engine");
-    j.does_batches = j.does_tests && j.does_sweep;
+    j.does_sweep = !is_part && !is_given(&j, "quick") && !is_given(&j, "engine") && !is_given(&j, "tests");
     j.does_score = is_given(&j, "localscore");
-    j.does_quick_score = j.does_tests && !is_given(&j, "engine");
+    j.does_quick_score = j.does_tests && !is_given(&j, "engine") && !is_given(&j, "tests");
 
     j.r = calloc(1, sizeof(*j.r));
     if (j.r && soak->given)
@@ -345,7 +370,7 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
     j.r->version = TUTTI_VERSION, j.r->time_s = (int64_t)time(NULL), j.r->machine.level = level->name;
     j.r->model.path = argc ? argv[0] : NULL;
     bench_machine(j.r);
-    j.r->machine.threads = threads->given ? (int)threads->i : j.r->machine.cores;
+    j.r->machine.threads = j.threads[j.n_threads - 1];
     kernels_choose(&j.kernels, j.setup.cpu);
     struct sigaction on = { .sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND }; /* the second one ends us at once */
     sigaction(SIGINT, &on, NULL);
@@ -377,17 +402,19 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
 
 static struct cmd_opt opts[] = {
     { .name = "quick", .kind = OPT_FLAG, .help = "a few seconds: pp128, tg16, a projected LocalScore" },
-    { .name = "engine", .kind = OPT_FLAG, .help = "pp512 and tg64 alone, no sweeps, batches, score" },
+    { .name = "engine", .kind = OPT_FLAG, .help = "tests alone (pp512, tg64), no sweeps, no score" },
+    { .name = "full", .kind = OPT_FLAG, .help = "pp to 8192, depth to 8192, batch to 16, all threads" },
+    { .name = "tests", .kind = OPT_TEXT, .value = "LIST", .help = "only these: pp512,tg64@2048 (behind 2048),tg64*4 (of 4)" },
     { .name = "localscore", .kind = OPT_FLAG, .help = "only this: the nine tests of LocalScore" },
     { .name = "reps", .kind = OPT_INT, .value = "N", .min = 1, .max = 16, .i = 1, .help = "repetitions of each of the nine (default 1)" },
     { .name = "soak", .kind = OPT_TEXT, .value = "TIME", .help = "only this: load for 10m, 90s, 1h, and the curve" },
     { .name = "ppl", .kind = OPT_TEXT, .value = "FILE", .help = "only this: perplexity of MODEL on the text" },
     { .name = "ctx", .kind = OPT_INT, .value = "N", .min = 2, .max = 1 << 20, .i = 512, .help = "chunk for --ppl (default 512)" },
     { .name = "score", .kind = OPT_FLAG, .help = "PP TG TTFT_MS: print the LocalScore of these" },
-    { .name = "threads", .kind = OPT_INT, .value = "N", .min = 1, .max = THREADS_MAX, .help = "threads (default: physical cores)" },
+    { .name = "threads", .kind = OPT_TEXT, .value = "N,..", .help = "threads: 2, or 1,2, or 1-4 (default: physical cores)" },
     { .name = "rounds", .kind = OPT_INT, .value = "N", .min = 1, .max = BENCH_ROUNDS_MAX, .i = 3, .help = "rounds; medians are shown (default 3)" },
-    { .name = "depth", .kind = OPT_INT, .value = "N", .min = 0, .max = 1 << 20, .i = 2048, .help = "also decode after N tokens (default 2048)" },
     { .name = "html", .kind = OPT_TEXT, .value = "FILE", .help = "write a page with pictures too (-: stdout)" },
+    { .name = "svg", .kind = OPT_TEXT, .value = "FILE", .help = "write the roofline too: limits, and tests below them" },
     { .name = "json", .kind = OPT_FLAG, .help = "print JSON" },
     { .name = "csv", .kind = OPT_FLAG, .help = "print CSV, a line for each measured figure" },
     { .name = "no-store", .kind = OPT_FLAG, .help = "do not keep this run for `bench history`" },
@@ -403,7 +430,7 @@ const struct cmd cmd_bench = {
             "multiply-adds of each unit, and with MODEL prompt reading (pp), generation (tg)\n"
             "over depth and batch, the time to the first token, load time, memory, energy\n"
             "where there is a meter, and the LocalScore (projected unless --localscore).\n"
-            "\"of limit\" is the share of what memory (tg) or int8 arithmetic (pp) allowed\n"
+            "\"of limit\" is the share of what memory or arithmetic, whichever binds, allowed\n"
             "right before and after.  Ctrl-C prints what was measured until then.  Runs are\n"
             "kept for `tutti bench history`.  docs/bench.md explains it, docs/json.md --json.\n",
     .opts = opts,

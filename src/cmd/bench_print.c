@@ -108,29 +108,44 @@ static bool print_peaks(const struct bench_report *r, struct err *err)
 
 static bool print_tests(const struct bench_report *r, struct err *err)
 {
-    static const struct out_column col[] = { { "test", OUT_LEFT },        { "depth", OUT_RIGHT },    { "batch", OUT_RIGHT },   { "tokens/s", OUT_RIGHT }, { "min", OUT_RIGHT },
-                                             { "max", OUT_RIGHT },        { "of limit", OUT_RIGHT }, { "ttft ms", OUT_RIGHT }, { "J/token", OUT_RIGHT } };
+    struct out_column col[OUT_COLUMNS_MAX] = { { "test", OUT_LEFT } };
     struct out_table t;
-    bool is_estimate = false, has_joules = false;
-    int n = 0;
+    bool is_estimate = false, has_joules = false, has_threads = false, has_ttft = false;
+    int n = 0, n_cols = 1;
     for (int i = 0; i < r->n_tests; i++) {
-        n += r->tests[i].n_rounds > 0;
+        if (r->tests[i].n_rounds < 1)
+            continue;
+        n++;
+        has_threads |= r->tests[i].threads != r->machine.threads;
+        has_ttft |= isfinite(r->tests[i].ttft_ms);
         has_joules |= isfinite(bench_joules_per_tok(r, &r->tests[i], &is_estimate));
     }
     if (n == 0)
         return true;
+    if (has_threads)
+        col[n_cols++] = (struct out_column){ "threads", OUT_RIGHT };
+    static const char *const heads[] = { "depth", "batch", "tokens/s", "min", "max", "of limit" };
+    for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++)
+        col[n_cols++] = (struct out_column){ heads[i], OUT_RIGHT };
+    if (has_ttft)
+        col[n_cols++] = (struct out_column){ "ttft ms", OUT_RIGHT };
+    if (has_joules)
+        col[n_cols++] = (struct out_column){ "J/token", OUT_RIGHT };
     printf("\n");
-    out_table_init(&t, col, has_joules ? 9 : 8);
+    out_table_init(&t, col, n_cols);
     for (int i = 0; i < r->n_tests; i++) {
         const struct bench_test *k = &r->tests[i];
         if (k->n_rounds < 1)
             continue;
         out_row(&t);
-        out_cell(&t, "%s", k->name), out_cell(&t, "%d", k->depth), out_cell(&t, "%d", k->batch), out_cell(&t, "%.1f", k->tps_median);
-        out_cell(&t, "%.1f", k->tps_min), out_cell(&t, "%.1f", k->tps_max), out_cell(&t, "%.0f %%", 100 * k->share_median);
-        if (isfinite(k->ttft_ms))
+        out_cell(&t, "%s", k->name);
+        if (has_threads)
+            out_cell(&t, "%d", k->threads);
+        out_cell(&t, "%d", k->depth), out_cell(&t, "%d", k->batch), out_cell(&t, "%.1f", k->tps_median);
+        out_cell(&t, "%.1f", k->tps_min), out_cell(&t, "%.1f", k->tps_max), out_cell(&t, "%.0f %% %s", 100 * k->share_median, bench_roof_names[k->roof]);
+        if (has_ttft && isfinite(k->ttft_ms))
             out_cell(&t, "%.1f", k->ttft_ms);
-        else
+        else if (has_ttft)
             out_cell(&t, "%s", "");
         if (has_joules)
             out_cell(&t, "%s%.3g", is_estimate ? "~" : "", bench_joules_per_tok(r, k, &is_estimate));

@@ -1,6 +1,6 @@
 /* cmd/save_chart.h - a chart as an SVG file of its own: `--svg FILE`.
  *
- * For:     the subcommands of `tutti route`.  Touches: that file.
+ * For:     `tutti bench`, the subcommands of `tutti route`.  Touches: that file.
  */
 #ifndef TUTTI_CMD_SAVE_CHART_H
 #define TUTTI_CMD_SAVE_CHART_H

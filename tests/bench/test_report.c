@@ -1,5 +1,6 @@
 /* tests/bench/test_report.c - a run is written as JSON, CSV and a page, whatever is missing in it; machines compare. */
 #include "bench/report.h"
+#include "bench/roofline.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -37,12 +38,13 @@ static struct bench_report *full(void)
     r->n_reads = 3;
     r->peaks[0] = (struct bench_peak){ "ref", "int8", 1, 4e9 };
     r->n_peaks = 1;
-    r->tests[0] = (struct bench_test){ .name = "pp512", .n_tok = 512, .batch = 1, .n_rounds = 3, .tps_median = 300, .tps_min = 290, .tps_max = 310, .share_median = 0.7,
-                                       .ttft_ms = 1700, .joules_per_tok = NAN };
-    r->tests[1] = (struct bench_test){ .name = "tg64", .is_decode = true, .n_tok = 64, .batch = 1, .n_rounds = 3, .tps_median = 10, .tps_min = 9, .tps_max = 11,
-                                       .share_median = 0.9, .ttft_ms = NAN, .joules_per_tok = NAN };
-    r->tests[2] = (struct bench_test){ .name = "tg16", .is_decode = true, .n_tok = 16, .batch = 8 }; /* not run */
-    r->n_tests = 3;
+    r->tests[0] = (struct bench_test){ .name = "pp512", .n_tok = 512, .batch = 1, .threads = 2, .n_rounds = 3, .roof = ROOF_INT8, .tps_median = 300, .tps_min = 290, .tps_max = 310, .share_median = 0.7,
+                                       .ttft_ms = 1700, .joules_per_tok = NAN, .work = { 1577528, { 0, 1.95e9, 0, 8.4e6 } } };
+    r->tests[1] = (struct bench_test){ .name = "tg64", .is_decode = true, .n_tok = 64, .batch = 1, .threads = 2, .n_rounds = 3, .tps_median = 10, .tps_min = 9, .tps_max = 11,
+                                       .share_median = 0.9, .ttft_ms = NAN, .joules_per_tok = NAN, .work = { 808743040, { 0, 2.47e9, 0, 1e6 } } };
+    r->tests[2] = (struct bench_test){ .name = "tg16", .is_decode = true, .n_tok = 16, .batch = 8, .threads = 2 }; /* not run */
+    r->tests[3] = r->tests[1], r->tests[3].threads = 1; /* fewer threads */
+    r->n_tests = 4;
     r->energy.estimate_w = 65;
     r->has_score = true;
     memcpy(r->score.cases, localscore_cases, sizeof(r->score.cases));
@@ -86,9 +88,12 @@ TEST(the_json_has_every_field_and_null_for_what_is_unknown)
     for (size_t i = 0; i < sizeof(top) / sizeof(top[0]); i++)
         CHECK(json_object_get(j, top[i]) && json_object_get(k, top[i]), "%s", top[i]);
     json_t *results = json_object_get(j, "results"), *first = json_array_get(results, 0);
-    CHECK(json_array_size(results) == 2, "what was not run is not there");
-    for (const char *const *f = (const char *const[]){ "test", "threads", "depth", "batch", "tps", "share_of_limit", NULL }; *f; f++)
+    CHECK(json_array_size(results) == 3, "what was not run is not there");
+    for (const char *const *f = (const char *const[]){ "test", "threads", "depth", "batch", "tps", "share_of_limit", "limit", "bytes_per_token", "ops_per_token", NULL }; *f; f++)
         CHECK(json_object_get(first, *f), "%s", *f);
+    CHECK(strcmp(json_string_value(json_object_get(first, "limit")), "int8") == 0 &&
+          json_integer_value(json_object_get(first, "ops_per_token")) == 1958400000 && json_integer_value(json_object_get(first, "bytes_per_token")) == 1577528);
+    CHECK(json_integer_value(json_object_get(json_array_get(results, 2), "threads")) == 1);
     CHECK(json_real_value(json_object_get(first, "tps")) == 300 && strcmp(json_string_value(json_object_get(first, "joules_kind")), "estimated") == 0);
     CHECK(fabs(json_real_value(json_object_get(first, "joules_per_token")) - 65.0 / 300) < 1e-4);
     CHECK(json_is_null(json_object_get(json_object_get(j, "limits"), "bf16_gflops")));
@@ -134,6 +139,29 @@ TEST(a_page_is_written_for_a_full_run_and_for_an_empty_one)
     CHECK(bench_report_page(r, test_tmp("less.html"), &err), "%s", err.text);
     CHECK(bench_report_page(e, test_tmp("empty.html"), &err), "%s", err.text);
     free(r->soak), free(r), free(e);
+}
+
+TEST(a_roofline_has_the_measured_roofs_and_the_tests_on_most_threads_below_them)
+{
+    struct bench_report *r = full(), *e = empty();
+    struct bench_roofline *line = calloc(1, sizeof(*line));
+    struct err err = { 0 };
+    struct buf b;
+    REQUIRE(r && e && line);
+    bench_roofline_make(line, r);
+    CHECK(line->chart.n_series == 4, "prompts, one sequence, int8, f32: bf16 was not measured; %d", line->chart.n_series);
+    const struct chart_series *prompt = &line->chart.series[0], *one = &line->chart.series[1], *int8 = &line->chart.series[2];
+    REQUIRE(prompt->n == 1 && one->n == 1 && int8->n == ROOFLINE_ROOF_POINTS);
+    CHECK(fabs(prompt->points[0].y - 300 * 1.9584) < 1e-6 && fabs(prompt->points[0].x - 1.9584e9 / 1577528) < 1e-6 && strcmp(prompt->points[0].label, "pp512") == 0);
+    CHECK(prompt->points[0].y_low < prompt->points[0].y && prompt->points[0].y < prompt->points[0].y_high);
+    CHECK(fabs(int8->points[0].y - int8->points[0].x * 10) < 1e-6 && int8->points[int8->n - 1].y == 200, "the slope is memory, the flat part the unit");
+    buf_init(&b, 1 << 20);
+    CHECK(chart_write(&b, &line->chart, CHART_FILE, &err), "%s", err.text);
+    buf_clear(&b);
+    bench_roofline_make(line, e);
+    CHECK(line->chart.n_series == 1, "a machine without a model has its roofs");
+    buf_fini(&b);
+    free(line), free(r->soak), free(r), free(e);
 }
 
 TEST(an_official_model_is_placed_between_machines_and_another_is_scaled)

@@ -32,7 +32,28 @@ check "none of these kept anything" 0
 
 "$tutti" bench history >"$tmp/out" 2>"$tmp/err"; rc=$?
 check "a history without runs says so" 0 'grep -q "nothing kept yet" out'
-run "$model" --engine --rounds 1 --depth 0 --threads 1 --json
+run "$model" --tests pp512,tg64,pp2x
+check "a test is ppN or tgN" 2 '[ ! -s out ]' 'grep -q "pp2x.*ppN" err' '[ $(wc -l <err) -eq 1 ]'
+run "$model" --tests tg16 --threads 0
+check "threads are numbers above 0" 2 '[ ! -s out ]' 'grep -q "threads" err'
+run "$model" --tests tg16 --quick
+check "one list at a time" 2 '[ ! -s out ]'
+run --tests tg16
+check "tests need a model" 2 'grep -q MODEL err'
+run "$model" --tests pp64,tg8,tg8@100,tg4*3 --threads 1,2 --rounds 2 --no-store --json
+check "the tests that were asked for, on each number of threads" 0 'python3 - out <<"PY"
+import json, sys
+d = json.load(open(sys.argv[1]))
+want = [("pp64", 0, 1), ("tg8", 0, 1), ("tg8", 100, 1), ("tg4", 0, 3)]
+assert [(r["test"], r["depth"], r["batch"], r["threads"]) for r in d["results"]] == [w + (n,) for n in (1, 2) for w in want], d["results"]
+for r in d["results"]:
+    limit = d["limits"][{"read": "read_gbps", "int8": "int8_gops", "bf16": "bf16_gflops", "f32": "f32_gflops"}[r["limit"]]]
+    assert limit > 0 and r["tps_min"] <= r["tps"] <= r["tps_max"] and r["bytes_per_token"] > 0 and r["ops_per_token"] > 0, r
+    assert d["machine"]["threads"] == 2 and d["localscore"] is None
+PY'
+run "$model" --tests pp64,tg8,tg4*4 --rounds 1 --threads 1 --no-store --svg "$tmp/roof.svg"
+check "the roofline is a picture of its own" 0 'grep -q "<svg" roof.svg' 'grep -q "tg4 x 4" roof.svg' 'grep -q "limit, int8" roof.svg'
+run "$model" --tests pp512,tg64 --rounds 1 --threads 1 --json
 check "json has what docs/json.md says" 0 'python3 - out <<"PY"
 import json, sys
 d = json.load(open(sys.argv[1]))
@@ -42,7 +63,7 @@ assert list(d["machine"]) == "cpu cpu_level cores threads memory_bytes".split(),
 assert list(d["limits"]) == "read_gbps int8_gops bf16_gflops f32_gflops theoretical_gbps theoretical_from".split()
 assert [r["test"] for r in d["results"]] == ["pp512", "tg64"]
 for r in d["results"]:
-    assert list(r) == "test threads depth batch tps tps_min tps_max share_of_limit ttft_ms joules_per_token joules_kind".split(), r
+    assert list(r) == "test threads depth batch tps tps_min tps_max share_of_limit limit bytes_per_token ops_per_token ttft_ms joules_per_token joules_kind".split(), r
     assert r["threads"] == 1 and r["tps"] > 0 and r["share_of_limit"] > 0
 assert d["results"][0]["ttft_ms"] > 0 and d["results"][1]["ttft_ms"] is None
 assert d["model_info"]["params"] > 0 and d["model_info"]["load_ms"] > 0 and d["interrupted"] is False
@@ -55,7 +76,7 @@ if command -v xmllint >/dev/null; then
     xmllint --noout "$tmp/page.html" 2>"$tmp/err"; rc=$?
     check "the page is well-formed" 0
 fi
-run "$model" --engine --rounds 1 --depth 0 --threads 1 --csv --no-store
+run "$model" --tests pp512,tg64 --rounds 1 --threads 1 --csv --no-store
 check "csv begins with its columns" 0 'head -1 out | grep -q "^section,test,threads,depth,batch,streams,bytes,value,unit,min,max,share_of_limit,kind$"' 'grep -q "^results,tg64,1,0,1," out'
 if $has_store; then
     "$tutti" bench history --json >"$tmp/out" 2>"$tmp/err"; rc=$?
@@ -75,16 +96,16 @@ PY'
     "$tutti" bench history >"$tmp/out" 2>"$tmp/err"; rc=$?
     check "history fits the terminal" 0 'grep -q tutti-tiny out' '[ $(awk "length > 80" out | wc -l) -eq 0 ]'
     echo "not a database, but long enough to look like one: 0123456789012345678901234567890123456789012345678901234567890" >"$tmp/data/tutti/tutti.db"
-    run "$model" --engine --rounds 1 --depth 0 --threads 1
+    run "$model" --tests pp512,tg64 --rounds 1 --threads 1
     check "a damaged store is a warning, never a failure" 0 'grep -q "^tutti: warning: this run is not kept: .*tutti.db" err' '[ $(wc -l <err) -eq 1 ]' 'grep -q tg64 out'
     "$tutti" bench history >"$tmp/out" 2>"$tmp/err"; rc=$?
     check "a damaged history is one line" 1 '[ $(wc -l <err) -eq 1 ]' '[ ! -s out ]'
     export XDG_DATA_HOME=/dev/null/data
-    run "$model" --engine --rounds 1 --depth 0 --threads 1
+    run "$model" --tests pp512,tg64 --rounds 1 --threads 1
     check "a store that cannot be written is a warning" 0 'grep -q "^tutti: warning: " err'
     export XDG_DATA_HOME="$tmp/data"
 fi
-run "$model" --engine --rounds 1 --depth 0 --threads 1 --no-store
+run "$model" --tests pp512,tg64 --rounds 1 --threads 1 --no-store
 check "--no-store asks nothing of the store" 0 '[ ! -s err ]'
 # stopped: wait until tutti (no longer the shell that became it) catches the signal: SigCgt of proc(5)
 "$tutti" bench "$model" --soak 1h --threads 1 --json --no-store >"$tmp/out" 2>"$tmp/err" & pid=$!
