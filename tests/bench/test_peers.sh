@@ -1,9 +1,9 @@
 #!/bin/sh
-# tests/bench/test_peers.sh BUILD - bench/peers: options, what a (fake) llama-bench of either kind is asked and answers, table, picture, page.
+# tests/bench/test_peers.sh BUILD - bench/peers: options, what a (fake) llama-bench of either kind and a (fake) server are asked and answer, table, picture, page.
 tutti=$1/tutti
 . tests/tap.sh
 if ! command -v node >/dev/null || ! node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 18 ? 1 : 0)'; then echo "1..0 # skipped: no node 18 or later"; exit 0; fi
-peers=$PWD/bench/peers
+here=$PWD peers=$PWD/bench/peers
 run() { (cd "$tmp" && node "$peers/compare.mjs" "$@") >"$tmp/out" 2>"$tmp/err"; rc=$?; }
 
 # A llama-bench of llama.cpp: depth is -d; one of ik: -gp; both answer what llama-bench -o json does, and keep what they were asked.
@@ -74,5 +74,43 @@ if [ -r models/tutti-tiny.gguf ]; then
     case $tutti in /*) ;; *) tutti=$PWD/$tutti ;; esac
     run --no-npm --rounds 1 --threads 1 --tests pp32,tg4*2 --tutti "$tutti" --out real "$PWD/models/tutti-tiny.gguf"
     check "our own bench is understood" 0 'grep -q "tutti-tiny | 1 | pp32 |" real/table.md' 'grep -q "tg4 x 2" real/table.md'
+fi
+# The servers' part: a fake one that answers as llama-server does, and tutti itself.
+cat >"$tmp/server.mjs" <<'JS'
+import http from "node:http";
+import {appendFileSync} from "node:fs";
+const at = process.argv.findIndex((a) => a === "--port" || a === "--listen"), port = Number(process.argv[at + 1].split(":").pop());
+http.createServer((req, res) => {
+    if (req.url === "/health") { res.end("{}"); return; }
+    let body = "";
+    req.on("data", (d) => { body += d; });
+    req.on("end", () => {
+        const j = JSON.parse(body);
+        appendFileSync(process.env.ASKED, `${j.prompt.length} ${j.max_tokens} ${j.ignore_eos}\n`);
+        if (j.prompt.length === 13) { res.statusCode = 503; res.end('{"error":{"message":"full"}}'); return; }
+        res.setHeader("content-type", "text/event-stream");
+        for (let i = 0; i < 3; i++) res.write(`data: {"choices":[{"text":"a"}]}\n\n`);
+        res.end(`data: {"choices":[],"usage":{"completion_tokens":5}}\n\ndata: [DONE]\n\n`);
+    });
+}).listen(port, "127.0.0.1");
+process.on("SIGTERM", () => process.exit(0));
+JS
+printf '#!/bin/sh\nexec node "%s/server.mjs" "$@"\n' "$tmp" >"$tmp/llama-server"
+printf '#!/bin/sh\necho no such model >&2\nexit 1\n' >"$tmp/bad-server"
+chmod +x "$tmp/llama-server" "$tmp/bad-server"
+export ASKED="$tmp/requests"
+serve() { (cd "$tmp" && timeout 100 node "$peers/servers.mjs" "$@") >"$tmp/out" 2>"$tmp/err"; rc=$?; }
+serve --rounds 1
+check "servers need a model" 2 'grep -q "MODEL is wanted" err'
+serve --tutti "$tmp/bad-server" --llama-server "$tmp/llama-server" --rounds 1 --waves 2 --clients 1,3 --prompts 7,13 --tokens 5 --out s m.gguf
+check "each wave asks as often as there are clients, with prompts of ids and no end before the last token" 0 '[ $(grep -c "^7 5 true$" requests) -eq 8 ]' '[ $(grep -c "^16 " requests) -eq 1 ]'
+check "a server that does not start and answers that are none are told" 0 'grep -q "tutti: not ready: no such model" err' 'grep -q "llama.cpp: 6 of 6 failed: HTTP 503" err'
+check "tokens are those that the server counts" 0 'grep -q "\"engine\":\"llama.cpp\".*\"clients\":3,\"prompt\":7,.*\"n\":6,\"failed\":0,\"tokens\":30," s/servers.jsonl' \
+    'grep -q "| m | 2 | 7 | 3 | .* | - | - |" s/table.md' '[ $(wc -l <s/servers.jsonl) -eq 2 ]'
+serve --tutti "$tmp/llama-server" --rounds 1 --rate 200 --waves 5 --clients 2 --prompts 7 --tokens 5 --out open m.gguf
+check "an open loop does not wait for answers" 0 'grep -q "\"rate\":200,\"n\":10,\"failed\":0" open/servers.jsonl'
+if [ -r models/tutti-tiny.gguf ]; then
+    serve --tutti "$tutti" --rounds 1 --waves 1 --clients 2 --prompts 9 --tokens 4 --threads 1 --vocab 400 --out live "$here/models/tutti-tiny.gguf"
+    check "tutti serve is understood" 0 'grep -q "\"engine\":\"tutti\".*\"n\":2,\"failed\":0,\"tokens\":8," live/servers.jsonl'
 fi
 echo "1..$n"
