@@ -20,7 +20,6 @@ static void name_test(char label[static 32], const struct bench_test *t)
 
 void bench_roofline_make(struct bench_roofline *out, const struct bench_report *r)
 {
-    static const char *const roof_names[BENCH_ROOFS] = { NULL, "limit, int8", "limit, bf16", "limit, f32" }; /* ORDER ROOF */
     static const char *const kind_names[] = { "prompts", "one sequence", "sequences side by side" };
     double left = 0.5, right = 4096;
     int n_dots = 0, n_series = 0;
@@ -43,12 +42,17 @@ void bench_roofline_make(struct bench_roofline *out, const struct bench_report *
     for (enum bench_roof k = ROOF_INT8; k < BENCH_ROOFS; k++) {
         if (!isfinite(bench_limit(&r->limits, k)))
             continue;
-        for (int i = 0; i < ROOFLINE_ROOF_POINTS; i++) {
-            const double x = left * pow(right / left, (double)i / (ROOFLINE_ROOF_POINTS - 1));
-            out->roof[k][i] = (struct chart_point){ .x = x, .y = fmin(x * r->limits.read_bps, bench_limit(&r->limits, k)) / 1e9 };
-        }
-        out->series[n_series++] = (struct chart_series){ roof_names[k], out->roof[k], ROOFLINE_ROOF_POINTS, true, false, k > ROOF_INT8 };
+        /* straight lines on logarithmic axes: the slope of memory up to the knee, once; then flat */
+        const bool is_first = n_series == 0 || !out->series[n_series - 1].has_line;
+        const double peak = bench_limit(&r->limits, k), knee = fmin(fmax(peak / r->limits.read_bps, left), right);
+        const double x[ROOFLINE_ROOF_POINTS] = { is_first ? left : knee, knee, right };
+        for (int i = 0; i < ROOFLINE_ROOF_POINTS; i++)
+            out->roof[k][i] = (struct chart_point){ .x = x[i], .y = fmin(x[i] * r->limits.read_bps, peak) / 1e9 };
+        snprintf(out->roof_name[k], sizeof(out->roof_name[k]), "limit: %s%s", is_first ? "memory, then " : "", bench_roof_names[k]);
+        out->series[n_series++] = (struct chart_series){ out->roof_name[k], out->roof[k], ROOFLINE_ROOF_POINTS, true, false, !is_first };
     }
+    if (n_series == 0) /* nothing was measured: empty axes */
+        out->series[n_series++] = (struct chart_series){ 0 };
     snprintf(out->title, sizeof(out->title), "Roofline%s%.60s: what memory and arithmetic allow", r->has_model ? " of " : "", r->has_model ? r->model.name : "");
     out->chart = (struct chart){ out->title, { .label = "operations for each byte read", .is_log = true },
                                  { .label = "billions of operations a second", .is_log = true }, out->series, n_series, NULL, 0 };

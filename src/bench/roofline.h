@@ -10,11 +10,11 @@
 #include "bench/report.h"
 #include "page/chart.h"
 
-enum { ROOFLINE_ROOF_POINTS = 64 };
+enum { ROOFLINE_ROOF_POINTS = 3 };
 struct bench_roofline {
     struct chart_point roof[BENCH_ROOFS][ROOFLINE_ROOF_POINTS];
     struct chart_point dot[BENCH_TESTS_MAX]; /* prompts, one sequence, batches: one after the other */
-    char label[BENCH_TESTS_MAX][32], title[2 * BENCH_TEXT_MAX];
+    char label[BENCH_TESTS_MAX][32], roof_name[BENCH_ROOFS][32], title[2 * BENCH_TEXT_MAX];
     struct chart_series series[BENCH_ROOFS + 3];
     struct chart chart; /* borrows all of the above */
 };
