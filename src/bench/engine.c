@@ -190,7 +190,8 @@ static bool warm_up(struct course *c, const struct bench_test *t, struct err *er
 {
     struct timing ignored;
     struct bench_test warm = *t;
-    warm.depth = 0, warm.n_tok = t->is_decode ? 2 : t->n_tok < 64 ? t->n_tok : 64;
+    const int most = t->is_decode ? 2 : 64;
+    warm.depth = 0, warm.n_tok = t->n_tok < most ? t->n_tok : most;
     return time_test(&c->r, &warm, &ignored, err);
 }
 

@@ -51,7 +51,7 @@ for r in d["results"]:
     assert limit > 0 and r["tps_min"] <= r["tps"] <= r["tps_max"] and r["bytes_per_token"] > 0 and r["ops_per_token"] > 0, r
     assert d["machine"]["threads"] == 2 and d["localscore"] is None
 PY'
-run "$model" --tests pp64,tg8,tg4*4 --rounds 1 --threads 1 --no-store --svg "$tmp/roof.svg"
+run "$model" --tests pp64,tg1,tg8,tg4*4 --rounds 1 --threads 1 --no-store --svg "$tmp/roof.svg"
 check "the roofline is a picture of its own" 0 'grep -q "<svg" roof.svg' 'grep -q "tg4 x 4" roof.svg' 'grep -q "then int8" roof.svg'
 run "$model" --tests pp512,tg64 --rounds 1 --threads 1 --json
 check "json has what docs/json.md says" 0 'python3 - out <<"PY"
