@@ -124,8 +124,7 @@ static bool open_course(struct course *c, const struct bench_setup *s, const str
         const struct bench_test *t = &tests[i];
         if (t->batch < 1 || t->batch > BENCH_BATCH_MAX || t->n_tok < 1 || t->depth < 0)
             return err_set(err, ERR_INPUT, "bench: %s: %d sequences at depth %d cannot be measured", t->name, t->batch, t->depth);
-        const int own = t->depth + t->n_tok, n = !t->is_decode && own < llm_model_info(s->model)->n_ctx_train ? own + 1 : own; /* a token behind a prompt */
-        longest = n > longest ? n : longest;
+        longest = t->depth + t->n_tok > longest ? t->depth + t->n_tok : longest;
         most = t->batch > most ? t->batch : most;
         live = (int64_t)t->batch * (t->depth + t->n_tok + 64) > live ? (int64_t)t->batch * (t->depth + t->n_tok + 64) : live;
         for (int b = 0; b < t->batch; b++)
@@ -139,7 +138,13 @@ static bool open_course(struct course *c, const struct bench_setup *s, const str
     c->probes = calloc((size_t)n_tests * (size_t)n_rounds * 2, sizeof(*c->probes));
     if (!c->st || !c->probes)
         return err_set(err, ERR_NOMEM, "bench: out of memory");
-    return runner_open(&c->r, s, longest, 2 * most, (int)(kv + live), err) && (c->prober = bench_prober_new(s->pool, s->cpu, err));
+    bool ok = runner_open(&c->r, s, longest + 1, 2 * most, (int)(kv + live), err); /* room for a token behind the longest prompt */
+    if (!ok && err->code == ERR_LIMIT) { /* the model ends there: no time to the first token for that one */
+        runner_close(&c->r);
+        *err = (struct err){ 0 };
+        ok = runner_open(&c->r, s, longest, 2 * most, (int)(kv + live), err);
+    }
+    return ok && (c->prober = bench_prober_new(s->pool, s->cpu, err));
 }
 
 static void close_course(struct course *c)

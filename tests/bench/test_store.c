@@ -23,10 +23,11 @@ static struct bench_report *make_run(const char *model, double pp, double tg, in
         r->has_model = true;
         snprintf(r->model.name, sizeof(r->model.name), "%s", model);
         r->model.file_bytes = 1000, r->model.info.active_params = 900, r->model.info.bytes_per_tok = 950;
-        r->tests[0] = (struct bench_test){ .name = "pp512", .n_tok = 512, .batch = 1, .n_rounds = 1, .tps_median = pp, .share_median = 0.5, .ttft_ms = NAN, .joules_per_tok = NAN };
-        r->tests[1] = (struct bench_test){ .name = "tg64", .is_decode = true, .n_tok = 64, .batch = 1, .n_rounds = 1, .tps_median = tg, .share_median = 0.8 };
-        r->tests[2] = (struct bench_test){ .name = "tg16", .is_decode = true, .n_tok = 16, .batch = 8, .n_rounds = 0 }; /* stopped before it */
-        r->n_tests = 3;
+        r->tests[0] = (struct bench_test){ .name = "pp512", .n_tok = 512, .batch = 1, .threads = 4, .n_rounds = 1, .tps_median = pp, .share_median = 0.5, .ttft_ms = NAN, .joules_per_tok = NAN };
+        r->tests[1] = (struct bench_test){ .name = "tg64", .is_decode = true, .n_tok = 64, .batch = 1, .threads = 4, .n_rounds = 1, .tps_median = tg, .share_median = 0.8 };
+        r->tests[2] = (struct bench_test){ .name = "tg16", .is_decode = true, .n_tok = 16, .batch = 8, .threads = 4, .n_rounds = 0 }; /* stopped before it */
+        r->tests[3] = r->tests[1], r->tests[3].threads = 2, r->tests[3].tps_median = 1; /* on fewer threads: not kept */
+        r->n_tests = 4;
     }
     return r;
 }

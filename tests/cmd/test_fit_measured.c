@@ -20,8 +20,8 @@ static void keep(const char *cpu, double params, double tg, double pp)
     r->time_s = 1790000000, r->version = "0.1.0", r->machine.level = "ref", r->machine.threads = 2, r->has_model = true;
     snprintf(r->model.name, sizeof(r->model.name), "model of %g", params);
     r->model.file_bytes = (uint64_t)params, r->model.info.active_params = (uint64_t)params, r->model.info.bytes_per_tok = (uint64_t)(params * 4.8 / 8);
-    r->tests[0] = (struct bench_test){ .name = "pp512", .n_tok = 512, .batch = 1, .n_rounds = 1, .tps_median = pp, .share_median = 0.5, .ttft_ms = NAN, .joules_per_tok = NAN };
-    r->tests[1] = (struct bench_test){ .name = "tg64", .is_decode = true, .n_tok = 64, .batch = 1, .n_rounds = 1, .tps_median = tg, .share_median = 0.8, .ttft_ms = NAN, .joules_per_tok = NAN };
+    r->tests[0] = (struct bench_test){ .name = "pp512", .n_tok = 512, .batch = 1, .threads = r->machine.threads, .n_rounds = 1, .tps_median = pp, .share_median = 0.5, .ttft_ms = NAN, .joules_per_tok = NAN };
+    r->tests[1] = (struct bench_test){ .name = "tg64", .is_decode = true, .n_tok = 64, .batch = 1, .threads = r->machine.threads, .n_rounds = 1, .tps_median = tg, .share_median = 0.8, .ttft_ms = NAN, .joules_per_tok = NAN };
     r->n_tests = 2;
     struct store *s = store_open(path, true, &err);
     if (!s && err.code == ERR_UNSUPPORTED)
