@@ -167,7 +167,7 @@ struct bench_work bench_work_of(const struct llm_info *f, const struct bench_uni
     struct bench_work w = { .bytes = (double)f->bytes_per_tok / together + kv * before / (is_decode ? 1 : together) };
     for (int r = ROOF_INT8; r < BENCH_ROOFS; r++)
         w.ops[r] = weights * u->frac[r];
-    /* two bytes of f16 a value of K or V; every head of its group multiplies it once */
+    /* two bytes a value of K or V; every head of its group multiplies it once */
     w.ops[isfinite(l->bf16_flops) && !(l->f32_flops > l->bf16_flops) ? ROOF_BF16 : ROOF_F32] += kv * before * (f->n_kv_head > 0 ? (double)f->n_head / f->n_kv_head : 1);
     return w;
 }

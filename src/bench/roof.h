@@ -55,7 +55,7 @@ struct bench_work { /* of one token */
     double ops[BENCH_ROOFS]; /* by unit */
 };
 /* is_decode: the mean of n_tok steps of `batch` sequences behind `depth` tokens: weights once for the batch, each
- * sequence's own K and V as f16.  Otherwise a prompt of n_tok behind depth: weights once for a chunk, the head for the last token alone.
+ * sequence's own K and V in 16 bits.  Otherwise a prompt of n_tok behind depth: weights once for a chunk, the head for the last token alone.
  * Attention counts as multiply-adds in the fastest float unit that was measured (l). */
 struct bench_work bench_work_of(const struct llm_info *f, const struct bench_units *u, const struct bench_limits *l, bool is_decode, int n_tok, int depth,
                                 int batch);
