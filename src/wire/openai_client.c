@@ -216,9 +216,16 @@ static bool read_usage(const json_t *tree, struct openai_usage *u)
 
 bool openai_read_answer(struct openai_answer *a, enum openai_task task, const char *json, size_t n, struct err *err)
 {
-    *a = (struct openai_answer){ .task = task };
-    if (n == 6 && memcmp(json, "[DONE]", 6) == 0) {
-        a->is_done = true;
+    a->tree = NULL;
+    a->task = task;
+    a->is_done = n == 6 && memcmp(json, "[DONE]", 6) == 0;
+    a->n_choices = 0;
+    a->has_usage = a->event.is_there = false;
+    a->usage = (struct openai_usage){ 0 };
+    if (a->is_done)
+        return true;
+    if (task == OPENAI_CHAT && openai_read_event(&a->event, json, n)) {
+        a->n_choices = 1;
         return true;
     }
     a->tree = json_loadb(json, n, 0, NULL);
@@ -256,6 +263,11 @@ bool openai_answer_piece(const struct openai_answer *a, int i, struct openai_pie
 {
     const json_t *c = json_array_get(openai_field(a->tree, "choices"), (size_t)i);
     *out = (struct openai_piece){ .text = "", .reasoning = "" };
+    if (a->event.is_there) {
+        const struct openai_event *e = &a->event;
+        *out = (struct openai_piece){ .index = e->index, .text = e->text, .n_text = e->n_text, .reasoning = "", .finish_reason = e->has_finish ? e->finish : NULL };
+        return true;
+    }
     if (!json_is_object(c))
         return wrong(err, "a choice is not an object");
     const json_t *index = openai_field(c, "index");

@@ -26,8 +26,16 @@ void openai_put_form(struct buf *before, struct buf *after, const char *boundary
 
 /* ---- answers ---- */
 
+struct openai_event {  /* private: the usual event of a chat (openai_event.c) */
+    bool is_there, has_finish;
+    int index;
+    size_t n_text;
+    char text[1024], finish[32];
+};
+
 struct openai_answer { /* of a chat or completion: one event of a stream, or all of it */
-    json_t *tree;      /* owned: openai_answer_fini() */
+    json_t *tree;      /* owned: openai_answer_fini(); NULL where `event` says it all */
+    struct openai_event event;
     enum openai_task task;
     bool is_done;      /* data: [DONE] */
     int n_choices;
@@ -35,7 +43,7 @@ struct openai_answer { /* of a chat or completion: one event of a stream, or all
     struct openai_usage usage;
 };
 
-struct openai_piece { /* texts are borrowed from the tree; "" and 0 when absent */
+struct openai_piece { /* texts are borrowed from the answer; "" and 0 when absent */
     int index;
     const char *text, *reasoning;
     size_t n_text, n_reasoning;

@@ -190,6 +190,67 @@ TEST(answers_are_read_or_refused_with_a_reason)
     }
 }
 
+/* What openai_event.c takes must be what the tree gives: the same event with a list in it, which only the tree reads. */
+TEST(the_usual_event_is_read_as_by_the_tree)
+{
+    static const char *const usual[] = {
+        "{\"id\":\"x\",\"created\":1700000000,\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"logprobs\":null,\"finish_reason\":null}]}",
+        "{\"choices\":[{\"index\":3,\"delta\":{\"content\":\"a \\\"b\\\\ \\n\xc3\xa9\"},\"finish_reason\":null}],\"usage\":null}",
+        " { \"choices\" : [ { \"delta\" : { } , \"index\" : 1 , \"finish_reason\" : \"length\" } ] , \"n\" : -0 , \"b\" : true } ",
+        "{\"choices\":[{\"delta\":{\"content\":\"one\",\"content\":\"two\"}}]}",
+        "{\"choices\":[{\"delta\":{\"content\":\"one\"},\"delta\":{\"content\":null}}]}",
+    };
+    int n_usual = 0, n_ok = 0;
+    for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
+        for (int round = 0; round < 4000; round++) {
+            char fast[400], slow[420];
+            size_t n = strlen(usual[i]);
+            struct openai_answer a[2];
+            struct openai_piece p[2] = { { .text = "" }, { .text = "" } };
+            memcpy(fast, usual[i], n);
+            for (int k = 0; round > 0 && k < 1 + (int)(test_rand_u64() % 2); k++) { /* broken in one place or two */
+                static const char bytes[] = "{}[]\",:\\0123-.en tlu\t\x01\x80\xc3/";
+                const size_t at = test_rand_u64() % n;
+                if (test_rand_u64() % 3) {
+                    fast[at] = bytes[test_rand_u64() % (sizeof(bytes) - 1)];
+                } else {
+                    memmove(fast + at, fast + at + 1, n - at - 1);
+                    n--;
+                }
+            }
+            const char *open = memchr(fast, '{', n);
+            if (!open)
+                continue;
+            const size_t head = (size_t)(open - fast) + 1;
+            const char *rest = fast + head;
+            while (rest < fast + n && strchr(" \t\n\r", *rest))
+                rest++;
+            const bool is_empty = rest < fast + n && *rest == '}';
+            memcpy(slow, fast, head);
+            size_t n_slow = head + (size_t)sprintf(slow + head, "\"list\":[0]%s", is_empty ? "" : ",");
+            memcpy(slow + n_slow, fast + head, n - head);
+            n_slow += n - head;
+            bool ok[2];
+            for (int k = 0; k < 2; k++) {
+                ok[k] = openai_read_answer(&a[k], OPENAI_CHAT, k ? slow : fast, k ? n_slow : n, &err);
+                if (ok[k] && a[k].n_choices == 1)
+                    ok[k] = openai_answer_piece(&a[k], 0, &p[k], &err);
+            }
+            CHECK(!ok[1] || !a[1].event.is_there, "the slow way is the fast one: %.*s", (int)n_slow, slow);
+            n_usual += ok[0] && a[0].event.is_there;
+            n_ok += ok[0];
+            CHECK(round > 0 || a[0].event.is_there, "%s is not usual", usual[i]);
+            CHECK(ok[0] == ok[1], "%d %d: %.*s", ok[0], ok[1], (int)n, fast);
+            if (ok[0] && ok[1])
+                CHECK(a[0].n_choices == a[1].n_choices && p[0].index == p[1].index && p[0].n_text == p[1].n_text && memcmp(p[0].text, p[1].text, p[0].n_text) == 0 &&
+                          !p[0].finish_reason == !p[1].finish_reason && (!p[0].finish_reason || strcmp(p[0].finish_reason, p[1].finish_reason) == 0),
+                      "%.*s", (int)n, fast);
+            for (int k = 0; k < 2; k++)
+                openai_answer_fini(&a[k]);
+        }
+    CHECK(n_usual > 1000, "%d of %d", n_usual, n_ok);
+}
+
 TEST(errors_of_servers_keep_their_words_and_kind)
 {
     static const struct {
