@@ -322,6 +322,7 @@ static bool add(struct router *r, struct expert *e, const struct route_node *nod
 {
     bool is_another = false;
     pthread_mutex_lock(&r->decide_lock);
+    const int n_before = r->live.world.n;
     const int slot = live_add(&r->live, e, node, hint, is_composite, &is_another, err);
     if (slot >= 0 && is_another) {
         pthread_mutex_lock(&r->figures_lock);
@@ -331,6 +332,13 @@ static bool add(struct router *r, struct expert *e, const struct route_node *nod
             bandit_forget(r->env.bandit, slot);
         affinity_forget(&r->affinity, (uint32_t)slot);
         r->joules_of[slot][0] = r->joules_of[slot][1] = 0;
+        pthread_mutex_unlock(&r->figures_lock);
+    }
+    if (slot >= 0 && node && r->learned && r->env.predictor && (is_another || slot == n_before)) { /* seen for the first time in this life */
+        const struct candidates it = { .nodes = r->live.world.nodes, .n_nodes = r->live.world.n_nodes, .list = &r->live.world.list[slot], .n = 1 };
+        struct err ignored; /* it could be read before */
+        pthread_mutex_lock(&r->figures_lock);
+        predictor_take(r->env.predictor, &it, r->learned, strlen(r->learned), &ignored);
         pthread_mutex_unlock(&r->figures_lock);
     }
     pthread_mutex_unlock(&r->decide_lock);
@@ -477,6 +485,7 @@ void router_free(struct router *r)
         free(t);
     }
     recall_free(r->recall);
+    free(r->learned);
     live_fini(&r->live);
     shortlist_free(r->shortlist);
     free(r->decision);

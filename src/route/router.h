@@ -111,7 +111,7 @@ bool router_knows(struct router *r, const char *id);
 void router_each_elsewhere(struct router *r, void (*fn)(void *ctx, const struct candidate *c), void *ctx);
 
 /* What was learned, as lines that can be taken again after a restart: corrections of predictions (predict.h) and the bandit's (bandit.h).
- * What is of experts that are not here any more is passed over; false with err: what cannot be read. */
+ * What is of experts that are not here is passed over, and corrections of another node's are taken when it comes; false with err: what cannot be read. */
 void router_put_learned(struct router *r, struct buf *predictor, struct buf *bandit);
 bool router_take_learned(struct router *r, const char *predictor, const char *bandit, struct err *err); /* either may be NULL */
 

@@ -133,6 +133,7 @@ struct router {
     pthread_cond_t unasked;        /* a submit to somebody who was withdrawn has returned; decide_lock */
     struct affinity affinity;
     struct recall *recall;         /* NULL: nothing is remembered */
+    char *learned;                 /* corrections as they were kept, for experts of nodes that come later; NULL; decide_lock */
     struct route_decision *decision;
     char turn[TURN_BYTES];         /* of several parts */
     uint8_t sniff[TASK_MEDIA_MAX][SNIFF_BYTES];

@@ -38,6 +38,8 @@ bool router_take_learned(struct router *r, const char *predictor, const char *ba
     const bool ok = (!r->env.predictor || !predictor || predictor_take(r->env.predictor, &r->live.world, predictor, strlen(predictor), err)) &&
                     (!r->env.bandit || !bandit || bandit_take(r->env.bandit, &r->live.world, bandit, strlen(bandit), err));
     pthread_mutex_unlock(&r->figures_lock);
+    free(r->learned);
+    r->learned = ok && predictor ? strdup(predictor) : NULL;
     pthread_mutex_unlock(&r->decide_lock);
     return ok;
 }

@@ -241,6 +241,27 @@ TEST(every_job_has_one_end_while_experts_come_and_go)
         expert_free(&c.fakes[i]->base);
 }
 
+TEST(what_was_learned_of_an_expert_of_another_node_is_there_again_when_it_comes)
+{
+    static const char kept[] = "there\tthere\tdecode\t0.25\t0.125\t7\nthere\telsewhere\tttft\t0.5\t0.125\t3\n";
+    struct quick *q[2] = { quick_new("here", EXPERT_LOCAL, 5), quick_new("there", EXPERT_LAN, 9) };
+    struct expert *const first[] = { &q[0]->base };
+    const struct route_node n = lan_node("there");
+    struct front f;
+    struct err err;
+    struct buf text, unused;
+    front_open(&f, first, 1);
+    buf_init(&text, 1 << 16), buf_init(&unused, 1 << 16);
+    CHECK(router_take_learned(f.router, kept, NULL, &err), "%s", err.text);
+    CHECK(router_add_on(f.router, &n, &q[1]->base, NULL, &err), "%s", err.text);
+    router_put_learned(f.router, &text, &unused);
+    buf_putc(&text, '\0');
+    CHECK(text.data && strcmp(text.data, "there\tthere\tdecode\t0.25\t0.125\t7\n") == 0, "%s", text.data);
+    buf_fini(&text), buf_fini(&unused);
+    front_close(&f);
+    expert_free(&q[0]->base), expert_free(&q[1]->base);
+}
+
 TEST(who_withdraws_waits_for_those_who_are_asking)
 {
     struct quick *q[2] = { quick_new("here", EXPERT_LOCAL, 5), quick_new("there", EXPERT_LAN, 9) };
