@@ -447,6 +447,33 @@ void http_conn_service(struct http_conn *c)
 
 /* ---- a new connection ---- */
 
+static void note_address(struct http_conn *c)
+{
+    struct sockaddr_storage sa = { 0 };
+    int n = sizeof(sa);
+    if (uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&sa, &n) != 0)
+        return;
+    if (sa.ss_family == AF_INET6) {
+        memcpy(c->address, &((struct sockaddr_in6 *)&sa)->sin6_addr, 16);
+    } else if (sa.ss_family == AF_INET) {
+        c->address[10] = c->address[11] = 0xff;
+        memcpy(c->address + 12, &((struct sockaddr_in *)&sa)->sin_addr, 4);
+    }
+}
+
+/* One who opens connections and says nothing leaves the others their share.  Counted when somebody comes: a glance at each. */
+static bool has_its_share(struct http_conn *c)
+{
+    const struct http_server *v = c->server;
+    int n = 0;
+    if (v->config.max_per_address <= 0)
+        return false;
+    note_address(c);
+    for (const struct http_conn *k = v->conns; k; k = k->next)
+        n += memcmp(k->address, c->address, sizeof(c->address)) == 0;
+    return n > v->config.max_per_address;
+}
+
 bool http_conn_accept(struct http_server *v, uv_stream_t *listener)
 {
     struct http_conn *c = calloc(1, sizeof(*c));
@@ -487,8 +514,9 @@ bool http_conn_accept(struct http_server *v, uv_stream_t *listener)
     uv_tcp_nodelay(&c->tcp, 1);
     uv_tcp_keepalive(&c->tcp, 1, 60);
     const bool is_over = v->stats.n_connections > v->config.max_connections;
-    v->stats.refused_total += is_over;
-    if ((is_over && v->stats.n_connections > v->config.max_connections + OVER_MAX) ||
+    const bool is_greedy = has_its_share(c);
+    v->stats.refused_total += is_over || is_greedy;
+    if (is_greedy || (is_over && v->stats.n_connections > v->config.max_connections + OVER_MAX) ||
         (v->tls && !(c->tls = tls_new(v->tls, NULL, true)))) {
         http_conn_close(c, HTTP_CLOSE_ERROR);
         return true;

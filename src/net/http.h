@@ -110,6 +110,7 @@ const char *http_reason(int status); /* "Not Found" */
 
 struct http_server_config { /* zero means the default */
     int max_connections;       /* 4096; more are told 503 */
+    int max_per_address;       /* of those, for one address of a client; more are closed without a word.  0: as many as there are */
     uint32_t max_head_bytes;   /* 64 KiB; more is 431 (414 while the first line lasts) */
     uint64_t max_body_bytes;   /* 32 MiB; more is 413 */
     size_t max_queued_bytes;   /* 64 MiB of response that wait for one client; more resets the stream */

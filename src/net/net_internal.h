@@ -51,6 +51,7 @@ struct http_conn {
     enum http_conn_state state;
     bool is_dirty, is_reading, is_writing, is_shut;
     int n_handles;
+    unsigned char address[16];  /* of the client, where addresses are counted; IPv4 as ::ffff:a.b.c.d */
     struct tls *tls;            /* NULL: clear text */
     bool is_hello_seen, has_sealed; /* TLS: its first byte was looked at; there may be bytes that wait to be opened */
     struct buf out;             /* to be sent, in the clear */

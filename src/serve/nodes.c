@@ -33,6 +33,7 @@ static const char *put_error(void *ctx, int status, const char *text, struct buf
 static bool listen_for_nodes(struct serve_nodes *n, const struct serve_node *node, struct err *err)
 {
     struct node_port_config k = { .listen = node->listen, .trust = node->trust, .http = n->serve->config.http, .urls = node->urls, .n_urls = node->n_urls };
+    k.http.max_per_address = k.http.max_connections / 2; /* a connection that says nothing holds 42 KB of TLS */
     k.http.on_request = on_request;
     k.http.put_error = put_error;
     k.http.ctx = n;

@@ -378,6 +378,37 @@ TEST(connections_over_the_limit_are_told_503_and_idle_ones_cost_little)
     app_stop(app);
 }
 
+static int dial_from(const struct app *app, const char *from)
+{
+    struct sockaddr_in own = { .sin_family = AF_INET };
+    const int fd = socket(AF_INET, SOCK_STREAM, 0);
+    const struct timeval limit = { 20, 0 };
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+    inet_pton(AF_INET, from, &own.sin_addr);
+    CHECK(bind(fd, (const struct sockaddr *)&own, sizeof(own)) == 0 && connect(fd, (const struct sockaddr *)&app->addr.sa, sizeof(struct sockaddr_in)) == 0, "%s", from);
+    return fd;
+}
+
+TEST(one_address_has_its_share_of_connections_and_leaves_the_others_theirs)
+{
+    enum { SHARE = 4 };
+    struct app *app = app_start(&(struct http_server_config){ .max_connections = 2 * SHARE, .max_per_address = SHARE });
+    int fd[SHARE];
+    for (int i = 0; i < SHARE; i++) {
+        fd[i] = dial_from(app, "127.0.0.2");
+        say_text(fd[i], "GET /hello HTTP/1.1\r\n" HOST "\r\n");
+        CHECK(hear(fd[i], "hello", reply, sizeof(reply)), "connection %d", i);
+    }
+    const int over = dial_from(app, "127.0.0.2"), other = dial_from(app, "127.0.0.3");
+    CHECK(hear_all(over, reply, sizeof(reply)) == 0, "%s", reply);
+    say_text(other, "GET /hello HTTP/1.1\r\n" HOST "\r\n");
+    CHECK(hear(other, "hello", reply, sizeof(reply)), "the other has no place");
+    close(over), close(other);
+    for (int i = 0; i < SHARE; i++)
+        close(fd[i]);
+    app_stop(app);
+}
+
 TEST(draining_finishes_what_runs_and_ends_every_connection)
 {
     struct app *app = app_start(&usual);
