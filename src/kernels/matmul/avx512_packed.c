@@ -1,7 +1,7 @@
 /* kernels/matmul/avx512_packed.c - packed weights (WEIGHT_R16) times int8 activations, with VNNI.
  *
  * Start reading at multiply().  Everything is one loop, tile(): one or two groups (16 rows in the lanes of
- * a zmm) times up to six tokens, whose codes are broadcast from memory.  For each block of 32 along K it
+ * a zmm) times up to eight or six tokens, whose codes are broadcast from memory.  For each block of 32 along K it
  * adds products in int32, starting from -zero_point * (sum of the token's codes), and scales once.
  *
  *   few tokens (decode):  tile() unpacks the codes in registers, straight from the packed units;
@@ -11,8 +11,8 @@
  * Both do the same float operations in the same order, so a token's result does not depend on the batch; and so does
  * amx.c, which takes many tokens where there are tiles: change the order here and there.
  * What it costs on Zen 4: a block is 8 vpdpbusd and 2 (KIND_A) or 3 multiplies on the same two pipes, so
- * 80 % or 73 % of the int8 peak is the ceiling.  Two groups a tile, since every operand read from memory costs a
- * load slot and there is one (512 bits) a cycle.
+ * 80 % or 73 % of the int8 peak is the ceiling; conversions, shifts and additions go to the other two.  Loads of 512 bits: one a cycle,
+ * broadcasts of 32 bits: two.
  */
 #include <immintrin.h>
 #include <limits.h>
@@ -52,8 +52,9 @@ INLINE enum kind kind_of(int t)
 INLINE int max_cols(enum kind k, const int G)
 {
     const bool by_halves = k == KIND_C || k == KIND_D;
-    return G == 2 ? (by_halves ? 4 : 6) : by_halves ? 2 : 4;
+    return G == 2 ? (by_halves ? 4 : 6) : by_halves ? 8 : 4;
 }
+enum { COLS_MAX = 8 };
 
 INLINE int zero_point(int t)
 {
@@ -72,9 +73,9 @@ INLINE int zero_point(int t)
 
 /* ---- reading a packed group: 16 rows ---- */
 
-struct source { /* of two groups: where the first lies, how far the second; and those to ask for meanwhile, 0: none */
+struct source { /* of one or two groups: where the first lies, how far the second; how far ahead to ask for what comes then, 0: not */
     const uint8_t *at;
-    size_t second, next;
+    size_t second, ahead;
 };
 
 INLINE struct unit source_unit(const int t)
@@ -255,15 +256,16 @@ INLINE void tile(const int t, const int G, const int C, const struct source *w, 
 {
     const enum kind kind = kind_of(t);
     const struct unit u = source_unit(t);
-    const int n_lines = (u.block_bytes + 63) / 64, n_halves = kind == KIND_C || kind == KIND_D ? 2 : 1, n_offs = kind == KIND_B || kind == KIND_D ? n_halves : 0;
+    const int n_halves = kind == KIND_C || kind == KIND_D ? 2 : 1, n_offs = kind == KIND_B || kind == KIND_D ? n_halves : 0;
     const size_t nb = in->nb, q_tok = G == 1 ? 32 : nb * 32, q_block = G == 1 ? (size_t)C * 32 : 32;
-    __m512 out[6][2];
+    __m512 out[COLS_MAX][2];
     UNROLL
     for (int c = 0; c < C; c++) {
         out[c][0] = out[c][1] = _mm512_setzero_ps();
         /* a large y is not in the caches: ask for its lines now, to write when the sums are done */
         __builtin_prefetch(y + (size_t)c * ldy, 1);
-        __builtin_prefetch(y + (size_t)c * ldy + 16, 1);
+        if (G == 2)
+            __builtin_prefetch(y + (size_t)c * ldy + 16, 1);
     }
     const uint8_t *unit[2] = { w->at, w->at + w->second };
     for (size_t b0 = 0; b0 < nb; b0 += (size_t)u.n_blocks, unit[0] += u.bytes, unit[1] += u.bytes) {
@@ -273,14 +275,13 @@ INLINE void tile(const int t, const int G, const int C, const struct source *w, 
         for (int k = 0; k < u.n_blocks; k++) {
             const size_t b = b0 + (size_t)k;
             const uint8_t *const at[2] = { unit[0] + u.first + k * u.block_bytes, unit[1] + u.first + k * u.block_bytes };
-            if (G == 2 && t < PANEL && w->next) {
+            if (w->ahead && (G == 2 ? t < PANEL : C > 4)) {
                 UNROLL
-                for (int l = 0; l < n_lines; l++) {
-                    _mm_prefetch((const char *)at[0] + w->next + l * 64, _MM_HINT_T1);
-                    _mm_prefetch((const char *)at[1] + w->next + l * 64, _MM_HINT_T1);
-                }
+                for (int l = 0; l < (u.block_bytes + 63) / 64; l++)
+                    for (int g = 0; g < G; g++)
+                        _mm_prefetch((const char *)at[g] + w->ahead + l * 64, _MM_HINT_T1);
             }
-            __m512i acc[2][6][2]; /* [half][token][group] */
+            __m512i acc[2][COLS_MAX][2]; /* [half][token][group] */
             UNROLL
             for (int h = 0; h < n_halves; h++) {
                 UNROLL
@@ -316,7 +317,7 @@ INLINE void tile(const int t, const int G, const int C, const struct source *w, 
             for (int g = 0; g < G; g++) {
                 if (u.n_blocks == 1)
                     dm[g] = read_pair(t, unit[g]);
-                __m512 part[6];
+                __m512 part[COLS_MAX];
                 UNROLL
                 for (int h = 0; h < n_halves; h++) {
                     const __m512 scale = read_scale(t, at[g], &dm[g], h);
@@ -347,36 +348,30 @@ INLINE void tile(const int t, const int G, const int C, const struct source *w, 
     }
 }
 
-/* One function for each type and number of tokens, so that the registers of tile() are registers. */
-#define TILE(C) case C: tile(t, G, C, w, &in, y, ldy, first, second); break;
-INLINE void tiles(const int t, const int G, const struct source *w, const struct columns *all, int n_tok, float *y, size_t ldy,
+/* One piece of code for each type and number of tokens, so that the registers of tile() are registers.  Two groups never have fewer than
+ * two tokens: see share(). */
+INLINE void tiles(const int t, const int G, const int n_tok, const struct source *w, const struct columns *in, float *y, size_t ldy,
                   __mmask16 first, __mmask16 second)
 {
-    const enum kind kind = kind_of(t);
-    const int most = max_cols(kind, G);
-    const size_t n = kind == KIND_C || kind == KIND_D ? 2 * all->nb : all->nb;
-    struct columns in = *all;
-    struct source src = *w;
-    w = &src;
-    for (int c = 0; c < n_tok; c += most, y += (size_t)most * ldy, src.next = 0) {
-        in.q = all->q + (size_t)c * all->nb * 32;
-        in.d = all->d + (size_t)c * all->nb;
-        in.start = all->start + (size_t)c * n;
-        in.sum = all->sum + (size_t)c * n;
-        switch (n_tok - c < most ? n_tok - c : most) {
-            TILE(1) TILE(2) TILE(3) TILE(4)
-        default:
-            if (most > 4 && n_tok - c == 5)
-                tile(t, G, 5, w, &in, y, ldy, first, second);
-            else if (most > 4)
-                tile(t, G, 6, w, &in, y, ldy, first, second);
-        }
-    }
-}
+    const int most = max_cols(kind_of(t), G);
+#define TILE(C) case C: if (C >= G && C <= most) tile(t, G, C, w, in, y, ldy, first, second); break;
+    switch (n_tok) { TILE(1) TILE(2) TILE(3) TILE(4) TILE(5) TILE(6) TILE(7) TILE(8) }
 #undef TILE
+}
 
-/* Tokens prepared at once, a multiple of 4 and 6. */
-enum { STRIP = 12 };
+/* Up to max_cols(kind, 1) tokens take one group after the other: the weights are one stream then, which the processor's own prefetching
+ * follows at the memory's full speed.  Their codes are woven, since as a stream for each token they drive each other and the
+ * weights out of L1.  Zen 4, against a linear read of the same moment: 0.98-1.08 with 1 token, 0.75-1.0 with 4; not woven 0.5-0.7
+ * with 4; two groups side by side 0.5-0.9; planes of codes and of scales 0.5-0.8; prefetch instructions make one stream slower.
+ * More tokens are bound by products, which two groups at a time serve best, with prefetch instructions (but Q8_0: slower); one group
+ * does with scales of 16, where a tile of two takes only four tokens and so unpacks twice, and it wants prefetch instructions then. */
+enum { AHEAD_BYTES = 8192 };
+INLINE void weave(int8_t *to, const int8_t *q, size_t nb, int n_tok)
+{
+    for (size_t b = 0; b < nb; b++)
+        for (int k = 0; k < n_tok; k++, to += 32)
+            _mm256_storeu_si256((void *)to, _mm256_loadu_si256((const void *)(q + ((size_t)k * nb + b) * 32)));
+}
 
 /* From how many tokens on a panel pays: unpacking hides behind the products while it needs little of their two pipes.
  * Zen 4, 128 tokens, G multiply-adds/s without and with a panel: Q8_0 181 176, Q4_0 184 177, Q4_K 157 159, Q6_K 138 161. */
@@ -384,7 +379,7 @@ INLINE int panel_from(int t)
 {
     switch (t) {
     case DTYPE_Q3_K:
-    case DTYPE_Q6_K: return STRIP + 1;
+    case DTYPE_Q6_K:
     case DTYPE_Q2_K:
     case DTYPE_Q4_K:
     case DTYPE_Q5_0:
@@ -394,20 +389,11 @@ INLINE int panel_from(int t)
     }
 }
 
-/* Up to max_cols(kind, 1) tokens take one group after the other: the weights are one stream then, which the processor's own prefetching
- * follows at the memory's full speed.  Their codes are woven, since as a stream for each token they drive each other and the
- * weights out of L1.  Zen 4, against a linear read of the same moment: 0.98-1.08 with 1 token, 0.75-1.0 with 4; not woven 0.5-0.7
- * with 4; two groups side by side 0.5-0.9; planes of codes and of scales 0.5-0.8; prefetch instructions make one stream slower.
- * More tokens are bound by products, which two groups at a time serve best, with prefetch instructions (but Q8_0: slower). */
-INLINE void weave(int8_t *to, const int8_t *q, size_t nb, int n_tok)
-{
-    for (size_t b = 0; b < nb; b++)
-        for (int k = 0; k < n_tok; k++, to += 32)
-            _mm256_storeu_si256((void *)to, _mm256_loadu_si256((const void *)(q + ((size_t)k * nb + b) * 32)));
-}
+/* Tokens prepared at once for two groups: two or three tiles. */
+enum { STRIP = 12 };
 
-/* scratch: start[STRIP][2 nb], sum[STRIP][2 nb], woven[SOLO_MAX][nb][32], two panels of units */
-enum { SOLO_MAX = 4, PREPARED_BYTES = STRIP * 2 * 2 * 4 + SOLO_MAX * 32, PANEL_BYTES = 512 + 2 * 2 * 64 }; /* for each block */
+/* scratch: start[STRIP][2 nb], sum[STRIP][2 nb], woven[COLS_MAX][nb][32], two panels of units */
+enum { PREPARED_BYTES = STRIP * 2 * 2 * 4 + COLS_MAX * 32, PANEL_BYTES = 512 + 2 * 2 * 64 }; /* for each block */
 size_t matmul_avx512_packed_scratch_bytes(int n_cols) { return ((size_t)n_cols + 31) / 32 * (PREPARED_BYTES + 2 * PANEL_BYTES); }
 
 INLINE void expand(const int t, uint8_t *panel, const uint8_t *group, size_t nb)
@@ -428,22 +414,35 @@ INLINE void expand(const int t, uint8_t *panel, const uint8_t *group, size_t nb)
     }
 }
 
-static void run_panel_a(const struct source *w, const struct columns *c, int n, float *y, size_t ldy, __mmask16 m0, __mmask16 m1)
+/* n tokens in about equal shares of at most `most`: the size of the first one. */
+INLINE int share(int n, int most)
 {
-    tiles(PANEL + KIND_A, 2, w, c, n, y, ldy, m0, m1);
+    const int n_shares = (n + most - 1) / most;
+    return (n + n_shares - 1) / n_shares;
 }
-static void run_panel_b(const struct source *w, const struct columns *c, int n, float *y, size_t ldy, __mmask16 m0, __mmask16 m1)
+
+/* Two groups for a strip of tokens. */
+INLINE void strip(const int t, const struct source *w, const struct columns *all, int n_tok, float *y, size_t ldy, __mmask16 first, __mmask16 second)
 {
-    tiles(PANEL + KIND_B, 2, w, c, n, y, ldy, m0, m1);
+    const enum kind kind = kind_of(t);
+    const size_t n_sums = kind == KIND_C || kind == KIND_D ? 2 * all->nb : all->nb;
+    for (int c = 0, n; c < n_tok; c += n) {
+        struct columns in = *all;
+        n = share(n_tok - c, max_cols(kind, 2));
+        in.q += (size_t)c * all->nb * 32, in.d += (size_t)c * all->nb, in.start += (size_t)c * n_sums, in.sum += (size_t)c * n_sums;
+        tiles(t, 2, n, w, &in, y + (size_t)c * ldy, ldy, first, second);
+    }
 }
-static void run_panel_c(const struct source *w, const struct columns *c, int n, float *y, size_t ldy, __mmask16 m0, __mmask16 m1)
-{
-    tiles(PANEL + KIND_C, 2, w, c, n, y, ldy, m0, m1);
-}
-static void run_panel_d(const struct source *w, const struct columns *c, int n, float *y, size_t ldy, __mmask16 m0, __mmask16 m1)
-{
-    tiles(PANEL + KIND_D, 2, w, c, n, y, ldy, m0, m1);
-}
+
+#define PANEL_STRIP(kind)                                                                                                                  \
+    static void strip_##kind(const struct source *w, const struct columns *in, int n, float *y, size_t ldy, __mmask16 first, __mmask16 second) \
+    {                                                                                                                                      \
+        strip(PANEL + KIND_##kind, w, in, n, y, ldy, first, second);                                                                       \
+    }
+PANEL_STRIP(A)
+PANEL_STRIP(B)
+PANEL_STRIP(C)
+PANEL_STRIP(D)
 
 static __mmask16 rows_mask(const struct weight *w, int group, int group1)
 {
@@ -451,54 +450,71 @@ static __mmask16 rows_mask(const struct weight *w, int group, int group1)
     return n >= 16 ? 0xffff : n > 0 ? (__mmask16)((1u << n) - 1) : 0;
 }
 
+struct prepared { /* places in scratch */
+    struct columns in;
+    int8_t *woven;
+    uint8_t *panel;
+};
+INLINE struct prepared places(void *scratch, size_t nb)
+{
+    return (struct prepared){ .in = { .start = scratch, .sum = (float *)scratch + STRIP * 2 * nb, .nb = nb },
+                              .woven = (int8_t *)scratch + STRIP * 2 * 2 * 4 * nb,
+                              .panel = (uint8_t *)scratch + PREPARED_BYTES * nb };
+}
+
+INLINE void multiply_few(const int t, float *y, size_t ldy, const struct weight *w, int group0, int group1, const struct acts *a, int n_tok,
+                         void *scratch)
+{
+    const size_t nb = (size_t)w->n_cols / 32;
+    struct prepared p = places(scratch, nb);
+    prepare(t, &p.in, a, 0, n_tok);
+    if (n_tok > 1) {
+        weave(p.woven, p.in.q, nb, n_tok);
+        p.in.q = p.woven;
+    }
+    for (int g = group0; g < group1; g++) {
+        const struct source src = { .at = w->data + (size_t)g * w->group_bytes, .ahead = n_tok > 4 ? AHEAD_BYTES : 0 };
+        tiles(t, 1, n_tok, &src, &p.in, y + (size_t)g * 16, ldy, rows_mask(w, g, group1), 0);
+    }
+}
+
 INLINE void multiply(const int t, float *y, size_t ldy, const struct weight *w, int group0, int group1, const struct acts *a,
                      int n_tok, void *scratch)
 {
+    if (n_tok <= max_cols(kind_of(t), 1)) {
+        multiply_few(t, y, ldy, w, group0, group1, a, n_tok, scratch);
+        return;
+    }
     const enum kind kind = kind_of(t);
     const size_t nb = (size_t)w->n_cols / 32;
-    struct columns in = { .start = scratch, .sum = (float *)scratch + STRIP * 2 * nb, .nb = nb };
-    int8_t *woven = (int8_t *)scratch + nb * STRIP * 2 * 2 * 4;
-    uint8_t *panel = (uint8_t *)scratch + nb * PREPARED_BYTES;
-    const int solo = max_cols(kind, 1);
-
-    if (n_tok <= STRIP)
-        prepare(t, &in, a, 0, n_tok);
-    if (n_tok > 1 && n_tok <= solo) {
-        weave(woven, in.q, nb, n_tok);
-        in.q = woven;
-    }
-    for (int g = group0; g < group1 && n_tok <= solo; g++) {
-        const struct source src = { .at = w->data + (size_t)g * w->group_bytes };
-        tiles(t, 1, &src, &in, n_tok, y + (size_t)g * 16, ldy, rows_mask(w, g, group1), 0);
-    }
+    struct prepared p = places(scratch, nb);
     const bool use_panel = n_tok >= panel_from(t);
-    for (int g = group0; g < group1 && n_tok > solo; g += 2) {
+    for (int g = group0; g < group1; g += 2) {
         const __mmask16 m0 = rows_mask(w, g, group1), m1 = rows_mask(w, g + 1, group1);
         /* A lone last group is its own neighbour: computed twice, written once. */
         const bool is_lone = g + 1 >= group1;
         const uint8_t *at = w->data + (size_t)g * w->group_bytes;
-        struct source src = { .at = at, .second = is_lone ? 0 : w->group_bytes, .next = n_tok <= STRIP && t != DTYPE_Q8_0 ? 2 * w->group_bytes : 0 };
+        struct source src = { .at = at, .second = is_lone ? 0 : w->group_bytes, .ahead = n_tok <= STRIP && t != DTYPE_Q8_0 ? 2 * w->group_bytes : 0 };
         if (use_panel) {
-            expand(t, panel, at, nb);
+            expand(t, p.panel, at, nb);
             if (!is_lone)
-                expand(t, panel + nb * PANEL_BYTES, at + w->group_bytes, nb);
-            src = (struct source){ .at = panel, .second = is_lone ? 0 : nb * PANEL_BYTES };
+                expand(t, p.panel + nb * PANEL_BYTES, at + w->group_bytes, nb);
+            src = (struct source){ .at = p.panel, .second = is_lone ? 0 : nb * PANEL_BYTES };
         }
-        for (int c = 0; c < n_tok; c += STRIP) {
-            const int n = n_tok - c < STRIP ? n_tok - c : STRIP;
+        for (int c = 0, n; c < n_tok; c += n) {
+            n = share(n_tok - c, STRIP);
             float *out = y + (size_t)c * ldy + (size_t)g * 16;
-            if (n_tok > STRIP)
-                prepare(t, &in, a, c, n);
+            prepare(t, &p.in, a, c, n);
             if (!use_panel)
-                tiles(t, 2, &src, &in, n, out, ldy, m0, m1);
+                strip(t, &src, &p.in, n, out, ldy, m0, m1);
             else if (kind == KIND_A)
-                run_panel_a(&src, &in, n, out, ldy, m0, m1);
+                strip_A(&src, &p.in, n, out, ldy, m0, m1);
             else if (kind == KIND_B)
-                run_panel_b(&src, &in, n, out, ldy, m0, m1);
+                strip_B(&src, &p.in, n, out, ldy, m0, m1);
             else if (kind == KIND_C)
-                run_panel_c(&src, &in, n, out, ldy, m0, m1);
+                strip_C(&src, &p.in, n, out, ldy, m0, m1);
             else
-                run_panel_d(&src, &in, n, out, ldy, m0, m1);
+                strip_D(&src, &p.in, n, out, ldy, m0, m1);
         }
     }
 }
