@@ -29,14 +29,19 @@ static void quantize(struct acts *a, int tok0, int tok1)
         const __mmask16 m = plain ? 0xffff : 0;
         const __m512 yl = _mm512_maskz_mul_ps(m, lo, inv), yh = _mm512_maskz_mul_ps(m, hi, inv);
         const __m512i ql = _mm512_cvtps_epi32(yl), qh = _mm512_cvtps_epi32(yh);
-        _mm_storeu_si128((void *)(a->q + b * 32), _mm512_cvtepi32_epi8(ql));
-        _mm_storeu_si128((void *)(a->q + b * 32 + 16), _mm512_cvtepi32_epi8(qh));
+        const __m256i q = _mm256_inserti128_si256(_mm256_castsi128_si256(_mm512_cvtepi32_epi8(ql)), _mm512_cvtepi32_epi8(qh), 1);
+        _mm256_storeu_si256((void *)(a->q + b * 32), q);
         const float yq = add_halves(_mm512_add_ps(_mm512_mul_ps(yl, _mm512_cvtepi32_ps(ql)), _mm512_mul_ps(yh, _mm512_cvtepi32_ps(qh))));
-        const int qq = _mm512_reduce_add_epi32(_mm512_add_epi32(_mm512_mullo_epi32(ql, ql), _mm512_mullo_epi32(qh, qh)));
+        /* sums of q and of q q, four lanes for each half; then one lane each */
+        const __m256i size = _mm256_abs_epi8(q), none = _mm256_setzero_si256();
+        const __m256i by_4 = _mm256_hadd_epi32(_mm256_dpbusd_epi32(none, _mm256_set1_epi8(1), q), _mm256_dpbusd_epi32(none, size, size));
+        const __m256i sums = _mm256_hadd_epi32(by_4, by_4);
+        const __m128i low = _mm256_castsi256_si128(sums), high = _mm256_extracti128_si256(sums, 1);
+        const int qq = _mm_extract_epi32(low, 1) + _mm_extract_epi32(high, 1);
         const float step = plain || top > 0x0d800000 ? most / 127.0f : 0.0f;
         a->d[b] = plain ? step * (yq / (float)qq) : step;
-        a->sum[b * 2] = (int16_t)_mm512_reduce_add_epi32(ql);
-        a->sum[b * 2 + 1] = (int16_t)_mm512_reduce_add_epi32(qh);
+        a->sum[b * 2] = (int16_t)_mm_cvtsi128_si32(low);
+        a->sum[b * 2 + 1] = (int16_t)_mm_cvtsi128_si32(high);
     }
 }
 
