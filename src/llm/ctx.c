@@ -41,7 +41,12 @@ static void cut_up(struct llm_ctx *c, struct cutter *k)
     c->qkv = cut(k, nb * (size_t)(m->n_q + m->n_k + m->n_v), f);
     c->att = cut(k, nb * most(h * (size_t)m->d_v, (size_t)m->q_lora), f);
     c->tmp = cut(k, nb * e, f);
-    c->ff = cut(k, nb * (size_t)m->n_ff_max, f);
+    bool has_q8 = false, has_f32 = false; /* how the dense layers multiply what the gate let through */
+    for (int i = 0; i < m->n_layer; i++)
+        if (m->layers[i].up.data)
+            *(matmul_acts_kind(m->layers[i].down.type) == ACTS_Q8 ? &has_q8 : &has_f32) = true;
+    c->ff = cut(k, has_f32 ? nb * (size_t)m->n_ff_max : 0, f);
+    c->ff_acts = cut(k, has_q8 ? acts_bytes(c->n_batch_max, (m->n_ff_max + 31) / 32 * 32) : 0, 1);
     c->cs = cut(k, 2 * nb * (size_t)m->n_rot, f);
     if (m->arch->mla)
         c->latent = cut(k, nb * h * most((size_t)m->d_k, (size_t)m->d_v_head), f);
@@ -70,6 +75,7 @@ static void cut_up(struct llm_ctx *c, struct cutter *k)
         t.matmul = cut(k, matmul_scratch_bytes(&m->kernels->matmul, m->n_cols_max), 1);
         t.attn = cut(k, attn_scratch_bytes(m->d_k, m->d_v), 1);
         t.tile = cut(k, nb * TILE_GROUPS * MATMUL_GROUP, f);
+        t.gate = cut(k, nb * TILE_GROUPS * MATMUL_GROUP, f);
         t.rows = cut(k, ATTN_ROWS, sizeof(t.rows[0]));
         t.k = cut(k, n_pages, sizeof(t.k[0]));
         t.v = cut(k, n_pages, sizeof(t.v[0]));

@@ -19,7 +19,7 @@ struct thread_scratch { /* one per thread, nothing shared */
     float *norm;             /* [SMALL][widest input] */
     void *acts;              /* acts_bytes(SMALL, n_cols_max) */
     void *matmul, *attn;     /* the kernels' scratch */
-    float *tile;             /* [n_batch_max][TILE_GROUPS * 16] */
+    float *tile, *gate;      /* [n_batch_max][TILE_GROUPS * 16] */
     struct attn_row *rows;   /* [ATTN_ROWS] */
     const uint8_t **k, **v;  /* [pages of a sequence] */
 };
@@ -47,7 +47,8 @@ struct llm_ctx {
     float *qkv;              /* [n_tok][n_q + n_k + n_v] */
     float *att;              /* [n_tok][H * d_v] */
     float *tmp;              /* [n_tok][E] an output before its norm */
-    float *ff;               /* [n_tok][n_ff_max] */
+    float *ff;               /* [n_tok][n_ff_max], for layers that multiply it as floats */
+    void *ff_acts;           /* acts_bytes(n_batch_max, n_ff_max), for the others */
     float *cs;               /* [2][n_tok][n_rot] cos, sin */
     float *latent;           /* latent attention: [n_tok][H * d_k], queries in the latent space */
     void *acts_mem;          /* acts_bytes(n_batch_max, n_cols_max) */

@@ -31,27 +31,42 @@ struct gated { /* one gated product: ff[t][r] = act(gate[r] x + b) * (up[r] x + 
     const float *gate_bias, *up_bias;
 };
 
-/* Rows of groups [g0, g1): the up part goes through this thread's tile and never to memory. */
-static void gated_piece(struct llm_ctx *c, int ith, float *ff, size_t ld, const struct gated *w, int g0, int g1,
+/* Values r .. r + n of row t of `to`, from x; r and n are multiples of 32. */
+static void quantize_part(const struct llm_ctx *c, const struct acts *to, const float *x, int t, int r, int n)
+{
+    const size_t at = (size_t)t * (size_t)to->n_cols + (size_t)r;
+    struct acts part = { .n_cols = n, .x = x, .q = to->q + at, .d = to->d + at / 32, .sum = to->sum + at / 16 };
+    c->m->kernels->matmul.quantize(&part, 0, 1);
+}
+
+/* Rows of groups [g0, g1): the up part goes through this thread's tile and never to memory; the result goes to ff, or, quantized, to
+ * `to` (ff NULL): then the gate's part stays in a tile, too. */
+static void gated_piece(struct llm_ctx *c, int ith, float *ff, size_t ld, const struct acts *to, const struct gated *w, int g0, int g1,
                         const struct acts *a, int n_tok)
 {
     const struct llm_model *m = c->m;
     struct thread_scratch *s = &c->thread[ith];
-    const int room = c->n_batch_max * TILE_GROUPS / n_tok; /* groups that the tile holds for these tokens */
+    const int room = c->n_batch_max * TILE_GROUPS / n_tok & ~1; /* groups that the tile holds for these tokens; pairs, as blocks of 32 */
     for (int g = g0, h; g < g1; g = h) {
         h = g1 - g < room ? g1 : g + room;
         const struct weight up = weight_groups(&w->up, g, h);
         const int n = up.n_rows, at = g * MATMUL_GROUP;
         const size_t ldt = (size_t)(h - g) * MATMUL_GROUP;
         m->kernels->matmul.fn[up.type](s->tile, ldt, &up, 0, h - g, a, n_tok, s->matmul);
-        if (w->gate.data)
+        if (w->gate.data && ff)
             m->kernels->matmul.fn[w->gate.type](ff, ld, &w->gate, g, h, a, n_tok, s->matmul);
+        else if (w->gate.data) {
+            const struct weight gate = weight_groups(&w->gate, g, h);
+            m->kernels->matmul.fn[gate.type](s->gate, ldt, &gate, 0, h - g, a, n_tok, s->matmul);
+        }
         for (int t = 0; t < n_tok; t++) {
-            float *out = ff + (size_t)t * ld + at, *u = s->tile + (size_t)t * ldt;
+            float *u = s->tile + (size_t)t * ldt, *out = ff ? ff + (size_t)t * ld + at : s->gate + (size_t)t * ldt;
             add_bias(u, w->up_bias ? w->up_bias + at : NULL, n);
             if (w->gate.data)
                 add_bias(out, w->gate_bias ? w->gate_bias + at : NULL, n);
             activate(m, out, w->gate.data ? out : NULL, u, n);
+            if (!ff)
+                quantize_part(c, to, out, t, at, n);
         }
     }
 }
@@ -73,13 +88,17 @@ static void dense(struct llm_ctx *c, int ith, const struct llm_layer *y, const s
     const struct llm_model *m = c->m;
     const struct gated w = dense_of(y);
     const size_t ld = (size_t)y->n_ff;
+    const bool is_q8 = matmul_acts_kind(y->down.type) == ACTS_Q8; /* then each piece is quantized at once, and no floats go to memory */
+    struct acts f = { .n_cols = y->n_ff };
+    if (is_q8)
+        acts_place(&f, c->ff_acts, c->n_tok, y->n_ff);
     struct split s;
     split_start(&s, c, &w.up, c->n_tok);
     for (int g0, g1; split_find(&s, pool_take(m->pool), &g0, &g1);)
-        gated_piece(c, ith, c->ff, ld, &w, g0, g1, a, c->n_tok);
+        gated_piece(c, ith, is_q8 ? NULL : c->ff, ld, &f, &w, g0, g1, a, c->n_tok);
     pool_barrier(m->pool);
-    const struct input in = { c->ff, NULL, NULL, y->n_ff };
-    const struct acts f = product_input(c, ith, &in, matmul_acts_kind(y->down.type));
+    if (!is_q8)
+        f = product_input(c, ith, &(struct input){ c->ff, NULL, NULL, y->n_ff }, ACTS_F32);
     const struct product down = { .w = &y->down, .y = c->tmp, .ldy = (size_t)m->n_embd, .bias = y->down_bias,
                                   .add_to = tok_scale ? NULL : add_to, .scale = m->residual_scale };
     product_run(c, ith, &down, 1, &f, c->n_tok);
@@ -190,7 +209,7 @@ static void experts_product(struct llm_ctx *c, int ith, const struct llm_layer *
                 const struct gated gw = { .gate = weight_stack_at(&y->gate_e, e), .up = w,
                                           .gate_bias = y->gate_e_bias ? y->gate_e_bias + (size_t)e * ff : NULL,
                                           .up_bias = y->up_e_bias ? y->up_e_bias + (size_t)e * ff : NULL };
-                gated_piece(c, ith, c->moe_ff + (size_t)s0 * ff, ff, &gw, g0, g1, &b, n);
+                gated_piece(c, ith, c->moe_ff + (size_t)s0 * ff, ff, NULL, &gw, g0, g1, &b, n);
             }
         }
         before += n_pieces;
