@@ -163,20 +163,6 @@ static void run_and_check(const struct attn_ops *o, const struct cache *c, int n
     attn_run(o, &job, scratch.data);
     CHECK(memcmp(one.data, among, (size_t)c->d_v * 4) == 0, "%s %s: row %d..%d differs alone (%g) and among %d (%g)", o->isa,
           type_name[c->type], alone.first, alone.last, alone.out[0], n_rows, among[0]);
-    /* chunk by chunk too, for all rows together */
-    job.row = rows, job.n_rows = n_rows;
-    const size_t ld = attn_state_floats(c->d_v), stride = ld * (size_t)n_rows;
-    int chunk, end;
-    attn_chunks(&job, &chunk, &end);
-    const int n_chunks = end - chunk;
-    float *states = aligned_alloc(64, (stride * (size_t)(n_chunks + 1)) * sizeof(float)), *were = malloc((size_t)n_rows * (size_t)c->d_v * 4);
-    memcpy(were, out.data, (size_t)n_rows * (size_t)c->d_v * 4);
-    for (int i = n_chunks - 1; i >= 0; i--)
-        attn_run_chunk(o, &job, chunk + i, states + (size_t)i * stride, scratch.data);
-    for (int r = 0; r < n_rows && n_chunks > 0; r++)
-        attn_finish(&job, r, states + (size_t)r * ld, stride, n_chunks);
-    CHECK(memcmp(were, out.data, (size_t)n_rows * (size_t)c->d_v * 4) == 0, "%s %s: chunks apart differ", o->isa, type_name[c->type]);
-    free(states), free(were);
     CHECK(guarded_intact(&q) && guarded_intact(&out) && guarded_intact(&one) && guarded_intact(&scratch), "%s: beyond the margins", o->isa);
     guarded_free(&q), guarded_free(&out), guarded_free(&one), guarded_free(&scratch);
     free(rows);

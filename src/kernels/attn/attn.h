@@ -3,7 +3,7 @@
  * For:     llm/.
  * Rule:    softmax(scale * q . k, capped, masked, with a sink) times V.  Positions are walked in chunks of ATTN_CHUNK, counted from
  *          position 0; each gives a state of its own (flash: maximum, sum, weighted sum of V), and the states are joined in
- *          order.  So a row's result depends neither on the other rows nor on who computed which chunk.
+ *          order.  So a row's result does not depend on the other rows.
  * Start:   run.c (the story), ref.c (what a chunk is), avx512_codes.c.
  *
  * A page holds ATTN_PAGE consecutive positions of one layer and one K/V head, as codes and a float scale per position:
@@ -70,12 +70,6 @@ struct attn_ops {
 size_t attn_scratch_bytes(int d_k, int d_v);
 /* All of a job: every chunk, joined, results in row[].out. */
 void attn_run(const struct attn_ops *o, const struct attn_job *job, void *scratch);
-/* One chunk of a job, for callers that share the chunks among threads; then all states of a row joined to its result. */
-void attn_run_chunk(const struct attn_ops *o, const struct attn_job *job, int chunk, float *state, void *scratch);
-/* part + i * stride is the state of the i-th chunk; the first one is overwritten. */
-void attn_finish(const struct attn_job *job, int row, float *part, size_t stride, int n_parts);
-/* Chunks that some row of the job sees: [*first, *end). */
-void attn_chunks(const struct attn_job *job, int *first, int *end);
 
 /* Stores one position's key [d_k] and value [d_v] into slot 0..31 of a page.  Threads may fill slots of one page side by side. */
 void attn_put(enum attn_type type, uint8_t *k_page, uint8_t *v_page, int slot, const float *k, const float *v, int d_k, int d_v);

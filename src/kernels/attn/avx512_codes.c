@@ -32,13 +32,13 @@ static inline __mmask16 lanes(int i, int n)
 }
 
 /* Sixteen pairs of codes, the first of them pair `at` of the page. */
-INLINE __m512i read_pairs(const int type, const uint8_t *page, size_t at)
+INLINE __m512i read_pairs(const enum attn_type type, const uint8_t *page, size_t at)
 {
     if (type == ATTN_I16)
         return _mm512_loadu_si512(page + at * 4);
     return _mm512_cvtepi8_epi16(_mm256_loadu_si256((const void *)(page + at * 2)));
 }
-INLINE __m512i read_some_pairs(const int type, const uint8_t *page, size_t at, __mmask16 m)
+INLINE __m512i read_some_pairs(const enum attn_type type, const uint8_t *page, size_t at, __mmask16 m)
 {
     if (type == ATTN_I16)
         return _mm512_maskz_loadu_epi32(m, page + at * 4);
@@ -56,13 +56,13 @@ INLINE __m512i pair_of(const int16_t *p)
 }
 
 /* Asks for what is read a block later: memory in pieces of 4 KB is nothing that the hardware foresees (1.3-1.5 x at depth). */
-INLINE void ask_pairs(const int type, const uint8_t *page, size_t at, int n_registers)
+INLINE void ask_pairs(const enum attn_type type, const uint8_t *page, size_t at, int n_registers)
 {
     for (int l = 0; page && l < n_registers; l++)
         if (type == ATTN_I16 || l % 2 == 0)
             _mm_prefetch((const char *)page + (type == ATTN_I16 ? at * 4 + (size_t)l * 64 : at * 2 + (size_t)l * 32), _MM_HINT_T1);
 }
-INLINE void ask_scales(const int type, const uint8_t *page, int d)
+INLINE void ask_scales(const enum attn_type type, const uint8_t *page, int d)
 {
     if (!page)
         return;
@@ -71,7 +71,7 @@ INLINE void ask_scales(const int type, const uint8_t *page, int d)
 }
 
 /* t->score[r][32 of each page] = codes of q . codes of K * K's scale, for the pages [page0, page1) of the block at page `block`. */
-INLINE void score(const int type, const int R, const struct attn_job *job, const int16_t *q, size_t ldq, int block, int page0, int page1, struct tile *t)
+INLINE void score(const enum attn_type type, const int R, const struct attn_job *job, const int16_t *q, size_t ldq, int block, int page0, int page1, struct tile *t)
 {
     const size_t n_pairs = ldq / 2;
     for (int page = page0; page < page1; page++) {
@@ -157,7 +157,7 @@ INLINE void weigh(const bool is_whole, const struct attn_job *job, const struct 
 }
 
 /* The block's weights times V, for N registers of 16 dimensions from `at`, are added to the rows' states. */
-INLINE void gather_dims(const int type, const int R, const int N, const bool is_odd, const struct attn_job *job, int block, int page0, int page1, int at,
+INLINE void gather_dims(const enum attn_type type, const int R, const int N, const bool is_odd, const struct attn_job *job, int block, int page0, int page1, int at,
                         const struct tile *t, float *state, size_t ld)
 {
     const size_t d = (size_t)job->d_v;
@@ -207,7 +207,7 @@ INLINE void gather_dims(const int type, const int R, const int N, const bool is_
     }
 }
 
-INLINE void gather(const int type, const int R, const struct attn_job *job, int block, int page0, int page1, const struct tile *t, float *state, size_t ld)
+INLINE void gather(const enum attn_type type, const int R, const struct attn_job *job, int block, int page0, int page1, const struct tile *t, float *state, size_t ld)
 {
     int at = 0;
     if (R <= 4) /* few rows: more dimensions at once, so that enough sums are under way */
@@ -220,7 +220,7 @@ INLINE void gather(const int type, const int R, const struct attn_job *job, int 
 }
 
 /* Rows row0 .. row0 + R - 1 in the block at page `block`. */
-INLINE void run_tile(const int type, const int R, const struct attn_job *job, const struct attn_queries *q, int row0, int block, float *state, size_t ld,
+INLINE void run_tile(const enum attn_type type, const int R, const struct attn_job *job, const struct attn_queries *q, int row0, int block, float *state, size_t ld,
                      struct tile *t)
 {
     const struct attn_row *row = job->row + row0;

@@ -37,7 +37,8 @@ static struct attn_queries make_queries(const struct attn_job *job, void *mem)
     return q;
 }
 
-void attn_chunks(const struct attn_job *job, int *first, int *end)
+/* Chunks that some row sees: [*first, *end). */
+static void find_chunks(const struct attn_job *job, int *first, int *end)
 {
     int lo = INT32_MAX, hi = -1;
     for (int r = 0; r < job->n_rows; r++)
@@ -94,7 +95,7 @@ void attn_run(const struct attn_ops *o, const struct attn_job *job, void *scratc
     const struct attn_queries q = make_queries(job, part + ATTN_ROWS * ld);
     void *rest = (uint8_t *)(void *)(part + ATTN_ROWS * ld) + query_bytes(job->d_k);
     int chunk, end;
-    attn_chunks(job, &chunk, &end);
+    find_chunks(job, &chunk, &end);
     clear(all, ld, job->n_rows);
     for (bool is_first = true; chunk < end; chunk++, is_first = false) {
         float *to = is_first ? all : part;
@@ -106,18 +107,4 @@ void attn_run(const struct attn_ops *o, const struct attn_job *job, void *scratc
     }
     for (int r = 0; r < job->n_rows; r++)
         give(&job->row[r], all + (size_t)r * ld, job->d_v);
-}
-
-void attn_run_chunk(const struct attn_ops *o, const struct attn_job *job, int chunk, float *state, void *scratch)
-{
-    const struct attn_queries q = make_queries(job, scratch);
-    clear(state, attn_state_floats(job->d_v), job->n_rows);
-    o->part(job, &q, chunk * ATTN_CHUNK, state, (uint8_t *)scratch + query_bytes(job->d_k));
-}
-
-void attn_finish(const struct attn_job *job, int row, float *part, size_t stride, int n_parts)
-{
-    for (int i = 1; i < n_parts; i++)
-        join(part, part + (size_t)i * stride, job->d_v);
-    give(&job->row[row], part, job->d_v);
 }
