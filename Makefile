@@ -199,6 +199,9 @@ homelab: $(BUILD)/tutti ## examples/homelab and examples/three-pis again, after 
 .PHONY: homelab
 cross: ## build for aarch64 and run its tests under qemu
 	@tools/cross.sh
+aarch64-count: ## instructions and cycles of the aarch64 kernels, counted in an emulator (minutes)
+	@tools/aarch64-count.sh
+.PHONY: aarch64-count
 
 PREFIX ?= /usr/local
 map: ## the index of all files

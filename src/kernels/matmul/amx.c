@@ -9,7 +9,7 @@
  * Bit for bit what avx512_packed.c computes (tests/kernels hold us to it): integers are exact, and the float operations
  * are its own in its own order.  So few tokens may go there, and a token's result does not depend on the batch.
  *
- * Why not bfloat16, all of K in the tiles: docs/decisions/0019, with the cycles of both.
+ * Why not bfloat16, all of K in the tiles: docs/decisions/0022, with the cycles of both.
  */
 #include <immintrin.h>
 
