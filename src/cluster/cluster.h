@@ -30,7 +30,7 @@ const char *member_state_name(enum member_state s);
 struct cluster_wake { const char *node, *mac; }; /* a node that can be woken, by its name: "jetson", "aa:bb:cc:dd:ee:ff" */
 
 struct cluster_config { /* texts are borrowed until cluster_free() */
-    struct net_loop *loop;          /* the one that hears clients: a job goes from their socket to a node's without another thread (docs/decisions/0020).
+    struct net_loop *loop;          /* the one that hears clients: a job goes from their socket to a node's without another thread (docs/decisions/0023).
                                      * Borrowed, freed after the cluster; NULL: a thread of its own */
     const char *self;               /* our node's name: what answers with this name is ourselves and left out; NULL or "": we are no node */
     uint64_t self_life;             /* our life (node_service.h): another node of our name is refused by it */

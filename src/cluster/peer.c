@@ -2,7 +2,7 @@
  * Start reading at submit() (any thread) and turn() (the cluster's).
  *
  * Rule:    a job that is handed over on the cluster's own thread, as clients' are on the service's loop, is on its way when submit() returns:
- *          no inbox, no thread is woken (docs/decisions/0020).  No event of it comes from within submit(). */
+ *          no inbox, no thread is woken (docs/decisions/0023).  No event of it comes from within submit(). */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
