@@ -21,10 +21,10 @@ export const nameOf = (t) => t.kind + t.n;
 export const wordOf = (t) => nameOf(t) + (t.depth ? `@${t.depth}` : "") + (t.batch > 1 ? `*${t.batch}` : "");
 
 /// through: words in front of each measured command ("nice -n -5", a script that stops other work).
-function run(through, command, argv, what) {
+function run(through, command, argv, what, hasTableInErr = false) {
     const words = [...through, command, ...argv], r = spawnSync(words[0], words.slice(1), {encoding: "utf8", maxBuffer: 1 << 26});
     if (r.status === 0)
-        return r.stdout;
+        return hasTableInErr ? r.stdout + r.stderr : r.stdout;
     console.error(`${what}: status ${r.status ?? r.error}: ${(r.stderr ?? "").trim().split("\n").slice(-3).join(" | ")}`);
     return null;
 }
@@ -67,7 +67,7 @@ export function llamaBench(file, name, through = [], extra = []) {
         if (!existsSync(batched))
             return;
         const n = tests[0].n, found = run(through, batched, ["-m", model, "-t", `${threads}`, "-c", `${Math.max(...tests.map((t) => t.batch)) * (n + 40)}`, "-b", "2048", "-ub", "512",
-                                                             "-npp", "32", "-ntg", `${n}`, "-npl", tests.map((t) => t.batch).join(","), ...extra], `${name} batched`);
+                                                             "-npp", "32", "-ntg", `${n}`, "-npl", tests.map((t) => t.batch).join(","), ...extra], `${name} batched`, true);
         for (const line of (found ?? "").split("\n")) { // | PP | TG | B | N_KV | T_PP | S_PP | T_TG | S_TG | ...
             const cell = line.split("|").map((c) => Number(c.trim() || NaN));
             if (cell.length >= 10 && cell[2] === n && Number.isFinite(cell[8]))

@@ -134,8 +134,12 @@ function servers(model, port) {
 
 const rssBytes = (pid) => { try { return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))[1]) * 1024; } catch { return null; } };
 
+let running = null; // ends with us
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"])
+    process.on(signal, () => { running?.kill("SIGKILL"); process.exit(1); });
+
 async function measure(server, model, port) {
-    const start = now(), child = spawn(server.argv[0], server.argv.slice(1), {stdio: ["ignore", "ignore", "pipe"]});
+    const start = now(), child = running = spawn(server.argv[0], server.argv.slice(1), {stdio: ["ignore", "ignore", "pipe"]});
     let said = "", gone = false;
     child.stderr.on("data", (d) => { said = (said + d).slice(-600); });
     child.on("exit", () => { gone = true; });

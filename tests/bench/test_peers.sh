@@ -34,6 +34,7 @@ case "$*" in
 *) echo '[{"n_prompt":64,"n_gen":0,"avg_ts":300.0,"samples_ts":[300.0]},{"n_prompt":0,"n_gen":8,"avg_ts":15.0,"samples_ts":[15.0]}]' ;;
 esac
 SH
+sed 's/^echo "|/echo >\&2 "|/; s/ 40.00/ 44.00/; s/^echo "$.*/case "$*" in *-rtr*) exit 3 ;; esac; &/' "$tmp/llama/llama-batched-bench" >"$tmp/ik/llama-batched-bench"
 # A tutti that answers what bench --json does.
 cat >"$tmp/tutti" <<'SH'
 #!/bin/sh
@@ -64,7 +65,7 @@ check "llama.cpp is asked with -d, without a warm-up, and batches of its batched
 check "ik is asked with -gp" 0 'grep -q -- "-r 1 -o json -w 0 -p 0 -n 0 -gp 100,8" ik/asked'
 check "the table sets us beside the faster one" 0 'grep -qF "| 600.0 (600.0-600.0) | 300.0 (300.0-300.0) | 200.0 (200.0-200.0) | 60 % int8 | 2.00 (ik) |" o/table.md' \
     'grep -qF "| tg8 |" o/table.md && grep -F "| tg8 |" o/table.md | grep -qF "1.50 (llama.cpp)"' 'grep -F "tg8 @ 100" o/table.md | grep -qF "2.00 (ik)"' \
-    'grep -F "tg4 x 2" o/table.md | grep -qF "2.00 (llama.cpp)"'
+    'grep -F "tg4 x 2" o/table.md | grep -qF "1.82 (ik)"'
 check "names are escaped in picture and page" 0 'grep -q "&#60;b&#62;" o/ratios.svg' '! grep -q "a<b>" o/ratios.svg o/index.html' '! grep -qE "(src|href)=|@import|<script" o/index.html'
 if command -v xmllint >/dev/null; then xmllint --noout "$tmp/o/ratios.svg" 2>"$tmp/err"; rc=$?; check "the picture is well-formed" 0; fi
 cp "$tmp/o/table.md" "$tmp/table.md"
