@@ -102,7 +102,8 @@ static int run_all(struct expert *e, struct task *t, int n_rounds, int speculate
     struct expert_usage u[2];
     double ratio[64], rate[2][64];
     for (int i = 0; i < n_rounds; i++) {
-        for (int k = 0; k < 2; k++) {
+        for (int turn = 0; turn < 2; turn++) {
+            const int k = (turn + i) % 2; /* who goes second is not always the same */
             t->speculate = k ? speculate : -1;
             if (!run_once(e, t, &u[k], &err))
                 return fail(&err);
