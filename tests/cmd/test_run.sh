@@ -11,7 +11,7 @@ check "a missing file is one line and status 1" 1 '[ ! -s out ]' '[ $(wc -l <err
 "$tutti" --version >"$tmp/out" 2>"$tmp/err"; rc=$?
 check "--version is the same as version" 0 'grep -q "^tutti [0-9]" out' '[ ! -s err ]'
 "$tutti" model >"$tmp/out" 2>"$tmp/err"; rc=$?
-check "half a command names its halves" 2 'grep -q "logits, render, show, tokenize" err' '[ $(wc -l <err) -eq 1 ]'
+check "half a command names its halves" 2 'grep -q "logits, quantize, render, show, tokenize" err' '[ $(wc -l <err) -eq 1 ]'
 run </dev/null
 check "no model is wrong usage" 2 '[ ! -s out ]'
 if [ ! -f "$model" ]; then
