@@ -275,7 +275,7 @@ INLINE void tile(const int t, const int G, const int C, const struct source *w, 
         for (int k = 0; k < u.n_blocks; k++) {
             const size_t b = b0 + (size_t)k;
             const uint8_t *const at[2] = { unit[0] + u.first + k * u.block_bytes, unit[1] + u.first + k * u.block_bytes };
-            if (w->ahead && (G == 2 ? t < PANEL : C > 4)) {
+            if (w->ahead && (G == 2 ? t < PANEL : C > 2)) {
                 UNROLL
                 for (int l = 0; l < (u.block_bytes + 63) / 64; l++)
                     for (int g = 0; g < G; g++)
@@ -473,7 +473,7 @@ INLINE void multiply_few(const int t, float *y, size_t ldy, const struct weight 
         p.in.q = p.woven;
     }
     for (int g = group0; g < group1; g++) {
-        const struct source src = { .at = w->data + (size_t)g * w->group_bytes, .ahead = n_tok > 4 ? AHEAD_BYTES : 0 };
+        const struct source src = { .at = w->data + (size_t)g * w->group_bytes, .ahead = n_tok > 2 && max_cols(kind_of(t), 1) > 4 ? AHEAD_BYTES : 0 };
         tiles(t, 1, n_tok, &src, &p.in, y + (size_t)g * 16, ldy, rows_mask(w, g, group1), 0);
     }
 }
