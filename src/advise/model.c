@@ -56,6 +56,8 @@ static void add_matrix(struct plan_model *m, const struct gguf_tensor *t)
     m->active_params += (double)t->ne[0] * (double)t->ne[1] * (double)(is_routed ? (uint64_t)m->n_expert_used : n);
     if (t->ne[0] < 1 << 24 && (int)t->ne[0] > m->n_cols_max)
         m->n_cols_max = (int)t->ne[0];
+    if (ends_with(t->name, ".ffn_down.weight") || ends_with(t->name, ".ffn_down_shexp.weight"))
+        *(matmul_acts_kind(t->type) == ACTS_Q8 ? &m->ff_codes : &m->ff_floats) = true;
 }
 
 static void sum_tensors(struct plan_model *m, const struct gguf *g, const struct llm_arch *arch)

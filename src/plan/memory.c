@@ -135,7 +135,11 @@ static uint64_t compute_tutti(const struct plan_model *m, const struct plan_memo
     const uint64_t e = (uint64_t)m->n_embd, h = (uint64_t)m->n_head, cols = (uint64_t)(m->n_cols_max > 0 ? m->n_cols_max : m->n_ff > m->n_embd ? m->n_ff : m->n_embd);
     const uint64_t wide = max2(e, cols), n_q = h * (uint64_t)(m->d_q_head > 0 ? m->d_q_head : m->d_k), n_k = (uint64_t)m->n_kv_head * (uint64_t)m->d_k;
     const uint64_t n_v = m->kv_lora > 0 ? 0 : (uint64_t)m->n_kv_head * (uint64_t)m->d_v, rot = (uint64_t)m->n_rot;
-    uint64_t all = nb * f * (3 * e + n_q + n_k + n_v + max2(h * (uint64_t)m->d_v, (uint64_t)m->q_lora) + (uint64_t)m->n_ff + 2 * rot);
+    uint64_t all = nb * f * (3 * e + n_q + n_k + n_v + max2(h * (uint64_t)m->d_v, (uint64_t)m->q_lora) + 2 * rot);
+    if (m->ff_floats)
+        all += nb * f * (uint64_t)m->n_ff;
+    if (m->ff_codes || (!m->ff_floats && m->n_expert == 0))
+        all += acts(nb, up((uint64_t)m->n_ff, 32));
     if (m->kv_lora > 0)
         all += nb * f * h * max2((uint64_t)m->d_k, (uint64_t)m->d_v_head);
     all += acts(max2(nb, n_seq), up(wide, 32)) + n_seq * (uint64_t)m->n_vocab * f + nb * 12;
@@ -145,7 +149,7 @@ static uint64_t compute_tutti(const struct plan_model *m, const struct plan_memo
     }
     const uint64_t threads = o->n_threads > 0 ? (uint64_t)o->n_threads : 8;
     const uint64_t each = 4 * wide * f + acts(4, up(wide, 32)) + (o->thread_bytes ? o->thread_bytes : 64 * wide) +
-                          attention(m) + nb * 4 * 16 * f + 64 * 32 + 2 * (ctx / PAGE + 1) * 8;
+                          attention(m) + 2 * nb * 4 * 16 * f + 64 * 32 + 2 * (ctx / PAGE + 1) * 8;
     return all + threads * each;
 }
 

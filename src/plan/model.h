@@ -30,6 +30,7 @@ struct plan_model {
     int q_lora, d_q_head, d_v_head; /* latent attention: rank of Q, values per head of Q and of the output */
     int n_ff_expert;        /* width of one expert */
     int n_cols_max;         /* the longest row of a matrix; 0: max(n_embd, n_ff) */
+    bool ff_codes, ff_floats; /* what a dense layer's gate lets through is kept as codes, as floats; neither is said: codes, unless all is experts */
     bool is_encoder;        /* reads a text at once, keeps nothing (BERT) */
     int kv_lora, n_rot;     /* latent attention (MLA): one row of kv_lora + n_rot values per position; 0: none */
     /* quality, where the catalog knows it */
