@@ -20,7 +20,7 @@ part() { # part NAME COMMAND...: a part that prints a summary line is added up, 
         set -- $line
         passed=$((passed + $1)) failed=$((failed + $3)) skipped=$((skipped + $5))
         [ "$rc" -eq 0 ] || [ "$3" -gt 0 ] || failed=$((failed + 1))
-        grep -vE '^  (CC|LD) ' "$log" | { [ "$rc" -eq 0 ] && grep -E 'skipped|passed' || tail -n 120; }
+        grep -vE '^  (CC|LD) ' "$log" | { [ "$rc" -eq 0 ] && grep -E 'skipped|passed' || { tee "$log.all" | grep -E 'FAILED' ; tail -n 120 "$log.all"; rm -f "$log.all"; }; }
     elif [ "$rc" -eq 0 ]; then
         passed=$((passed + 1))
     else
