@@ -25,8 +25,7 @@ struct packing {
     _Atomic bool stop;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    int n_started;
-    pthread_t *thread;
+    int n_running;              /* detached threads; under the lock */
 };
 
 static bool is_packed(const struct pack_item *i) { return i->w->layout == WEIGHT_R16; }
@@ -72,23 +71,50 @@ static void tell_ready(struct packing *p)
 }
 
 /* Threads walk the same list and take every piece once. */
-static void *work(void *arg)
+static void pack_all(struct packing *p)
 {
-    struct packing *p = arg;
     int64_t mine = atomic_fetch_add(&p->taken, 1), before = 0;
     for (size_t i = 0; i < p->n_items; i++) {
         const struct pack_item *item = &p->items[i];
         const int64_t n = n_pieces(item);
         for (; mine < before + n; mine = atomic_fetch_add(&p->taken, 1)) {
             if (atomic_load(&p->stop))
-                return NULL;
+                return;
             pack_piece(p, item, mine - before);
             if (atomic_fetch_sub(&p->left[item->stage], 1) == 1)
                 tell_ready(p);
         }
         before += n;
     }
+}
+
+/* Detached, since nobody has reason to wait for it once all is packed; unlocking is the last that it does with p. */
+static void *run(void *arg)
+{
+    struct packing *p = arg;
+    pack_all(p);
+    pthread_mutex_lock(&p->lock);
+    p->n_running--;
+    pthread_cond_broadcast(&p->changed);
+    pthread_mutex_unlock(&p->lock);
     return NULL;
+}
+
+/* How many of n began. */
+static int start_threads(struct packing *p, int n)
+{
+    int n_started = 0;
+    sigset_t all, old; /* signals belong to the program's own threads */
+    sigfillset(&all);
+    sigdelset(&all, SIGBUS); /* a fault of the thread's own: blocked, it would kill without a word */
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    pthread_mutex_lock(&p->lock);
+    for (pthread_t t; n_started < n && pthread_create(&t, NULL, run, p) == 0; n_started++)
+        pthread_detach(t);
+    p->n_running = n_started;
+    pthread_mutex_unlock(&p->lock);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return n_started;
 }
 
 static bool place(struct packing *p, struct err *err)
@@ -124,8 +150,7 @@ struct packing *packing_start(const struct gguf *g, struct pack_item *items, siz
     pthread_cond_init(&p->changed, NULL);
     p->g = g, p->items = items, p->n_items = n_items, p->n_stages = n_stages;
     p->left = calloc((size_t)n_stages, sizeof(p->left[0]));
-    p->thread = calloc((size_t)n_threads, sizeof(p->thread[0]));
-    if (!p->left || !p->thread) {
+    if (!p->left) {
         err_set(err, ERR_NOMEM, "out of memory");
         goto fail;
     }
@@ -134,15 +159,8 @@ struct packing *packing_start(const struct gguf *g, struct pack_item *items, siz
     tell_ready(p); /* stages without anything to pack */
     if (atomic_load(&p->n_ready) == n_stages)
         return p;
-    sigset_t all, old; /* signals belong to the program's own threads */
-    sigfillset(&all);
-    sigdelset(&all, SIGBUS); /* a fault of the thread's own: blocked, it would kill without a word */
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    while (p->n_started < n_threads && pthread_create(&p->thread[p->n_started], NULL, work, p) == 0)
-        p->n_started++;
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (p->n_started == 0)
-        work(p); /* then it takes as long as it takes */
+    if (start_threads(p, n_threads) == 0)
+        pack_all(p); /* then it takes as long as it takes */
     return p;
 fail:
     packing_free(p);
@@ -154,13 +172,14 @@ void packing_free(struct packing *p)
     if (!p)
         return;
     atomic_store(&p->stop, true);
-    for (int i = 0; i < p->n_started; i++)
-        pthread_join(p->thread[i], NULL);
+    pthread_mutex_lock(&p->lock);
+    while (p->n_running > 0)
+        pthread_cond_wait(&p->changed, &p->lock);
+    pthread_mutex_unlock(&p->lock);
     pthread_mutex_destroy(&p->lock);
     pthread_cond_destroy(&p->changed);
     bulk_free(p->mem, p->mem_bytes);
     free((void *)p->left);
-    free(p->thread);
     free(p);
 }
 
