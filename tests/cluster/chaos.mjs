@@ -423,7 +423,7 @@ async function main() {
     mayAsk = false;
     await Promise.all(busy);
     stage('chaos over');
-    const total = Object.values(outcomes).reduce((a, b) => a + b, 0);
+    const during = { ...outcomes }, total = Object.values(during).reduce((a, b) => a + b, 0);
     tell(problems.length === 0, 'every request has one outcome: its own whole answer or a clear error in time; who returns is used again', problems);
     // beside the rest of ./check a machine may stand still for longer than a node may be silent
     tell(lost.length <= (isLong ? 0 : 3 + total / 30), 'nothing is lost that another node could answer', lost);
@@ -472,7 +472,7 @@ async function main() {
     tell(journals.length === 0, 'they end as they should, and their journals can be read', journals);
     stage('ended');
     console.log(`1..${nTests}`);
-    console.log(`# ${total} requests in ${seconds} s by ${isNetns ? 'network namespaces' : 'loopback and link-relay'}: ${Object.entries(outcomes).map(([k, v]) => `${v} ${k}`).join(', ')}; lost though another could: ${lost.length}${stood ? `; this machine stood still for ${(stood / 1000).toFixed(1)} s` : ''}`);
+    console.log(`# ${total} requests in ${seconds} s by ${isNetns ? 'network namespaces' : 'loopback and link-relay'}: ${Object.entries(during).map(([k, v]) => `${v} ${k}`).join(', ')}; lost though another could: ${lost.length}${stood ? `; this machine stood still for ${(stood / 1000).toFixed(1)} s` : ''}`);
     console.log(`# by kind: ${Object.entries(byKind).map(([k, v]) => `${k} ${Object.entries(v).map(([a, b]) => `${b} ${a}`).join(' ')}`).join('; ')}`);
     console.log(`# faults: ${Object.entries(faults).map(([k, v]) => `${v} ${k}`).join(', ')}`);
     console.log(`# used again after (${returns.length} times, ${nUnmeasured} not measured: the door that looked was struck): p50 ${(quantile(returns, 0.5) / 1000).toFixed(2)} s, most ${(quantile(returns, 1) / 1000).toFixed(2)} s; ${Object.entries(returnBy).map(([k, v]) => `${k} ${(quantile(v, 0.5) / 1000).toFixed(2)}/${(quantile(v, 1) / 1000).toFixed(2)}`).join(', ')}`);
