@@ -1,6 +1,6 @@
 /* cluster/cluster_internal.h - what the files of the cluster's view share: its thread, a node as it is known, what is told of it.
  *
- * For:     cluster.c (life, asking), members.c (a node's life), member_said.c (what it says), discover*.c (where to look), peer*.c (jobs).
+ * For:     cluster.c (life, asking), members.c (a node's life), member_talk.c (asking it), member_said.c (what it says), discover*.c (where to look), peer*.c (jobs).
  * Callers: cluster/.
  * Thread:  everything here belongs to the cluster's thread, which runs the loop and all hooks (its own, or the one of the loop that it was given).  What other threads copy (member_node.said, experts,
  *          machine_json, models; the list of nodes) is changed under cluster.lock only: the loop reads it without, the others with the lock.
@@ -110,13 +110,25 @@ bool member_add(struct cluster *c, const char *url, int seed, struct err *err);
 void member_unlist(struct cluster *c, int seed);
 void member_free(struct member_node *n);
 const char *member_where(const struct member_node *n); /* "jetson", else its URL */
+void member_set_state(struct member_node *n, enum member_state to, const char *why);
+/* Soon it is taken for that: the hook, its calls, its connection; then it is tried again. */
+void member_fall(struct member_node *n, enum member_state to, const char *why);
+void member_listen_to(struct member_node *n); /* from now on its silence counts */
+/* A switch that goes takes hundreds of nodes: that is no news a hundred times.  false: enough was said for now. */
+bool member_may_say(struct cluster *c);
+
+/* member_talk.c: asks what it is; from the answer on it is watched.  is_brief: only for the time that it takes.  false with err. */
+bool member_describe(struct member_node *n, bool is_brief, struct err *err);
 
 /* member_said.c: what a message says, into the node; under the lock.  false with err: nonsense, nothing changed. */
 bool member_take_description(struct member_node *n, const struct node_pb_description *d, bool *is_other, struct err *err);
 void member_take_state(struct member_node *n, const struct node_pb_state *s);
 void member_forget(struct member_node *n); /* experts, machine, models */
 
-/* member_trust.c: after a State; when its list is another one than ours, the newer goes over. */
+/* member_trust.c */
+/* TLS as of now, when it is another than before; config NULL: for the connection that there is. */
+bool member_take_trust(struct member_node *n, struct h2_client_config *config, struct err *err);
+/* After a State; when its list is another one than ours, the newer goes over. */
 void member_compare_lists(struct member_node *n);
 
 /* discover.c: the seeds of the configuration, DNS. */

@@ -1,4 +1,5 @@
-/* cluster/member_trust.c - revocation lists go from node to node: who has the newer one gives it to the other. */
+/* cluster/member_trust.c - the cluster's trust at a member: TLS of its connection as of now; revocation lists go from node to
+ * node, who has the newer one gives it to the other. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -9,6 +10,20 @@
 #include "wire/join_pb.h"
 
 enum { LIST_AGAIN_MS = 5000, LIST_NS_S = 5 };
+
+bool member_take_trust(struct member_node *n, struct h2_client_config *config, struct err *err)
+{
+    const struct trust *t = n->cluster->config.trust;
+    if (!t || (!config && n->trust_generation == trust_generation(t)))
+        return true;
+    n->trust_generation = trust_generation(t);
+    struct tls_context *tls = trust_client_tls(t, err);
+    if (tls && config)
+        config->tls = tls;
+    else if (tls)
+        h2_client_set_tls(n->h2, tls);
+    return tls != NULL;
+}
 
 static void on_list(void *ctx, const void *message, size_t n_bytes)
 {

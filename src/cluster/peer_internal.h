@@ -1,4 +1,5 @@
-/* cluster/peer_internal.h - what peer.c (experts of other nodes as experts here, taking jobs in) and peer_run.c (one job's way) share.
+/* cluster/peer_internal.h - what peer.c (experts of other nodes as experts here, taking jobs in), peer_nodes.c (who has which) and peer_run.c
+ * (one job's way) share.
  *
  * A job's way: submit (any thread) -> inbox (unless that was the cluster's own) -> the cluster's thread: a call on its node's connection -> events
  * -> one final event.
@@ -83,6 +84,18 @@ struct peers {
     struct arena *arena;     /* of the message at hand */
 };
 
+/* peer.c */
+extern const struct expert_ops peer_ops;
+/* From now on jobs may go to other nodes; router: told of their experts, NULL: as before.  Any thread.  NULL with err. */
+struct peers *peers_get(struct cluster *c, struct router *router, struct err *err);
+
+/* peer_nodes.c: cluster_hooks; on the cluster's thread */
+void peer_node_up(struct member_node *at);
+void peer_node_state(struct member_node *at);
+void peer_node_down(struct member_node *at);
+/* Its node is down and can be woken.  Under the lock. */
+bool peer_node_may_wake(const struct peer_node *n, uint64_t now_ns);
+
 /* peer_run.c; on the cluster's thread */
 void run_begin(struct run *r);
 /* Its request goes out.  false with err: nothing of it did, no event came. */
@@ -95,8 +108,6 @@ uint64_t run_due(const struct run *r);
 void run_end(struct run *r, const struct err *err);
 /* A flag changed, or time passed; true: it has ended.  *next_ns: when it is due, if sooner. */
 bool run_look(struct run *r, uint64_t now_ns, uint64_t *next_ns);
-/* Its node is down and can be woken.  Under the lock. */
-bool peer_node_may_wake(const struct peer_node *n, uint64_t now_ns);
 enum { WAKE_WAIT_MS = 90000, WAKE_EACH_MS = 5000, WAKE_REST_MS = 60000, WAKE_START_S = 30 /* for the router, until somebody has measured it */ };
 enum { PEER_MESSAGE_BYTES_MAX = 32 << 20, PEER_REQUEST_BYTES_MAX = 64 << 20 };
 #endif

@@ -1,4 +1,4 @@
-/* site/inventory.c - see inventory.h; start at read_all().  Machines: inventory_node.c; experts: inventory_want.c. */
+/* site/inventory.c - see inventory.h; start at read_all().  Nodes: inventory_node.c, their machines: inventory_machine.c; experts: inventory_want.c. */
 #include "site/inventory.h"
 
 #include <math.h>

@@ -1,4 +1,4 @@
-/* site/inventory_internal.h - what inventory.c, inventory_node.c and inventory_want.c share. */
+/* site/inventory_internal.h - what inventory.c, inventory_node.c, inventory_machine.c and inventory_want.c share. */
 #ifndef TUTTI_SITE_INVENTORY_INTERNAL_H
 #define TUTTI_SITE_INVENTORY_INTERNAL_H
 #include "site/inventory.h"
@@ -21,6 +21,9 @@ struct inv_reader {
 /* A list's or map's item to the next free nodes (count of them); to a want. */
 bool inv_read_node(struct inv_reader *r, const struct yaml_node *map, int count, struct err *err);
 bool inv_read_want(struct inv_reader *r, const struct yaml_node *map, struct err *err);
+
+/* Figures and devices of the machine that map describes (machine: or recording:, and what belongs to them); no name, no place. */
+bool inv_make_kind(struct inv_reader *r, const struct yaml_node *map, struct inv_node *n, struct err *err);
 
 /* `name`, a DNS label of at most `room` further characters behind it; false with err. */
 bool inv_read_name(struct inv_reader *r, const struct yaml_node *map, size_t room, const char **out, struct err *err);

@@ -1,17 +1,15 @@
-/* site/rebalance.c - see rebalance.h; start at rebalance_make(). */
+/* site/rebalance.c - see rebalance.h; start at rebalance_make().  What runs now: rebalance_now.c. */
 #include "site/rebalance.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "site/manifest.h"
-#include "site/place_internal.h"
+#include "site/rebalance_internal.h"
 
 enum { SEARCH_BUDGET = 12 << 20, EXACT_BUDGET = 8 << 20 /* as place.c */, PAIRS_MAX = 40, NEAR_MAX = 1024, STEPS_MAX = 64 };
-static const double FACTOR_MAX = 5; /* a measurement that is further off is of something else */
 
 const char *rebalance_kind_name(enum rebalance_kind k)
 {
@@ -19,166 +17,9 @@ const char *rebalance_kind_name(enum rebalance_kind k)
     return names[k];
 }
 
-/* ---- what runs ---- */
-
-static const char *text(const json_t *o, const char *key)
-{
-    const char *s = json_string_value(json_object_get(o, key));
-    return s ? s : "";
-}
-static double number(const json_t *o, const char *key)
-{
-    const double v = json_number_value(json_object_get(o, key)); /* 0: none */
-    return isfinite(v) && v > 0 ? v : 0;
-}
-
-/* "jetson", or a pod of it: "jetson-chat" (site/manifest.c names them so). */
-static int node_of(const struct inventory *inv, const char *name)
-{
-    int best = inventory_find_node(inv, name);
-    char part[INV_NAME_MAX];
-    snprintf(part, sizeof(part), "%s", name);
-    for (char *dash; best < 0 && (dash = strrchr(part, '-'));) {
-        *dash = '\0';
-        best = inventory_find_node(inv, part);
-    }
-    return best;
-}
-
-struct measured { int kind, want, device; double factor; int n; };
-struct work {
-    struct inventory *inv;
-    struct place_field *f;
-    struct rebalance *r;
-    json_t *all;
-    struct measured *measured; /* [n_now] */
-    int n_measured;
-};
-
-/* The option that a running expert most likely is: the one whose weights and K/V are nearest to the bytes that it says; else the fastest. */
-static const struct opt *option_of(const struct work *w, int want, int node, double bytes)
-{
-    const struct opts *all = field_opts(w->f, want, node);
-    const struct inv_want *x = &w->inv->wants[want];
-    const struct opt *best = NULL;
-    double best_off = INFINITY;
-    for (int i = 0; i < all->n; i++) {
-        const struct opt *o = &all->list[i];
-        const struct plan_memory need = x->n_quants ? place_need(x, o->quant, &w->inv->nodes[node].devices[o->device]) : (struct plan_memory){ .total = o->bytes };
-        const double off = x->n_quants && bytes > 0 ? fabs((double)(need.weights + need.kv) - bytes) : o->work_s; /* else the fastest */
-        if (off < best_off || (off == best_off && o->work_s < best->work_s))
-            best = o, best_off = off;
-    }
-    return best;
-}
-
-static void note_speed(struct work *w, const json_t *e, int want, int node, const struct opt *o)
-{
-    const struct inv_want *x = &w->inv->wants[want];
-    const struct inv_device *d = &w->inv->nodes[node].devices[o->device];
-    struct plan_range tok_s, ttft_s, item_s;
-    double factor = 0;
-    if (!json_is_true(json_object_get(e, "is_measured")))
-        return;
-    if (x->n_quants && number(e, "decode_tok_s") > 0 && place_speed(x, o->quant, d, &tok_s, &ttft_s, &item_s) && plan_is_known(tok_s))
-        factor = tok_s.mid / number(e, "decode_tok_s");
-    else if (!x->n_quants && number(e, "item_s") > 0)
-        factor = number(e, "item_s") / o->work_s;
-    if (factor < 1 / FACTOR_MAX || factor > FACTOR_MAX)
-        return;
-    w->measured[w->n_measured++] = (struct measured){ .kind = w->f->kind_of[node], .want = want, .device = o->device, .factor = factor };
-}
-
-static bool has_now(const struct rebalance *r, int want, int node)
-{
-    for (int i = 0; i < r->n_now; i++)
-        if (r->now[i].want == want && r->now[i].node == node)
-            return true;
-    return false;
-}
-
-static void take_node(struct work *w, const json_t *m)
-{
-    struct rebalance *r = w->r;
-    const json_t *e;
-    size_t i;
-    const char *state = text(m, "state");
-    const int node = node_of(w->inv, text(m, "name"));
-    if (strcmp(state, "up") != 0)
-        return; /* one that drains goes */
-    if (node < 0) {
-        r->n_strange++;
-        return;
-    }
-    r->is_up[node] = true;
-    json_array_foreach(json_object_get(m, "experts"), i, e) {
-        const int want = inventory_find_want(w->inv, text(e, "id"));
-        const struct opt *o = want >= 0 && !has_now(r, want, node) ? option_of(w, want, node, number(e, "memory_bytes")) : NULL;
-        if (!o || strcmp(text(e, "state"), "down") == 0) {
-            r->n_strange += want < 0;
-            continue;
-        }
-        note_speed(w, e, want, node, o);
-        r->now[r->n_now++] = (struct place){ .want = want, .node = node, .device = o->device, .quant = o->quant, .bytes = (uint64_t)number(e, "memory_bytes") };
-    }
-}
-
-static size_t n_experts(const json_t *m) { return json_array_size(json_object_get(m, "experts")); }
-
-static bool take_all(struct work *w, struct err *err)
-{
-    const json_t *self = json_object_get(w->all, "node"), *members = json_object_get(w->all, "members"), *m;
-    struct rebalance *r = w->r;
-    size_t i, n = n_experts(self);
-    json_array_foreach(members, i, m)
-        n += n_experts(m);
-    r->now = calloc(n + 1, sizeof(*r->now));
-    w->measured = calloc(n + 1, sizeof(*w->measured));
-    r->is_up = calloc((size_t)w->inv->n_nodes + 1, sizeof(*r->is_up));
-    if (!r->now || !r->is_up || !w->measured)
-        return err_set(err, ERR_NOMEM, "rebalance: out of memory");
-    if (json_is_object(self))
-        take_node(w, self);
-    json_array_foreach(members, i, m)
-        take_node(w, m);
-    for (int k = 0; k < w->inv->n_nodes; k++) {
-        w->inv->nodes[k].is_away = !r->is_up[k];
-        r->n_away += !r->is_up[k];
-    }
-    r->n_measured = w->n_measured;
-    return r->n_away < w->inv->n_nodes || err_set(err, ERR_INPUT, "rebalance: no node of %s answers (tutti cluster status)", w->inv->name);
-}
-
-/* Measured ones, into the options of that kind of machine: several of one kind by their mean. */
-static void use_measured(struct work *w, struct place_field *f)
-{
-    for (int i = 0; i < w->n_measured; i++) {
-        const struct measured *m = &w->measured[i];
-        struct opts *o = &f->opts[m->kind * w->inv->n_wants + m->want];
-        double sum = 0;
-        int n = 0;
-        bool is_first = true;
-        for (int k = 0; k < w->n_measured; k++) {
-            const struct measured *x = &w->measured[k];
-            if (x->kind != m->kind || x->want != m->want || x->device != m->device)
-                continue;
-            is_first = is_first && k >= i;
-            sum += log(x->factor), n++;
-        }
-        struct opt *list = is_first ? arena_alloc(f->arena, (size_t)o->n, sizeof(*list), &(struct err){ 0 }) : NULL;
-        if (!list)
-            continue;
-        memcpy(list, o->list, (size_t)o->n * sizeof(*list));
-        for (int k = 0; k < o->n; k++)
-            if (list[k].device == m->device)
-                list[k].work_s *= exp(sum / n), list[k].joules *= exp(sum / n);
-        o->list = list;
-    }
-}
-
 /* ---- what should ---- */
 
-static bool find_best(struct work *w, struct place_field *f, struct err *err)
+static bool find_best(struct rebalance_work *w, struct place_field *f, struct err *err)
 {
     struct rebalance *r = w->r;
     struct state *s = state_new(f, err);
@@ -207,7 +48,7 @@ static const struct place *find(const struct place *list, int n, int want, int n
 }
 
 /* Nobody says on which device a running expert computes, and some do not say how large they are: what is not known is taken to be as it should. */
-static void settle_unknown(const struct work *w)
+static void settle_unknown(const struct rebalance_work *w)
 {
     struct rebalance *r = w->r;
     for (int i = 0; i < r->n_now; i++) {
@@ -384,19 +225,7 @@ static bool leave_small(struct rebalance *r, const struct place_field *f, double
 
 /* ---- what it costs ---- */
 
-static bool has_file(const struct work *w, int node, const char *file)
-{
-    const json_t *members = json_object_get(w->all, "members"), *m, *x;
-    size_t i, k;
-    json_array_foreach(members, i, m)
-        if (node_of(w->inv, text(m, "name")) == node)
-            json_array_foreach(json_object_get(m, "models"), k, x)
-                if (strcmp(text(x, "name"), file) == 0)
-                    return true;
-    return false;
-}
-
-static void fill_cost(const struct work *w, struct place_field *f, struct rebalance_change *c)
+static void fill_cost(const struct rebalance_work *w, struct place_field *f, struct rebalance_change *c)
 {
     const struct inv_want *x = &w->inv->wants[c->want];
     const struct rebalance *r = w->r;
@@ -409,7 +238,7 @@ static void fill_cost(const struct work *w, struct place_field *f, struct rebala
             c->load_s = o->list[i].load_s;
     manifest_model_file(w->inv, &c->is, c->file, sizeof(c->file));
     const struct place *there = find(r->now, r->n_now, c->want, c->to);
-    if (has_file(w, c->to, c->file) || (there && there->quant == c->is.quant)) {
+    if (rebalance_has_file(w, c->to, c->file) || (there && there->quant == c->is.quant)) {
         c->move_s = 0;
         return;
     }
@@ -417,7 +246,7 @@ static void fill_cost(const struct work *w, struct place_field *f, struct rebala
     c->move_bytes = x->n_quants ? x->model_of[c->is.quant].weight_bytes : x->bytes;
     for (int i = 0; i < w->inv->n_nodes && c->source < 0; i++) {
         const struct place *p = find(r->now, r->n_now, c->want, i);
-        if (r->is_up[i] && i != c->to && (has_file(w, i, c->file) || (p && p->quant == c->is.quant)))
+        if (r->is_up[i] && i != c->to && (rebalance_has_file(w, i, c->file) || (p && p->quant == c->is.quant)))
             c->source = i;
     }
     if (c->source >= 0)
@@ -432,14 +261,14 @@ static int by_gain(const void *a, const void *b)
     return x->want != y->want ? (x->want > y->want) - (x->want < y->want) : (x->to > y->to) - (x->to < y->to);
 }
 
-static bool compare(struct work *w, double threshold, struct err *err)
+static bool compare(struct rebalance_work *w, double threshold, struct err *err)
 {
     struct rebalance *r = w->r;
     struct place_score now;
     struct place_field *f = place_field_new(w->inv, err); /* anew: nodes are away now */
     if (!f)
         return false;
-    use_measured(w, f);
+    rebalance_use_measured(w, f);
     bool ok = find_best(w, f, err);
     if (ok) {
         settle_unknown(w);
@@ -458,14 +287,14 @@ static bool compare(struct work *w, double threshold, struct err *err)
 struct rebalance *rebalance_make(struct inventory *inv, const char *json, size_t n, double threshold, struct err *err)
 {
     json_error_t why;
-    struct work w = { .inv = inv, .all = json_loadb(json, n, 0, &why) };
+    struct rebalance_work w = { .inv = inv, .all = json_loadb(json, n, 0, &why) };
     if (!json_is_object(w.all)) {
         json_decref(w.all);
         return err_null(err, ERR_INPUT, "rebalance: what the service says of the cluster is no JSON object: %.100s", why.text);
     }
     w.r = calloc(1, sizeof(*w.r));
     w.f = place_field_new(inv, err);
-    bool ok = w.r && w.f && take_all(&w, err) && compare(&w, threshold, err);
+    bool ok = w.r && w.f && rebalance_take(&w, err) && compare(&w, threshold, err);
     if (!w.r)
         err_set(err, ERR_NOMEM, "rebalance: out of memory");
     place_field_free(w.f);
