@@ -1,7 +1,7 @@
 /* net/client_conn.c - the life of a connection to a server; start reading at conn_begin() and feed().
  *
- *   conn_begin --> LOOKUP --> CONNECT (and TLS) ----> BUSY -----------------> IDLE --> BUSY ...
- *                  (name)     (each address in turn)    (request, answer)       (waits for its next call)
+ *   conn_begin --> CONNECT (dial.h, TLS) --> BUSY -----------------> IDLE --> BUSY ...
+ *                                            (request, answer)       (waits for its next call)
  *   any --> CLOSED: conn_close(); libuv's handles follow in later rounds, then the memory
  *
  * A call's callbacks come from the loop only: what fails at once is told by the timer in the next round.
@@ -10,35 +10,25 @@
 #include <string.h>
 
 #include "net/client_internal.h"
+#include "net/send.h"
 
-enum conn_state { CONN_LOOKUP, CONN_CONNECT, CONN_BUSY, CONN_IDLE, CONN_CLOSED };
+enum conn_state { CONN_CONNECT, CONN_BUSY, CONN_IDLE, CONN_CLOSED };
 enum { HELD_MAX_BYTES = READ_BYTES }; /* one read that came while its reader paused; then we stop reading */
 enum { SEALED_MAX_BYTES = 1 << 30 }; /* as large as the request of ours that it seals */
 
 struct client_conn {
-    union {
-        uv_handle_t handle;
-        uv_stream_t stream;
-        uv_tcp_t tcp;
-        uv_pipe_t pipe;
-    } sock;
+    struct dial dial; /* and its socket */
     uv_timer_t timer;
-    uv_connect_t connect;
     uv_write_t write;
-    uv_getaddrinfo_t lookup;
     struct http_client *client;
     struct client_conn *prev, *next;
     enum conn_state state;
     struct http_call *call; /* all states but IDLE and CLOSED */
-    struct addrinfo *addrs, *addr; /* addrs: owned; addr: the one being tried, in addrs or &numeric */
-    struct addrinfo numeric;
-    struct sockaddr_storage sa;
-    bool has_sock, is_looking_up, is_reading, is_writing;
+    bool is_reading, is_writing;
     bool is_reused;         /* the call at hand is not its first */
     bool has_answer;        /* a byte of the answer came */
     bool has_head;
     bool is_eof;            /* seen while held bytes wait for their reader */
-    bool tries_next;        /* the socket is being closed for the next address */
     uint64_t by_ms;         /* what must happen next happens until then; 0: no bound */
     enum http_end fails_how; /* told by the timer; HTTP_END_DONE: nothing to tell */
     struct err fail;
@@ -57,10 +47,10 @@ static uint64_t now_ms(const struct client_conn *c) { return net_loop_now_ms(c->
 
 static void free_when_over(struct client_conn *c)
 {
-    if (c->state != CONN_CLOSED || c->has_sock || c->is_looking_up || c->timer.data)
+    if (c->state != CONN_CLOSED || dial_is_open(&c->dial) || c->timer.data)
         return;
     struct http_client *client = c->client;
-    uv_freeaddrinfo(c->addrs);
+    dial_fini(&c->dial);
     h1_fini(&c->parser);
     buf_fini(&c->held);
     buf_fini(&c->sealed);
@@ -70,18 +60,7 @@ static void free_when_over(struct client_conn *c)
     client_unref(client);
 }
 
-static void connect_next(struct client_conn *c);
-
-static void on_sock_closed(uv_handle_t *h)
-{
-    struct client_conn *c = h->data;
-    c->has_sock = false;
-    if (c->tries_next && c->state == CONN_CONNECT) {
-        c->tries_next = false;
-        connect_next(c);
-    }
-    free_when_over(c);
-}
+static void on_dial_over(void *ctx) { free_when_over(ctx); }
 
 static void on_timer_closed(uv_handle_t *h)
 {
@@ -107,10 +86,7 @@ static void conn_close(struct client_conn *c)
         client->conns = c->next;
     if (c->next)
         c->next->prev = c->prev;
-    if (c->has_sock && !uv_is_closing(&c->sock.handle))
-        uv_close(&c->sock.handle, on_sock_closed);
-    if (c->is_looking_up)
-        uv_cancel((uv_req_t *)&c->lookup);
+    dial_close(&c->dial);
     uv_close((uv_handle_t *)&c->timer, on_timer_closed);
 }
 
@@ -285,9 +261,9 @@ static void set_reading(struct client_conn *c, bool reads)
         return;
     c->is_reading = reads;
     if (reads)
-        uv_read_start(&c->sock.stream, alloc_read, on_read);
+        uv_read_start(&c->dial.sock.stream, alloc_read, on_read);
     else
-        uv_read_stop(&c->sock.stream);
+        uv_read_stop(&c->dial.sock.stream);
 }
 
 static void on_end_of_input(struct client_conn *c)
@@ -429,28 +405,14 @@ static void on_written(uv_write_t *w, int status)
 /* What TLS has to say. */
 static void push(struct client_conn *c)
 {
-    if (!c->tls || c->is_writing || !c->has_sock || uv_is_closing(&c->sock.handle))
+    if (!c->tls || c->is_writing || !c->dial.has_sock || uv_is_closing(&c->dial.sock.handle))
         return;
     if (!tls_take(c->tls, &c->sealed)) {
         fail_later(c, HTTP_END_LOST, "write", UV_ENOBUFS);
         return;
     }
-    if (c->sealed.len == 0)
-        return;
-    uv_buf_t b = uv_buf_init(c->sealed.data, (unsigned)c->sealed.len);
-    const int n = uv_try_write(&c->sock.stream, &b, 1);
-    if (n == (int)c->sealed.len) {
-        buf_clear(&c->sealed);
-        return;
-    }
-    if (n < 0 && n != UV_EAGAIN)
-        return; /* the reading side tells */
-    const struct buf swap = c->flying;
-    c->flying = c->sealed;
-    c->sealed = swap;
-    b = uv_buf_init(c->flying.data + (n > 0 ? n : 0), (unsigned)(c->flying.len - (size_t)(n > 0 ? n : 0)));
     c->write.data = c;
-    c->is_writing = uv_write(&c->write, &c->sock.stream, &b, 1, on_written) == 0;
+    c->is_writing = net_send(&c->dial.sock.stream, &c->sealed, &c->flying, &c->write, on_written) > 0; /* an error: the reading side tells */
 }
 
 static void send_sealed(struct client_conn *c)
@@ -484,7 +446,7 @@ static void send_request(struct client_conn *c)
         send_sealed(c);
         return;
     }
-    int n = uv_try_write(&c->sock.stream, b, n_bufs);
+    int n = uv_try_write(&c->dial.sock.stream, b, n_bufs);
     if (n < 0 && n != UV_EAGAIN) {
         fail_later(c, HTTP_END_LOST, "write", n);
         return;
@@ -500,7 +462,7 @@ static void send_request(struct client_conn *c)
     if (from == n_bufs)
         return;
     c->write.data = c;
-    const int rc = uv_write(&c->write, &c->sock.stream, b + from, n_bufs - from, on_written);
+    const int rc = uv_write(&c->write, &c->dial.sock.stream, b + from, n_bufs - from, on_written);
     if (rc == 0)
         c->is_writing = true;
     else
@@ -520,101 +482,18 @@ static void begin_tls(struct client_conn *c)
     open_sealed(c);
 }
 
-static void on_connected(uv_connect_t *r, int status)
+static void on_dialled(void *ctx, const char *why)
 {
-    struct client_conn *c = r->data;
-    if (c->state != CONN_CONNECT)
-        return;
-    if (status == 0) {
-        c->client->stats.connected_total++;
-        if (!c->client->target.is_unix) {
-            uv_tcp_nodelay(&c->sock.tcp, 1);
-            uv_tcp_keepalive(&c->sock.tcp, 1, 60);
-        }
-        if (c->client->tls)
-            begin_tls(c);
-        else
-            send_request(c);
+    struct client_conn *c = ctx;
+    if (why) {
+        fail(c, HTTP_END_CONNECT, ERR_IO, why);
         return;
     }
-    if (c->addr && c->addr->ai_next) {
-        c->addr = c->addr->ai_next;
-        c->tries_next = true;
-        uv_close(&c->sock.handle, on_sock_closed);
-        return;
-    }
-    struct err err = { 0 };
-    err_set(&err, ERR_IO, "%s: %s", c->client->target.authority, uv_strerror(status));
-    end_call(c, HTTP_END_CONNECT, &err);
-}
-
-static void connect_next(struct client_conn *c)
-{
-    int rc = uv_tcp_init(&c->client->loop->uv, &c->sock.tcp);
-    c->has_sock = rc == 0;
-    c->state = CONN_CONNECT;
-    c->sock.handle.data = c;
-    c->connect.data = c;
-    if (rc == 0)
-        rc = uv_tcp_connect(&c->connect, &c->sock.tcp, c->addr->ai_addr, on_connected);
-    if (rc != 0)
-        fail_later(c, HTTP_END_CONNECT, "connect", rc);
-}
-
-static void connect_unix(struct client_conn *c)
-{
-    const int rc = uv_pipe_init(&c->client->loop->uv, &c->sock.pipe, 0);
-    c->has_sock = rc == 0;
-    c->state = CONN_CONNECT;
-    c->sock.handle.data = c;
-    c->connect.data = c;
-    if (rc == 0)
-        uv_pipe_connect(&c->connect, &c->sock.pipe, c->client->target.host, on_connected);
+    c->client->stats.connected_total++;
+    if (c->client->tls)
+        begin_tls(c);
     else
-        fail_later(c, HTTP_END_CONNECT, "socket", rc);
-}
-
-static void on_looked_up(uv_getaddrinfo_t *r, int status, struct addrinfo *found)
-{
-    struct client_conn *c = r->data;
-    c->is_looking_up = false;
-    c->addrs = c->addr = found;
-    if (c->state == CONN_CLOSED) {
-        free_when_over(c);
-        return;
-    }
-    if (status == 0 && found) {
-        connect_next(c);
-        return;
-    }
-    struct err err = { 0 };
-    err_set(&err, ERR_IO, "%s: %s", c->client->target.host, status ? uv_strerror(status) : "has no address");
-    end_call(c, HTTP_END_CONNECT, &err);
-}
-
-/* Is the host an address? */
-static bool read_numeric(struct client_conn *c)
-{
-    const struct http_target *t = &c->client->target;
-    const bool is_v6 = strchr(t->host, ':') != NULL;
-    if ((is_v6 ? uv_ip6_addr(t->host, t->port, (struct sockaddr_in6 *)&c->sa) : uv_ip4_addr(t->host, t->port, (struct sockaddr_in *)&c->sa)) != 0)
-        return false;
-    c->numeric.ai_addr = (struct sockaddr *)&c->sa;
-    c->addr = &c->numeric;
-    return true;
-}
-
-static void look_up(struct client_conn *c)
-{
-    const struct http_target *t = &c->client->target;
-    const struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
-    char port[8];
-    snprintf(port, sizeof(port), "%d", t->port);
-    c->lookup.data = c;
-    const int rc = uv_getaddrinfo(&c->client->loop->uv, &c->lookup, on_looked_up, t->host, port, &hints);
-    c->is_looking_up = rc == 0;
-    if (rc != 0)
-        fail_later(c, HTTP_END_CONNECT, "look up", rc);
+        send_request(c);
 }
 
 static struct client_conn *find_idle(struct http_client *client)
@@ -666,12 +545,9 @@ bool conn_begin(struct http_call *call, struct err *err)
     if (call->head_ms && call->head_ms < ms)
         ms = call->head_ms;
     arm(c, now_ms(c) + ms);
-    if (client->target.is_unix)
-        connect_unix(c);
-    else if (read_numeric(c))
-        connect_next(c);
-    else
-        look_up(c);
+    const int rc = dial_begin(&c->dial, client->loop, &client->target, on_dialled, on_dial_over, c);
+    if (rc != 0)
+        fail_later(c, HTTP_END_CONNECT, "connect", rc);
     return true;
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "net/client.h"
+#include "net/dial.h"
 #include "net/h1_parse.h"
 #include "net/net_internal.h"
 

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "net/net_internal.h"
+#include "net/send.h"
 
 enum { OVER_MAX = 64 /* connections over the limit that are told so */ };
 
@@ -363,54 +364,28 @@ void http_conn_shrink(struct http_conn *c)
         shrink(&c->flying, c->flying.max_bytes);
 }
 
-/* out -> sealed, once the handshake is over. */
-static bool seal(struct http_conn *c)
-{
-    if (c->out.len > 0 && tls_is_ready(c->tls)) {
-        if (!tls_seal(c->tls, c->out.data, c->out.len))
-            return false;
-        buf_clear(&c->out);
-    }
-    return tls_take(c->tls, &c->sealed);
-}
-
 bool http_conn_flush(struct http_conn *c)
 {
     if (c->is_writing)
         return true;
     struct buf *from = &c->out;
     if (c->tls) {
-        if (!seal(c)) {
+        if (!net_seal(c->tls, &c->out, &c->sealed)) {
             http_conn_close(c, HTTP_CLOSE_ERROR);
             return false;
         }
         from = &c->sealed;
     }
-    if (from->len == 0)
-        return true;
-    uv_buf_t b = uv_buf_init(from->data, (unsigned)from->len);
-    int n = uv_try_write((uv_stream_t *)&c->tcp, &b, 1);
-    if (n == UV_EAGAIN)
-        n = 0;
-    if (n < 0) {
-        http_conn_close(c, HTTP_CLOSE_HANGUP);
-        return false;
-    }
-    if ((size_t)n == from->len) {
-        buf_clear(from);
-        return true;
-    }
-    const struct buf swap = c->flying; /* empty */
-    c->flying = *from;
-    *from = swap;
-    b = uv_buf_init(c->flying.data + n, (unsigned)(c->flying.len - (size_t)n));
     c->write.data = c;
-    if (uv_write(&c->write, (uv_stream_t *)&c->tcp, &b, 1, on_written) != 0) {
+    const ssize_t n_left = net_send((uv_stream_t *)&c->tcp, from, &c->flying, &c->write, on_written);
+    if (n_left < 0) {
         http_conn_close(c, HTTP_CLOSE_HANGUP);
         return false;
     }
+    if (n_left == 0)
+        return true;
     c->is_writing = true;
-    c->output_left = b.len;
+    c->output_left = (size_t)n_left;
     c->output_by_ms = http_conn_now_ms(c) + c->server->config.stall_ms;
     set_timer(c);
     return true;
