@@ -10,7 +10,7 @@
  *          of an answer had come.
  *          HTTP/1.1 strictly (h1_parse.h), with or without TLS, whose certificate must be for the host and from somebody
  *          trusted; a client is for one server (one origin), redirects are not followed.
- * Start:   http_client_call() in client.c; client_conn.c is the life of a connection.
+ * Start:   http_client_call() in client.c; client_conn.c is the life of a connection, dial.c its beginning.
  */
 #ifndef TUTTI_NET_CLIENT_H
 #define TUTTI_NET_CLIENT_H

@@ -6,7 +6,7 @@
  * Rule:    a call ends once: on_end, or h2_call_cancel() after which nothing is called; never from inside a call of this
  *          header.  One connection serves all calls; a new one is made when it is lost, or when the server says GOAWAY
  *          (calls that it still answers go on there).  In the clear by prior knowledge, with TLS by ALPN.
- * Start:   h2_client_call(), then service() in h2_client.c.
+ * Start:   h2_client_call() in h2_call.c, then service() in h2_client.c.
  */
 #ifndef TUTTI_NET_H2_CLIENT_H
 #define TUTTI_NET_H2_CLIENT_H
