@@ -5,7 +5,6 @@
  */
 #include "expert/draft.h"
 #include "expert/llm_internal.h"
-#include "llm/lookup.h"
 
 static int n_most_of(const struct expert_llm *e, const struct gen *g) /* 0: as many as pay */
 {
@@ -14,12 +13,8 @@ static int n_most_of(const struct expert_llm *e, const struct gen *g) /* 0: as m
 
 static int look_up(const struct expert_llm *e, struct gen *g, int n_room)
 {
-    const int n_most = n_most_of(e, g), n_end = g->max_tokens - g->n_tokens - 1;
-    int length, k = n_most > 0 && n_most < n_room ? n_most : n_room;
-    k = lookup_find(g->guess->lookup, g->tokens, g->n_tokens, g->tokens + g->n_tokens, k < n_end ? k : n_end, &length);
-    for (int j = 0; j < k; j++)
-        g->guess->kind[j] = (uint8_t)guess_kind_lookup(length + j);
-    return k;
+    const int n_most = n_most_of(e, g), n_end = g->max_tokens - g->n_tokens - 1, k = n_most > 0 && n_most < n_room ? n_most : n_room;
+    return guess_look_up(g->guess, g->tokens, g->n_tokens, g->tokens + g->n_tokens, k < n_end ? k : n_end);
 }
 
 /* Guesses of the draft for those of the n answers for which it is likelier to be right; their offers become these. */
@@ -32,7 +27,7 @@ static void ask_draft(struct expert_llm *e, struct gen **of, int n, int n_stream
     for (int i = 0; i < n && n_texts < GUESS_MAX; i++) {
         struct gen *g = of[i];
         const int n_most = n_most_of(e, g), n_left = g->max_tokens - g->n_tokens - 1, n_end = n_left < GUESS_MAX ? n_left : GUESS_MAX;
-        if (e->offers[i].n > 0 && guess_chance(g->guess, g->guess->kind[0]) >= guess_chance_draft(g->guess))
+        if (e->offers[i].n > 0 && (double)g->guess->chance[0] >= guess_chance_draft(g->guess))
             continue;
         chance[n_texts] = 1;
         who[n_texts] = i;
@@ -70,8 +65,8 @@ static void ask_draft(struct expert_llm *e, struct gen **of, int n, int n_stream
                 continue;
             struct guess *g = of[who[i]]->guess;
             e->offers[who[i]].n = text[i].n_guess;
-            g->kind[level] = (uint8_t)guess_kind_draft(text[i].margin);
-            chance[i] *= guess_chance(g, g->kind[level]);
+            guess_by_draft(g, level, text[i].margin);
+            chance[i] *= (double)g->chance[level];
         }
     }
 }

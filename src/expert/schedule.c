@@ -416,7 +416,7 @@ static bool prepare_tokens(const struct expert_llm *e, struct gen *g, struct err
     g->tokens = malloc((size_t)g->max_tokens * sizeof(*g->tokens));
     if (!g->tokens)
         return err_set(err, ERR_NOMEM, "no memory for a sequence of %d tokens", g->max_tokens);
-    if (n_guess_max(e) > 0 && j->speculate >= 0 && !(g->guess = guess_new(g->max_tokens, err)))
+    if (n_guess_max(e) > 0 && j->speculate >= 0 && !(g->guess = guess_new(e->vocab, g->max_tokens, err)))
         return false;
     memcpy(g->tokens, w->prompts[g->prompt].ids, (size_t)g->n_prompt * sizeof(*g->tokens));
     g->n_tokens = g->n_prompt;

@@ -1,19 +1,36 @@
 /* expert/speculate.c - see speculate.h; start at speculation_choose(). */
 #include "expert/speculate.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "llm/lookup.h"
-
-enum { ALONE_EVERY = 64 /* passes until one goes without a guess, so that the time of one token stays known */ };
-static const double PRIOR_TRIES = 4, FADE = 0.96, FORGET = 0.995;
+enum {
+    ALONE_EVERY = 64, /* passes until one goes without a guess, so that the time of one token stays known */
+    ALONE_MAX = 100,  /* passes without guesses that count */
+};
 static const double EXTRA_PRIOR = 0.15, EXTRA_MIN = 0.005, EXTRA_MAX = 1.0;
+static const double DOUBT = 0.003; /* of what a guess was measured to cost, for each pass since */
+static const float STEP = 0.08f; /* of learning */
 
-/* How often a guess is right before this answer has shown it; ORDER GUESS_KIND.  Matches of 0, 1, 2, 3, 4, 5-7, 8-11, 12-19, 20-39
- * tokens and more; then margins below 0.5, 1, 2, 4, 8 and more; the draft as a whole. */
-static const float prior[GUESS_KINDS + 1] = { 0.1f, 0.5f, 0.35f, 0.5f, 0.6f, 0.75f, 0.85f, 0.9f, 0.94f, 0.98f,
-                                          0.4f, 0.5f, 0.65f, 0.8f, 0.9f, 0.97f, 0.7f };
+/* ---- what is known of a guess ---- */
+
+enum { /* where each fact's weights begin */
+    AT_LENGTH = 0,
+    AT_KIND = AT_LENGTH + GUESS_LENGTHS, /* the last: a token behind another guessed one */
+    AT_SORT = AT_KIND + LOOKUP_KINDS + 1,
+    AT_SORT_BEFORE = AT_SORT + GUESS_SORTS,
+    AT_EXACT = AT_SORT_BEFORE + GUESS_SORTS, /* the last token is the same; only the same word */
+};
+
+/* Before an answer has shown its own: fitted to 18 texts (docs/SPEED.md "What was tried"); others tell whether they are good. */
+static const float prior[GUESS_WEIGHTS] = {
+    [AT_LENGTH] = -0.94f, -0.67f, -1.47f, -1.18f, -0.48f, 0.29f, 0.71f, 0.95f, 1.27f, 2.11f,
+    [AT_KIND] = 0.67f, -0.56f, -1.05f, -0.37f, -0.76f, 1.55f, -0.52f, 1.62f,
+    [AT_SORT] = -0.30f, 0.12f, 0.56f, 0.20f,
+    [AT_SORT_BEFORE] = -0.04f, 0.41f, -0.43f, 0.64f,
+    [AT_EXACT] = 0, -0.99f,
+};
 
 bool speculate_parse(const char *what, const char *text, int *out, struct err *err)
 {
@@ -30,11 +47,14 @@ bool speculate_parse(const char *what, const char *text, int *out, struct err *e
     return true;
 }
 
-struct guess *guess_new(int n_max_tok, struct err *err)
+struct guess *guess_new(const struct vocab *vocab, int n_max_tok, struct err *err)
 {
     struct guess *g = calloc(1, sizeof(*g));
-    if (g && (g->lookup = lookup_new(n_max_tok, err)))
+    if (g && (g->lookup = lookup_new(n_max_tok, err))) {
+        g->vocab = vocab;
+        memcpy(g->weight, prior, sizeof(prior));
         return g;
+    }
     guess_free(g);
     return err_null(err, ERR_NOMEM, "no memory for an index of %d tokens", n_max_tok);
 }
@@ -46,29 +66,151 @@ void guess_free(struct guess *g)
     free(g);
 }
 
-int guess_kind_lookup(int length)
+/* A token's spelling without the space before it. */
+static struct gguf_str bare_text(const struct vocab *v, int32_t id)
+{
+    struct gguf_str t = vocab_text(v, id);
+    static const char *const spaces[] = { " ", "\xc4\xa0", "\xe2\x96\x81" }; /* as it is, in GPT-2's bytes, in SentencePiece's */
+    for (size_t i = 0; i < sizeof(spaces) / sizeof(spaces[0]); i++)
+        for (const size_t k = strlen(spaces[i]); t.len >= k && memcmp(t.data, spaces[i], k) == 0;) {
+            t.data += k;
+            t.len -= k;
+        }
+    return t;
+}
+
+static bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
+
+/* The same number for " the", "the" and "The" (FNV-1a; that others have it, too, is unlikely and does no harm). */
+static uint32_t word_of(const struct guess *g, int32_t id)
+{
+    const struct gguf_str t = g->vocab ? bare_text(g->vocab, id) : (struct gguf_str){ 0 };
+    if (t.len == 0)
+        return (uint32_t)id;
+    uint32_t h = 2166136261u;
+    for (size_t i = 0; i < t.len; i++)
+        h = (h ^ (uint8_t)(is_upper(t.data[i]) ? t.data[i] - 'A' + 'a' : t.data[i])) * 16777619u;
+    return h;
+}
+
+static bool ends_line(struct gguf_str t)
+{
+    for (size_t i = 0; i < t.len; i++)
+        if (t.data[i] == '\n' || (i + 1 < t.len && memcmp(t.data + i, "\xc4\x8a", 2) == 0))
+            return true;
+    return t.len == 6 && memcmp(t.data, "<0x0A>", 6) == 0;
+}
+
+static int sort_of(const struct guess *g, int32_t id)
+{
+    enum { WORD_BEGINS, WORD_INSIDE, PUNCTUATION, LINE_END };
+    if (!g->vocab)
+        return WORD_BEGINS;
+    const struct gguf_str all = vocab_text(g->vocab, id), bare = bare_text(g->vocab, id);
+    const char c = bare.len ? bare.data[0] : 0;
+    const bool is_letter = (c >= 'a' && c <= 'z') || is_upper(c) || (c >= '0' && c <= '9') || c == '_' || (unsigned char)c >= 0x80;
+    return ends_line(all) ? LINE_END : !is_letter ? PUNCTUATION : all.len > bare.len ? WORD_BEGINS : WORD_INSIDE;
+}
+
+static int length_class(int length)
 {
     static const uint8_t to[] = { 1, 2, 3, 4, 5, 8, 12, 20, 40 };
     int k = 0;
-    while (k < GUESS_KINDS_LOOKUP - 1 && length >= to[k])
+    while (k < GUESS_LENGTHS - 1 && length >= to[k])
         k++;
     return k;
 }
 
-int guess_kind_draft(float margin)
+/* kind LOOKUP_KINDS: behind another guessed token. */
+static struct guess_facts facts_of(const struct guess *g, int length, int kind, int32_t before, int32_t token, bool is_exact)
+{
+    return (struct guess_facts){ { (uint8_t)(AT_LENGTH + length_class(length)), (uint8_t)(AT_KIND + kind), (uint8_t)(AT_SORT + sort_of(g, token)),
+                                   (uint8_t)(AT_SORT_BEFORE + sort_of(g, before)), (uint8_t)(AT_EXACT + !is_exact) } };
+}
+
+static float chance_of(const struct guess *g, const struct guess_facts *f)
+{
+    float sum = 0;
+    for (int i = 0; i < GUESS_FACTS; i++)
+        sum += g->weight[f->weight[i]];
+    return 1 / (1 + expf(-(sum < -8 ? -8 : sum > 8 ? 8 : sum)));
+}
+
+static void learn(struct guess *g, const struct guess_facts *f, bool is_right)
+{
+    const float step = STEP * ((is_right ? 1.0f : 0.0f) - chance_of(g, f));
+    for (int i = 0; i < GUESS_FACTS; i++)
+        g->weight[f->weight[i]] += step;
+}
+
+/* ---- guesses of the text itself ---- */
+
+/* From what was said since. */
+static void learn_from(struct guess *g, const int32_t *tokens, int n)
+{
+    if (g->n_first == 0 || n <= g->n_at)
+        return;
+    for (int i = 0; i < g->n_first; i++)
+        learn(g, &g->first_facts[i], tokens[g->n_at] == g->first[i]);
+    for (int i = 1; i < g->n_said && g->n_at + i < n && tokens[g->n_at + i - 1] == g->said[i - 1]; i++)
+        learn(g, &g->facts[i], tokens[g->n_at + i] == g->said[i]);
+}
+
+int guess_look_up(struct guess *g, const int32_t *tokens, int n, int32_t *out, int n_room)
+{
+    struct lookup_place place[LOOKUP_PLACES];
+    learn_from(g, tokens, n);
+    for (int i = lookup_n(g->lookup); i < n; i++)
+        lookup_add(g->lookup, word_of(g, tokens[i]));
+    g->n_at = n;
+    g->n_said = 0;
+    g->is_draft = false;
+    g->n_first = lookup_find(g->lookup, tokens, place);
+    int best = 0;
+    float chance[LOOKUP_PLACES];
+    for (int i = 0; i < g->n_first; i++) {
+        const int at = place[i].at;
+        g->first[i] = tokens[at + 1];
+        g->first_facts[i] = facts_of(g, place[i].length, (int)place[i].kind, tokens[n - 1], tokens[at + 1], tokens[at] == tokens[n - 1]);
+        chance[i] = chance_of(g, &g->first_facts[i]);
+        if (chance[i] > chance[best])
+            best = i;
+    }
+    if (g->n_first == 0 || n_room < 1)
+        return 0;
+    const struct lookup_place *p = &place[best];
+    lookup_follow(g->lookup, p);
+    g->n_said = n_room < GUESS_MAX ? n_room : GUESS_MAX;
+    for (int i = 0; i < g->n_said; i++) { /* it goes on into what it guesses itself: "ababa" is followed by "babab" */
+        out[i] = g->said[i] = p->at + 1 + i < n ? tokens[p->at + 1 + i] : g->said[p->at + 1 + i - n];
+        g->facts[i] = i == 0 ? g->first_facts[best] : facts_of(g, p->length + i, LOOKUP_KINDS, out[i - 1], out[i], true);
+        g->chance[i] = i == 0 ? chance[best] : chance_of(g, &g->facts[i]);
+    }
+    return g->n_said;
+}
+
+/* ---- guesses of the draft ---- */
+
+static const double PRIOR_TRIES = 4, FADE = 0.96, FORGET = 0.995;
+/* How often it is right before this answer has shown it: margins below 0.5, 1, 2, 4, 8 and more; all. */
+static const float prior_draft[GUESS_KINDS_DRAFT + 1] = { 0.4f, 0.5f, 0.65f, 0.8f, 0.9f, 0.97f, 0.7f };
+
+static double chance_draft(const struct guess *g, int kind)
+{
+    return ((double)g->hits[kind] + PRIOR_TRIES * (double)prior_draft[kind]) / ((double)g->tries[kind] + PRIOR_TRIES);
+}
+
+double guess_chance_draft(const struct guess *g) { return chance_draft(g, GUESS_KINDS_DRAFT); }
+
+void guess_by_draft(struct guess *g, int i, float margin)
 {
     int k = 0;
-    for (float to = 0.5f; k < GUESS_KINDS - GUESS_KINDS_LOOKUP - 1 && margin >= to; to *= 2)
+    for (float to = 0.5f; k < GUESS_KINDS_DRAFT - 1 && margin >= to; to *= 2)
         k++;
-    return GUESS_KINDS_LOOKUP + k;
+    g->is_draft = true;
+    g->margin[i] = (uint8_t)k;
+    g->chance[i] = (float)chance_draft(g, k);
 }
-
-double guess_chance(const struct guess *g, int kind)
-{
-    return ((double)g->hits[kind] + PRIOR_TRIES * (double)prior[kind]) / ((double)g->tries[kind] + PRIOR_TRIES);
-}
-
-double guess_chance_draft(const struct guess *g) { return guess_chance(g, GUESS_KIND_DRAFT); }
 
 static void count(struct guess *g, int kind, bool is_right)
 {
@@ -78,20 +220,17 @@ static void count(struct guess *g, int kind, bool is_right)
 
 void guess_learn(struct guess *g, int n, int n_right)
 {
-    for (int i = 0; i < n && i <= n_right; i++) {
-        count(g, g->kind[i], i < n_right);
-        if (g->kind[i] >= GUESS_KINDS_LOOKUP)
-            count(g, GUESS_KIND_DRAFT, i < n_right);
+    for (int i = 0; g->is_draft && i < n && i <= n_right; i++) {
+        count(g, g->margin[i], i < n_right);
+        count(g, GUESS_KINDS_DRAFT, i < n_right);
     }
 }
 
-static void forget(struct guess *g, int kind)
+void guess_forget_draft(struct guess *g)
 {
-    g->hits[kind] = (float)(g->hits[kind] * FORGET);
-    g->tries[kind] = (float)(g->tries[kind] * FORGET);
+    g->hits[GUESS_KINDS_DRAFT] = (float)(g->hits[GUESS_KINDS_DRAFT] * FORGET);
+    g->tries[GUESS_KINDS_DRAFT] = (float)(g->tries[GUESS_KINDS_DRAFT] * FORGET);
 }
-
-void guess_forget_draft(struct guess *g) { forget(g, GUESS_KIND_DRAFT); }
 
 /* ---- the time of a pass ---- */
 
@@ -113,9 +252,14 @@ static double extra_of(const struct speculation *s, int n, double prompt_ns)
     return prompt_ns > 0 && s->pass_ns > 0 ? clamp(prompt_ns / s->pass_ns, 0.03, 0.5) : EXTRA_PRIOR;
 }
 
+/* More than what is believed of a larger pass it cannot be; what was not tried for long is believed to be cheaper. */
 double speculation_cost(const struct speculation *s, int n, double prompt_ns)
 {
-    return s->pass_ns * (1 + extra_of(s, n, prompt_ns) * (n - 1));
+    double more = extra_of(s, n, prompt_ns) * (n - 1);
+    for (int i = n + 1; i <= GUESS_ROWS_MAX; i++)
+        if (s->extra[i] > 0 && s->extra[i] * (i - 1) < more)
+            more = s->extra[i] * (i - 1);
+    return s->pass_ns * (1 + more * (1 - DOUBT * s->n_alone));
 }
 
 void speculation_note(struct speculation *s, int n, double ns, double prompt_ns)
@@ -131,9 +275,11 @@ void speculation_note(struct speculation *s, int n, double ns, double prompt_ns)
     if (n == 1) {
         s->pass_ns += 0.1 * (ns - s->pass_ns);
         s->n_since_alone = 0;
+        s->n_alone += s->n_alone < ALONE_MAX;
         return;
     }
     s->n_since_alone++;
+    s->n_alone = 0;
     const double old = extra_of(s, n, prompt_ns), seen = clamp((ns / s->pass_ns - 1) / (n - 1), EXTRA_MIN, EXTRA_MAX);
     s->extra[n] = old + 0.2 * (seen - old);
 }
@@ -147,7 +293,7 @@ static bool take_next(struct guess_offer *o, int n_offers, double *chance, doubl
     for (int i = 0; i < n_offers; i++) {
         if (o[i].n_take == o[i].n)
             continue;
-        const double p = chance[i] * guess_chance(o[i].guess, o[i].guess->kind[o[i].n_take]);
+        const double p = chance[i] * (double)o[i].guess->chance[o[i].n_take];
         if (p > best_p) {
             best_p = p;
             best = i;
@@ -191,8 +337,4 @@ void speculation_choose(struct speculation *s, struct guess_offer *o, int n_offe
         }
     }
     take(o, n_offers, n_best, gains);
-    if (n_all > 0 && n_best == 0)
-        for (int i = 0; i < n_offers; i++)
-            if (o[i].n > 0)
-                forget(o[i].guess, o[i].guess->kind[0]);
 }

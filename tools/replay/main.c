@@ -2,9 +2,12 @@
  *
  * For:     docs/SPEED.md, decision 19.
  * Use:     replay MODEL PROMPT.txt [ANSWER.txt] [--vocab FILE] [--draft FILE] [--threads N] [--rounds N] [--tokens N] [--temp T] [--speculate N]
+ *          replay VOCAB PROMPT.txt ANSWER.txt --times 1,1.05,1.1,...
  * Rule:    with ANSWER the model is made to say just that (job.h, forced): every pass, draw and roll-back is done, but what comes
  *          out is given, so that a model of random weights shows the speed and the text shows which guesses are right.
  *          --vocab: tokenize with that file's vocabulary instead (of the same size).  Speeds are those after the first token.
+ *          --times: no model runs (MODEL may be a vocabulary); passes of 1, 2, ... tokens take so long, and it is counted what
+ *          the guesses of the text itself bring then: the same each time, whatever else the machine does.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +16,7 @@
 #include "base/file.h"
 #include "base/pool.h"
 #include "expert/expert_llm.h"
+#include "expert/speculate.h"
 #include "token/token.h"
 
 #include <pthread.h>
@@ -119,6 +123,59 @@ static int run_all(struct expert *e, struct task *t, int n_rounds, int speculate
     return 0;
 }
 
+/* Times of passes of 1 to 16 tokens; what is not given goes on as the last two do. */
+static bool read_times(const char *text, double time[GUESS_MAX + 2])
+{
+    int n = 0;
+    for (char *end; *text && n <= GUESS_MAX; text = *end == ',' ? end + 1 : end) {
+        time[++n] = strtod(text, &end);
+        if (end == text || !(time[n] > 0) || (*end && *end != ','))
+            return false;
+    }
+    for (int k = n + 1; n >= 2 && k <= GUESS_MAX + 1; k++)
+        time[k] = 2 * time[k - 1] - time[k - 2];
+    return n >= 2;
+}
+
+/* How much sooner the answer would be there than with one token in each pass. */
+static bool count_passes(const struct vocab *v, const struct token_list *prompt, const struct token_list *answer, const double *time, struct err *err)
+{
+    const int n_prompt = (int)prompt->len, n_all = n_prompt + (int)answer->len;
+    int32_t *tokens = calloc((size_t)(n_all + GUESS_MAX), sizeof(*tokens));
+    struct guess *g = guess_new(v, n_all, err);
+    struct speculation s = { 0 };
+    double sum = 0;
+    int n_guessed = 0, n_right = 0, n_passes = 0, n = n_prompt + 1;
+    if (!tokens || !g || answer->len < 2) {
+        free(tokens);
+        guess_free(g);
+        return g ? err_set(err, ERR_INPUT, "an answer of two tokens at least") : false;
+    }
+    memcpy(tokens, prompt->ids, prompt->len * sizeof(*tokens));
+    for (int i = 0; i < 60 * (GUESS_MAX + 1); i++)
+        speculation_note(&s, i % (GUESS_MAX + 1) + 1, time[i % (GUESS_MAX + 1) + 1] * 1e6, 0);
+    for (tokens[n_prompt] = answer->ids[0]; n < n_all; n_passes++) {
+        const int n_left = n_all - n - 1, n_found = guess_look_up(g, tokens, n, tokens + n, n_left < GUESS_MAX ? n_left : GUESS_MAX);
+        const int32_t *said = answer->ids + (n - n_prompt);
+        struct guess_offer o = { .guess = g, .n = n_found };
+        int k = 0;
+        speculation_choose(&s, &o, 1, 1, GUESS_MAX, 0);
+        while (k < o.n_take && tokens[n + k] == said[k])
+            k++;
+        memcpy(tokens + n, said, (size_t)(k + 1) * sizeof(*tokens));
+        n += k + 1;
+        n_guessed += o.n_take;
+        n_right += k;
+        sum += time[o.n_take + 1];
+        speculation_note(&s, o.n_take + 1, time[o.n_take + 1] * 1e6, 0);
+    }
+    printf("%d prompt tokens, %d said in %d passes: ratio %.3f; %d guessed, %d of them right\n", n_prompt, n_all - n_prompt, n_passes,
+           (n_all - n_prompt - 1) * time[1] / sum, n_guessed, n_right);
+    free(tokens);
+    guess_free(g);
+    return true;
+}
+
 int main(int argc, char **argv)
 {
     struct err err = { 0 };
@@ -126,6 +183,7 @@ int main(int argc, char **argv)
     struct expert_llm_options opt = { .n_seq_max = 1 };
     struct task t = { .max_tokens = 256 };
     int n_rounds = 3, n_paths = 0, speculate = 0;
+    double time[GUESS_MAX + 2] = { 0 };
     for (int i = 1; i < argc; i++) {
         const char *next = i + 1 < argc ? argv[i + 1] : "";
         if (strncmp(argv[i], "--", 2) != 0 && n_paths < 3) {
@@ -146,12 +204,13 @@ int main(int argc, char **argv)
             t.temperature = (float)atof(next);
         else if (strcmp(argv[i], "--speculate") == 0)
             speculate = atoi(next);
-        else
+        else if (strcmp(argv[i], "--times") != 0 || !read_times(next, time))
             n_paths = 0;
         i++;
     }
-    if (n_paths < 2 || n_rounds < 1 || n_rounds > 64) {
-        fprintf(stderr, "usage: replay MODEL PROMPT.txt [ANSWER.txt] [--vocab FILE] [--draft FILE] [--threads N] [--rounds N] [--tokens N] [--temp T] [--speculate N]\n");
+    if (n_paths < 2 || (time[1] > 0 && n_paths < 3) || n_rounds < 1 || n_rounds > 64) {
+        fprintf(stderr, "usage: replay MODEL PROMPT.txt [ANSWER.txt] [--vocab FILE] [--draft FILE] [--threads N] [--rounds N] [--tokens N] [--temp T] [--speculate N]\n"
+                        "       replay VOCAB PROMPT.txt ANSWER.txt --times 1,1.05,1.1,...\n");
         return 2;
     }
     struct token_list prompt, answer;
@@ -161,7 +220,10 @@ int main(int argc, char **argv)
     struct vocab *v = g ? vocab_open(g, &err) : NULL;
     int rc = 1;
     struct expert *e = NULL;
-    if (v && read_ids(v, path[1], &prompt, &err) && (!path[2] || read_ids(v, path[2], &answer, &err))) {
+    const bool is_read = v && read_ids(v, path[1], &prompt, &err) && (!path[2] || read_ids(v, path[2], &answer, &err));
+    if (is_read && time[1] > 0) {
+        rc = !count_passes(v, &prompt, &answer, time, &err);
+    } else if (is_read) {
         opt.n_ctx = (int)(prompt.len + (answer.len ? answer.len : (size_t)t.max_tokens) + 1);
         t.prompt = &prompt;
         t.answer = &answer;
