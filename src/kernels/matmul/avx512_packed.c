@@ -73,9 +73,11 @@ INLINE int zero_point(int t)
 
 /* ---- reading a packed group: 16 rows ---- */
 
-struct source { /* of one or two groups: where the first lies, how far the second; how far ahead to ask for what comes then, 0: not */
+struct source { /* of one or two groups: where the first lies, how far the second */
     const uint8_t *at;
-    size_t second, ahead;
+    size_t second;
+    const uint8_t *soon, *end; /* what is asked for meanwhile, in lines of 64 bytes: the next one, and where that stops */
+    int n_lines;               /* of them for each block; 0: nothing is asked for */
 };
 
 INLINE struct unit source_unit(const int t)
@@ -267,7 +269,8 @@ INLINE void tile(const int t, const int G, const int C, const struct source *w, 
         if (G == 2)
             __builtin_prefetch(y + (size_t)c * ldy + 16, 1);
     }
-    const uint8_t *unit[2] = { w->at, w->at + w->second };
+    const uint8_t *unit[2] = { w->at, w->at + w->second }, *soon = w->soon;
+    const int n_lines = soon < w->end ? w->n_lines : 0;
     for (size_t b0 = 0; b0 < nb; b0 += (size_t)u.n_blocks, unit[0] += u.bytes, unit[1] += u.bytes) {
         struct pair dm[2];
         for (int g = 0; g < G && u.n_blocks > 1; g++)
@@ -275,12 +278,8 @@ INLINE void tile(const int t, const int G, const int C, const struct source *w, 
         for (int k = 0; k < u.n_blocks; k++) {
             const size_t b = b0 + (size_t)k;
             const uint8_t *const at[2] = { unit[0] + u.first + k * u.block_bytes, unit[1] + u.first + k * u.block_bytes };
-            if (w->ahead && (G == 2 ? t < PANEL : C > 2)) {
-                UNROLL
-                for (int l = 0; l < (u.block_bytes + 63) / 64; l++)
-                    for (int g = 0; g < G; g++)
-                        _mm_prefetch((const char *)at[g] + w->ahead + l * 64, _MM_HINT_T1);
-            }
+            for (int l = 0; l < n_lines; l++, soon += 64)
+                _mm_prefetch((const char *)soon, _MM_HINT_T1);
             __m512i acc[2][COLS_MAX][2]; /* [half][token][group] */
             UNROLL
             for (int h = 0; h < n_halves; h++) {
@@ -363,8 +362,10 @@ INLINE void tiles(const int t, const int G, const int n_tok, const struct source
  * follows at the memory's full speed.  Their codes are woven, since as a stream for each token they drive each other and the
  * weights out of L1.  Zen 4, against a linear read of the same moment: 0.98-1.08 with 1 token, 0.75-1.0 with 4; not woven 0.5-0.7
  * with 4; two groups side by side 0.5-0.9; planes of codes and of scales 0.5-0.8; prefetch instructions make one stream slower.
- * More tokens are bound by products, which two groups at a time serve best, with prefetch instructions (but Q8_0: slower); one group
- * does with scales of 16, where a tile of two takes only four tokens and so unpacks twice, and it wants prefetch instructions then. */
+ * More tokens are bound by products, which two groups at a time serve best.  Their tiles share out the lines of the next two groups evenly and
+ * ask for them meanwhile: asked for by the first tile alone, it waits for the memory, and the memory then waits for the others (8 tokens, two
+ * threads, weights in memory, evenly against that: Q8_0 1.13, Q4_0 1.16, Q4_K 1.09; 16 tokens, against nothing: 1.13, 1.12, 1.07).
+ * One group at a time does with scales of 16, where a tile of two takes only four tokens and so unpacks twice; from 3 tokens on it asks ahead. */
 enum { AHEAD_BYTES = 8192 };
 INLINE void weave(int8_t *to, const int8_t *q, size_t nb, int n_tok)
 {
@@ -422,7 +423,7 @@ INLINE int share(int n, int most)
 }
 
 /* Two groups for a strip of tokens. */
-INLINE void strip(const int t, const struct source *w, const struct columns *all, int n_tok, float *y, size_t ldy, __mmask16 first, __mmask16 second)
+INLINE void strip(const int t, struct source *w, const struct columns *all, int n_tok, float *y, size_t ldy, __mmask16 first, __mmask16 second)
 {
     const enum kind kind = kind_of(t);
     const size_t n_sums = kind == KIND_C || kind == KIND_D ? 2 * all->nb : all->nb;
@@ -431,11 +432,12 @@ INLINE void strip(const int t, const struct source *w, const struct columns *all
         n = share(n_tok - c, max_cols(kind, 2));
         in.q += (size_t)c * all->nb * 32, in.d += (size_t)c * all->nb, in.start += (size_t)c * n_sums, in.sum += (size_t)c * n_sums;
         tiles(t, 2, n, w, &in, y + (size_t)c * ldy, ldy, first, second);
+        w->soon += all->nb * (size_t)w->n_lines * 64;
     }
 }
 
 #define PANEL_STRIP(kind)                                                                                                                  \
-    static void strip_##kind(const struct source *w, const struct columns *in, int n, float *y, size_t ldy, __mmask16 first, __mmask16 second) \
+    static void strip_##kind(struct source *w, const struct columns *in, int n, float *y, size_t ldy, __mmask16 first, __mmask16 second) \
     {                                                                                                                                      \
         strip(PANEL + KIND_##kind, w, in, n, y, ldy, first, second);                                                                       \
     }
@@ -473,7 +475,9 @@ INLINE void multiply_few(const int t, float *y, size_t ldy, const struct weight 
         p.in.q = p.woven;
     }
     for (int g = group0; g < group1; g++) {
-        const struct source src = { .at = w->data + (size_t)g * w->group_bytes, .ahead = n_tok > 2 && max_cols(kind_of(t), 1) > 4 ? AHEAD_BYTES : 0 };
+        struct source src = { .at = w->data + (size_t)g * w->group_bytes, .end = w->data + (size_t)group1 * w->group_bytes };
+        src.soon = src.at + AHEAD_BYTES;
+        src.n_lines = n_tok > 2 && max_cols(kind_of(t), 1) > 4 ? (source_unit(t).block_bytes + 63) / 64 : 0;
         tiles(t, 1, n_tok, &src, &p.in, y + (size_t)g * 16, ldy, rows_mask(w, g, group1), 0);
     }
 }
@@ -489,18 +493,23 @@ INLINE void multiply(const int t, float *y, size_t ldy, const struct weight *w, 
     const size_t nb = (size_t)w->n_cols / 32;
     struct prepared p = places(scratch, nb);
     const bool use_panel = n_tok >= panel_from(t);
+    const int n_strips = (n_tok + STRIP - 1) / STRIP, in_strip = share(n_tok, STRIP), most = max_cols(kind, 2);
+    const size_t n_steps = (size_t)n_strips * (size_t)((in_strip + most - 1) / most) * nb; /* blocks of all tiles of a pair */
     for (int g = group0; g < group1; g += 2) {
         const __mmask16 m0 = rows_mask(w, g, group1), m1 = rows_mask(w, g + 1, group1);
         /* A lone last group is its own neighbour: computed twice, written once. */
         const bool is_lone = g + 1 >= group1;
         const uint8_t *at = w->data + (size_t)g * w->group_bytes;
-        struct source src = { .at = at, .second = is_lone ? 0 : w->group_bytes, .ahead = n_tok <= STRIP && t != DTYPE_Q8_0 ? 2 * w->group_bytes : 0 };
+        struct source src = { .at = at, .second = is_lone ? 0 : w->group_bytes };
         if (use_panel) {
             expand(t, p.panel, at, nb);
             if (!is_lone)
                 expand(t, p.panel + nb * PANEL_BYTES, at + w->group_bytes, nb);
             src = (struct source){ .at = p.panel, .second = is_lone ? 0 : nb * PANEL_BYTES };
         }
+        src.soon = at + 2 * w->group_bytes;
+        src.end = w->data + (size_t)(group1 - g > 4 ? g + 4 : group1) * w->group_bytes;
+        src.n_lines = (int)((2 * w->group_bytes / 64 + n_steps - 1) / n_steps);
         for (int c = 0, n; c < n_tok; c += n) {
             n = share(n_tok - c, STRIP);
             float *out = y + (size_t)c * ldy + (size_t)g * 16;
