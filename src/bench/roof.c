@@ -160,10 +160,7 @@ struct bench_work bench_work_of(const struct llm_info *f, const struct bench_uni
 {
     const double before = depth + n_tok / 2.0, kv = (double)f->kv_bytes_per_tok_f16;
     const double together = is_decode ? batch : n_tok < BENCH_CHUNK ? n_tok : BENCH_CHUNK;
-    const double head = (double)f->n_vocab * f->n_embd, active = (double)f->active_params;
-    double weights = 2 * active;
-    if (!is_decode && head < active)
-        weights -= 2 * head * (1 - 1.0 / n_tok);
+    const double weights = 2 * (double)f->active_params - (is_decode ? 0 : 2 * (double)f->last_params * (1 - 1.0 / n_tok));
     struct bench_work w = { .bytes = (double)f->bytes_per_tok / together + kv * before / (is_decode ? 1 : together) };
     for (int r = ROOF_INT8; r < BENCH_ROOFS; r++)
         w.ops[r] = weights * u->frac[r];

@@ -255,15 +255,14 @@ static bool reserve(struct llm_ctx *c, struct err *err)
     return true;
 }
 
-bool llm_forward(struct llm_ctx *c, const struct llm_token *tok, int n, struct err *err)
+static bool forward(struct llm_ctx *c, const struct llm_token *tok, int n, bool keeps_all, struct err *err)
 {
-    if (c->m->info.is_encoder)
-        return err_set(err, ERR_UNSUPPORTED, "an encoder predicts no next token");
     if (!check_batch(c, tok, n, err) || !reserve(c, err))
         return false;
     c->tok = tok;
     c->n_tok = n;
     c->sees_all = false;
+    c->keeps_all = keeps_all;
     pool_run(c->m->pool, llm_walk, c);
     int32_t ids[64];
     for (int r = 0; r < c->n_runs; r++)
@@ -274,6 +273,13 @@ bool llm_forward(struct llm_ctx *c, const struct llm_token *tok, int n, struct e
             kv_seq_commit(&c->kv, c->run[r].seq, ids, k);
         }
     return true;
+}
+
+bool llm_forward(struct llm_ctx *c, const struct llm_token *tok, int n, struct err *err)
+{
+    if (c->m->info.is_encoder)
+        return err_set(err, ERR_UNSUPPORTED, "an encoder predicts no next token");
+    return forward(c, tok, n, false, err);
 }
 
 float *llm_logits(struct llm_ctx *c, int i) { return i < 0 || i >= c->n_want ? NULL : c->logits + (size_t)i * (size_t)c->m->n_vocab; }
@@ -301,7 +307,7 @@ static bool embed_encoder(struct llm_ctx *c, const struct llm_token *tok, int n,
         return err->code ? false : err_set(err, ERR_LIMIT, "a text of %d tokens passes the context of %d", n, c->n_ctx);
     c->tok = tok;
     c->n_tok = n;
-    c->sees_all = true;
+    c->sees_all = c->keeps_all = true;
     pool_run(m->pool, llm_walk, c);
     undo_reserve(c, c->n_runs); /* an encoder keeps nothing */
     if (m->pooling == 2 || m->pooling == 3) {
@@ -338,7 +344,7 @@ bool llm_embed(struct llm_ctx *c, const int32_t *ids, int n, float *out, struct 
             ok = check_batch(c, tok, k, err) && embed_encoder(c, tok, k, out, err);
             goto out_tok;
         }
-        if (!llm_forward(c, tok, k, err))
+        if (!forward(c, tok, k, true, err))
             goto out_tok;
         pool_rows(c, out, k);
     }

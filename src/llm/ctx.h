@@ -68,8 +68,9 @@ struct llm_ctx {
     const struct llm_token *tok;
     int n_tok, n_runs, n_want;
     struct run *run;         /* [n_batch_max] */
-    int *want;               /* [n_logits_max] token indices */
+    int *want;               /* [n_logits_max] rows of x */
     bool sees_all;           /* encoder: no causal mask */
+    bool keeps_all;          /* every row of x is wanted behind the last layer */
 };
 
 /* What the pool's threads walk through (forward.c). */

@@ -66,14 +66,34 @@ static void output(struct llm_ctx *c, int ith)
         }
 }
 
+/* Behind the last layer's attention only the rows go on whose logits are wanted: what became of the others nobody reads. */
+static void keep_wanted(struct llm_ctx *c, int ith)
+{
+    const size_t e = (size_t)c->m->n_embd;
+    if (ith == 0) {
+        for (int i = 0; i < c->n_want; i++) { /* ascending: to where a row stood that is moved already, or not wanted */
+            memmove(c->x + (size_t)i * e, c->x + (size_t)c->want[i] * e, e * sizeof(float));
+            c->want[i] = i;
+        }
+        c->n_tok = c->n_want;
+    }
+    pool_barrier(c->m->pool);
+}
+
 void llm_walk(struct pool *p, int ith, void *ctx)
 {
     (void)p;
     struct llm_ctx *c = ctx;
+    const int last = c->m->n_layer - 1;
+    const bool narrows = !c->keeps_all && c->n_want < c->n_tok;
     embed(c);
-    for (int layer = 0; layer < c->m->n_layer; layer++) {
+    for (int layer = 0; layer <= last; layer++) {
         packing_wait(c->m->packing, layer);
         attention_step(c, ith, layer);
+        if (layer == last && narrows && c->n_want == 0)
+            return; /* K and V are kept: that was all */
+        if (layer == last && narrows)
+            keep_wanted(c, ith);
         ffn_step(c, ith, layer);
     }
     if (c->n_want > 0) {

@@ -34,6 +34,7 @@ struct llm_info { /* plain facts; texts are borrowed from the model */
     int n_ctx_train;
     bool is_encoder;   /* gives one vector for a text (bert), no next token */
     uint64_t n_params, active_params; /* all; multiplied for one token (without the embedding table) */
+    uint64_t last_params;    /* of the active ones: what only a token goes through whose logits are wanted */
     uint64_t weight_bytes;   /* what we hold or map for the weights */
     uint64_t bytes_per_tok;  /* weights read for one token at decode (MoE: active experts only) */
     uint64_t kv_bytes_per_tok_f16; /* of values in 16 bits, without their scales (1 to 3 % more) */

@@ -504,14 +504,17 @@ static void read_ends(struct loader *l)
 static void finish(struct loader *l)
 {
     struct llm_model *m = l->m;
-    uint64_t bytes = 0, per_tok = 0, active = 0;
+    uint64_t bytes = 0, per_tok = 0, active = 0, last = 0;
     for (size_t i = 0; i < m->n_items; i++) {
         const struct pack_item *p = &m->items[i];
         const size_t one = p->w->layout == WEIGHT_R16 ? p->packed_bytes : p->src_stride;
         bytes += one * (size_t)p->n;
         const bool is_routed = p->n > 1 && p->n == m->n_expert && !strstr(p->t->name, "attn_");
         per_tok += one * (size_t)(is_routed ? m->n_expert_used : p->n);
-        active += (uint64_t)p->w->n_rows * (uint64_t)p->w->n_cols * (uint64_t)(is_routed ? m->n_expert_used : p->n);
+        const uint64_t multiplied = (uint64_t)p->w->n_rows * (uint64_t)p->w->n_cols * (uint64_t)(is_routed ? m->n_expert_used : p->n);
+        active += multiplied;
+        if (!m->arch->post_norm && (p->stage == m->n_layer || (p->stage == m->n_layer - 1 && strstr(p->t->name, ".ffn_")))) /* forward.c: keep_wanted() */
+            last += multiplied;
     }
     for (int i = 0; i < m->n_layer; i++) {
         struct llm_layer *y = &m->layers[i];
@@ -538,6 +541,7 @@ static void finish(struct loader *l)
         f->n_params += t->ne[0] * t->ne[1] * t->ne[2] * t->ne[3];
     }
     f->active_params = active;
+    f->last_params = last;
     f->weight_bytes = bytes;
     f->bytes_per_tok = per_tok;
     f->kv_bytes_per_tok_f16 = (uint64_t)m->n_layer * (uint64_t)m->n_kv * (uint64_t)(m->d_k + m->d_v) * 2;

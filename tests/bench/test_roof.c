@@ -7,8 +7,8 @@
 #include "bench/bench.h"
 #include "test.h"
 
-/* A model of round figures: 1000 weights multiplied for a token, 256 of them in the head; a byte each; 8 query heads on 2 of K/V. */
-static const struct llm_info model = { .n_vocab = 16, .n_embd = 16, .n_head = 8, .n_kv_head = 2, .active_params = 1000, .bytes_per_tok = 1000, .kv_bytes_per_tok_f16 = 10 };
+/* A model of round figures: 1000 weights multiplied for a token, 256 of them for the last token of a prompt alone; a byte each; 8 query heads on 2 of K/V. */
+static const struct llm_info model = { .n_head = 8, .n_kv_head = 2, .active_params = 1000, .last_params = 256, .bytes_per_tok = 1000, .kv_bytes_per_tok_f16 = 10 };
 static const struct bench_units int8 = { { 0, 1, 0, 0 } };
 static const struct bench_limits machine = { 1e6, 1e7, NAN, 1e6 };
 
@@ -25,7 +25,7 @@ TEST(a_decoded_token_reads_the_weights_and_its_keys_and_values)
     CHECK(is_near(bench_allowed_tps(&flat, &machine, &roof), 1e6 / 1010) && roof == ROOF_READ);
 }
 
-TEST(a_prompt_reads_the_weights_once_a_chunk_and_multiplies_the_head_once)
+TEST(a_prompt_reads_the_weights_once_a_chunk_and_multiplies_what_is_for_its_last_token_once)
 {
     enum bench_roof roof;
     const struct bench_work w = bench_work_of(&model, &int8, &machine, false, 100, 0, 1), longer = bench_work_of(&model, &int8, &machine, false, 2048, 0, 1);
