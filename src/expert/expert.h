@@ -65,7 +65,7 @@ struct expert_metrics { /* one moment, copied out */
     uint64_t steps_total; /* forward passes */
     uint64_t guessed_tok_total, guessed_right_tok_total; /* tokens guessed ahead of an answer, and those of them that it said */
     uint64_t done_total[EXPERT_END_COUNT]; /* choices by reason (embeddings: jobs) */
-    uint64_t load_ns;     /* how long loading took */
+    uint64_t load_ns;     /* how long loading took; of an expert that is ready before its weights are packed: until they are */
     bool is_degraded;     /* works, but far slower than it used to (servers: pace.h) */
     /* of experts in processes of their own; 0 otherwise */
     uint64_t starts_total, deaths_total; /* of its process: begun, ended before they were told to */

@@ -454,9 +454,10 @@ void *front_main(void *arg)
                 residence_gave(e);
         }
         tell_state(e, ok ? EXPERT_WARM : EXPERT_DOWN, load_ns, &err);
-        if (ok)
+        if (ok) {
             log_info("%s: ready after %.0f ms", e->id, (double)load_ns / 1e6);
-        else if (!e->opt.is_quiet)
+            residence_watch_packing(e, start);
+        } else if (!e->opt.is_quiet)
             log_error("%s: %s", e->id, err.text);
         if (ok && serve_inbox(e)) {
             residence_unload(e);

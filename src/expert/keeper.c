@@ -342,6 +342,13 @@ void keeper_loaded(struct keeper_seat *s, uint64_t load_ns)
     pthread_mutex_unlock(&k->lock);
 }
 
+void keeper_load_took(struct keeper_seat *s, uint64_t load_ns)
+{
+    pthread_mutex_lock(&s->keeper->lock);
+    s->load_ns = load_ns;
+    pthread_mutex_unlock(&s->keeper->lock);
+}
+
 bool keeper_begin(struct keeper_seat *s)
 {
     pthread_mutex_lock(&s->keeper->lock);

@@ -62,6 +62,8 @@ enum keeper_answer {
 enum keeper_answer keeper_ask(struct keeper_seat *s, uint64_t bytes, int *again_ms, struct err *err);
 void keeper_withdraw(struct keeper_seat *s); /* does not want any more */
 void keeper_loaded(struct keeper_seat *s, uint64_t load_ns);
+/* Loading went on behind that and is over now: what it took in all.  The longer, the longer it is kept. */
+void keeper_load_took(struct keeper_seat *s, uint64_t load_ns);
 /* Work begins.  false: it must unload first (keeper_gave()) and ask again. */
 bool keeper_begin(struct keeper_seat *s);
 void keeper_end(struct keeper_seat *s); /* nothing runs or waits */

@@ -173,6 +173,7 @@ struct expert_llm {
     _Atomic float threads_share, batch_share, context_share; /* expert_limit(); each is looked at alone, whenever something begins */
     bool has_begun;           /* front thread: keeper_begin() */
     uint64_t need_bytes;      /* front thread: what a load is expected to take */
+    uint64_t load_begun_ns;   /* front thread, and the thread that packs last */
     _Atomic uint64_t held_bytes; /* while loaded */
 
     bool has_front, has_engine;
@@ -200,6 +201,7 @@ bool residence_join(struct expert_llm *e, struct keeper *keeper, struct err *err
 enum residence { RESIDENCE_GO, RESIDENCE_NO, RESIDENCE_QUIT };
 enum residence residence_ask(struct expert_llm *e, struct err *err); /* waits for memory; jobs may end meanwhile */
 void residence_loaded(struct expert_llm *e, uint64_t load_ns);
+void residence_watch_packing(struct expert_llm *e, uint64_t begun_ns); /* behind residence_loaded() */
 void residence_unload(struct expert_llm *e); /* everything that load() made; the engine thread sleeps */
 void residence_gave(struct expert_llm *e);
 #endif

@@ -82,6 +82,25 @@ void residence_loaded(struct expert_llm *e, uint64_t load_ns)
         keeper_loaded(e->seat, load_ns);
 }
 
+/* What loading it again would cost is all of this, not the moment until it was ready (decision 20). */
+static void on_packed(void *ctx)
+{
+    struct expert_llm *e = ctx;
+    const uint64_t ns = clock_ns() - e->load_begun_ns;
+    pthread_mutex_lock(&e->lock);
+    e->m.load_ns = ns;
+    pthread_mutex_unlock(&e->lock);
+    if (e->seat)
+        keeper_load_took(e->seat, ns);
+    log_info("%s: packed after %.0f ms", e->id, (double)ns / 1e6);
+}
+
+void residence_watch_packing(struct expert_llm *e, uint64_t begun_ns)
+{
+    e->load_begun_ns = begun_ns;
+    llm_model_on_packed(e->model, on_packed, e);
+}
+
 void residence_gave(struct expert_llm *e)
 {
     atomic_store(&e->held_bytes, 0);

@@ -26,6 +26,8 @@ struct packing {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     int n_running;              /* detached threads; under the lock */
+    void (*on_all)(void *ctx);  /* under the lock; NULL: nobody asked, or it was called */
+    void *on_all_ctx;
 };
 
 static bool is_packed(const struct pack_item *i) { return i->w->layout == WEIGHT_R16; }
@@ -53,6 +55,18 @@ static void pack_piece(const struct packing *p, const struct pack_item *i, int64
     gguf_forget(p->g, i->t, matrix * i->src_stride + (size_t)row0 * row_bytes, (size_t)(row1 - row0) * row_bytes);
 }
 
+/* Lets go of the lock.  Who gets the call: whoever sees first that it is wanted and that all is packed. */
+static void unlock_and_tell(struct packing *p)
+{
+    void (*fn)(void *) = atomic_load(&p->n_ready) == p->n_stages ? p->on_all : NULL;
+    void *ctx = p->on_all_ctx;
+    if (fn)
+        p->on_all = NULL;
+    pthread_mutex_unlock(&p->lock);
+    if (fn)
+        fn(ctx);
+}
+
 /* A stage has no pieces left: all that are complete are ready, and at the end the edges of pieces go back too. */
 static void tell_ready(struct packing *p)
 {
@@ -67,7 +81,7 @@ static void tell_ready(struct packing *p)
                 gguf_forget(p->g, p->items[i].t, 0, p->items[i].t->n_bytes);
     atomic_store(&p->n_ready, n);
     pthread_cond_broadcast(&p->changed);
-    pthread_mutex_unlock(&p->lock);
+    unlock_and_tell(p);
 }
 
 /* Threads walk the same list and take every piece once. */
@@ -191,4 +205,12 @@ void packing_wait(struct packing *p, int stage)
     while (atomic_load(&p->n_ready) <= stage)
         pthread_cond_wait(&p->changed, &p->lock);
     pthread_mutex_unlock(&p->lock);
+}
+
+void packing_on_all(struct packing *p, void (*fn)(void *ctx), void *ctx)
+{
+    pthread_mutex_lock(&p->lock);
+    p->on_all = fn;
+    p->on_all_ctx = ctx;
+    unlock_and_tell(p);
 }

@@ -29,4 +29,6 @@ struct packing *packing_start(const struct gguf *g, struct pack_item *items, siz
 void packing_free(struct packing *p);
 /* Sleeps until stages 0 .. stage are packed.  Any thread. */
 void packing_wait(struct packing *p, int stage);
+/* fn is called once, when all is packed: by one of the threads (packing_free() waits for it), or here when it is so already. */
+void packing_on_all(struct packing *p, void (*fn)(void *ctx), void *ctx);
 #endif

@@ -84,6 +84,19 @@ TEST(the_idle_that_was_used_longest_ago_makes_room_and_is_waited_for)
     keeper_free(k);
 }
 
+TEST(what_took_long_to_load_is_kept_longer_also_when_that_is_known_late)
+{
+    struct keeper *k = make(100 * MB, 100000, 100000);
+    struct hand a, b, c;
+    join(k, &a, "a", NULL), join(k, &b, "b", NULL), join(k, &c, "c", NULL);
+    CHECK(load(&a, 50 * MB) && load(&b, 40 * MB));
+    keeper_load_took(a.seat, UINT64_MAX / 8);
+    keeper_end(a.seat), keeper_end(b.seat);
+    CHECK(!load(&c, 30 * MB) && b.n_asked_back == 1 && a.n_asked_back == 0, "a was used longer ago, but took 70 years to load");
+    keeper_leave(a.seat), keeper_leave(b.seat), keeper_leave(c.seat);
+    keeper_free(k);
+}
+
 TEST(what_can_never_fit_or_not_now_is_refused_with_the_arithmetic)
 {
     struct keeper *k = make(1024 * MB, 1, 1);

@@ -1,4 +1,6 @@
 /* tests/llm/test_packing.c - weights are packed while the model is in use already: nobody reads what is not there yet. */
+#include <stdatomic.h>
+
 #include "hw/cpu.h"
 #include "llm/llm.h"
 #include "llm/packing.h"
@@ -48,6 +50,31 @@ TEST(a_model_may_go_while_it_is_packed)
         struct llm_model *m = llm_model_open(g, &k, pool, &err);
         CHECK(m != NULL, "%s", err.text);
         llm_model_free(m);
+    }
+    gguf_close(g);
+    pool_free(pool);
+}
+
+static void count_call(void *ctx) { atomic_fetch_add((_Atomic int *)ctx, 1); }
+
+TEST(who_asks_is_told_once_when_all_is_packed)
+{
+    const char *path = tiny_write("tiny.gguf", &(struct tiny){ .type = DTYPE_Q8_0 });
+    struct kernels k;
+    struct err err = { 0 };
+    kernels_choose(&k, cpu_flags());
+    struct pool *pool = pool_new(3, &err);
+    struct gguf *g = gguf_open(path, &err);
+    for (int i = 0; i < 30; i++) {
+        _Atomic int n = 0;
+        struct llm_model *m = llm_model_open(g, &k, pool, &err);
+        REQUIRE(m, "%s", err.text);
+        if (i % 2)
+            llm_model_wait(m);
+        llm_model_on_packed(m, count_call, (void *)&n);
+        llm_model_wait(m);
+        llm_model_free(m); /* whoever packed last has spoken then */
+        CHECK(atomic_load(&n) == 1, "%d: %d times", i, atomic_load(&n));
     }
     gguf_close(g);
     pool_free(pool);
