@@ -19,7 +19,7 @@ struct collect {
     int n_queued, n_started, n_deltas, n_final, n_vectors;
     bool bad_utf8, after_final, is_done;
     int gate_at; /* the delta at which the engine waits for collect_open_gate(), 0: none */
-    bool is_slow; /* every delta takes 2 ms until the gate opens */
+    bool is_slow; /* every delta takes 1 ms longer than the one before until the gate opens: 300 of them 45 s */
     bool is_gate_open;
     struct err err;
     struct expert_usage usage;
@@ -70,8 +70,9 @@ static void collect_event(void *ctx, const struct expert_event *ev)
             c->choice[k].ids[c->choice[k].n_ids++] = t->id;
         }
         if (c->is_slow && !c->is_gate_open) {
+            const long ms = c->n_deltas < 900 ? c->n_deltas : 900;
             pthread_mutex_unlock(&c->lock);
-            nanosleep(&(struct timespec){ 0, 2 * 1000 * 1000 }, NULL);
+            nanosleep(&(struct timespec){ 0, ms * 1000000 }, NULL);
             pthread_mutex_lock(&c->lock);
         }
         if (c->n_deltas == c->gate_at) {

@@ -696,7 +696,7 @@ TEST(interactive_jobs_go_before_batch_jobs)
         c[i].job->max_tokens = 40;
         c[i].job->priority = i == 1 ? JOB_BATCH : JOB_INTERACTIVE;
     }
-    c[0].is_slow = true; /* the one sequence stays taken until both others wait */
+    c[0].is_slow = true; /* the one sequence stays taken until both others wait, however slow the machine is */
     c[0].job->max_tokens = 400;
     collect_submit(&c[0], e);
     collect_wait_deltas(&c[0], 1);
@@ -704,6 +704,7 @@ TEST(interactive_jobs_go_before_batch_jobs)
     collect_submit(&c[2], e);
     collect_wait_queued(&c[1]);
     collect_wait_queued(&c[2]);
+    job_cancel(c[0].job); /* soon: after 10 s a batch job counts as interactive */
     collect_open_gate(&c[0]);
     for (int i = 0; i < 3; i++)
         collect_wait(&c[i]);
