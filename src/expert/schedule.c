@@ -9,7 +9,8 @@
  *    evaluated; the others find its pages in the cache.
  *  - the batch: one token of every answer, then prompts.  While answers stream, prompts get as many tokens as take
  *    about STALL_NS, so that a long prompt cannot stop the streams; of that the oldest prompt gets a quarter for
- *    sure, the rest goes to the shortest, which finishes soonest.
+ *    sure, the rest goes to the shortest, which finishes soonest.  Short prompts that wait together are read a few at a
+ *    time, not all at once, so that the first answers begin while the last prompts wait: lot_tok().
  *  - what is left of a batch without prompts: guesses of what the answers will say next (speculate.h).
  *  - memory: when the pages are used up, a held choice, else the youngest, gives its pages back and waits again.  What it
  *    had said stays said; its tokens are evaluated again (mostly from the cache), so the text does not change.
@@ -34,6 +35,8 @@
 
 enum {
     CHUNK_MIN = 16, /* tokens of prompts in a batch with streams, at least */
+    LOT = 5,
+    PASS_TOK = 8,   /* before it was measured: so many tokens of a prompt take as long as a pass of one token (135M to 1B: 6 to 9) */
 };
 static const uint64_t STALL_NS = 100u * 1000 * 1000;
 static const uint64_t AGE_NS = 10u * 1000 * 1000 * 1000;
@@ -565,6 +568,36 @@ static void take_chunk(struct gen *g, int n, int *budget)
     *budget -= n;
 }
 
+/* A batch of so many tokens of prompts is large enough: reading the weights takes some 1/LOT of its time.  Prompts that wait together are read in
+ * such lots, so that the first answers begin while the last prompts wait. */
+static int lot_tok(const struct expert_llm *e)
+{
+    const struct llm_info *info = llm_model_info(e->model);
+    const double pass_tok = e->speculation.pass_ns > 0 && e->prefill_ns_per_tok > 0 ? e->speculation.pass_ns / e->prefill_ns_per_tok : PASS_TOK;
+    const double all = info->bytes_per_tok > 0 ? (double)info->weight_bytes / (double)info->bytes_per_tok : 1; /* a token alone reads a few experts only */
+    const double n = LOT * pass_tok * all;
+    return n < llm_ctx_n_batch_max(e->ctx) ? (int)n : llm_ctx_n_batch_max(e->ctx);
+}
+
+/* Tokens of prompts into the batch, as far as the budget goes; true: there are some. */
+static bool take_prompts(struct expert_llm *e, int budget)
+{
+    struct gen *oldest = pick_prompt(e, true), *g;
+    if (!oldest)
+        return false;
+    take_chunk(oldest, (budget + 3) / 4, &budget);
+    const int lot = lot_tok(e);
+    int n_whole = n_left(oldest) == 0 ? oldest->n_chunk : 0; /* tokens of prompts that end in this batch */
+    while (budget > 0 && n_whole < lot && (g = pick_prompt(e, false))) {
+        take_chunk(g, budget, &budget);
+        n_whole += n_left(g) == 0 ? g->n_chunk : 0;
+    }
+    const int n_third = n_whole / 3 > CHUNK_MIN ? n_whole / 3 : CHUNK_MIN;
+    if (n_left(oldest) > 0 && n_whole >= lot && oldest->n_chunk > n_third) /* a quarter of the batch as it is */
+        oldest->n_chunk = n_third;
+    return true;
+}
+
 static int build_batch(struct expert_llm *e, bool may_guess)
 {
     int n_streams = 0, n = 0;
@@ -579,19 +612,13 @@ static int build_batch(struct expert_llm *e, bool may_guess)
             n_streams++;
         }
     }
-    int budget = prompt_budget(e, n_streams);
-    struct gen *g = pick_prompt(e, true);
-    e->has_prompts = g != NULL;
-    if (g)
-        take_chunk(g, (budget + 3) / 4, &budget);
-    while (budget > 0 && (g = pick_prompt(e, false)))
-        take_chunk(g, budget, &budget);
+    e->has_prompts = take_prompts(e, prompt_budget(e, n_streams));
     if (may_guess && !e->has_prompts && n_streams > 0)
         ahead_guess(e, n_streams, n_guess_max(e) < llm_ctx_n_batch_max(e->ctx) - n_streams ? n_guess_max(e) : llm_ctx_n_batch_max(e->ctx) - n_streams);
 
     e->n_sampled = e->n_rows = 0;
     for (int i = 0; i < e->opt.n_seq_max; i++) {
-        g = e->running[i];
+        struct gen *g = e->running[i];
         if (!g || g->n_chunk == 0)
             continue;
         const bool is_last = n_left(g) == 0;
