@@ -791,7 +791,7 @@ static bool step(struct expert_llm *e)
         for (int i = 0; i < e->n_sampled; i++)
             sample_gen(e, e->sampled[i], 0);
     if (!e->has_prompts)
-        speculation_note(&e->speculation, n, (double)(clock_ns() - start_ns), e->prefill_ns_per_tok);
+        speculation_note(&e->speculation, n, e->n_rows - e->n_sampled, (double)(clock_ns() - start_ns), e->prefill_ns_per_tok);
     for (int i = 0; i < e->n_sampled; i++) /* a work ends only with its last choice: each pointer is good */
         accept_drawn(e, e->sampled[i]);
     return true;

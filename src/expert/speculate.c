@@ -6,11 +6,10 @@
 #include <string.h>
 
 enum {
-    ALONE_EVERY = 64, /* passes until one goes without a guess, so that the time of one token stays known */
-    ALONE_MAX = 100,  /* passes without guesses that count */
+    PLAIN_RECENT = 8, /* passes for which one without guesses is worth comparing with; then there is another, where a guess would bring little */
+    PLAIN_EVERY = 64, /* ... or anywhere */
 };
-static const double EXTRA_PRIOR = 0.15, EXTRA_MIN = 0.005, EXTRA_MAX = 1.0;
-static const double DOUBT = 0.003; /* of what a guess was measured to cost, for each pass since */
+static const double GAIN_MUCH = 1.3;
 static const float STEP = 0.08f; /* of learning */
 
 /* ---- what is known of a guess ---- */
@@ -234,54 +233,49 @@ void guess_forget_draft(struct guess *g)
 
 /* ---- the time of a pass ---- */
 
+/* A token of a prompt as a share of a pass of one token where no prompt was read yet; a token of a small batch computes so much longer. */
+static const double PROMPT_SHARE = 0.15, SMALL_BATCH = 1.35;
+static const double SPEED_RATE = 0.2, MORE_RATE = 0.05, MORE_MIN = -0.5, MORE_MAX = 3;
+static const float MORE_FADE = 0.999f;
+
 static double clamp(double x, double min, double max) { return x < min ? min : x > max ? max : x; }
 
-/* Measured, or between the neighbours that were; else as a prompt's token, which is the least that one can cost. */
-static double extra_of(const struct speculation *s, int n, double prompt_ns)
+/* Of a pass of n tokens; of one: 1.  The weights are read once and n tokens computed, side by side: it takes about the longer of both. */
+static double shape(const struct speculation *s, int n, double prompt_ns)
 {
-    int below = n, above = n;
-    n = below = above = n > GUESS_ROWS_MAX ? GUESS_ROWS_MAX : n;
-    while (below > 1 && s->extra[below] <= 0)
-        below--;
-    while (above <= GUESS_ROWS_MAX && s->extra[above] <= 0)
-        above++;
-    if (below > 1 && above <= GUESS_ROWS_MAX)
-        return below == above ? s->extra[n] : (s->extra[below] * (above - n) + s->extra[above] * (n - below)) / (above - below);
-    if (below > 1 || above <= GUESS_ROWS_MAX)
-        return s->extra[below > 1 ? below : above];
-    return prompt_ns > 0 && s->pass_ns > 0 ? clamp(prompt_ns / s->pass_ns, 0.03, 0.5) : EXTRA_PRIOR;
+    n = n > GUESS_ROWS_MAX ? GUESS_ROWS_MAX : n;
+    const double share = prompt_ns > 0 && s->pass_ns > 0 ? clamp(prompt_ns / s->pass_ns, 0.02, 1) : PROMPT_SHARE;
+    const double one = SMALL_BATCH * share, all = one * n;
+    return cbrt((1 + all * all * all) / (1 + one * one * one)) * (1 + (double)s->more[n]);
 }
 
-/* More than what is believed of a larger pass it cannot be; what was not tried for long is believed to be cheaper. */
-double speculation_cost(const struct speculation *s, int n, double prompt_ns)
-{
-    double more = extra_of(s, n, prompt_ns) * (n - 1);
-    for (int i = n + 1; i <= GUESS_ROWS_MAX; i++)
-        if (s->extra[i] > 0 && s->extra[i] * (i - 1) < more)
-            more = s->extra[i] * (i - 1);
-    return s->pass_ns * (1 + more * (1 - DOUBT * s->n_alone));
-}
+double speculation_cost(const struct speculation *s, int n, double prompt_ns) { return s->pass_ns * shape(s, n, prompt_ns); }
 
-void speculation_note(struct speculation *s, int n, double ns, double prompt_ns)
+/* Passes without guesses tell how fast the machine is; those with guesses, soon after one, what is special to so many tokens. */
+void speculation_note(struct speculation *s, int n, int n_guessed, double ns, double prompt_ns)
 {
     if (n < 1 || n > GUESS_ROWS_MAX)
         return;
-    const double expected = speculation_cost(s, n, prompt_ns);
-    if (expected <= 0) {
-        s->pass_ns = ns / (1 + extra_of(s, n, prompt_ns) * (n - 1));
+    s->n_since_plain = n_guessed == 0 ? 0 : s->n_since_plain + 1;
+    if (s->pass_ns <= 0) {
+        s->pass_ns = ns / shape(s, n, prompt_ns);
         return;
     }
-    ns = clamp(ns, expected / 2, expected * 2); /* somebody else had the core */
-    if (n == 1) {
-        s->pass_ns += 0.1 * (ns - s->pass_ns);
-        s->n_since_alone = 0;
-        s->n_alone += s->n_alone < ALONE_MAX;
+    const double off = clamp(ns / speculation_cost(s, n, prompt_ns), 0.5, 2) - 1; /* else somebody had the core */
+    if (n_guessed == 0)
+        s->pass_ns *= 1 + SPEED_RATE * off;
+    for (int i = 2; i <= GUESS_ROWS_MAX; i++)
+        if (s->more[i] > 0 && n_guessed == 0)
+            s->more[i] *= MORE_FADE; /* in time it is tried again */
+    if (n_guessed == 0 || s->n_since_plain > PLAIN_RECENT)
         return;
+    const double rate = fmax(MORE_RATE, 1.0 / (2 + s->n_seen[n]));
+    s->n_seen[n] = (uint8_t)(s->n_seen[n] + (s->n_seen[n] < UINT8_MAX));
+    for (int i = n > 3 ? n - 2 : 2; i <= GUESS_ROWS_MAX; i++) { /* its neighbours are like it, and so is what is larger, somewhat */
+        const int far = i < n ? n - i : i < n + 2 ? i - n : 2;
+        const double to = (1 + (double)s->more[i]) * (1 + off) - 1;
+        s->more[i] = (float)clamp((double)s->more[i] + rate / (1 + far) * (to - (double)s->more[i]), MORE_MIN, MORE_MAX);
     }
-    s->n_since_alone++;
-    s->n_alone = 0;
-    const double old = extra_of(s, n, prompt_ns), seen = clamp((ns / s->pass_ns - 1) / (n - 1), EXTRA_MIN, EXTRA_MAX);
-    s->extra[n] = old + 0.2 * (seen - old);
 }
 
 /* ---- how much to guess ---- */
@@ -328,7 +322,7 @@ void speculation_choose(struct speculation *s, struct guess_offer *o, int n_offe
     const double base = speculation_cost(s, n_base, prompt_ns);
     double sum = n_base, best = base > 0 ? GUESS_GAIN_LEAST * sum / base : 0;
     int n_best = 0;
-    for (int k = 1; k <= n_all && base > 0 && !(n_base == 1 && s->n_since_alone >= ALONE_EVERY); k++) {
+    for (int k = 1; k <= n_all && base > 0; k++) {
         sum += gains[k - 1];
         const double rate = sum / speculation_cost(s, n_base + k, prompt_ns);
         if (rate > best) {
@@ -336,5 +330,7 @@ void speculation_choose(struct speculation *s, struct guess_offer *o, int n_offe
             n_best = k;
         }
     }
+    if (s->n_since_plain >= (best * base < GAIN_MUCH * n_base ? PLAIN_RECENT : PLAIN_EVERY))
+        n_best = 0;
     take(o, n_offers, n_best, gains);
 }

@@ -12,7 +12,7 @@
  *          token it is and follows) has weights, and their sum is its chance's logarithm of odds (logistic regression, one step of gradient
  *          descent for each token that is said, guessed in a pass or not: so learning costs no pass).  The draft's guesses are counted by its
  *          margin.  Tokens are taken, likeliest first, as long as (tokens expected) / (time of a pass of so many) grows.
- *          The time of a pass is measured as it goes; what was not measured for long is thought a little cheaper, so it is tried again.
+ *          The time of a pass is a curve from the speed of prompts (reading for few tokens, computing for many), and what was measured of it.
  */
 #ifndef TUTTI_EXPERT_SPECULATE_H
 #define TUTTI_EXPERT_SPECULATE_H
@@ -55,10 +55,10 @@ struct guess { /* of one answer; made when it first runs */
 };
 
 struct speculation { /* of one expert */
-    double pass_ns;                      /* of one token */
-    double extra[GUESS_ROWS_MAX + 1];    /* of a pass of n: each further token costs this share of the first; 0: not known yet */
-    int n_since_alone;                   /* passes since pass_ns was measured */
-    int n_alone;                         /* and those since a pass of more tokens was */
+    double pass_ns;                     /* of one token, by the passes without guesses */
+    float more[GUESS_ROWS_MAX + 1];     /* what a pass of n takes beyond the curve, as a share */
+    uint8_t n_seen[GUESS_ROWS_MAX + 1]; /* passes of n with guesses, as far as it matters */
+    int n_since_plain;                  /* passes since one without guesses */
 };
 
 /* "off", "auto" or a number of tokens that are always guessed, into -1, 0, n; false with err naming `what`. */
@@ -79,8 +79,9 @@ void guess_forget_draft(struct guess *g);         /* it was not asked: in time i
 /* Of the n guessed tokens the first n_right were drawn; when n_right < n, the next one was not. */
 void guess_learn(struct guess *g, int n, int n_right);
 
-/* A pass of n tokens, none of them of a prompt, took ns; prompt_ns: of one token of a long prompt, 0 when not known. */
-void speculation_note(struct speculation *s, int n, double ns, double prompt_ns);
+/* A pass of n tokens, none of them of a prompt and n_guessed of them guessed, took ns; prompt_ns: of one token of a long prompt, 0 when not
+ * known. */
+void speculation_note(struct speculation *s, int n, int n_guessed, double ns, double prompt_ns);
 double speculation_cost(const struct speculation *s, int n, double prompt_ns); /* of a pass of n tokens, ns; 0: not known */
 
 /* What could be guessed for one answer, and (n_take) what is. */

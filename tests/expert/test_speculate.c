@@ -209,6 +209,17 @@ TEST(how_much_to_guess_is_off_auto_or_a_number)
         CHECK(!speculate_parse("speculate", bad[i], &n, &err) && strncmp(err.text, "speculate: ", 11) == 0, "%s", bad[i]);
 }
 
+/* A machine on which a pass of n tokens takes 1 + (n - 1) x slope, give or take `noise` as a share: plain passes and larger ones in turn. */
+static void note_times(struct speculation *s, double slope, double noise, int n_rounds)
+{
+    for (int i = 0; i < n_rounds; i++)
+        for (int k = 0; k < 2; k++) {
+            const int n = k ? 2 + i % 14 : 1;
+            const double off = 1 + noise * ((double)(test_rand_u64() % 2001) / 1000 - 1);
+            speculation_note(s, n, n - 1, 1e6 * (1 + (n - 1) * slope) * off, 0);
+        }
+}
+
 /* With times as a machine would have them: none is taken that costs more than it brings. */
 TEST(what_does_not_pay_is_not_guessed)
 {
@@ -220,31 +231,34 @@ TEST(what_does_not_pay_is_not_guessed)
         g->chance[i] = 0.9f;
     speculation_choose(&s, &o, 1, 1, 15, 0);
     CHECK(o.n_take == 0, "nothing is known of the time yet");
-    for (int i = 0; i < 50; i++)
-        speculation_note(&s, 1, 1e6, 0);
+    note_times(&s, 0.02, 0, 1);
     speculation_choose(&s, &o, 1, 1, 15, 0);
     CHECK(o.n_take >= 2, "%d", o.n_take);
-    for (int n = 2; n < 10; n++) /* this machine computes as slowly as it reads: a token more is a pass more */
-        for (int i = 0; i < 50; i++)
-            speculation_note(&s, n, n * 1e6, 0);
-    for (int i = 0; i < 50; i++)
-        speculation_note(&s, 1, 1e6, 0);
+    note_times(&s, 1, 0, 400); /* it computes as slowly as it reads: a token more is a pass more */
     speculation_choose(&s, &o, 1, 1, 15, 0);
     CHECK(o.n_take == 0, "%d", o.n_take);
-    for (int n = 2; n < 10; n++)
-        for (int i = 0; i < 50; i++)
-            speculation_note(&s, n, 1e6 + n * 1e4, 0);
-    speculation_note(&s, 1, 1e6, 0);
+    note_times(&s, 0.01, 0, 400);
     speculation_choose(&s, &o, 1, 1, 15, 0);
     CHECK(o.n_take == 8, "%d", o.n_take);
     g->chance[0] = 0.2f;
-    for (int n = 2; n < 10; n++)
-        for (int i = 0; i < 40; i++)
-            speculation_note(&s, n, 1e6 + (n - 1) * 2.5e5, 0);
-    speculation_note(&s, 1, 1e6, 0);
+    note_times(&s, 0.25, 0, 400);
     speculation_choose(&s, &o, 1, 1, 15, 0);
     CHECK(o.n_take == 0, "seldom right: %d", o.n_take);
     guess_free(g);
+}
+
+/* Each pass is off by up to a third: what is believed of their times is off by much less. */
+TEST(a_restless_machine_does_not_change_what_a_pass_is_thought_to_take)
+{
+    static const double slopes[] = { 0.05, 0.15, 0.4 };
+    for (int i = 0; i < 3; i++) {
+        struct speculation s = { 0 };
+        note_times(&s, slopes[i], 0.33, 3000);
+        for (int n = 2; n <= 8; n *= 2) {
+            const double ratio = speculation_cost(&s, n, 0) / speculation_cost(&s, 1, 0), want = 1 + (n - 1) * slopes[i];
+            CHECK(ratio > 0.75 * want && ratio < 1.3 * want, "%d tokens at %.2f: %.2f, not %.2f", n, slopes[i], ratio, want);
+        }
+    }
 }
 
 /* Grown token by token, nothing taken: the chance of what is said next follows what is right, at no cost. */

@@ -144,6 +144,7 @@ static bool count_passes(const struct vocab *v, const struct token_list *prompt,
     int32_t *tokens = calloc((size_t)(n_all + GUESS_MAX), sizeof(*tokens));
     struct guess *g = guess_new(v, n_all, err);
     struct speculation s = { 0 };
+    const double prompt_ns = 0.75e6 * (time[GUESS_MAX + 1] - time[GUESS_MAX]); /* of one token: a large batch is the better one */
     double sum = 0;
     int n_guessed = 0, n_right = 0, n_passes = 0, n = n_prompt + 1;
     if (!tokens || !g || answer->len < 2) {
@@ -152,14 +153,13 @@ static bool count_passes(const struct vocab *v, const struct token_list *prompt,
         return g ? err_set(err, ERR_INPUT, "an answer of two tokens at least") : false;
     }
     memcpy(tokens, prompt->ids, prompt->len * sizeof(*tokens));
-    for (int i = 0; i < 60 * (GUESS_MAX + 1); i++)
-        speculation_note(&s, i % (GUESS_MAX + 1) + 1, time[i % (GUESS_MAX + 1) + 1] * 1e6, 0);
+    speculation_note(&s, 1, 0, time[1] * 1e6, prompt_ns);
     for (tokens[n_prompt] = answer->ids[0]; n < n_all; n_passes++) {
         const int n_left = n_all - n - 1, n_found = guess_look_up(g, tokens, n, tokens + n, n_left < GUESS_MAX ? n_left : GUESS_MAX);
         const int32_t *said = answer->ids + (n - n_prompt);
         struct guess_offer o = { .guess = g, .n = n_found };
         int k = 0;
-        speculation_choose(&s, &o, 1, 1, GUESS_MAX, 0);
+        speculation_choose(&s, &o, 1, 1, GUESS_MAX, prompt_ns);
         while (k < o.n_take && tokens[n + k] == said[k])
             k++;
         memcpy(tokens + n, said, (size_t)(k + 1) * sizeof(*tokens));
@@ -167,7 +167,7 @@ static bool count_passes(const struct vocab *v, const struct token_list *prompt,
         n_guessed += o.n_take;
         n_right += k;
         sum += time[o.n_take + 1];
-        speculation_note(&s, o.n_take + 1, time[o.n_take + 1] * 1e6, 0);
+        speculation_note(&s, o.n_take + 1, o.n_take, time[o.n_take + 1] * 1e6, prompt_ns);
     }
     printf("%d prompt tokens, %d said in %d passes: ratio %.3f; %d guessed, %d of them right\n", n_prompt, n_all - n_prompt, n_passes,
            (n_all - n_prompt - 1) * time[1] / sum, n_guessed, n_right);
