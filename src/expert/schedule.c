@@ -773,7 +773,8 @@ static bool step(struct expert_llm *e)
     e->mine.steps_total++;
     if (n - e->n_sampled >= CHUNK_MIN) {
         const double ns = (double)(now - start_ns) / n;
-        e->prefill_ns_per_tok = e->prefill_ns_per_tok > 0 ? 0.7 * e->prefill_ns_per_tok + 0.3 * ns : ns;
+        const double rate = ns < e->prefill_ns_per_tok ? 0.7 : 0.3; /* the first ones wait for weights to be packed: that is soon over */
+        e->prefill_ns_per_tok += e->prefill_ns_per_tok > 0 ? rate * (ns - e->prefill_ns_per_tok) : ns;
     }
     for (int i = 0; i < e->opt.n_seq_max; i++) {
         struct gen *g = e->running[i];

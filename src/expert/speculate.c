@@ -234,7 +234,7 @@ void guess_forget_draft(struct guess *g)
 /* ---- the time of a pass ---- */
 
 /* A token of a prompt as a share of a pass of one token where no prompt was read yet; a token of a small batch computes so much longer. */
-static const double PROMPT_SHARE = 0.15, SMALL_BATCH = 1.35;
+static const double PROMPT_SHARE = 0.15, SMALL_BATCH = 1.1;
 static const double SPEED_RATE = 0.2, MORE_RATE = 0.05, MORE_MIN = -0.5, MORE_MAX = 3;
 static const float MORE_FADE = 0.999f;
 
@@ -271,10 +271,10 @@ void speculation_note(struct speculation *s, int n, int n_guessed, double ns, do
         return;
     const double rate = fmax(MORE_RATE, 1.0 / (2 + s->n_seen[n]));
     s->n_seen[n] = (uint8_t)(s->n_seen[n] + (s->n_seen[n] < UINT8_MAX));
-    for (int i = n > 3 ? n - 2 : 2; i <= GUESS_ROWS_MAX; i++) { /* its neighbours are like it, and so is what is larger, somewhat */
-        const int far = i < n ? n - i : i < n + 2 ? i - n : 2;
+    for (int i = n > 3 ? n - 2 : 2; i <= GUESS_ROWS_MAX; i++) { /* its neighbours are like it, and so is somewhat what is larger */
+        const double share = i == n ? 1 : i < n ? 1.0 / (1 + n - i) : (s->n_seen[i] ? 0.3 : 1.0) * (n - 1) / (i - 1);
         const double to = (1 + (double)s->more[i]) * (1 + off) - 1;
-        s->more[i] = (float)clamp((double)s->more[i] + rate / (1 + far) * (to - (double)s->more[i]), MORE_MIN, MORE_MAX);
+        s->more[i] = (float)clamp((double)s->more[i] + rate * share * (to - (double)s->more[i]), MORE_MIN, MORE_MAX);
     }
 }
 
