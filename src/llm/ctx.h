@@ -11,7 +11,7 @@
 enum {
     SMALL = 4,       /* up to so many tokens every thread prepares inputs for itself instead of waiting */
     TILE_GROUPS = 4, /* row groups of one piece of work at prefill */
-    FEW = 12,        /* up to so many tokens reading the weights is what takes time */
+    FEW = 32,        /* up to so many tokens reading the weights takes a good part of the time */
     PIECE_BYTES = 48 << 10, /* no piece of weights smaller than this, then */
 };
 

@@ -365,7 +365,8 @@ INLINE void tiles(const int t, const int G, const int n_tok, const struct source
  * More tokens are bound by products, which two groups at a time serve best.  Their tiles share out the lines of the next two groups evenly and
  * ask for them meanwhile: asked for by the first tile alone, it waits for the memory, and the memory then waits for the others (8 tokens, two
  * threads, weights in memory, evenly against that: Q8_0 1.13, Q4_0 1.16, Q4_K 1.09; 16 tokens, against nothing: 1.13, 1.12, 1.07).
- * One group at a time does with scales of 16, where a tile of two takes only four tokens and so unpacks twice; from 3 tokens on it asks ahead. */
+ * One group at a time does with scales of 16, where a tile of two takes only four tokens and so unpacks twice (16 tokens: 1.03-1.08); from 3
+ * tokens on it asks ahead. */
 enum { AHEAD_BYTES = 8192 };
 INLINE void weave(int8_t *to, const int8_t *q, size_t nb, int n_tok)
 {
@@ -464,12 +465,12 @@ INLINE struct prepared places(void *scratch, size_t nb)
                               .panel = (uint8_t *)scratch + PREPARED_BYTES * nb };
 }
 
-INLINE void multiply_few(const int t, float *y, size_t ldy, const struct weight *w, int group0, int group1, const struct acts *a, int n_tok,
+INLINE void multiply_few(const int t, float *y, size_t ldy, const struct weight *w, int group0, int group1, const struct acts *a, int tok0, int n_tok,
                          void *scratch)
 {
     const size_t nb = (size_t)w->n_cols / 32;
     struct prepared p = places(scratch, nb);
-    prepare(t, &p.in, a, 0, n_tok);
+    prepare(t, &p.in, a, tok0, n_tok);
     if (n_tok > 1) {
         weave(p.woven, p.in.q, nb, n_tok);
         p.in.q = p.woven;
@@ -485,8 +486,12 @@ INLINE void multiply_few(const int t, float *y, size_t ldy, const struct weight 
 INLINE void multiply(const int t, float *y, size_t ldy, const struct weight *w, int group0, int group1, const struct acts *a,
                      int n_tok, void *scratch)
 {
-    if (n_tok <= max_cols(kind_of(t), 1)) {
-        multiply_few(t, y, ldy, w, group0, group1, a, n_tok, scratch);
+    const int few = max_cols(kind_of(t), 1); /* of each kind: see weave() */
+    if (n_tok <= few || (few > 4 && n_tok < panel_from(t))) {
+        for (int c = 0, n; c < n_tok; c += n) {
+            n = share(n_tok - c, few);
+            multiply_few(t, y + (size_t)c * ldy, ldy, w, group0, group1, a, c, n, scratch);
+        }
         return;
     }
     const enum kind kind = kind_of(t);
