@@ -41,12 +41,12 @@ struct llm_info { /* plain facts; texts are borrowed from the model */
 };
 
 /* Returns when everything is checked; the weights are packed meanwhile and later, by as many threads as the pool has, in the order
- * in which a pass wants them: the first pass waits where it must.  g, k and pool are borrowed until llm_model_free().
+ * in which a pass wants them: the first pass packs, too, where it must.  g, k and pool are borrowed until llm_model_free().
  * NULL with err: what tensor or key is missing, or has which wrong shape; ERR_UNSUPPORTED names the architecture. */
 struct llm_model *llm_model_open(const struct gguf *g, const struct kernels *k, struct pool *pool, struct err *err);
 void llm_model_free(struct llm_model *m); /* NULL is fine */
 void llm_model_wait(const struct llm_model *m); /* until all weights are packed: for who measures */
-/* fn is called once, when all weights are packed: from a thread of the model's, which llm_model_free() waits for, or at once. */
+/* fn is called once, when all weights are packed: from a thread of the model's, which llm_model_free() waits for, from one of a pass, or at once. */
 void llm_model_on_packed(struct llm_model *m, void (*fn)(void *ctx), void *ctx);
 const struct llm_info *llm_model_info(const struct llm_model *m);
 

@@ -5,12 +5,16 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "base/bulk.h"
 #include "base/checked.h"
 #include "hw/cpu.h"
 
-enum { PIECE_BYTES = 512 << 10 }; /* of the file; a piece given back costs an interruption of all our cores */
+enum {
+    PIECE_BYTES = 512 << 10, /* of the file; a piece given back costs an interruption of all our cores */
+    BEHIND_NICE = 10,        /* our own threads do not slow down what else begins: the server, other models */
+};
 
 struct packing {
     const struct gguf *g;
@@ -84,19 +88,25 @@ static void tell_ready(struct packing *p)
     unlock_and_tell(p);
 }
 
-/* Threads walk the same list and take every piece once. */
-static void pack_all(struct packing *p)
+/* Threads walk the same list and take every piece once; until all stages up to this one are ready, or nothing is left to take. */
+static void pack_until(struct packing *p, int stage)
 {
-    int64_t mine = atomic_fetch_add(&p->taken, 1), before = 0;
+    int64_t mine = -1, before = 0;
     for (size_t i = 0; i < p->n_items; i++) {
         const struct pack_item *item = &p->items[i];
         const int64_t n = n_pieces(item);
-        for (; mine < before + n; mine = atomic_fetch_add(&p->taken, 1)) {
-            if (atomic_load(&p->stop))
-                return;
+        for (;;) {
+            if (mine < before) {
+                if (atomic_load(&p->stop) || atomic_load(&p->n_ready) > stage)
+                    return;
+                mine = atomic_fetch_add(&p->taken, 1);
+            }
+            if (mine >= before + n)
+                break;
             pack_piece(p, item, mine - before);
             if (atomic_fetch_sub(&p->left[item->stage], 1) == 1)
                 tell_ready(p);
+            mine = -1;
         }
         before += n;
     }
@@ -106,7 +116,8 @@ static void pack_all(struct packing *p)
 static void *run(void *arg)
 {
     struct packing *p = arg;
-    pack_all(p);
+    setpriority(PRIO_PROCESS, 0, BEHIND_NICE); /* of this thread alone (setpriority(2), "C library/kernel differences") */
+    pack_until(p, p->n_stages);
     pthread_mutex_lock(&p->lock);
     p->n_running--;
     pthread_cond_broadcast(&p->changed);
@@ -174,7 +185,7 @@ struct packing *packing_start(const struct gguf *g, struct pack_item *items, siz
     if (atomic_load(&p->n_ready) == n_stages)
         return p;
     if (start_threads(p, n_threads) == 0)
-        pack_all(p); /* then it takes as long as it takes */
+        pack_until(p, n_stages); /* then it takes as long as it takes */
     return p;
 fail:
     packing_free(p);
@@ -201,6 +212,7 @@ void packing_wait(struct packing *p, int stage)
 {
     if (atomic_load_explicit(&p->n_ready, memory_order_acquire) > stage)
         return;
+    pack_until(p, stage);
     pthread_mutex_lock(&p->lock);
     while (atomic_load(&p->n_ready) <= stage)
         pthread_cond_wait(&p->changed, &p->lock);

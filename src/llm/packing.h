@@ -27,8 +27,8 @@ struct packing;
 struct packing *packing_start(const struct gguf *g, struct pack_item *items, size_t n_items, int n_stages, int n_threads, struct err *err);
 /* Stops at once; what was packed is gone.  NULL is fine. */
 void packing_free(struct packing *p);
-/* Sleeps until stages 0 .. stage are packed.  Any thread. */
+/* Until stages 0 .. stage are packed; whoever waits packs meanwhile, at its own priority.  Any thread. */
 void packing_wait(struct packing *p, int stage);
-/* fn is called once, when all is packed: by one of the threads (packing_free() waits for it), or here when it is so already. */
+/* fn is called once, when all is packed: by whoever packed last (packing_free() waits for its own threads), or here when it is so already. */
 void packing_on_all(struct packing *p, void (*fn)(void *ctx), void *ctx);
 #endif
