@@ -131,9 +131,20 @@ static uint64_t look_at_clock(struct router *r)
     return next;
 }
 
+/* The first decision would read the intent model's pages and make the languages' tables: some ms, in which others get ready. */
+static void warm_up(const struct router *r)
+{
+    static const char text[] = "Please summarize in three sentences what was said about the weather in Rome.";
+    struct features f;
+    struct intent_answer a;
+    features_read(&(struct features_in){ .text = text, .n_bytes = sizeof(text) - 1 }, &f);
+    intent_decide(r->env.intent, &f, text, sizeof(text) - 1, &a);
+}
+
 static void *hand_main(void *arg)
 {
     struct router *r = arg;
+    warm_up(r);
     pthread_mutex_lock(&r->lock);
     while (!r->quit) {
         struct trip *t = r->todo_first;
@@ -415,16 +426,6 @@ static bool start_hand(struct router *r, struct err *err)
     return r->has_hand || err_set(err, ERR_NOMEM, "the router: cannot start a thread: %s", strerror(rc));
 }
 
-/* The first decision would read the intent model's pages and the languages' tables: some ms. */
-static void warm_up(const struct router *r)
-{
-    static const char text[] = "Please summarize in three sentences what was said about the weather in Rome.";
-    struct features f;
-    struct intent_answer a;
-    features_read(&(struct features_in){ .text = text, .n_bytes = sizeof(text) - 1 }, &f);
-    intent_decide(r->env.intent, &f, text, sizeof(text) - 1, &a);
-}
-
 struct router *router_new(const struct router_env *env, struct expert *const *experts, int n, struct err *err)
 {
     struct router *r = calloc(1, sizeof(*r));
@@ -460,8 +461,6 @@ struct router *router_new(const struct router_env *env, struct expert *const *ex
         r->live.ladders = env->ladders;
     for (int i = 0; ok && i < n; i++)
         ok = router_add(r, experts[i], NULL, false, err);
-    if (ok)
-        warm_up(r);
     if (ok && start_hand(r, err))
         return r;
     router_free(r);
