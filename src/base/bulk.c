@@ -1,5 +1,5 @@
 /* base/bulk.c - see bulk.h. */
-#define _DEFAULT_SOURCE /* MAP_ANONYMOUS, madvise, syscall */
+#define _DEFAULT_SOURCE /* MAP_ANONYMOUS, MAP_NORESERVE, madvise, syscall */
 #include "base/bulk.h"
 
 #include <sys/mman.h>
@@ -15,14 +15,14 @@ static size_t mapped_bytes(size_t n_bytes)
     return (n_bytes + PAGE_BYTES_MAX - 1) / PAGE_BYTES_MAX * PAGE_BYTES_MAX;
 }
 
-void *bulk_new(size_t n_bytes)
+static void *map(size_t n_bytes, size_t small_bytes, int flags)
 {
     size_t all;
     if (n_bytes == 0 || !checked_add_size(n_bytes, HUGE_BYTES + PAGE_BYTES_MAX, &all))
         return NULL;
     const size_t n = mapped_bytes(n_bytes);
     all = n + HUGE_BYTES; /* room to begin on a huge page; what stands over goes back at once */
-    uint8_t *mem = mmap(NULL, all, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    uint8_t *mem = mmap(NULL, all, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
     if (mem == MAP_FAILED)
         return NULL;
     const size_t head = (HUGE_BYTES - (uintptr_t)mem % HUGE_BYTES) % HUGE_BYTES;
@@ -31,10 +31,15 @@ void *bulk_new(size_t n_bytes)
     if (head < HUGE_BYTES)
         munmap(mem + head + n, HUGE_BYTES - head);
 #ifdef MADV_HUGEPAGE
-    (void)madvise(mem + head, n, MADV_HUGEPAGE); /* refused: ordinary pages */
+    const size_t from = (small_bytes + HUGE_BYTES - 1) / HUGE_BYTES * HUGE_BYTES;
+    if (from < n)
+        (void)madvise(mem + head + from, n - from, MADV_HUGEPAGE); /* refused: ordinary pages */
 #endif
     return mem + head;
 }
+
+void *bulk_new(size_t n_bytes) { return map(n_bytes, 0, 0); }
+void *bulk_reserve(size_t n_bytes, size_t small_bytes) { return map(n_bytes, small_bytes, MAP_NORESERVE); }
 
 void bulk_spread(void *p, size_t n_bytes, uint64_t nodes)
 {

@@ -46,12 +46,8 @@ static void attend(struct llm_ctx *c, int ith, const struct llm_layer *y, int la
 {
     const struct llm_model *m = c->m;
     struct thread_scratch *s = &c->thread[ith];
-    const struct kv_seq *seq = &c->kv.seq[c->tok[t0].seq];
     const int group = m->n_head / m->n_kv, last_pos = c->sees_all ? c->n_tok - 1 : c->tok[t1 - 1].pos;
-    for (int p = 0; p <= last_pos / ATTN_PAGE; p++) {
-        s->k[p] = kv_k(&c->kv, layer, seq->pages[p], h);
-        s->v[p] = kv_v(&c->kv, layer, seq->pages[p], h);
-    }
+    kv_pages(&c->kv, layer, c->tok[t0].seq, h, last_pos / ATTN_PAGE + 1, s->k, s->v);
     struct attn_job job = { .type = c->kv.type, .d_k = m->d_k, .d_v = m->d_v, .scale = m->attn_scale, .softcap = m->attn_cap,
                             .k = s->k, .v = s->v, .row = s->rows };
     for (int t = t0; t < t1; t++)

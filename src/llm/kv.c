@@ -1,21 +1,26 @@
 /* llm/kv.c - see kv.h; start reading at kv_seq_reserve() and kv_seq_reuse(). */
-#define _DEFAULT_SOURCE /* MAP_ANONYMOUS, MAP_NORESERVE */
 #include "llm/kv.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
+#include "base/bulk.h"
 #include "base/checked.h"
 
 enum { NONE = -1 };
+
+static void give_free(struct kv *kv, int p)
+{
+    kv->free[p / 64] |= 1ull << p % 64;
+    kv->n_free++;
+}
 
 bool kv_init(struct kv *kv, const struct kv_shape *s, struct err *err)
 {
     *kv = (struct kv){ .type = s->type, .n_layer = s->n_layer, .n_head = s->n_head, .d_k = s->d_k, .d_v = s->d_v,
                        .n_seq = s->n_seq, .n_ctx = s->n_ctx, .idle_first = NONE, .idle_last = NONE };
-    kv->k_bytes = attn_page_bytes(s->type, s->d_k);
-    kv->v_bytes = attn_page_bytes(s->type, s->d_v);
+    kv->k_bytes = attn_k_bytes(s->type, s->d_k);
+    kv->v_bytes = attn_v_bytes(s->type, s->d_v);
     kv->layer_bytes = (size_t)s->n_head * (kv->k_bytes + kv->v_bytes);
     /* Each sequence may hold one page that is not full beside what n_tok asks for. */
     kv->n_pages = (s->n_tok + ATTN_PAGE - 1) / ATTN_PAGE + s->n_seq;
@@ -25,11 +30,11 @@ bool kv_init(struct kv *kv, const struct kv_shape *s, struct err *err)
     kv->hash_mask = n_hash - 1;
     const int pages_per_seq = (s->n_ctx + ATTN_PAGE - 1) / ATTN_PAGE;
     kv->page = calloc((size_t)kv->n_pages, sizeof(kv->page[0]));
-    kv->free_list = calloc((size_t)kv->n_pages, sizeof(kv->free_list[0]));
+    kv->free = calloc((size_t)kv->n_pages / 64 + 1, sizeof(kv->free[0]));
     kv->was_used = calloc((size_t)kv->n_pages, sizeof(kv->was_used[0]));
     kv->hash = malloc((size_t)n_hash * sizeof(kv->hash[0]));
     kv->seq = calloc((size_t)s->n_seq, sizeof(kv->seq[0]));
-    if (!kv->page || !kv->free_list || !kv->was_used || !kv->hash || !kv->seq)
+    if (!kv->page || !kv->free || !kv->was_used || !kv->hash || !kv->seq)
         goto out_of_memory;
     for (int i = 0; i < s->n_seq; i++) {
         kv->seq[i].pages = malloc((size_t)pages_per_seq * sizeof(int));
@@ -41,15 +46,12 @@ bool kv_init(struct kv *kv, const struct kv_shape *s, struct err *err)
         kv->hash[i] = NONE;
     for (int i = 0; i < kv->n_pages; i++) {
         kv->page[i].hash_next = NONE;
-        kv->free_list[kv->n_free++] = kv->n_pages - 1 - i;
+        give_free(kv, i);
     }
     size_t bytes;
-    if (!checked_mul_size(kv->layer_bytes, (size_t)kv->n_pages, &bytes) || !checked_mul_size(bytes, (size_t)s->n_layer, &bytes))
+    if (!checked_mul_size(kv->layer_bytes, (size_t)kv->n_pages, &bytes) || !checked_mul_size(bytes, (size_t)s->n_layer, &bytes) ||
+        !(kv->data = bulk_reserve(bytes, KV_RUN * (size_t)s->n_layer * kv->layer_bytes)))
         goto out_of_memory;
-    void *mem = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (mem == MAP_FAILED)
-        goto out_of_memory;
-    kv->data = mem;
     kv->data_bytes = bytes;
     return true;
 out_of_memory:
@@ -59,15 +61,14 @@ out_of_memory:
 
 void kv_fini(struct kv *kv)
 {
-    if (kv->data)
-        munmap(kv->data, kv->data_bytes);
+    bulk_free(kv->data, kv->data_bytes);
     for (int i = 0; kv->seq && i < kv->n_seq; i++) {
         free(kv->seq[i].pages);
         free(kv->seq[i].ids);
     }
     free(kv->seq);
     free(kv->page);
-    free(kv->free_list);
+    free(kv->free);
     free(kv->was_used);
     free(kv->hash);
     *kv = (struct kv){ 0 };
@@ -114,20 +115,72 @@ static void unlink_idle(struct kv *kv, int p)
     kv->n_idle--;
 }
 
-static int take_page(struct kv *kv)
+/* K and V of all heads of a page in a layer, as one: [n_head][k_bytes + v_bytes]. */
+static void read_layer(const struct kv *kv, int layer, int page, uint8_t *out)
+{
+    for (int h = 0; h < kv->n_head; h++, out += kv->k_bytes + kv->v_bytes) {
+        memcpy(out, kv_k(kv, layer, page, h), kv->k_bytes);
+        memcpy(out + kv->k_bytes, kv_v(kv, layer, page, h), kv->v_bytes);
+    }
+}
+static void write_layer(const struct kv *kv, int layer, int page, const uint8_t *in)
+{
+    for (int h = 0; h < kv->n_head; h++, in += kv->k_bytes + kv->v_bytes) {
+        memcpy(kv_k(kv, layer, page, h), in, kv->k_bytes);
+        memcpy(kv_v(kv, layer, page, h), in + kv->k_bytes, kv->v_bytes);
+    }
+}
+static void clear_page(const struct kv *kv, int page)
+{
+    for (int l = 0; l < kv->n_layer; l++)
+        for (int h = 0; h < kv->n_head; h++) {
+            memset(kv_k(kv, l, page, h), 0, kv->k_bytes);
+            memset(kv_v(kv, l, page, h), 0, kv->v_bytes);
+        }
+}
+static void copy_page(const struct kv *kv, int from, int to)
+{
+    for (int l = 0; l < kv->n_layer; l++)
+        for (int h = 0; h < kv->n_head; h++) {
+            memcpy(kv_k(kv, l, to, h), kv_k(kv, l, from, h), kv->k_bytes);
+            memcpy(kv_v(kv, l, to, h), kv_v(kv, l, from, h), kv->v_bytes);
+        }
+}
+
+/* A free page for place i of a text behind page `before` (NONE: none): the next one; else the same place of the first block that is all free; else
+ * the first one. */
+static int find_free(const struct kv *kv, int i, int before)
+{
+    _Static_assert(64 % KV_BLOCK == 0 && KV_BLOCK == 4, "blocks lie in a word; the bits below");
+    const int next = before + 1, n_words = kv->n_pages / 64 + 1;
+    if (before != NONE && next < kv->n_pages && kv->free[next / 64] >> next % 64 & 1)
+        return next;
+    for (int w = 0; w < n_words; w++) {
+        const uint64_t x = kv->free[w], whole = x & x >> 1 & x >> 2 & x >> 3 & 0x1111111111111111u;
+        if (whole)
+            return w * 64 + __builtin_ctzll(whole) + i % KV_BLOCK;
+    }
+    for (int w = 0;; w++)
+        if (kv->free[w])
+            return w * 64 + __builtin_ctzll(kv->free[w]);
+}
+
+/* A page for place i of a text behind page `before`. */
+static int take_page(struct kv *kv, int i, int before)
 {
     int p;
-    if (kv->n_free > 0)
-        p = kv->free_list[--kv->n_free];
-    else if (kv->idle_first != NONE) {
+    if (kv->n_free > 0) {
+        p = find_free(kv, i, before);
+        kv->free[p / 64] &= ~(1ull << p % 64);
+        kv->n_free--;
+    } else if (kv->idle_first != NONE) {
         p = kv->idle_first;
         unlink_idle(kv, p);
         forget_content(kv, p);
     } else
         return NONE;
     if (kv->was_used[p])
-        for (int l = 0; l < kv->n_layer; l++)
-            memset(kv_k(kv, l, p, 0), 0, kv->layer_bytes);
+        clear_page(kv, p);
     kv->was_used[p] = true;
     kv->page[p].refs = 1;
     return p;
@@ -144,7 +197,7 @@ static void drop_page(struct kv *kv, int p)
     if (--kv->page[p].refs > 0)
         return;
     if (kv->page[p].serial == 0) {
-        kv->free_list[kv->n_free++] = p;
+        give_free(kv, p);
         return;
     }
     kv->page[p].idle_prev = kv->idle_last;
@@ -202,7 +255,7 @@ bool kv_seq_reserve(struct kv *kv, int seq, int n_more)
     struct kv_seq *s = &kv->seq[seq];
     const int have = n_pages_of(s->n_pos), want = n_pages_of(s->n_pos + n_more);
     for (int i = have; i < want; i++) {
-        const int p = take_page(kv);
+        const int p = take_page(kv, i, i > 0 ? s->pages[i - 1] : NONE);
         if (p == NONE) {
             while (--i >= have)
                 drop_page(kv, s->pages[i]);
@@ -272,13 +325,12 @@ int kv_seq_truncate(struct kv *kv, int seq, int n_keep)
         forget_content(kv, p);
         return n_keep;
     }
-    const int copy = take_page(kv);
+    const int copy = take_page(kv, keep - 1, keep > 1 ? s->pages[keep - 2] : NONE);
     if (copy == NONE) {
         drop_page(kv, p);
         return s->n_pos = (keep - 1) * ATTN_PAGE;
     }
-    for (int l = 0; l < kv->n_layer; l++)
-        memcpy(kv_k(kv, l, copy, 0), kv_k(kv, l, p, 0), kv->layer_bytes);
+    copy_page(kv, p, copy);
     drop_page(kv, p);
     s->pages[keep - 1] = copy;
     return n_keep;
@@ -289,7 +341,7 @@ int kv_seq_truncate(struct kv *kv, int seq, int n_keep)
 void kv_seq_get_page(const struct kv *kv, int seq, int page, void *out)
 {
     for (int l = 0; l < kv->n_layer; l++)
-        memcpy((uint8_t *)out + (size_t)l * kv->layer_bytes, kv_k(kv, l, kv->seq[seq].pages[page], 0), kv->layer_bytes);
+        read_layer(kv, l, kv->seq[seq].pages[page], (uint8_t *)out + (size_t)l * kv->layer_bytes);
 }
 
 bool kv_seq_put_page(struct kv *kv, int seq, const int32_t ids[ATTN_PAGE], const void *in)
@@ -298,7 +350,21 @@ bool kv_seq_put_page(struct kv *kv, int seq, const int32_t ids[ATTN_PAGE], const
     if (!kv_seq_reserve(kv, seq, ATTN_PAGE))
         return false;
     for (int l = 0; l < kv->n_layer; l++)
-        memcpy(kv_k(kv, l, kv->seq[seq].pages[page], 0), (const uint8_t *)in + (size_t)l * kv->layer_bytes, kv->layer_bytes);
+        write_layer(kv, l, kv->seq[seq].pages[page], (const uint8_t *)in + (size_t)l * kv->layer_bytes);
     kv_seq_commit(kv, seq, ids, ATTN_PAGE);
     return true;
+}
+
+void kv_pages(const struct kv *kv, int layer, int seq, int head, int n, const uint8_t **k, const uint8_t **v)
+{
+    const int *page = kv->seq[seq].pages;
+    for (int i = 0; i < n; i++) {
+        if (i > 0 && page[i] == page[i - 1] + 1 && page[i] % KV_BLOCK != 0) {
+            k[i] = k[i - 1] + kv->k_bytes;
+            v[i] = v[i - 1] + kv->v_bytes;
+        } else {
+            k[i] = kv_k(kv, layer, page[i], head);
+            v[i] = kv_v(kv, layer, page[i], head);
+        }
+    }
 }

@@ -31,8 +31,8 @@ static void cache_new(struct cache *c, enum attn_type type, int d_k, int d_v, in
     c->k = calloc((size_t)c->n_pages, sizeof(*c->k)), c->v = calloc((size_t)c->n_pages, sizeof(*c->v));
     c->kp = calloc((size_t)c->n_pages, sizeof(*c->kp)), c->vp = calloc((size_t)c->n_pages, sizeof(*c->vp));
     for (int p = 0; p < c->n_pages; p++) {
-        guarded_new(&c->k[p], attn_page_bytes(type, d_k), 0);
-        guarded_new(&c->v[p], attn_page_bytes(type, d_v), 0);
+        guarded_new(&c->k[p], attn_k_bytes(type, d_k), 0);
+        guarded_new(&c->v[p], attn_v_bytes(type, d_v), 0);
         memset(c->k[p].data, 0xff, c->k[p].n), memset(c->v[p].data, 0xff, c->v[p].n);
         c->kp[p] = c->k[p].data, c->vp[p] = c->v[p].data;
     }
@@ -53,25 +53,27 @@ static void cache_free(struct cache *c)
     free(c->k), free(c->v), free(c->kp), free(c->vp);
 }
 
-static double get(enum attn_type type, const uint8_t *page, int pair, int col, int half, int row, int n_cols, int slot, int d)
+static double get(enum attn_type type, const uint8_t *page, const uint8_t *scales, int pair, int col, int half, int row, int n_cols, int slot)
 {
     float f;
     int16_t w;
     if (type == ATTN_F32)
         return memcpy(&f, page + ((size_t)row * (size_t)n_cols + (size_t)col) * 4, 4), (double)f;
     const size_t at = ((size_t)pair * (size_t)n_cols + (size_t)col) * 2 + (size_t)half;
-    memcpy(&f, page + attn_scales_at(type, d) + (size_t)slot * 4, 4);
+    memcpy(&f, scales + (size_t)slot * 4, 4);
     memcpy(&w, page + at * 2, type == ATTN_I16 ? 2 : 0);
     return (double)f * (type == ATTN_I16 ? w : (int8_t)page[at]);
 }
+/* Of K [32], then of V [32]. */
+static const uint8_t *scales(const struct cache *c, int pos) { return c->kp[pos / ATTN_PAGE] + attn_scales_at(c->type, c->d_k); }
 static double key(const struct cache *c, int pos, int i)
 {
-    return get(c->type, c->kp[pos / ATTN_PAGE], i / 2, pos % ATTN_PAGE, i % 2, i, ATTN_PAGE, pos % ATTN_PAGE, c->d_k);
+    return get(c->type, c->kp[pos / ATTN_PAGE], scales(c, pos), i / 2, pos % ATTN_PAGE, i % 2, i, ATTN_PAGE, pos % ATTN_PAGE);
 }
 static double value(const struct cache *c, int pos, int i)
 {
     const int slot = pos % ATTN_PAGE;
-    return get(c->type, c->vp[pos / ATTN_PAGE], slot / 2, i, slot % 2, slot, c->d_v, slot, c->d_v);
+    return get(c->type, c->vp[pos / ATTN_PAGE], scales(c, pos) + ATTN_PAGE * 4, slot / 2, i, slot % 2, slot, c->d_v, slot);
 }
 /* The largest |value| that a position can have. */
 static double widest_value(const struct cache *c, int pos)
@@ -79,7 +81,7 @@ static double widest_value(const struct cache *c, int pos)
     float f;
     if (c->type == ATTN_F32)
         return 0; /* not made of codes */
-    memcpy(&f, c->vp[pos / ATTN_PAGE] + attn_scales_at(c->type, c->d_v) + (size_t)(pos % ATTN_PAGE) * 4, 4);
+    memcpy(&f, scales(c, pos) + (size_t)(ATTN_PAGE + pos % ATTN_PAGE) * 4, 4);
     return (double)f * (c->type == ATTN_I16 ? 8190 : 127);
 }
 

@@ -7,8 +7,9 @@
  * Start:   run.c (the story), ref.c (what a chunk is), avx512_codes.c.
  *
  * A page holds ATTN_PAGE consecutive positions of one layer and one K/V head, as codes and a float scale per position:
- *   I16, I8: K [(d_k + 1) / 2][32][2] codes: pairs of dimensions, position by position; then scales [32]
- *            V [16][d_v][2] codes: pairs of positions, dimension by dimension; then scales [32]
+ *   I16, I8: K [(d_k + 1) / 2][32][2] codes: pairs of dimensions, position by position; then K's scales [32], then V's [32], so
+ *            that attention reads a page from its start to its end
+ *            V [16][d_v][2] codes: pairs of positions, dimension by dimension
  *   F32:     K [d_k][32], V [32][d_v] float (for encoders and tests)
  * Pairs are what vpdpwssd and vpmaddwd multiply: twice the rate of a float multiply-add, and as exact as f16 (docs/decisions/0021).
  */
@@ -25,9 +26,10 @@ enum {
     ATTN_ROWS = 64,   /* rows of one job at most */
 };
 
-/* Bytes of the K or V part of a page for one head (a multiple of 64), and where its scales lie. */
-size_t attn_page_bytes(enum attn_type type, int d);
-static inline size_t attn_scales_at(enum attn_type type, int d) { return (size_t)(d + 1) / 2 * 2 * ATTN_PAGE * (type == ATTN_I16 ? 2 : 1); }
+/* Bytes of the K and V parts of a page for one head (multiples of 64), and where the scales lie in K's. */
+size_t attn_k_bytes(enum attn_type type, int d_k);
+size_t attn_v_bytes(enum attn_type type, int d_v);
+static inline size_t attn_scales_at(enum attn_type type, int d_k) { return (size_t)(d_k + 1) / 2 * 2 * ATTN_PAGE * (type == ATTN_I16 ? 2 : 1); }
 
 struct attn_row {
     const float *q;   /* [d_k] */

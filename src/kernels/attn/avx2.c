@@ -1,15 +1,17 @@
 /* kernels/attn/avx2.c - attention with AVX2 and FMA: floats in lanes8.inc, codes (vpmaddwd, 16 multiply-adds in two instructions) here.
  *
- * Start reading at part_codes().  The same walk as avx512_codes.c with tiles of two rows: eight sums in registers, since a multiply-add needs a register more than vpdpwssd.
+ * Start reading at part_codes().  The same walk as avx512_codes.c with tiles of two rows: eight sums in registers, since a multiply-add needs a register
+ * more than vpdpwssd.
  */
 #include "hw/cpu.h"
 #include "kernels/attn/lanes8.inc"
 
-enum { CODE_TILE = 2, CODE_BLOCK = 128, STEPS = CODE_BLOCK / ATTN_STEP };
+enum { CODE_TILE = 2, CODE_BLOCK = ATTN_BLOCK, STEPS = CODE_BLOCK / ATTN_STEP };
 
-struct weights { /* of up to TILE rows in one block */
-    float *p;        /* [CODE_TILE][CODE_BLOCK] scores, then probabilities */
-    int16_t *code;   /* [CODE_TILE][CODE_BLOCK] */
+struct weights { /* of up to CODE_TILE rows in one block */
+    int page0, page1; /* what the rows see of the block; none: page1 is 0 */
+    float *p;         /* [CODE_TILE][CODE_BLOCK] scores, then probabilities; the next tile's too */
+    int16_t *code;    /* [CODE_TILE][CODE_BLOCK] */
     float shrink[CODE_TILE], unit[CODE_TILE][STEPS];
 };
 
@@ -78,7 +80,7 @@ static void encode_weights(const struct attn_job *job, int block, int page0, int
         v8 sum = v8_set(0.0f);
         for (int page = first > page0 ? first : page0; page < end && page < page1; page++) {
             float *p = w->p + r * CODE_BLOCK + (page - block) * ATTN_PAGE;
-            const float *scale = attn_scales(job->type, job->v[page], job->d_v);
+            const float *scale = attn_scales(job->type, job->k[page], job->d_k) + ATTN_PAGE;
             for (int n = 0; n < ATTN_PAGE; n += 8) {
                 const v8 x = v8_load(p + n), seen = _mm256_cmp_ps(x, v8_set(0.0f), _CMP_NEQ_UQ);
                 const v8 y = _mm256_and_ps(v8_mul(x, v8_load(scale + n)), seen); /* a scale of what was not stored may be anything */
@@ -100,9 +102,10 @@ static void encode_weights(const struct attn_job *job, int block, int page0, int
 }
 
 /* The block's weights times V, for N registers of eight dimensions from `at`, are added to the rows' states. */
-INLINE void gather_codes(const enum attn_type t, const int R, const int N, const bool is_odd, const struct attn_job *job, int block, int page0, int page1,
-                         int at, const struct weights *w, float *state, size_t ld)
+INLINE void gather_codes(const enum attn_type t, const int R, const int N, const bool is_odd, const struct attn_job *job, int block, int at,
+                         const struct weights *w, float *state, size_t ld)
 {
+    const int page0 = w->page0, page1 = w->page1;
     for (int i = 0; i < STEPS; i++) {
         const int first = block + i * (ATTN_STEP / ATTN_PAGE), end = first + ATTN_STEP / ATTN_PAGE;
         __m256i s[CODE_TILE][8];
@@ -141,24 +144,24 @@ INLINE void gather_codes(const enum attn_type t, const int R, const int N, const
     }
 }
 
-INLINE void tile_codes(const enum attn_type t, const int R, const struct attn_job *job, const struct attn_queries *q, int row0, int block, float *state, size_t ld,
-                       struct weights *w)
+/* The weights of R rows in the block at page `block`. */
+INLINE void look(const enum attn_type t, const int R, const struct attn_job *job, const struct attn_queries *q, int row0, int block, float *state, size_t ld,
+                 struct weights *w)
 {
     const struct attn_row *row = job->row + row0;
     const int pos0 = block * ATTN_PAGE;
-    int lo = INT32_MAX, hi = -1, at = 0;
+    int lo = INT32_MAX, hi = -1;
     for (int r = 0; r < R; r++)
         if (attn_sees(&row[r], pos0, CODE_BLOCK)) {
             lo = row[r].first < lo ? row[r].first : lo;
             hi = row[r].last > hi ? row[r].last : hi;
         }
+    w->page0 = (lo > pos0 ? lo : pos0) / ATTN_PAGE;
+    w->page1 = hi < 0 ? 0 : (hi < pos0 + CODE_BLOCK ? hi : pos0 + CODE_BLOCK - 1) / ATTN_PAGE + 1;
     if (hi < 0)
         return;
-    lo = lo > pos0 ? lo : pos0;
-    hi = hi < pos0 + CODE_BLOCK ? hi : pos0 + CODE_BLOCK - 1;
-    const int page0 = lo / ATTN_PAGE, page1 = hi / ATTN_PAGE + 1;
+    const int page0 = w->page0, page1 = w->page1;
     score_codes(t, R, job, q->code + (size_t)row0 * q->ld, q->ld, block, page0, page1, w);
-    state += (size_t)row0 * ld;
     for (int r = 0; r < R; r++) {
         if (!attn_sees(&row[r], pos0, CODE_BLOCK)) {
             memset(w->code + r * CODE_BLOCK, 0, CODE_BLOCK * sizeof(int16_t));
@@ -167,43 +170,52 @@ INLINE void tile_codes(const enum attn_type t, const int R, const struct attn_jo
             continue;
         }
         w->shrink[r] = weigh8(job, &row[r], q->factor[row0 + r], page0 * ATTN_PAGE, (page1 - page0) * ATTN_PAGE,
-                              w->p + r * CODE_BLOCK + (page0 - block) * ATTN_PAGE, state + (size_t)r * ld);
+                              w->p + r * CODE_BLOCK + (page0 - block) * ATTN_PAGE, state + (size_t)(row0 + r) * ld);
         encode_weights(job, block, page0, page1, w, r);
     }
-    for (; at + 32 <= job->d_v; at += 32)
-        gather_codes(t, R, 4, false, job, block, page0, page1, at, w, state, ld);
-    for (; at + 8 <= job->d_v; at += 8)
-        gather_codes(t, R, 1, false, job, block, page0, page1, at, w, state, ld);
-    if (at < job->d_v)
-        gather_codes(t, R, 1, true, job, block, page0, page1, at, w, state, ld);
 }
 
-static void tile_i16(int n, const struct attn_job *job, const struct attn_queries *q, int row0, int block, float *state, size_t ld, struct weights *w)
+INLINE void gather(const enum attn_type t, const int R, const struct attn_job *job, int block, const struct weights *w, float *state, size_t ld)
 {
-    if (n == CODE_TILE)
-        tile_codes(ATTN_I16, CODE_TILE, job, q, row0, block, state, ld, w);
-    else
-        tile_codes(ATTN_I16, 1, job, q, row0, block, state, ld, w);
+    int at = 0;
+    if (w->page1 == 0)
+        return;
+    for (; at + 32 <= job->d_v; at += 32)
+        gather_codes(t, R, 4, false, job, block, at, w, state, ld);
+    for (; at + 8 <= job->d_v; at += 8)
+        gather_codes(t, R, 1, false, job, block, at, w, state, ld);
+    if (at < job->d_v)
+        gather_codes(t, R, 1, true, job, block, at, w, state, ld);
 }
-static void tile_i8(int n, const struct attn_job *job, const struct attn_queries *q, int row0, int block, float *state, size_t ld, struct weights *w)
+
+/* All tiles are weighed before the first one gathers: L1 has room for a block's K or V, not for both. */
+INLINE void block_codes(const enum attn_type t, const struct attn_job *job, const struct attn_queries *q, int block, float *state, size_t ld, struct weights *w)
 {
-    if (n == CODE_TILE)
-        tile_codes(ATTN_I8, CODE_TILE, job, q, row0, block, state, ld, w);
-    else
-        tile_codes(ATTN_I8, 1, job, q, row0, block, state, ld, w);
+    for (int r = 0; r < job->n_rows; r += CODE_TILE)
+        if (job->n_rows - r >= CODE_TILE)
+            look(t, CODE_TILE, job, q, r, block, state, ld, &w[r / CODE_TILE]);
+        else
+            look(t, 1, job, q, r, block, state, ld, &w[r / CODE_TILE]);
+    for (int r = 0; r < job->n_rows; r += CODE_TILE)
+        if (job->n_rows - r >= CODE_TILE)
+            gather(t, CODE_TILE, job, block, &w[r / CODE_TILE], state + (size_t)r * ld, ld);
+        else
+            gather(t, 1, job, block, &w[r / CODE_TILE], state + (size_t)r * ld, ld);
 }
 
 static void part_codes(const struct attn_job *job, const struct attn_queries *q, int pos0, float *state, void *scratch)
 {
     const size_t ld = attn_state_floats(job->d_v);
-    struct weights w = { .p = scratch };
-    w.code = (int16_t *)(void *)(w.p + CODE_TILE * CODE_BLOCK);
-    for (int pos = pos0; pos < pos0 + ATTN_CHUNK; pos += CODE_BLOCK)
-        for (int r = 0; r < job->n_rows;) {
-            const int n = job->n_rows - r >= CODE_TILE ? CODE_TILE : 1;
-            (job->type == ATTN_I16 ? tile_i16 : tile_i8)(n, job, q, r, pos / ATTN_PAGE, state, ld, &w);
-            r += n;
-        }
+    struct weights w[ATTN_ROWS / CODE_TILE];
+    for (int i = 0; i < ATTN_ROWS / CODE_TILE; i++) {
+        w[i].p = scratch;
+        w[i].code = (int16_t *)(void *)(w[i].p + CODE_TILE * CODE_BLOCK) + i * CODE_TILE * CODE_BLOCK;
+    }
+    for (int block = pos0 / ATTN_PAGE; block < (pos0 + ATTN_CHUNK) / ATTN_PAGE; block += CODE_BLOCK / ATTN_PAGE)
+        if (job->type == ATTN_I16)
+            block_codes(ATTN_I16, job, q, block, state, ld, w);
+        else
+            block_codes(ATTN_I8, job, q, block, state, ld, w);
 }
 
 static void part(const struct attn_job *job, const struct attn_queries *q, int pos0, float *state, void *scratch)

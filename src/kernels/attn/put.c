@@ -86,12 +86,12 @@ static void put_k(enum attn_type type, uint8_t *page, int slot, const float *x, 
     }
 }
 
-static void put_v(enum attn_type type, uint8_t *page, int slot, const float *x, int d)
+static void put_v(enum attn_type type, uint8_t *page, uint8_t *scale_at, int slot, const float *x, int d)
 {
     float scale, norm;
     measure(x, d, &scale, &norm);
     scale /= type == ATTN_I16 ? (float)ATTN_V_MAX : 127.0f;
-    memcpy(page + attn_scales_at(type, d) + (size_t)slot * 4, &scale, 4);
+    memcpy(scale_at, &scale, 4);
     for (int at = 0; at < d; at += PART) {
         int16_t code[PART];
         const int n = d - at < PART ? d - at : PART;
@@ -110,7 +110,7 @@ void attn_put(enum attn_type type, uint8_t *k_page, uint8_t *v_page, int slot, c
 {
     if (type != ATTN_F32) {
         put_k(type, k_page, slot, k, d_k);
-        put_v(type, v_page, slot, v, d_v);
+        put_v(type, v_page, k_page + attn_scales_at(type, d_k) + (size_t)(ATTN_PAGE + slot) * 4, slot, v, d_v);
         return;
     }
     for (int i = 0; i < d_k; i++)

@@ -5,7 +5,7 @@
 #include "kernels/attn/attn_internal.h"
 
 /* Value i of a position: K is [i][slot], V is [slot][i], for codes in pairs of the first index. */
-static float get(enum attn_type type, const uint8_t *page, int i, int slot, int d, bool is_k)
+static float get(enum attn_type type, const uint8_t *page, const float *scale, int i, int slot, int d, bool is_k)
 {
     const int row = is_k ? i : slot, col = is_k ? slot : i, n_cols = is_k ? ATTN_PAGE : d;
     if (type == ATTN_F32) {
@@ -16,7 +16,7 @@ static float get(enum attn_type type, const uint8_t *page, int i, int slot, int 
     const size_t at = (size_t)((row / 2 * n_cols + col) * 2 + row % 2);
     int16_t w;
     memcpy(&w, page + at * 2, type == ATTN_I16 ? 2 : 0);
-    return (float)(type == ATTN_I16 ? w : (int8_t)page[at]) * attn_scales(type, page, d)[slot];
+    return (float)(type == ATTN_I16 ? w : (int8_t)page[at]) * scale[slot];
 }
 
 static void part(const struct attn_job *job, const struct attn_queries *q, int pos0, float *state, void *scratch)
@@ -28,10 +28,11 @@ static void part(const struct attn_job *job, const struct attn_queries *q, int p
         memset(out, 0, (size_t)job->d_v * sizeof(float));
         for (int pos = row->first > pos0 ? row->first : pos0; pos <= row->last && pos < pos0 + ATTN_CHUNK; pos++) {
             const uint8_t *k = job->k[pos / ATTN_PAGE], *v = job->v[pos / ATTN_PAGE];
+            const float *scale = attn_scales(job->type, k, job->d_k);
             const int slot = pos % ATTN_PAGE;
             float s = 0;
             for (int i = 0; i < job->d_k; i++)
-                s += row->q[i] * get(job->type, k, i, slot, job->d_k, true);
+                s += row->q[i] * get(job->type, k, scale, i, slot, job->d_k, true);
             s *= job->scale;
             if (job->softcap > 0)
                 s = job->softcap * tanhf(s / job->softcap);
@@ -46,7 +47,7 @@ static void part(const struct attn_job *job, const struct attn_queries *q, int p
             const float p = exp2f(s - most);
             sum += p;
             for (int i = 0; i < job->d_v; i++)
-                out[i] += p * get(job->type, v, i, slot, job->d_v, false);
+                out[i] += p * get(job->type, v, scale + ATTN_PAGE, i, slot, job->d_v, false);
         }
         state[0] = most;
         state[1] = sum;

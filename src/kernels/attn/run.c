@@ -4,19 +4,22 @@
 
 #include "kernels/attn/attn_internal.h"
 
-size_t attn_page_bytes(enum attn_type type, int d)
+static size_t whole_lines(size_t bytes) { return (bytes + 63) / 64 * 64; }
+size_t attn_k_bytes(enum attn_type type, int d_k)
 {
-    const size_t bytes = type == ATTN_F32 ? (size_t)d * ATTN_PAGE * 4 : attn_scales_at(type, d) + ATTN_PAGE * sizeof(float);
-    return (bytes + 63) / 64 * 64;
+    return whole_lines(type == ATTN_F32 ? (size_t)d_k * ATTN_PAGE * 4 : attn_scales_at(type, d_k) + 2 * ATTN_PAGE * sizeof(float));
 }
+size_t attn_v_bytes(enum attn_type type, int d_v) { return whole_lines((size_t)d_v * ATTN_PAGE * (type == ATTN_F32 ? 4 : type == ATTN_I16 ? 2 : 1)); }
 
 static size_t query_ld(int d_k) { return (size_t)(d_k + 1) / 2 * 2; }
 static size_t query_bytes(int d_k) { return (ATTN_ROWS * query_ld(d_k) * sizeof(int16_t) + 63) / 64 * 64 + ATTN_ROWS * sizeof(float); }
 
-/* Variants block within it: a page of K and V as floats, or scores and weights of some rows over some pages. */
+/* Variants block within it: a page of K and V as floats and what some rows see of it, or a tile's scores and all rows' weights in a block. */
 size_t attn_part_bytes(int d_k, int d_v)
 {
-    return ((size_t)ATTN_PAGE * ((size_t)d_k + (size_t)d_v + 16) + (size_t)64 * ATTN_PAGE) * sizeof(float);
+    const size_t floats = ((size_t)ATTN_PAGE * ((size_t)d_k + (size_t)d_v + 16) + (size_t)64 * ATTN_PAGE) * sizeof(float),
+                 codes = (size_t)ATTN_BLOCK * (ATTN_TILE * sizeof(float) + ATTN_ROWS * sizeof(int16_t));
+    return floats > codes ? floats : codes;
 }
 size_t attn_scratch_bytes(int d_k, int d_v)
 {
