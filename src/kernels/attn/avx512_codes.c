@@ -96,89 +96,104 @@ INLINE __mmask16 seen_at(const bool is_whole, const struct attn_row *row, int po
     return _mm512_cmpge_epi32_mask(at, _mm512_set1_epi32(row->first)) & _mm512_cmple_epi32_mask(at, _mm512_set1_epi32(row->last));
 }
 
-/* The largest score of a row at the positions [pos0, pos1), s[0] being pos0's; with a cap they become capped ones first. */
-INLINE float find_most(const bool is_whole, const struct attn_job *job, const struct attn_row *row, float factor, int pos0, int pos1, float *s)
+/* Scores of n positions become capped ones, of which the factor is one. */
+static void cap_scores(const struct attn_job *job, float factor, float *s, int n)
 {
-    __m512 top = _mm512_set1_ps(-INFINITY);
-    for (int pos = pos0; pos < pos1; pos += 16, s += 16) {
-        if (job->softcap > 0)
-            _mm512_store_ps(s, _mm512_mul_ps(_mm512_set1_ps(job->softcap * ATTN_LOG2E), tanh_512(_mm512_mul_ps(_mm512_load_ps(s), _mm512_set1_ps(factor)))));
-        top = _mm512_mask_max_ps(top, seen_at(is_whole, row, pos), top, _mm512_load_ps(s));
-    }
-    return _mm512_reduce_max_ps(top) * (job->softcap > 0 ? 1.0f : factor);
+    for (int i = 0; i < n; i += 16)
+        _mm512_store_ps(s + i, _mm512_mul_ps(_mm512_set1_ps(job->softcap * ATTN_LOG2E), tanh_512(_mm512_mul_ps(_mm512_load_ps(s + i), _mm512_set1_ps(factor)))));
 }
 
-/* Scores of up to ATTN_STEP positions [pos0, pos1) become probabilities times V's scales, 0 where the row does not look. *all grows by the
+/* The largest score of a row at the n positions from pos. */
+INLINE float find_most(const bool is_whole, const struct attn_row *row, int pos, int n, const float *s)
+{
+    __m512 top = _mm512_set1_ps(-INFINITY);
+    UNROLL
+    for (int i = 0; i < n; i += 16)
+        top = _mm512_mask_max_ps(top, seen_at(is_whole, row, pos + i), top, _mm512_load_ps(s + i));
+    return _mm512_reduce_max_ps(top);
+}
+
+/* Scores of n <= ATTN_STEP positions from pos become probabilities times V's scales, 0 where the row does not look. *all grows by the
  * probabilities; returns the largest of sixteen sums of every sixteenth. */
-INLINE float find_weights(const bool is_whole, const struct attn_job *job, const struct attn_row *row, float factor, float most, int pos0, int pos1, float *s,
-                          __m512 *all)
+INLINE float find_weights(const bool is_whole, const struct attn_job *job, const struct attn_row *row, float factor, float most, int pos, int n, float *s, __m512 *all)
 {
     const __m512 base = _mm512_set1_ps(most), f = _mm512_set1_ps(factor);
     __m512 sum = _mm512_setzero_ps();
-    for (int pos = pos0; pos < pos1; pos += 16, s += 16) {
-        const float *scale = attn_scales(job->type, job->k[pos / ATTN_PAGE], job->d_k) + ATTN_PAGE + pos % ATTN_PAGE;
-        const __mmask16 m = seen_at(is_whole, row, pos);
-        const __m512 e = _mm512_maskz_mov_ps(m, exp2_512(_mm512_fmsub_ps(_mm512_load_ps(s), f, base)));
+    UNROLL
+    for (int i = 0; i < n; i += 16) {
+        const float *scale = attn_scales(job->type, job->k[(pos + i) / ATTN_PAGE], job->d_k) + ATTN_PAGE + (pos + i) % ATTN_PAGE;
+        const __mmask16 m = seen_at(is_whole, row, pos + i);
+        const __m512 e = _mm512_maskz_mov_ps(m, exp2_512(_mm512_fmsub_ps(_mm512_load_ps(s + i), f, base)));
         const __m512 p = _mm512_maskz_mul_ps(m, e, _mm512_loadu_ps(scale)); /* a scale of what was not stored may be anything */
         *all = _mm512_add_ps(*all, e);
         sum = _mm512_add_ps(sum, p);
-        _mm512_store_ps(s, p);
+        _mm512_store_ps(s + i, p);
     }
     return _mm512_reduce_max_ps(sum);
 }
 
-/* Weights as codes: sixteen sums are all below sixteen times the largest. */
+/* n weights as codes: sixteen sums are all below sixteen times the largest.  Returns what a code of 1 stands for. */
 INLINE float encode_weights(float largest, const float *p, int16_t *code, int n)
 {
     const __m512 c = _mm512_set1_ps(largest > 0 ? (ATTN_P_SUM / 16) / largest : 0.0f);
+    UNROLL
     for (int i = 0; i < n; i += 16)
         _mm256_storeu_si256((void *)(code + i), _mm512_cvtepi32_epi16(_mm512_cvtps_epi32(_mm512_mul_ps(_mm512_load_ps(p + i), c))));
     return largest * (1.0f / (ATTN_P_SUM / 16));
 }
 
-/* Scores of the tile's rows become weights: a step of it for all rows before the next, since each ends in a chain that takes its time. */
-INLINE void weigh(const int R, const struct attn_job *job, const struct attn_row *row, const float *factor, int block, struct tile *t, float *state, size_t ld)
+/* Step i of a block, as far as it lies in [lo, hi). */
+struct span {
+    int lo, hi;
+};
+static struct span step_of(int i, int lo, int hi)
 {
-    const int pos0 = t->page0 * ATTN_PAGE, pos1 = t->page1 * ATTN_PAGE, base = block * ATTN_PAGE;
-    bool sees[TILE], is_whole[TILE];
-    float most[TILE], largest[TILE][STEPS];
+    const int first = i * ATTN_STEP, end = first + ATTN_STEP;
+    return (struct span){ first > lo ? first : lo, end < hi ? end : hi };
+}
+
+/* Scores of R rows become weights: a step of it for all rows before the next, since each ends in a chain that takes its time. */
+static void weigh(int R, const struct attn_job *job, const struct attn_row *row, const float *factor, int block, struct tile *t, float *state, size_t ld)
+{
+    const int base = block * ATTN_PAGE, pos0 = t->page0 * ATTN_PAGE, pos1 = t->page1 * ATTN_PAGE;
+    enum { NOTHING, PART, ALL } sees[TILE]; /* of the block */
+    float most[TILE], largest[TILE][STEPS], f[TILE];
     struct attn_ahead ahead = { job->v[t->page0], attn_v_bytes(job->type, job->d_v) };
     for (int r = 0; r < R; r++) {
-        float *s = t->score + r * BLOCK + pos0 - base;
-        sees[r] = attn_sees(&row[r], pos0, pos1 - pos0);
-        is_whole[r] = row[r].first <= pos0 && row[r].last >= pos1 - 1;
-        if (sees[r])
-            most[r] = is_whole[r] ? find_most(true, job, &row[r], factor[r], pos0, pos1, s) : find_most(false, job, &row[r], factor[r], pos0, pos1, s);
+        float *s = t->score + r * BLOCK;
+        sees[r] = !attn_sees(&row[r], base, BLOCK) ? NOTHING : row[r].first <= base && row[r].last >= base + BLOCK - 1 ? ALL : PART;
+        if (sees[r] == NOTHING)
+            continue;
+        f[r] = job->softcap > 0 ? 1.0f : factor[r];
+        if (job->softcap > 0)
+            cap_scores(job, factor[r], s + pos0 - base, pos1 - pos0);
+        most[r] = f[r] * (sees[r] == ALL ? find_most(true, &row[r], base, BLOCK, s) : find_most(false, &row[r], pos0, pos1 - pos0, s + pos0 - base));
     }
     for (int r = 0; r < R; r++) {
-        float *st = state + (size_t)r * ld, was = st[0];
-        const float f = job->softcap > 0 ? 1.0f : factor[r];
+        float *st = state + (size_t)r * ld, *s = t->score + r * BLOCK;
+        const float was = st[0];
         __m512 all = _mm512_setzero_ps();
         t->shrink[r] = 1.0f;
-        if (!sees[r])
+        if (sees[r] == NOTHING)
             continue;
         if (most[r] > was)
             t->shrink[r] = _mm512_cvtss_f32(exp2_512(_mm512_set1_ps(was > -INFINITY ? was - most[r] : -1000.0f)));
         else
             most[r] = was;
         for (int i = 0; i < STEPS; i++) {
-            int lo = base + i * ATTN_STEP, hi = lo + ATTN_STEP;
-            float *s = t->score + r * BLOCK - base;
+            const struct span n = step_of(i, pos0 - base, pos1 - base);
             if (t->is_first)
                 attn_touch(&ahead, 8);
-            lo = lo > pos0 ? lo : pos0;
-            hi = hi < pos1 ? hi : pos1;
-            largest[r][i] = is_whole[r] ? find_weights(true, job, &row[r], f, most[r], lo, hi, s + lo, &all) : find_weights(false, job, &row[r], f, most[r], lo, hi, s + lo, &all);
+            largest[r][i] = sees[r] == ALL ? find_weights(true, job, &row[r], f[r], most[r], base + i * ATTN_STEP, ATTN_STEP, s + i * ATTN_STEP, &all)
+                                           : find_weights(false, job, &row[r], f[r], most[r], base + n.lo, n.hi - n.lo, s + n.lo, &all);
         }
         st[0] = most[r];
         st[1] = st[1] * t->shrink[r] + _mm512_reduce_add_ps(all);
     }
     for (int r = 0; r < R; r++)
         for (int i = 0; i < STEPS; i++) {
-            int lo = i * ATTN_STEP, hi = lo + ATTN_STEP;
-            lo = lo > pos0 - base ? lo : pos0 - base;
-            hi = hi < pos1 - base ? hi : pos1 - base;
-            t->unit[r][i] = encode_weights(sees[r] ? largest[r][i] : 0.0f, t->score + r * BLOCK + lo, t->weight + r * BLOCK + lo, hi - lo);
+            const struct span n = step_of(i, pos0 - base, pos1 - base);
+            t->unit[r][i] = encode_weights(sees[r] == NOTHING ? 0.0f : largest[r][i], t->score + r * BLOCK + n.lo, t->weight + r * BLOCK + n.lo, n.hi - n.lo);
         }
 }
 
