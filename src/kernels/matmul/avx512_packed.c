@@ -365,8 +365,8 @@ INLINE void tiles(const int t, const int G, const int n_tok, const struct source
  * More tokens are bound by products, which two groups at a time serve best.  Their tiles share out the lines of the next two groups evenly and
  * ask for them meanwhile: asked for by the first tile alone, it waits for the memory, and the memory then waits for the others (8 tokens, two
  * threads, weights in memory, evenly against that: Q8_0 1.13, Q4_0 1.16, Q4_K 1.09; 16 tokens, against nothing: 1.13, 1.12, 1.07).
- * One group at a time does with scales of 16, where a tile of two takes only four tokens and so unpacks twice (16 tokens: 1.03-1.08); from 3
- * tokens on it asks ahead. */
+ * One group at a time does with scales of 16, where a tile of two takes only four tokens and so unpacks twice (16 tokens: 1.03-1.08).  From 3
+ * tokens on one group asks ahead, too (Q4_K, Q5_K 1.0-1.4; types with nothing but a scale would be slower in L3, Q8_0 0.8). */
 enum { AHEAD_BYTES = 8192 };
 INLINE void weave(int8_t *to, const int8_t *q, size_t nb, int n_tok)
 {
@@ -478,7 +478,7 @@ INLINE void multiply_few(const int t, float *y, size_t ldy, const struct weight 
     for (int g = group0; g < group1; g++) {
         struct source src = { .at = w->data + (size_t)g * w->group_bytes, .end = w->data + (size_t)group1 * w->group_bytes };
         src.soon = src.at + AHEAD_BYTES;
-        src.n_lines = n_tok > 2 && max_cols(kind_of(t), 1) > 4 ? (source_unit(t).block_bytes + 63) / 64 : 0;
+        src.n_lines = n_tok > 2 && kind_of(t) != KIND_A ? (source_unit(t).block_bytes + 63) / 64 : 0;
         tiles(t, 1, n_tok, &src, &p.in, y + (size_t)g * 16, ldy, rows_mask(w, g, group1), 0);
     }
 }
