@@ -234,18 +234,24 @@ void guess_forget_draft(struct guess *g)
 /* ---- the time of a pass ---- */
 
 /* A token of a prompt as a share of a pass of one token where no prompt was read yet; a token of a small batch computes so much longer. */
-static const double PROMPT_SHARE = 0.15, SMALL_BATCH = 1.1;
-static const double SPEED_RATE = 0.2, MORE_RATE = 0.05, MORE_MIN = -0.5, MORE_MAX = 3;
+static const double PROMPT_SHARE = 0.15, SMALL_BATCH = 1.35;
+static const double SPEED_RATE = 0.2, MORE_RATE = 0.05, MORE_MIN = -0.5, MORE_MAX = 3, SLOPE_MAX = 2;
 static const float MORE_FADE = 0.999f;
 
 static double clamp(double x, double min, double max) { return x < min ? min : x > max ? max : x; }
+
+/* What n tokens of a small batch compute, as a share of a pass of one token. */
+static double computing(const struct speculation *s, int n, double prompt_ns)
+{
+    const double share = prompt_ns > 0 && s->pass_ns > 0 ? clamp(prompt_ns / s->pass_ns, 0.02, 1) : PROMPT_SHARE;
+    return SMALL_BATCH * share * exp(s->log_slope) * n;
+}
 
 /* Of a pass of n tokens; of one: 1.  The weights are read once and n tokens computed, side by side: it takes about the longer of both. */
 static double shape(const struct speculation *s, int n, double prompt_ns)
 {
     n = n > GUESS_ROWS_MAX ? GUESS_ROWS_MAX : n;
-    const double share = prompt_ns > 0 && s->pass_ns > 0 ? clamp(prompt_ns / s->pass_ns, 0.02, 1) : PROMPT_SHARE;
-    const double one = SMALL_BATCH * share, all = one * n;
+    const double one = computing(s, 1, prompt_ns), all = computing(s, n, prompt_ns);
     return cbrt((1 + all * all * all) / (1 + one * one * one)) * (1 + (double)s->more[n]);
 }
 
@@ -269,12 +275,13 @@ void speculation_note(struct speculation *s, int n, int n_guessed, double ns, do
             s->more[i] *= MORE_FADE; /* in time it is tried again */
     if (n_guessed == 0 || s->n_since_plain > PLAIN_RECENT)
         return;
-    const double rate = fmax(MORE_RATE, 1.0 / (2 + s->n_seen[n]));
+    const double all = computing(s, n, prompt_ns), rate = fmax(MORE_RATE, 1.0 / (2 + s->n_seen[n])), slope_rate = fmax(MORE_RATE, 1.0 / (2 + s->n_seen[0]));
     s->n_seen[n] = (uint8_t)(s->n_seen[n] + (s->n_seen[n] < UINT8_MAX));
-    for (int i = n > 3 ? n - 2 : 2; i <= GUESS_ROWS_MAX; i++) { /* its neighbours are like it, and so is somewhat what is larger */
-        const double share = i == n ? 1 : i < n ? 1.0 / (1 + n - i) : (s->n_seen[i] ? 0.3 : 1.0) * (n - 1) / (i - 1);
+    s->n_seen[0] = (uint8_t)(s->n_seen[0] + (n > 2 && s->n_seen[0] < UINT8_MAX));
+    s->log_slope = clamp(s->log_slope + slope_rate * off * all * all * all / (1 + all * all * all), -SLOPE_MAX, SLOPE_MAX);
+    for (int i = n > 3 ? n - 2 : 2; i <= n + 2 && i <= GUESS_ROWS_MAX; i++) { /* its neighbours are like it */
         const double to = (1 + (double)s->more[i]) * (1 + off) - 1;
-        s->more[i] = (float)clamp((double)s->more[i] + rate * share * (to - (double)s->more[i]), MORE_MIN, MORE_MAX);
+        s->more[i] = (float)clamp((double)s->more[i] + rate / (1 + 2 * (i < n ? n - i : i - n)) * (to - (double)s->more[i]), MORE_MIN, MORE_MAX);
     }
 }
 

@@ -56,8 +56,9 @@ struct guess { /* of one answer; made when it first runs */
 
 struct speculation { /* of one expert */
     double pass_ns;                     /* of one token, by the passes without guesses */
+    double log_slope;                   /* computing takes so much longer than the speed of prompts says */
     float more[GUESS_ROWS_MAX + 1];     /* what a pass of n takes beyond the curve, as a share */
-    uint8_t n_seen[GUESS_ROWS_MAX + 1]; /* passes of n with guesses, as far as it matters */
+    uint8_t n_seen[GUESS_ROWS_MAX + 1]; /* passes of n with guesses, as far as it matters; [0]: of three and more */
     int n_since_plain;                  /* passes since one without guesses */
 };
 

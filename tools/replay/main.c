@@ -169,7 +169,7 @@ static bool count_passes(const struct vocab *v, const struct token_list *prompt,
     int32_t *tokens = calloc((size_t)(n_all + GUESS_MAX), sizeof(*tokens));
     struct guess *g = guess_new(v, n_all, err);
     struct speculation s = { 0 };
-    const double prompt_ns = 0.75e6 * (time[GUESS_MAX + 1] - time[GUESS_MAX]); /* of one token: a large batch is the better one */
+    const double prompt_ns = 0.9e6 * (time[GUESS_MAX + 1] - time[GUESS_MAX]); /* of one token: a large batch is the better one */
     double sum = 0;
     int n_guessed = 0, n_right = 0, n_passes = 0, n = n_prompt + 1;
     if (!tokens || !g || answer->len < 2) {
