@@ -9,8 +9,9 @@
  *    evaluated; the others find its pages in the cache.
  *  - the batch: one token of every answer, then prompts.  While answers stream, prompts get as many tokens as take
  *    about STALL_NS, so that a long prompt cannot stop the streams; of that the oldest prompt gets a quarter for
- *    sure, the rest goes to the shortest, which finishes soonest.  Short prompts that wait together are read a few at a
- *    time, not all at once, so that the first answers begin while the last prompts wait: lot_tok().
+ *    sure, the rest goes to the shortest, which finishes soonest (and up to half more where that ends it).  Short
+ *    prompts that wait together are read a few at a time, not all at once, so that the first answers begin while the
+ *    last prompts wait: lot_tok().
  *  - what is left of a batch without prompts: guesses of what the answers will say next (speculate.h).
  *  - memory: when the pages are used up, a held choice, else the youngest, gives its pages back and waits again.  What it
  *    had said stays said; its tokens are evaluated again (mostly from the cache), so the text does not change.
@@ -557,7 +558,7 @@ static int prompt_budget(const struct expert_llm *e, int n_streams)
     if (n_streams == 0)
         return n_free;
     const double fit = e->prefill_ns_per_tok > 0 ? (double)STALL_NS / e->prefill_ns_per_tok : 4 * CHUNK_MIN;
-    const int n = fit > n_free ? n_free : (int)fit / CHUNK_MIN * CHUNK_MIN;
+    const int n = fit > n_free ? n_free : (int)fit;
     return n > CHUNK_MIN ? n : n_free < CHUNK_MIN ? n_free : CHUNK_MIN;
 }
 
@@ -580,18 +581,22 @@ static int lot_tok(const struct expert_llm *e)
 }
 
 /* Tokens of prompts into the batch, as far as the budget goes; true: there are some. */
-static bool take_prompts(struct expert_llm *e, int budget)
+static bool take_prompts(struct expert_llm *e, int n_streams)
 {
-    struct gen *oldest = pick_prompt(e, true), *g;
+    struct gen *oldest = pick_prompt(e, true), *last = oldest;
+    const int n_budget = prompt_budget(e, n_streams);
+    int budget = n_budget, room = llm_ctx_n_batch_max(e->ctx) - n_streams - n_budget;
     if (!oldest)
         return false;
     take_chunk(oldest, (budget + 3) / 4, &budget);
     const int lot = lot_tok(e);
     int n_whole = n_left(oldest) == 0 ? oldest->n_chunk : 0; /* tokens of prompts that end in this batch */
-    while (budget > 0 && n_whole < lot && (g = pick_prompt(e, false))) {
+    for (struct gen *g; budget > 0 && n_whole < lot && (g = pick_prompt(e, false)); last = g) {
         take_chunk(g, budget, &budget);
         n_whole += n_left(g) == 0 ? g->n_chunk : 0;
     }
+    if (n_left(last) > 0 && n_left(last) <= n_budget / 2 && n_left(last) <= room && budget == 0) /* its first token comes a whole pass sooner */
+        take_chunk(last, room, &room);
     const int n_third = n_whole / 3 > CHUNK_MIN ? n_whole / 3 : CHUNK_MIN;
     if (n_left(oldest) > 0 && n_whole >= lot && oldest->n_chunk > n_third) /* a quarter of the batch as it is */
         oldest->n_chunk = n_third;
@@ -612,7 +617,7 @@ static int build_batch(struct expert_llm *e, bool may_guess)
             n_streams++;
         }
     }
-    e->has_prompts = take_prompts(e, prompt_budget(e, n_streams));
+    e->has_prompts = take_prompts(e, n_streams);
     if (may_guess && !e->has_prompts && n_streams > 0)
         ahead_guess(e, n_streams, n_guess_max(e) < llm_ctx_n_batch_max(e->ctx) - n_streams ? n_guess_max(e) : llm_ctx_n_batch_max(e->ctx) - n_streams);
 
