@@ -23,6 +23,7 @@ enum { TILE = ATTN_TILE, BLOCK = ATTN_BLOCK, BLOCK_PAGES = BLOCK / ATTN_PAGE, ST
 struct tile { /* of up to TILE rows in one block */
     int page0, page1; /* what the rows see of the block; none: page1 is 0 */
     bool is_first;    /* who brings K and V to the caches */
+    struct attn_ahead next; /* the others: a part of the next block */
     float *score;     /* [TILE][BLOCK], the next tile's too */
     int16_t *weight;  /* [TILE][BLOCK] */
     float shrink[TILE], unit[TILE][STEPS]; /* what was gathered before counts shrink; a weight of code 1 is unit */
@@ -159,6 +160,7 @@ static void weigh(int R, const struct attn_job *job, const struct attn_row *row,
     enum { NOTHING, PART, ALL } sees[TILE]; /* of the block */
     float most[TILE], largest[TILE][STEPS], f[TILE];
     struct attn_ahead ahead = { job->v[t->page0], attn_v_bytes(job->type, job->d_v) };
+    const int n_ask = (int)(t->next.n_bytes / 64) / (R * STEPS) + 1;
     for (int r = 0; r < R; r++) {
         float *s = t->score + r * BLOCK;
         sees[r] = !attn_sees(&row[r], base, BLOCK) ? NOTHING : row[r].first <= base && row[r].last >= base + BLOCK - 1 ? ALL : PART;
@@ -184,6 +186,8 @@ static void weigh(int R, const struct attn_job *job, const struct attn_row *row,
             const struct span n = step_of(i, pos0 - base, pos1 - base);
             if (t->is_first)
                 attn_touch(&ahead, 8);
+            else
+                attn_ask(&t->next, n_ask);
             largest[r][i] = sees[r] == ALL ? find_weights(true, job, &row[r], f[r], most[r], base + i * ATTN_STEP, ATTN_STEP, s + i * ATTN_STEP, &all)
                                            : find_weights(false, job, &row[r], f[r], most[r], base + n.lo, n.hi - n.lo, s + n.lo, &all);
         }
@@ -324,12 +328,21 @@ void attn_part_codes_512(const struct attn_job *job, const struct attn_queries *
         }
     for (int i = 0; i < ATTN_ROWS / TILE; i++) {
         tile[i].is_first = i == 0;
+        tile[i].next = (struct attn_ahead){ 0 };
         tile[i].score = scratch;
         tile[i].weight = (int16_t *)(void *)(tile[i].score + TILE * BLOCK) + i * TILE * BLOCK;
     }
+    const int last_page = hi / ATTN_PAGE;
     lo = lo > pos0 ? lo : pos0;
     hi = hi < pos0 + ATTN_CHUNK ? hi : pos0 + ATTN_CHUNK - 1;
     for (int block = lo / BLOCK * BLOCK_PAGES; block * ATTN_PAGE <= hi; block += BLOCK_PAGES) {
+        for (int i = 1; i * TILE < n; i++) {
+            const int page = block + BLOCK_PAGES + (i - 1) % BLOCK_PAGES;
+            const bool is_k = i <= BLOCK_PAGES;
+            tile[i].next = (struct attn_ahead){ 0 };
+            if (page <= last_page)
+                tile[i].next = is_k ? (struct attn_ahead){ job->k[page], attn_k_bytes(job->type, job->d_k) } : (struct attn_ahead){ job->v[page], attn_v_bytes(job->type, job->d_v) };
+        }
         for (int r = 0; r < n; r += TILE) /* K is in L1 meanwhile ... */
             (job->type == ATTN_I16 ? look_i16 : look_i8)(n - r < TILE ? n - r : TILE, job, q, r, block, state, ld, &tile[r / TILE]);
         for (int r = 0; r < n; r += TILE) /* ... and then V */
