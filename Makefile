@@ -88,7 +88,7 @@ AR_CMD := $(if $(CROSS),$(CROSS)-ar,ar)
 # minutes and find nothing there that the guarded margins of tests/kernels do not; ref.c and the rest have them.
 $(BUILD)/src/kernels/%.o: src/kernels/%.c
 	@mkdir -p $(@D)
-	@echo "  CC $<"; $(CC) $(CFLAGS_ALL) $(if $(SAN),-O1,-O3) $(if $(ISA_$(call isa,$<)),,$(SAN_FLAGS)) $(ISA_$(call isa,$<)) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
+	@echo "  CC $<"; $(CC) $(CFLAGS_ALL) $(or $(OPT_KERNELS),$(if $(SAN),-O1,-O3)) $(if $(ISA_$(call isa,$<)),,$(SAN_FLAGS)) $(ISA_$(call isa,$<)) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
 # Inner loops over pixels that the compiler turns into SIMD: any machine's baseline (SSE2, NEON) is enough there.
 $(BUILD)/src/media/resize.o $(BUILD)/src/media/motion.o: OPT := -O3
 # The router decides in microseconds.
@@ -155,7 +155,7 @@ tools: $(TOOL_BIN) ## build the tools: gen-model, train, ...
 tests: $(TEST_BIN) $(REPLAY_BIN)
 
 unit: $(BUILD)/tutti $(TEST_BIN) $(REPLAY_BIN) $(TOOL_BIN) ## build and run the unit tests
-	@tools/run-tests.sh $(BUILD)
+	@TEST_SAN=$(SAN) tools/run-tests.sh $(BUILD)
 
 floors:
 	@tools/check-floors.sh
@@ -169,8 +169,13 @@ asan: ## unit tests under the address and undefined-behaviour sanitizers
 	+@TEST_QUICK=1 $(MAKE) --no-print-directory BUILD=build/asan OPT=-O1 SAN=address,undefined unit
 tsan: ## tests of what has threads, under the thread sanitizer
 	+@TSAN_OPTIONS=suppressions=$(CURDIR)/tests/tsan.supp $(MAKE) --no-print-directory BUILD=build/tsan OPT=-O1 SAN=thread unit-threads
-unit-threads: $(BUILD)/tutti $(TEST_BIN)
-	@TEST_ONLY='test_pool|test_expert|test_serve|test_media|test_mailbox|test_llm|test_http|test_router|test_peer|test_members|test_fetch|test_trust$$|test_cascade_run|test_sinks' tools/run-tests.sh $(BUILD)
+# who has threads of their own, or calls those who do (what happens when memory is short: asan)
+THREAD_TESTS := base/test_pool|api/test_mailbox|cluster/test_(fetch|members|peer|trust)$$|cluster/test_peer.sh|expert/test_(expert|server)_|llm/test_llm_ctx|net/test_http$$|pipeline/test_(cascade_run|fanout|sinks|voice)$$|quant/test_quantize|route/test_(router|steward|journal)|serve/test_(serve|media)$$|serve/test_(serve|http2).sh
+THREAD_BIN := $(shell printf '%s\n' $(TEST_BIN) | grep -E '$(THREAD_TESTS)' | grep -v _nomem)
+build-threads: $(BUILD)/tutti $(THREAD_BIN) $(BUILD)/tools/fake-engine
+unit-threads: build-threads
+	@TEST_QUICK=1 TEST_ONLY='$(THREAD_TESTS)' TEST_SAN=$(SAN) tools/run-tests.sh $(BUILD)
+.PHONY: build-threads unit-threads
 fuzz: ## fuzz every parser for FUZZ_SECONDS (60) each; needs clang
 	@tools/fuzz.sh
 fit-speed: $(BUILD)/tools/fit-speed ## fit the speed estimates on ../shared/reference/measured.tsv (minutes)

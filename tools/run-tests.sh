@@ -2,21 +2,28 @@
 # tools/run-tests.sh BUILD - runs every test program and script, prints what failed, and ends with
 # 'N passed, N failed, N skipped'.  TEST_ONLY=regex picks programs, TEST_RUN=prefix runs them through
 # a command (qemu), TEST_JOBS=N runs N at a time.  Test scripts (tests/<room>/test_*.sh) print TAP too and get BUILD as argument.
+# Of each it says how long it took and how much of that was computing.  TEST_SAN=what: BUILD was made with that sanitizer; a script with a line
+# `# plain build only: WHY` at its head has its time from other programs, or shows what a sanitizer would not find a second time: it is skipped then.
 build=${1:-build}
 if [ "$2" = --one ]; then # --one FOLDER TEST: for xargs below; its report and its counts become files
     t=$4
     name=$3/$(echo "$t" | tr / +) start=$(date +%s%3N)
-    case $t in
+    why=
+    case $t in *.sh) [ -z "$TEST_SAN" ] || why=$(sed -n '2,9s/^# plain build only: //p' "$t") ;; esac
+    case $why$t in
+    ?*' '*.sh) printf '# skipped: plain build only: %s\nok 1 - all of it # SKIP\n' "$why" >"$name.out"; rc=0 ;;
     *.sh) sh "$t" "$build" >"$name.out" 2>&1; rc=$? ;;
     *) $TEST_RUN "$t" >"$name.out" 2>&1; rc=$? ;;
     esac
     took=$(($(date +%s%3N) - start))
+    times >"$name.times" # of this shell, then of its children
+    cpu=$(awk 'NR == 2 { gsub(/[ms]/, " "); print $1 * 60 + $2 + $3 * 60 + $4 }' "$name.times")
     s=$(grep -c '^ok .*# SKIP' "$name.out"); o=$(grep -c '^ok ' "$name.out"); n=$(grep -c '^not ok ' "$name.out")
     if [ "$n" -eq 0 ] && { [ "$rc" -ne 0 ] || [ $((o + n)) -eq 0 ]; }; then
         n=1; echo "not ok - $t ended with status $rc"
     fi >"$name.end"
     {
-        printf '%-44s %4d.%d s %4d ok' "${t#"$build"/}" $((took / 1000)) $((took / 100 % 10)) $((o - s))
+        printf '%-44s %4d.%d s %6.1f cpu %4d ok' "${t#"$build"/}" $((took / 1000)) $((took / 100 % 10)) "$cpu" $((o - s))
         [ "$s" -gt 0 ] && printf ', %d skipped' "$s"
         [ "$n" -gt 0 ] && printf ', %d FAILED' "$n"
         echo

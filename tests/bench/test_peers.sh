@@ -1,5 +1,6 @@
 #!/bin/sh
 # tests/bench/test_peers.sh BUILD - bench/peers: options, what a (fake) llama-bench of either kind and a (fake) server are asked and answer, table, picture, page.
+# plain build only: nothing of ours runs but a script for node.
 tutti=$1/tutti
 . tests/tap.sh
 if ! command -v node >/dev/null || ! node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 18 ? 1 : 0)'; then echo "1..0 # skipped: no node 18 or later"; exit 0; fi

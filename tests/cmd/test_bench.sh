@@ -1,5 +1,6 @@
 #!/bin/sh
 # tests/cmd/test_bench.sh BUILD - `tutti bench`: the score alone, wrong usage, what is printed, kept, and left when it is stopped.
+# plain build only: it measures; what it calls is in tests/bench and tests/llm.
 tutti=$1/tutti
 model=models/tutti-tiny.gguf
 . tests/tap.sh

@@ -1,5 +1,6 @@
 #!/bin/sh
 # tests/cmd/test_voice.sh BUILD - the voice loop with real experts: a question is spoken, heard, answered, and the answer is spoken.
+# plain build only: the time is that of espeak and PocketSphinx; the loop is in tests/pipeline/test_voice.
 tutti=$1/tutti
 . tests/tap.sh
 

@@ -1,5 +1,6 @@
 #!/bin/sh
 # tests/docs/test_house.sh - the picture of the house is the one that src/FLOORS makes; prints TAP.
+# plain build only: documents.
 tmp=$(mktemp) || exit 1
 trap 'rm -f "$tmp"' EXIT
 awk -f tools/house.awk src/FLOORS >"$tmp"

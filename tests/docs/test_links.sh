@@ -1,5 +1,6 @@
 #!/bin/sh
 # tests/docs/test_links.sh - every file that a document links to exists; prints TAP.
+# plain build only: documents.
 bad=
 for f in $(git ls-files '*.md' 2>/dev/null || find . -name '*.md' -not -path '*/node_modules/*'); do
     for l in $(grep -oE '\]\([^) #]+' "$f" | sed 's/^](//'); do

@@ -1,5 +1,6 @@
 #!/bin/sh
 # tests/docs/test_seeds.sh BUILD - docs/seeds.md lists every entry of seed-errors.md, and the tests that it names exist.
+# plain build only: documents.
 cd "$(dirname "$0")/../.." || exit 2
 bad=$(
     for range in 001:81 002:24 000:18 003:16; do

@@ -63,8 +63,10 @@ static bool evaluate(struct llm_model *m, const struct golden *g, bool by_step, 
     return ok;
 }
 
-/* TEST_QUICK (sanitizers, emulators): one thread, and of levels below the best one only some models. */
+/* TEST_QUICK (sanitizers, emulators): one thread, and of levels below the best one only every sixth model, others at each level.
+ * TEST_OWN_LEVEL (another emulated machine has the rest): every third model, at the best level only. */
 static bool is_quick(void) { return getenv("TEST_QUICK") != NULL; }
+static bool is_own_level_only(void) { const char *v = getenv("TEST_OWN_LEVEL"); return v && *v; }
 
 /* The level that every machine with AVX-512 has: the kernels of AMX on tiles in plain C (tests/kernels/amx_model.h). */
 static const char EMULATED_AMX[] = "amx, emulated";
@@ -144,6 +146,11 @@ static void check_level(const char *level)
         SKIP("%s", err.text);
     const struct cpu_level *best;
     const bool is_best = cpu_choose(NULL, cpu_flags(), &use, &best, &err) && strcmp(best->name, level) == 0;
+    if (is_own_level_only() && !is_best)
+        SKIP("%s: another machine has it (TEST_OWN_LEVEL)", level);
+    int turn = 0; /* which sixth: by the level's place */
+    while (turn < cpu_n_levels && strcmp(cpu_levels[turn].name, level) != 0)
+        turn++;
     char *table = file_read(test_shared("golden/table.tsv"), 1 << 20, &n, &err), *save = NULL;
     REQUIRE(table);
     int n_models = 0;
@@ -158,7 +165,8 @@ static void check_level(const char *level)
         g.bar[0] = atof(rest[4]);
         g.bar[1] = atof(rest[5]);
         const char *only = getenv("TEST_MODEL");
-        if (only ? strcmp(only, g.name) == 0 : (!is_quick() && level != EMULATED_AMX) || is_best || n_models % 6 == 0)
+        const bool is_wanted = is_own_level_only() ? (n_models + turn) % 3 == 0 : is_best || (!is_quick() && level != EMULATED_AMX) || (n_models + turn) % 6 == 0;
+        if (only ? strcmp(only, g.name) == 0 : is_wanted)
             check_model(&g, level);
         n_models++;
     }

@@ -1,5 +1,6 @@
 #!/bin/sh
 # tests/serve/test_demo.sh BUILD - what ./demo does after its build: asks, shows, and leaves no service behind; prints TAP.
+# plain build only: the demo as people see it; what it calls is in tests/serve.
 tutti=${1:-build}/tutti draw=${1:-build}/tools/draw
 n=0
 dir=$(mktemp -d) || exit 1

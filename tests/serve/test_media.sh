@@ -1,6 +1,7 @@
 #!/bin/sh
 # tests/serve/test_media.sh BUILD - sound and pictures over HTTP with real experts, those that this machine has; curl, and the OpenAI
 # client where it is installed (TUTTI_CLIENT, see test_serve.sh); prints TAP.
+# plain build only: the time is that of flite, PocketSphinx and Tesseract; the ways to them are in tests/serve/test_media and tests/task.
 build=${1:-build} tutti=${1:-build}/tutti
 . tests/tap.sh
 export XDG_CONFIG_HOME="$tmp" XDG_CACHE_HOME="$tmp" XDG_DATA_HOME="$tmp" XDG_STATE_HOME="$tmp" no_proxy='*'

@@ -1,6 +1,7 @@
 #!/bin/sh
 # deploy/: the units are understood by systemd, the package installs, runs and goes away without a trace, the root file systems of the
 # container images run, labels are written as Node Feature Discovery wants them.
+# plain build only: packages and root file systems are made of the plain build; units and labels are judged by systemd and dpkg.
 tutti=$(cd "$1" && pwd)/tutti
 build=$1
 . tests/tap.sh

@@ -2,6 +2,7 @@
 # tests/site/test_draw.sh BUILD - `tutti cluster draw` and GET /topology: files of every kind, keys, and
 # (with node, npm's playwright-core and a Chromium) the page in a real browser: TUTTI_BROWSER=DIR, where `npm ci`-like of
 # tests/site/browser's package was made; TUTTI_CHROMIUM, else `chromium` is looked for.  Prints TAP.
+# plain build only: the time is the browser's; the drawing is in tests/site and tests/page.
 build=${1:-build}
 tutti=$build/tutti
 . tests/tap.sh

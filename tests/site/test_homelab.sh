@@ -1,6 +1,7 @@
 #!/bin/sh
 # tests/site/test_homelab.sh BUILD - examples/homelab and examples/three-pis are what their inventories give, byte for byte, and their files agree:
 # what one of them names (secrets, pods, ports, folders, nodes, experts) is there in the others.
+# plain build only: kept examples against the program that made them; what it calls is in tests/site.
 tutti=$1/tutti
 . tests/tap.sh
 home=$PWD/examples/homelab

@@ -1,6 +1,7 @@
 #!/bin/sh
 # tests/site/test_monitoring.sh BUILD - what `tutti cluster monitoring` writes: up to date where it is kept, the same each time, and every
 # query of every dashboard and alert is answered by two real nodes, asked by a real Prometheus where one is installed.  Prints TAP.
+# plain build only: the time is Prometheus's and Python's; the nodes that it asks run under sanitizers in tests/cluster and tests/serve.
 tutti=${1:-build}/tutti
 case $tutti in /*) ;; *) tutti=$PWD/$tutti ;; esac
 . tests/tap.sh

@@ -1,6 +1,7 @@
 #!/bin/sh
 # tests/template/test_jinja2.sh - python3-jinja2 agrees with the results in tests/cases/template/*.txt (test_cases.c
 # compares our own with them).
+# plain build only: only Python's Jinja2 runs.
 out=$(/usr/bin/python3 tests/template/jinja2_cases.py tests/cases/template/*.txt 2>&1)
 rc=$?
 if [ $rc -eq 77 ] || [ ! -x /usr/bin/python3 ]; then
