@@ -164,7 +164,6 @@ static uint64_t get(const struct trust *t, const uint64_t *field)
     unlock(t);
     return v;
 }
-uint64_t trust_begins_unix(const struct trust *t) { return get(t, &t->said.begins_unix); }
 uint64_t trust_expires_unix(const struct trust *t) { return get(t, &t->said.expires_unix); }
 uint64_t trust_revocations(const struct trust *t) { return get(t, &t->number); }
 uint64_t trust_generation(const struct trust *t) { return get(t, &t->generation); }

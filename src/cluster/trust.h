@@ -35,7 +35,6 @@ const char *trust_name(const struct trust *t);        /* of this node */
 const char *trust_dir(const struct trust *t);
 const char *trust_authority(const struct trust *t);   /* URL of the node that holds the CA; "": this one, or nobody knows */
 bool trust_holds_ca(const struct trust *t);
-uint64_t trust_begins_unix(const struct trust *t);    /* of its certificate */
 uint64_t trust_expires_unix(const struct trust *t);
 uint64_t trust_revocations(const struct trust *t);    /* the list's number; 0: none */
 /* Goes up whenever contexts are others: a renewed certificate, a newer list. */

@@ -342,17 +342,3 @@ bool trust_cert_read_list(uint64_t *number, const char *list, const char *ca_pem
     X509_free(ca);
     return ok || fail(err, "a revocation list that is none, or not from this cluster");
 }
-
-bool trust_cert_is_on_list(const char *list, const char *serial)
-{
-    X509_CRL *l = read_list(list);
-    BIGNUM *n = NULL;
-    ASN1_INTEGER *s = l && BN_hex2bn(&n, serial) > 0 ? BN_to_ASN1_INTEGER(n, NULL) : NULL;
-    X509_REVOKED *found = NULL;
-    const bool is_on = s && X509_CRL_get0_by_serial(l, &found, s) == 1;
-    ASN1_INTEGER_free(s);
-    BN_free(n);
-    X509_CRL_free(l);
-    ERR_clear_error();
-    return is_on;
-}

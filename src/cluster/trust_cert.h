@@ -37,6 +37,4 @@ struct trust_revoked { char serial[TRUST_SERIAL_MAX]; uint64_t at_unix; };
 bool trust_cert_make_list(struct buf *list, const char *ca, const char *ca_key, uint64_t number, const struct trust_revoked *of, int n, struct err *err);
 /* Signed by ca; tells its number. */
 bool trust_cert_read_list(uint64_t *number, const char *list, const char *ca, struct err *err);
-/* Is it on the list? */
-bool trust_cert_is_on_list(const char *list, const char *serial);
 #endif

@@ -31,7 +31,6 @@ static struct dl lib = DL_INIT("libasound.so.2", "a microphone or loudspeaker", 
 
 struct soundcard {
     void *pcm;
-    long n_stumbles;
 };
 
 /* ALSA prints its own view of each failure to stderr; ours is one line. */
@@ -79,7 +78,6 @@ struct soundcard *soundcard_open_loudspeaker(const char *name, int rate_hz, int 
 /* After a failed call: true when the next one may work. */
 static bool recover(struct soundcard *s, long rc, int *retries, struct err *err)
 {
-    s->n_stumbles++;
     if (++*retries <= RETRIES_MAX && snd_pcm_recover(s->pcm, (int)rc, 1) >= 0)
         return true;
     return err_set(err, ERR_IO, "sound card: %s", snd_strerror((int)rc));
@@ -125,8 +123,6 @@ bool soundcard_drain(struct soundcard *s, struct err *err)
     const int rc = snd_pcm_drain(s->pcm);
     return rc >= 0 || err_set(err, ERR_IO, "sound card: %s", snd_strerror(rc));
 }
-
-long soundcard_stumbles(const struct soundcard *s) { return s->n_stumbles; }
 
 void soundcard_close(struct soundcard *s)
 {

@@ -23,6 +23,5 @@ bool soundcard_hear(struct soundcard *s, float *samples, size_t n, struct err *e
 bool soundcard_say(struct soundcard *s, const float *samples, size_t n, struct err *err);
 /* Waits until everything was said. */
 bool soundcard_drain(struct soundcard *s, struct err *err);
-long soundcard_stumbles(const struct soundcard *s);
 void soundcard_close(struct soundcard *s); /* NULL is fine; what was not said yet is dropped */
 #endif

@@ -310,27 +310,10 @@ bool onnx_run(struct onnx_session *s, struct err *err)
     }
     if (!let_go_of_outputs(s, err))
         return false;
-    if (atomic_load(&s->cancelled))
-        return err_set(err, ERR_CANCELLED, "%s: cancelled", s->label);
-    if (!ort_good(a, a->run_with_binding(s->session, s->run_options, s->binding), ERR_NONE, err)) {
-        if (atomic_load(&s->cancelled))
-            return err_set(err, ERR_CANCELLED, "%s: cancelled", s->label);
+    if (!ort_good(a, a->run_with_binding(s->session, s->run_options, s->binding), ERR_NONE, err))
         return err_prefix(err, "%s", s->label);
-    }
     s->has_run = true;
     return take_outputs(s, err);
-}
-
-void onnx_cancel(struct onnx_session *s)
-{
-    atomic_store(&s->cancelled, true);
-    ort_ignore(&s->o->api, s->o->api.set_terminate(s->run_options));
-}
-
-void onnx_uncancel(struct onnx_session *s)
-{
-    ort_ignore(&s->o->api, s->o->api.unset_terminate(s->run_options));
-    atomic_store(&s->cancelled, false);
 }
 
 const struct tensor *onnx_output(const struct onnx_session *s, int j)

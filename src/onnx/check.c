@@ -273,13 +273,3 @@ bool onnx_check_facts(const char *path, size_t max_bytes, struct onnx_facts *fac
     file_map_close(&m);
     return good;
 }
-
-bool onnx_check_file(const char *path, size_t max_bytes, char hash[33], struct err *err)
-{
-    struct onnx_facts facts;
-    if (!onnx_check_facts(path, max_bytes, &facts, err))
-        return false;
-    if (hash)
-        memcpy(hash, facts.hash, sizeof facts.hash);
-    return true;
-}

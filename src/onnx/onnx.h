@@ -3,8 +3,7 @@
  * For:     task/ (vision, hearing, reading, embeddings), `tutti expert warm`, tests.
  * Touches: one shared library (dlopen), model files (read), the cache folder (written when one is given), threads of
  *          the library's pool (none when n_threads is 1).  No socket, no telemetry, no other file.
- * Thread:  a session belongs to one thread at a time; onnx_cancel() may be called by any.  Sessions of one `struct onnx`
- *          share its threads and its arena.
+ * Thread:  a session belongs to one thread at a time.  Sessions of one `struct onnx` share its threads and its arena.
  * Rule:    inputs are written once, into the buffer that the session reads; outputs are read where they were computed.
  *          Nothing is allocated or bound anew by a run unless a free dimension changed.
  *
@@ -67,7 +66,7 @@ struct onnx_session_options {
 };
 
 struct onnx_session;
-/* Checks the file (onnx_check_file), then loads it.  options NULL: defaults.  NULL with err set: ORT's words in one line. */
+/* Checks the file (check.c), then loads it.  options NULL: defaults.  NULL with err set: ORT's words in one line. */
 struct onnx_session *onnx_session_open(struct onnx *o, const char *path, const struct onnx_session_options *options, struct err *err);
 void onnx_session_close(struct onnx_session *s); /* NULL is fine */
 const char *onnx_provider(const struct onnx_session *s);  /* "cpu", ... */
@@ -80,9 +79,6 @@ const struct tensor *onnx_input_info(const struct onnx_session *s, int i);
 const struct tensor *onnx_output_info(const struct onnx_session *s, int i);
 int onnx_find_input(const struct onnx_session *s, const char *name); /* -1: none */
 int onnx_find_output(const struct onnx_session *s, const char *name);
-/* From the file's metadata map; NULL: no such key.  Borrowed. */
-const char *onnx_metadata(const struct onnx_session *s, const char *key);
-int onnx_n_metadata(const struct onnx_session *s);
 
 /* ---- inputs ---- */
 
@@ -102,22 +98,14 @@ bool onnx_set_texts(struct onnx_session *s, int i, const struct tensor *texts, s
 
 /* ---- run, outputs ---- */
 
-/* ERR_CANCELLED after onnx_cancel(); otherwise ORT's words. */
+/* false with err: ORT's words. */
 bool onnx_run(struct onnx_session *s, struct err *err);
-/* Ends a run that is under way, or the next one; any thread.  onnx_uncancel() before going on. */
-void onnx_cancel(struct onnx_session *s);
-void onnx_uncancel(struct onnx_session *s);
 /* What the last run computed, in place; valid until the next run of s.  NULL before the first. */
 const struct tensor *onnx_output(const struct onnx_session *s, int j);
 
 /* ---- before a file from outside is trusted with memory ---- */
 
-/* Walks the file: it is an ONNX model, its size is at most max_bytes (0: 4 GiB), external data stays below the model's folder,
- * no stored tensor claims more elements than the file has bytes for.  Fills hash (may be NULL), 128 bits as hex. */
-bool onnx_check_file(const char *path, size_t max_bytes, char hash[33], struct err *err);
-/* The same for bytes in memory, without hash. */
+/* Walks the bytes: they are an ONNX model, external data stays below the model's folder, no stored tensor claims more elements than the file
+ * has bytes for.  Opening a session does that first. */
 bool onnx_check(const uint8_t *data, size_t n_bytes, struct err *err);
-
-/* Makes the cached, optimised form of a model ahead of time.  *made: false when it was there already. */
-bool onnx_warm(struct onnx *o, const char *path, const struct onnx_session_options *options, bool *made, struct err *err);
 #endif

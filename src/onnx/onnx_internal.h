@@ -1,7 +1,6 @@
 /* onnx/onnx_internal.h - what the files of this room share. */
 #ifndef TUTTI_ONNX_INTERNAL_H
 #define TUTTI_ONNX_INTERNAL_H
-#include <stdatomic.h>
 
 #include "onnx/onnx.h"
 #include "onnx/ort.h"
@@ -29,10 +28,6 @@ struct onnx_io { /* an input or output of a session */
     uint64_t n_values;        /* output: how often `value` was another one */
 };
 
-struct onnx_pair { /* of the metadata map; both owned */
-    char *key, *text;
-};
-
 struct onnx_session {
     struct onnx *o;
     struct ort_session *session;
@@ -44,9 +39,6 @@ struct onnx_session {
     size_t max_tensor_bytes;
     struct onnx_io *inputs, *outputs;
     int n_inputs, n_outputs;
-    struct onnx_pair *metadata;
-    int n_metadata;
-    atomic_bool cancelled;
 };
 
 /* true when status is NULL.  Otherwise err gets `code` (ERR_NONE: by ORT's own code) and ORT's words on one line; frees the status. */

@@ -26,7 +26,6 @@ struct ort_binding;
 struct ort_value;
 struct ort_type_info;
 struct ort_tensor_info;
-struct ort_metadata;
 struct ort_provider_options;
 
 typedef struct ort_status *ort_result; /* NULL: good */
@@ -94,18 +93,12 @@ typedef void ort_log_fn(void *ctx, int severity, const char *category, const cha
     X(release_value, 96, void, (struct ort_value *))                                                                              \
     X(create_run_options, 39, ort_result, (struct ort_run_options **))                                                            \
     X(release_run_options, 97, void, (struct ort_run_options *))                                                                  \
-    X(set_terminate, 46, ort_result, (struct ort_run_options *))                                                                  \
-    X(unset_terminate, 47, ort_result, (struct ort_run_options *))                                                                \
     X(create_binding, 134, ort_result, (struct ort_session *, struct ort_binding **))                                             \
     X(release_binding, 135, void, (struct ort_binding *))                                                                         \
     X(bind_input, 136, ort_result, (struct ort_binding *, const char *, const struct ort_value *))                                \
     X(bind_output_to_device, 138, ort_result, (struct ort_binding *, const char *, const struct ort_memory_info *))               \
     X(run_with_binding, 133, ort_result, (struct ort_session *, const struct ort_run_options *, const struct ort_binding *))      \
-    X(bound_values, 140, ort_result, (const struct ort_binding *, struct ort_allocator *, struct ort_value ***, size_t *))        \
-    X(model_metadata, 111, ort_result, (const struct ort_session *, struct ort_metadata **))                                      \
-    X(metadata_lookup, 116, ort_result, (const struct ort_metadata *, struct ort_allocator *, const char *, char **))             \
-    X(metadata_keys, 123, ort_result, (const struct ort_metadata *, struct ort_allocator *, char ***, int64_t *))                 \
-    X(release_metadata, 118, void, (struct ort_metadata *))
+    X(bound_values, 140, ort_result, (const struct ort_binding *, struct ort_allocator *, struct ort_value ***, size_t *))
 
 struct ort_api {
 #define X(name, slot, result, args) result(*name) args;

@@ -240,36 +240,6 @@ static bool describe(struct onnx_session *s, struct err *err)
     return true;
 }
 
-static bool read_metadata(struct onnx_session *s, struct err *err)
-{
-    const struct ort_api *a = &s->o->api;
-    struct ort_metadata *md = NULL;
-    char **keys = NULL;
-    int64_t n = 0;
-    bool good = ort_good(a, a->model_metadata(s->session, &md), ERR_NONE, err) &&
-                ort_good(a, a->metadata_keys(md, s->o->allocator, &keys, &n), ERR_NONE, err);
-    if (good && n > 0 && !(s->metadata = calloc((size_t)n, sizeof *s->metadata)))
-        good = err_set(err, ERR_NOMEM, "out of memory");
-    for (int64_t i = 0; i < n && keys; i++) {
-        char *text = NULL;
-        if (good && ort_good(a, a->metadata_lookup(md, s->o->allocator, keys[i], &text), ERR_NONE, err)) {
-            struct onnx_pair *p = &s->metadata[s->n_metadata];
-            *p = (struct onnx_pair){ strdup(keys[i]), strdup(text ? text : "") };
-            s->n_metadata++;
-            if (!p->key || !p->text)
-                good = err_set(err, ERR_NOMEM, "out of memory");
-        }
-        if (text)
-            ort_ignore(a, a->allocator_free(s->o->allocator, text));
-        ort_ignore(a, a->allocator_free(s->o->allocator, keys[i]));
-    }
-    if (keys)
-        ort_ignore(a, a->allocator_free(s->o->allocator, keys));
-    if (md)
-        a->release_metadata(md);
-    return good;
-}
-
 /* All fixed inputs get their buffers, all outputs are left to the library: the session can run. */
 static bool bind_all(struct onnx_session *s, struct err *err)
 {
@@ -306,7 +276,7 @@ struct onnx_session *onnx_session_open(struct onnx *o, const char *path, const s
     s->max_tensor_bytes = options->max_tensor_bytes ? options->max_tensor_bytes : (size_t)1 << 30;
     if (!facts.has_external_data) /* the optimised file would hold all of it once more, or point nowhere */
         onnx_cache_path(o, path, facts.hash, options->cache_dir, cached);
-    if (!create_on_best(s, path, cached, options, err) || !describe(s, err) || !read_metadata(s, err) || !bind_all(s, err)) {
+    if (!create_on_best(s, path, cached, options, err) || !describe(s, err) || !bind_all(s, err)) {
         err_prefix(err, "%s", s->label);
         onnx_session_close(s);
         return NULL;
@@ -338,24 +308,7 @@ void onnx_session_close(struct onnx_session *s)
         a->release_run_options(s->run_options);
     if (s->session)
         a->release_session(s->session);
-    for (int i = 0; i < s->n_metadata; i++) {
-        free(s->metadata[i].key);
-        free(s->metadata[i].text);
-    }
-    free(s->metadata);
     free(s);
-}
-
-bool onnx_warm(struct onnx *o, const char *path, const struct onnx_session_options *options, bool *made, struct err *err)
-{
-    if (!options || !options->cache_dir)
-        return err_set(err, ERR_INPUT, "%s: there is no cache folder to keep the optimised model in", path);
-    struct onnx_session *s = onnx_session_open(o, path, options, err);
-    if (!s)
-        return false;
-    *made = !s->from_cache;
-    onnx_session_close(s);
-    return true;
 }
 
 const char *onnx_provider(const struct onnx_session *s) { return s->provider; }
@@ -375,12 +328,3 @@ static int find_io(const struct onnx_io *io, int n, const char *name)
 
 int onnx_find_input(const struct onnx_session *s, const char *name) { return find_io(s->inputs, s->n_inputs, name); }
 int onnx_find_output(const struct onnx_session *s, const char *name) { return find_io(s->outputs, s->n_outputs, name); }
-
-const char *onnx_metadata(const struct onnx_session *s, const char *key)
-{
-    for (int i = 0; i < s->n_metadata; i++)
-        if (strcmp(s->metadata[i].key, key) == 0)
-            return s->metadata[i].text;
-    return NULL;
-}
-int onnx_n_metadata(const struct onnx_session *s) { return s->n_metadata; }

@@ -14,8 +14,6 @@ static double over(double usd, double by)
     return isnan(usd) || isnan(by) ? NAN : by > 0 ? usd / by : INFINITY;
 }
 
-double money_energy_kwh(double watts, double hours, double pue) { return amount(watts) * amount(hours) * pue_of(pue) / 1000; }
-
 double money_power_usd_hour(double watts, const struct money_terms *t)
 {
     return amount(watts) * pue_of(t->pue) * amount(t->usd_per_kwh) / 1000;
@@ -112,7 +110,6 @@ double money_usd_per_mtok(double usd_hour, double tok_per_s)
 {
     return isinf(usd_hour) && usd_hour > 0 ? INFINITY : over(amount(usd_hour), 3600 * amount(tok_per_s)) * 1e6;
 }
-double money_j_per_tok(double watts, double tok_per_s) { return over(amount(watts), amount(tok_per_s)); }
 double money_usd_per_request(double usd_hour, double requests_per_s) { return over(amount(usd_hour), 3600 * amount(requests_per_s)); }
 double money_requests_per_s(double requests_month) { return amount(requests_month) / (30.0 * 24 * 3600); }
 double money_busy_hours_year(double requests_month, double capacity_rps)

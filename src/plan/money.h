@@ -37,9 +37,7 @@ struct money_terms {
     double years;                /* written off over so many years */
 };
 
-/* Energy in kWh: watts * pue * hours / 1000.  pue >= 1. */
-double money_energy_kwh(double watts, double hours, double pue);
-/* Power in USD for each hour: watts * pue * usd_per_kwh / 1000. */
+/* Power in USD for each hour: watts * pue * usd_per_kwh / 1000.  pue >= 1. */
 double money_power_usd_hour(double watts, const struct money_terms *t);
 /* Power in USD for a year: busy_w in busy hours, idle_w in the rest of the hours that it is on. */
 double money_power_usd_year(const struct money_rig *rig, const struct money_terms *t, const struct money_use *use);
@@ -84,8 +82,6 @@ double money_cloud_usd_per_tflops_hour(double cloud_usd_hour, double tflops);
 /* USD per million tokens at usd_hour and tok_per_s while busy: usd_hour / (3600 * tok_per_s) * 1e6.
  * INFINITY when no token comes. */
 double money_usd_per_mtok(double usd_hour, double tok_per_s);
-/* Joules per token: watts / tok_per_s.  The machine's own draw, without cooling. */
-double money_j_per_tok(double watts, double tok_per_s);
 /* USD per request: usd_hour / (3600 * requests_per_s), at that average rate (001-69: 1 M requests a month are
  * 0.39 per second, not 10). */
 double money_usd_per_request(double usd_hour, double requests_per_s);

@@ -87,13 +87,6 @@ bool memory_of_tree(pid_t pid, struct memory_use *out)
     return out->n_processes > 0;
 }
 
-uint64_t memory_pss_bytes(pid_t pid)
-{
-    char path[64], text[TEXT_BYTES];
-    snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)pid);
-    return read_text(path, text) ? kb_of(text, "Pss") : 0;
-}
-
 char process_state(pid_t pid)
 {
     char path[64], text[TEXT_BYTES];

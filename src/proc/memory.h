@@ -19,8 +19,6 @@ struct memory_use {
 bool memory_of(pid_t pid, struct memory_use *out);
 /* With its children and theirs, in sum. */
 bool memory_of_tree(pid_t pid, struct memory_use *out);
-/* Proportional share (smaps_rollup): pages that n processes share count 1/n.  Takes milliseconds; 0: not known. */
-uint64_t memory_pss_bytes(pid_t pid);
 
 /* The state letter of /proc/PID/stat: 'R', 'S', 'D', 'T' stopped, 'Z'; 0: no such process. */
 char process_state(pid_t pid);

@@ -555,15 +555,6 @@ void telemetry_close(struct telemetry_source *s)
     free(s);
 }
 
-int telemetry_n_sensors(const struct telemetry_source *s)
-{
-    int n = s->n_sensors + s->n_coolers + s->n_cores + s->n_mains + 3 * s->n_supplies + 3 * s->n_gpus;
-    const struct hw_tap *const others[] = { &s->pi_flags, &s->pi_volt, &s->stat, &s->meminfo, &s->psi_cpu, &s->psi_memory[0], &s->psi_memory[1] };
-    for (size_t k = 0; k < sizeof(others) / sizeof(others[0]); k++)
-        n += others[k]->fd >= 0 || others[k]->root;
-    return n;
-}
-
 _Static_assert(GPUS_MAX + GPU_WATCH_MAX <= TELEMETRY_GPUS_MAX, "all of them fit");
 
 void telemetry_get_parts(const struct telemetry_source *s, struct telemetry_parts *out)

@@ -100,7 +100,6 @@ void telemetry_ask_gpus(struct telemetry_source *s, bool shall);
 void telemetry_set_watch(struct telemetry_source *s, struct gpu_watch *w);
 /* now_ns: any clock that does not go back.  Always gives a snapshot, of what can be read. */
 void telemetry_read(struct telemetry_source *s, uint64_t now_ns, struct telemetry *out);
-int telemetry_n_sensors(const struct telemetry_source *s); /* files that are read */
 void telemetry_get_parts(const struct telemetry_source *s, struct telemetry_parts *out);
 
 /* What joules are of: "RAPL, CPU packages", "hwmon power of ina3221"; NULL: no meter. */

@@ -229,11 +229,3 @@ bool multipart_parse(struct multipart *m, const char *content_type, const char *
         c.at = stop + n_mark;
     }
 }
-
-const struct multipart_part *multipart_find(const struct multipart *m, const char *name, int from)
-{
-    for (int i = from; i < m->n_parts; i++)
-        if (strcmp(m->parts[i].name, name) == 0)
-            return &m->parts[i];
-    return NULL;
-}

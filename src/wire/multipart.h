@@ -34,6 +34,4 @@ bool multipart_is(const char *content_type);
 /* The boundary of a content-type; ERR_INPUT when it has none or a wrong one. */
 bool multipart_boundary(const char *content_type, char out[MULTIPART_BOUNDARY_MAX + 1], struct err *err);
 bool multipart_parse(struct multipart *m, const char *content_type, const char *body, size_t n, struct err *err);
-/* The first part of that name from `from` on (0: from the begin); NULL when there is none. */
-const struct multipart_part *multipart_find(const struct multipart *m, const char *name, int from);
 #endif

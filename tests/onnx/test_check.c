@@ -1,7 +1,7 @@
 /* tests/onnx/test_check.c - files that must not get as far as ONNX Runtime; needs no library. */
 #include <string.h>
 
-#include "onnx/onnx.h"
+#include "onnx/onnx_internal.h"
 #include "test.h"
 #include "write.h"
 
@@ -117,7 +117,7 @@ TEST(graphs_in_graphs_end_somewhere)
 TEST(other_files_are_told_apart)
 {
     struct err err = { 0 };
-    char hash[33], hash2[33];
+    struct onnx_facts facts, facts2;
     CHECK(!onnx_check((const uint8_t *)"\x20\0\0\0ORTM....", 12, &err) && err.code == ERR_UNSUPPORTED, "%s", err.text);
     CHECK(!onnx_check((const uint8_t *)"GGUF\3\0\0\0", 8, &err) && err.code == ERR_INPUT, "%s", err.text);
     struct onnx_bytes m = small_model();
@@ -125,15 +125,15 @@ TEST(other_files_are_told_apart)
     REQUIRE(f);
     fwrite(m.data, 1, m.n, f);
     fclose(f);
-    REQUIRE(onnx_check_file(test_tmp("m.onnx"), 0, hash, &err), "%s", err.text);
-    CHECK(strlen(hash) == 32);
-    CHECK(!onnx_check_file(test_tmp("m.onnx"), m.n - 1, NULL, &err) && err.code == ERR_LIMIT, "%s", err.text);
+    REQUIRE(onnx_check_facts(test_tmp("m.onnx"), 0, &facts, &err), "%s", err.text);
+    CHECK(strlen(facts.hash) == 32);
+    CHECK(!onnx_check_facts(test_tmp("m.onnx"), m.n - 1, &facts2, &err) && err.code == ERR_LIMIT, "%s", err.text);
     f = fopen(test_tmp("m2.onnx"), "wb");
     REQUIRE(f);
     m.data[m.n - 1] ^= 1; /* of the opset's number */
     fwrite(m.data, 1, m.n, f);
     fclose(f);
-    REQUIRE(onnx_check_file(test_tmp("m2.onnx"), 0, hash2, &err), "%s", err.text);
-    CHECK(strcmp(hash, hash2) != 0);
+    REQUIRE(onnx_check_facts(test_tmp("m2.onnx"), 0, &facts2, &err), "%s", err.text);
+    CHECK(strcmp(facts.hash, facts2.hash) != 0);
     free(m.data);
 }

@@ -12,7 +12,6 @@ static const struct money_rig CARD = { .purchase_usd = 2000, .idle_w = 20, .busy
 TEST(a_year_costs_its_share_of_the_purchase_the_upkeep_and_the_power)
 {
     const struct money_use use = { 1000, 5000 };
-    CHECK(near_to(money_energy_kwh(300, 1000, 1.5), 450));
     CHECK(near_to(money_power_usd_year(&CARD, &HOME, &use), 0.3 * 1000 * 0.2 + 0.02 * 4000 * 0.2));
     CHECK(near_to(money_fixed_usd_year(&CARD, &HOME), 600));
     CHECK(near_to(money_owned_usd_year(&CARD, &HOME, &use), 676));
@@ -46,7 +45,6 @@ TEST(tokens_and_requests_have_a_price)
 {
     CHECK(near_to(money_usd_per_mtok(0.36, 100), 1));
     CHECK(isinf(money_usd_per_mtok(0.36, 0)) && isinf(money_usd_per_mtok(INFINITY, 5)));
-    CHECK(near_to(money_j_per_tok(280, 140), 2));
     CHECK(near_to(money_usd_per_request(3.6, 10), 1e-4));
     CHECK(near_to(money_requests_per_s(2592000), 1));
     CHECK(near_to(money_busy_hours_year(1e6, 200), 1e6 * 365 / 30 / 200 / 3600));
@@ -71,7 +69,7 @@ TEST(what_is_unknown_or_senseless_stays_unknown)
         CHECK(isnan(money_owned_usd_year(&r, &t, &use)));
         t = HOME, t.years = 0;
         CHECK(isnan(money_owned_usd_year(&r, &t, &use)));
-        CHECK(isnan(money_usd_per_mtok(1, bad[i])) && isnan(money_j_per_tok(bad[i], 5)) && isnan(money_usd_per_request(1, bad[i])));
+        CHECK(isnan(money_usd_per_mtok(1, bad[i])) && isnan(money_usd_per_request(1, bad[i])));
         CHECK(isnan(money_breakeven_hours(&CARD, &HOME, bad[i], 0)));
         CHECK(money_power_weight(bad[i]) == MONEY_POWER_UNKNOWN);
     }

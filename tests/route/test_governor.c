@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "page/chart.h"
-#include "route/thermal.h"
+#include "route/heat.h"
 #include "test.h"
 
 #define S(n) ((uint64_t)((n) * 1e9))

@@ -214,7 +214,7 @@ TEST(this_machine_can_be_read_and_a_snapshot_is_cheap)
     for (int i = 0; i < 50; i++)
         telemetry_read(s, clock_ns(), &t);
     const double us = (double)(clock_ns() - start) / 50e3;
-    printf("# a snapshot of %d files takes %.0f us\n", telemetry_n_sensors(s), us);
+    printf("# a snapshot takes %.0f us\n", us);
     CHECK(us < 10000, "%.0f us", us);
     CHECK(t.memory_total_bytes > 0 && t.memory_free_bytes > 0 && t.memory_free_bytes <= t.memory_total_bytes);
     telemetry_close(s);
