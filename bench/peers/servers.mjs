@@ -2,7 +2,7 @@
 // Every request has a moment at which it is meant to start, fixed before the server was asked anything; all its times count from there, also
 // when the machine was too busy to send it then (no coordinated omission).  Servers take turns: one at a time is up.
 import {spawn} from "node:child_process";
-import {appendFileSync, mkdirSync, readFileSync} from "node:fs";
+import {appendFileSync, createReadStream, mkdirSync, readFileSync} from "node:fs";
 import {basename, dirname, join} from "node:path";
 import {fileURLToPath} from "node:url";
 import http from "node:http";
@@ -100,7 +100,7 @@ function ask(port, prompt, intended, agent) {
 }
 
 async function load(port, clients, n) {
-    const all = [], agent = new http.Agent({keepAlive: true, maxSockets: 256});
+    const all = [], agent = new http.Agent({keepAlive: false, maxSockets: 256}); // llama-server closes kept connections when it likes
     let span = 0;
     if (opt.rate > 0) { // open loop
         const begin = now() + 50;
@@ -126,7 +126,7 @@ async function load(port, clients, n) {
 /// argv of each server; slots for the most clients, context for the longest request in each.
 function servers(model, port) {
     const np = Math.max(...opt.clients), per = Math.max(...opt.prompts) + opt.tokens + 64, t = `${opt.threads}`;
-    const ours = ["serve", "--listen", `127.0.0.1:${port}`, "--threads", t, "--parallel", `${np}`, "--ctx", `${per}`, "--preset", "none", model];
+    const ours = ["serve", "--listen", `127.0.0.1:${port}`, "--threads", t, "--parallel", `${np}`, "--ctx", `${per}`, "--preset", "none", "--speculate", "off", model]; // random weights repeat themselves: guesses would make us look fast
     const theirs = ["-m", model, "--port", `${port}`, "-t", t, "-tb", t, "-np", `${np}`, "-c", `${np * per}`];
     return [{name: "tutti", argv: [opt.tutti, ...ours]}, ...(opt.before ? [{name: "tutti-before", argv: [opt.before, ...ours]}] : []),
             ...(opt.llama ? [{name: "llama.cpp", argv: [opt.llama, ...theirs]}] : []), ...(opt.ik ? [{name: "ik", argv: [opt.ik, ...theirs]}] : [])];
@@ -134,11 +134,15 @@ function servers(model, port) {
 
 const rssBytes = (pid) => { try { return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))[1]) * 1024; } catch { return null; } };
 
+/// Into the page cache, so that whoever starts first does not read it from the disk for all others.
+const warm = (path) => new Promise((done) => createReadStream(path, {highWaterMark: 1 << 20}).on("data", () => {}).on("close", done).on("error", () => {}));
+
 let running = null; // ends with us
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"])
     process.on(signal, () => { running?.kill("SIGKILL"); process.exit(1); });
 
 async function measure(server, model, port) {
+    await warm(model);
     const start = now(), child = running = spawn(server.argv[0], server.argv.slice(1), {stdio: ["ignore", "ignore", "pipe"]});
     let said = "", gone = false;
     child.stderr.on("data", (d) => { said = (said + d).slice(-600); });

@@ -759,6 +759,7 @@ static bool step(struct expert_llm *e)
     int n = build_batch(e, true);
     if (n == 0)
         return false;
+    const bool is_packed = llm_model_is_packed(e->model); /* else the time tells nothing */
     const uint64_t start_ns = clock_ns();
     bool ok = llm_forward(e->ctx, e->batch, n, &err);
     if (!ok && err.code == ERR_BUSY && e->n_rows > e->n_sampled) { /* a guess pushes nobody out */
@@ -776,9 +777,9 @@ static bool step(struct expert_llm *e)
     }
     const uint64_t now = clock_ns();
     e->mine.steps_total++;
-    if (n - e->n_sampled >= CHUNK_MIN) {
+    if (is_packed && n - e->n_sampled >= CHUNK_MIN) {
         const double ns = (double)(now - start_ns) / n;
-        const double rate = ns < e->prefill_ns_per_tok ? 0.7 : 0.3; /* the first ones wait for weights to be packed: that is soon over */
+        const double rate = ns < e->prefill_ns_per_tok ? 0.7 : 0.3; /* slow is whoever has not the cores alone: that is soon over */
         e->prefill_ns_per_tok += e->prefill_ns_per_tok > 0 ? rate * (ns - e->prefill_ns_per_tok) : ns;
     }
     for (int i = 0; i < e->opt.n_seq_max; i++) {
@@ -796,7 +797,7 @@ static bool step(struct expert_llm *e)
     else
         for (int i = 0; i < e->n_sampled; i++)
             sample_gen(e, e->sampled[i], 0);
-    if (!e->has_prompts)
+    if (is_packed && !e->has_prompts)
         speculation_note(&e->speculation, n, e->n_rows - e->n_sampled, (double)(clock_ns() - start_ns), e->prefill_ns_per_tok);
     for (int i = 0; i < e->n_sampled; i++) /* a work ends only with its last choice: each pointer is good */
         accept_drawn(e, e->sampled[i]);

@@ -46,6 +46,7 @@ struct llm_info { /* plain facts; texts are borrowed from the model */
 struct llm_model *llm_model_open(const struct gguf *g, const struct kernels *k, struct pool *pool, struct err *err);
 void llm_model_free(struct llm_model *m); /* NULL is fine */
 void llm_model_wait(const struct llm_model *m); /* until all weights are packed: for who measures */
+bool llm_model_is_packed(const struct llm_model *m); /* no pass has to wait for weights any more */
 /* fn is called once, when all weights are packed: from a thread of the model's, which llm_model_free() waits for, from one of a pass, or at once. */
 void llm_model_on_packed(struct llm_model *m, void (*fn)(void *ctx), void *ctx);
 const struct llm_info *llm_model_info(const struct llm_model *m);

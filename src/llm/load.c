@@ -595,6 +595,8 @@ void llm_model_free(struct llm_model *m)
 
 void llm_model_wait(const struct llm_model *m) { packing_wait(m->packing, m->n_layer); }
 
+bool llm_model_is_packed(const struct llm_model *m) { return packing_is_done(m->packing); }
+
 void llm_model_on_packed(struct llm_model *m, void (*fn)(void *ctx), void *ctx) { packing_on_all(m->packing, fn, ctx); }
 
 const struct llm_info *llm_model_info(const struct llm_model *m) { return &m->info; }

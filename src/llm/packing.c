@@ -226,3 +226,5 @@ void packing_on_all(struct packing *p, void (*fn)(void *ctx), void *ctx)
     p->on_all_ctx = ctx;
     unlock_and_tell(p);
 }
+
+bool packing_is_done(struct packing *p) { return atomic_load_explicit(&p->n_ready, memory_order_acquire) == p->n_stages; }

@@ -29,6 +29,7 @@ struct packing *packing_start(const struct gguf *g, struct pack_item *items, siz
 void packing_free(struct packing *p);
 /* Until stages 0 .. stage are packed; whoever waits packs meanwhile, at its own priority.  Any thread. */
 void packing_wait(struct packing *p, int stage);
+bool packing_is_done(struct packing *p);
 /* fn is called once, when all is packed: by whoever packed last (packing_free() waits for its own threads), or here when it is so already. */
 void packing_on_all(struct packing *p, void (*fn)(void *ctx), void *ctx);
 #endif
