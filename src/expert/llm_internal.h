@@ -150,6 +150,7 @@ struct expert_llm {
     uint64_t turn;              /* of the loop */
     uint64_t next_deadline_ns;  /* of the live works and the inbox; 0: none */
     double prefill_ns_per_tok;  /* measured; 0: not yet */
+    double pass_ns;             /* of a pass beyond that, mostly reading weights; measured; 0: not yet */
     struct expert_metrics mine; /* counters; publish() copies them to m */
 
     /* under the lock */

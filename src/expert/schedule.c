@@ -37,7 +37,7 @@
 enum {
     CHUNK_MIN = 16, /* tokens of prompts in a batch with streams, at least */
     LOT = 5,
-    PASS_TOK = 8,   /* before it was measured: so many tokens of a prompt take as long as a pass of one token (135M to 1B: 6 to 9) */
+    PASS_TOK = 8,   /* before it was measured: so many tokens of a prompt take as long as reading the weights (135M to 1B: 6 to 10) */
 };
 static const uint64_t STALL_NS = 100u * 1000 * 1000;
 static const uint64_t AGE_NS = 10u * 1000 * 1000 * 1000;
@@ -574,7 +574,7 @@ static void take_chunk(struct gen *g, int n, int *budget)
 static int lot_tok(const struct expert_llm *e)
 {
     const struct llm_info *info = llm_model_info(e->model);
-    const double pass_tok = e->speculation.pass_ns > 0 && e->prefill_ns_per_tok > 0 ? e->speculation.pass_ns / e->prefill_ns_per_tok : PASS_TOK;
+    const double pass_tok = e->pass_ns > 0 && e->prefill_ns_per_tok > 0 ? e->pass_ns / e->prefill_ns_per_tok : PASS_TOK;
     const double all = info->bytes_per_tok > 0 ? (double)info->weight_bytes / (double)info->bytes_per_tok : 1; /* a token alone reads a few experts only */
     const double n = LOT * pass_tok * all;
     return n < llm_ctx_n_batch_max(e->ctx) ? (int)n : llm_ctx_n_batch_max(e->ctx);
@@ -752,6 +752,14 @@ static void accept_drawn(struct expert_llm *e, struct gen *g)
 
 /* ---- the turn ---- */
 
+/* A pass of n tokens, none of a prompt: what it took beyond computing them. */
+static void note_pass(struct expert_llm *e, int n, double ns)
+{
+    const double fixed = ns - n * e->prefill_ns_per_tok;
+    if (e->prefill_ns_per_tok > 0 && fixed > 0)
+        e->pass_ns += e->pass_ns > 0 ? 0.1 * (fixed - e->pass_ns) : fixed;
+}
+
 /* One batch; false when there was nothing to evaluate. */
 static bool step(struct expert_llm *e)
 {
@@ -797,8 +805,11 @@ static bool step(struct expert_llm *e)
     else
         for (int i = 0; i < e->n_sampled; i++)
             sample_gen(e, e->sampled[i], 0);
-    if (is_packed && !e->has_prompts)
-        speculation_note(&e->speculation, n, e->n_rows - e->n_sampled, (double)(clock_ns() - start_ns), e->prefill_ns_per_tok);
+    if (is_packed && !e->has_prompts) {
+        const double ns = (double)(clock_ns() - start_ns);
+        note_pass(e, n, ns);
+        speculation_note(&e->speculation, n, e->n_rows - e->n_sampled, ns, e->prefill_ns_per_tok);
+    }
     for (int i = 0; i < e->n_sampled; i++) /* a work ends only with its last choice: each pointer is good */
         accept_drawn(e, e->sampled[i]);
     return true;
