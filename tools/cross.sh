@@ -37,7 +37,7 @@ if [ $# -gt 0 ]; then
     exec make --no-print-directory -j"$(nproc)" BUILD=build/aarch64 CROSS=aarch64-linux-gnu CC=aarch64-linux-gnu-gcc SYSROOT="$root" "$@"
 fi
 make --no-print-directory -j"$(nproc)" BUILD=build/aarch64 CROSS=aarch64-linux-gnu CC=aarch64-linux-gnu-gcc SYSROOT="$root" \
-    LDFLAGS="-Wl,-rpath,$root/$lib" all $(find tests -name 'test_*.c' | grep -E "$tests" | sed 's|\.c$||; s|^|build/aarch64/|') || exit 1
+    LDFLAGS="-Wl,-rpath,$root/$lib" all $(find tests -name 'test_*.c' | sed 's|\.c$||; s|^|build/aarch64/|' | grep -E "$tests") || exit 1
 
 # All at once: an emulated test uses one core or two for minutes.
 logs=$(mktemp -d) || exit 1
