@@ -37,6 +37,7 @@ struct metrics_machine {
     struct hw_root *root;
     struct device_rules *rules;
     struct devices *devices;             /* the thread's */
+    struct hw_machine *machine;          /* the thread's */
     char info[640];                      /* labels of machine_info */
     struct {
         char label[64];
@@ -48,7 +49,7 @@ struct metrics_machine {
 
     pthread_mutex_t lock;                /* what follows */
     pthread_cond_t wake;
-    bool quit, is_wanted;
+    bool quit, is_wanted, is_known;      /* is_known: the thread took the facts above and looked once */
     struct seen now;
     bool has_thread;
     pthread_t thread;
@@ -105,12 +106,9 @@ static const char *arch_name(const char *arch)
     return strcmp(arch, "x86_64") == 0 ? "amd64" : strcmp(arch, "aarch64") == 0 ? "arm64" : arch[0] ? arch : "unknown";
 }
 
-static bool take_facts(struct metrics_machine *m, struct err *err)
+static void take_facts(struct metrics_machine *m, struct hw_machine *h)
 {
-    struct hw_machine *h = calloc(1, sizeof(*h));
     char host[65] = "", label[7][100];
-    if (!h)
-        return err_set(err, ERR_NOMEM, "metrics: out of memory");
     hw_detect_os(m->root, h);
     hw_detect_board(m->root, h);
     hw_detect_cpu(m->root, h);
@@ -128,8 +126,6 @@ static bool take_facts(struct metrics_machine *m, struct err *err)
             n += len;
         }
     }
-    free(h);
-    return true;
 }
 
 /* ---- a look: the thread's ---- */
@@ -190,7 +186,11 @@ static void *watch_main(void *arg)
 {
     struct metrics_machine *m = arg;
     struct seen *s = malloc(sizeof(*s));
+    take_facts(m, m->machine);
+    look(m, &m->now);
     pthread_mutex_lock(&m->lock);
+    m->is_known = true;
+    pthread_cond_broadcast(&m->wake);
     while (s && !m->quit) {
         if (!m->is_wanted) {
             pthread_cond_wait(&m->wake, &m->lock);
@@ -218,15 +218,15 @@ struct metrics_machine *metrics_machine_new(const struct metrics_machine_config 
     m->tick_s = 1.0 / (double)(sysconf(_SC_CLK_TCK) > 0 ? sysconf(_SC_CLK_TCK) : 100);
     pthread_mutex_init(&m->lock, NULL);
     pthread_cond_init(&m->wake, NULL);
-    if (!(m->rules = calloc(1, sizeof(*m->rules))) || !(m->devices = calloc(1, sizeof(*m->devices)))) {
+    if (!(m->rules = calloc(1, sizeof(*m->rules))) || !(m->devices = calloc(1, sizeof(*m->devices))) ||
+        !(m->machine = calloc(1, sizeof(*m->machine)))) {
         err_set(err, ERR_NOMEM, "metrics: out of memory");
         goto failed;
     }
     device_rules_init(m->rules);
     m->devices->rules = m->rules;
-    if (!(m->root = hw_root_open(config->root ? config->root : "", err)) || !take_facts(m, err))
+    if (!(m->root = hw_root_open(config->root ? config->root : "", err)))
         goto failed;
-    look(m, &m->now);
     m->has_thread = pthread_create(&m->thread, NULL, watch_main, m) == 0;
     if (m->has_thread)
         return m;
@@ -243,11 +243,12 @@ void metrics_machine_free(struct metrics_machine *m)
     if (m->has_thread) {
         pthread_mutex_lock(&m->lock);
         m->quit = true;
-        pthread_cond_signal(&m->wake);
+        pthread_cond_broadcast(&m->wake);
         pthread_mutex_unlock(&m->lock);
         pthread_join(m->thread, NULL); /* hw/root.h leaves what hangs behind, so this ends */
     }
     hw_root_free(m->root);
+    free(m->machine);
     free(m->devices);
     free(m->rules);
     pthread_cond_destroy(&m->wake);
@@ -326,15 +327,17 @@ void metrics_machine_put(struct metrics_machine *m, struct steward *steward, con
     struct steward_state st;
     if (steward)
         steward_get_state(steward, &st);
+    pthread_mutex_lock(&m->lock);
+    while (!m->is_known) /* some ms after the start */
+        pthread_cond_wait(&m->wake, &m->lock);
     metrics_head(out, prefix, "machine_info", "gauge", "1 for what this machine is.");
     buf_printf(out, "%smachine_info{%s} 1\n", prefix, m->info);
-    pthread_mutex_lock(&m->lock);
     put_cpus(out, prefix, m);
     put_number(out, prefix, "models_disk_bytes", "gauge", "Size of the disk that the models' folder lies on.", m->now.disk_bytes);
     put_number(out, prefix, "models_disk_available_bytes", "gauge", "Of that: left for us.", m->now.disk_free_bytes);
     put_number(out, prefix, "certificate_expiry_timestamp_seconds", "gauge", "When the certificate of the port ends, or of the port for nodes: the earlier one.", m->now.cert_until_s ? (double)m->now.cert_until_s : (double)NAN);
     put_accelerators(out, prefix, &m->now, steward ? &st.parts : NULL);
     m->is_wanted = true;
-    pthread_cond_signal(&m->wake);
+    pthread_cond_broadcast(&m->wake);
     pthread_mutex_unlock(&m->lock);
 }
