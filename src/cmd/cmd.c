@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <math.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -200,15 +201,19 @@ static int parse_and_run(const struct cmd *c, int argc, char **argv)
     return c->run(n_args, argv, c->opts);
 }
 
-/* Models are mapped: when somebody empties or overwrites one in use, its pages are gone and nothing can go on. */
+/* Models are mapped: when somebody empties or overwrites one in use, its pages are gone and nothing can go on.  Several threads may find that at
+ * once: the first one says it. */
 static void on_lost_pages(int sig, siginfo_t *info, void *context)
 {
     static const char line[] = "tutti: a model's file became shorter while it was in use; replace files by renaming, not by writing\n";
+    static atomic_flag is_said = ATOMIC_FLAG_INIT;
     (void)context;
     if (info->si_code != BUS_ADRERR) { /* not that: die as usual, with a core */
         signal(sig, SIG_DFL);
         return;
     }
+    while (atomic_flag_test_and_set(&is_said))
+        pause();
     if (write(STDERR_FILENO, line, sizeof(line) - 1) < 0)
         _exit(2);
     _exit(1);
