@@ -1,5 +1,5 @@
 /* expert/llm_internal.h - what the parts of an LLM expert share: expert_llm.c (door and lists), front.c (loading,
- * prompts), residence.c (when the model is in memory), schedule.c (the engine thread).
+ * prompts), residence.c (when the model is in memory), schedule.c (the engine thread), batch.c (what a pass evaluates).
  *
  * A job's way:  submit -> inbox -> front thread (render, tokenize) -> ready -> engine thread: live -> final event.
  * Whoever moves a work between the lists holds the lock; only the engine thread sends events and ends a work,
@@ -187,6 +187,11 @@ void *front_main(void *arg);
 int llm_share(int whole, float share, int least);
 /* schedule.c */
 void *engine_main(void *arg);
+/* batch.c */
+int batch_guess_max(const struct expert_llm *e);             /* rows of logits beside one for each sequence */
+int batch_build(struct expert_llm *e, bool may_guess);       /* e->batch, e->sampled; returns how many tokens */
+/* A pass of the n tokens of that, all weights packed, took so long, and so long with drawing. */
+void batch_note(struct expert_llm *e, int n, double forward_ns, double ns);
 /* ahead.c: guesses, n_room at most, for the n_streams answers of a batch without prompts: g->n_guess of each. */
 void ahead_guess(struct expert_llm *e, int n_streams, int n_room);
 /* What load() makes for the engine thread; false with err. */

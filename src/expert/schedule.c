@@ -1,18 +1,12 @@
 /* expert/schedule.c - the engine thread of an LLM expert: many answers in one batch, step by step.
  *
  * A turn: take in what the front thread made ready, end what nobody wants (sweep), give free sequences to who
- * waits (admit), make a batch, evaluate it, draw a token for each answer in it and send it.
+ * waits (admit), make a batch (batch.c), evaluate it, draw a token for each answer in it and send it.
  *
  * Who gets what:
  *  - a free sequence: interactive before batch (batch counts as interactive after AGE_NS), then the job with the
  *    fewest running choices, then the oldest.  The first choice of a prompt runs ahead until the prompt is
  *    evaluated; the others find its pages in the cache.
- *  - the batch: one token of every answer, then prompts.  While answers stream, prompts get as many tokens as take
- *    about STALL_NS, so that a long prompt cannot stop the streams; of that the oldest prompt gets a quarter for
- *    sure, the rest goes to the shortest, which finishes soonest (and up to half more where that ends it).  Short
- *    prompts that wait together are read a few at a time, not all at once, so that the first answers begin while the
- *    last prompts wait: lot_tok().
- *  - what is left of a batch without prompts: guesses of what the answers will say next (speculate.h).
  *  - memory: when the pages are used up, a held choice, else the youngest, gives its pages back and waits again.  What it
  *    had said stays said; its tokens are evaluated again (mostly from the cache), so the text does not change.
  * Neither the batch nor the order enters an answer: what a token computes does not depend on its neighbours (llm.h).
@@ -34,32 +28,19 @@
 #include "expert/llm_internal.h"
 #include "expert/prefix_store.h"
 
-enum {
-    CHUNK_MIN = 16, /* tokens of prompts in a batch with streams, at least */
-    LOT = 5,
-    PASS_TOK = 8,   /* before it was measured: so many tokens of a prompt take as long as reading the weights (135M to 1B: 6 to 10) */
-};
-static const uint64_t STALL_NS = 100u * 1000 * 1000;
 static const uint64_t AGE_NS = 10u * 1000 * 1000 * 1000;
 
 /* ---- making and freeing what only this thread uses ---- */
-
-/* Rows of logits beside one for each sequence. */
-static int n_guess_max(const struct expert_llm *e)
-{
-    const int n_more = e->opt.n_batch_max - e->opt.n_seq_max;
-    return e->opt.speculate < 0 || !(e->tasks & EXPERT_COMPLETE) ? 0 : n_more < GUESS_MAX ? n_more : GUESS_MAX;
-}
 
 bool engine_init(struct expert_llm *e, struct err *err)
 {
     const struct expert_llm_options *o = &e->opt;
     const struct llm_ctx_options c = { .n_ctx = o->n_ctx, .n_kv_tok = o->n_kv_tok, .n_seq_max = o->n_seq_max,
-                                       .n_batch_max = o->n_batch_max, .n_logits_max = o->n_seq_max + n_guess_max(e), .kv_q8 = o->kv_q8 };
+                                       .n_batch_max = o->n_batch_max, .n_logits_max = o->n_seq_max + batch_guess_max(e), .kv_q8 = o->kv_q8 };
     e->ctx = llm_ctx_new(e->model, &c, err);
     if (!e->ctx)
         return false;
-    if (e->draft_path && n_guess_max(e) > 0 &&
+    if (e->draft_path && batch_guess_max(e) > 0 &&
         !(e->draft = draft_open(e->draft_path, e->vocab, e->n_vocab, &e->kernels, e->pool, &c, err)))
         return false;
     e->n_limit_tok = llm_ctx_n_ctx(e->ctx);
@@ -70,7 +51,7 @@ bool engine_init(struct expert_llm *e, struct err *err)
     e->batch = malloc((size_t)llm_ctx_n_batch_max(e->ctx) * sizeof(*e->batch));
     e->running = calloc((size_t)o->n_seq_max, sizeof(*e->running));
     e->sampled = calloc((size_t)o->n_seq_max, sizeof(*e->sampled));
-    e->drawn = calloc((size_t)(o->n_seq_max + n_guess_max(e)), sizeof(*e->drawn));
+    e->drawn = calloc((size_t)(o->n_seq_max + batch_guess_max(e)), sizeof(*e->drawn));
     e->offers = calloc((size_t)o->n_seq_max, sizeof(*e->offers));
     e->speculation = (struct speculation){ 0 };
     e->vector = malloc((size_t)e->n_embd * sizeof(*e->vector));
@@ -420,7 +401,7 @@ static bool prepare_tokens(const struct expert_llm *e, struct gen *g, struct err
     g->tokens = malloc((size_t)g->max_tokens * sizeof(*g->tokens));
     if (!g->tokens)
         return err_set(err, ERR_NOMEM, "no memory for a sequence of %d tokens", g->max_tokens);
-    if (n_guess_max(e) > 0 && j->speculate >= 0 && !(g->guess = guess_new(e->vocab, g->max_tokens, err)))
+    if (batch_guess_max(e) > 0 && j->speculate >= 0 && !(g->guess = guess_new(e->vocab, g->max_tokens, err)))
         return false;
     memcpy(g->tokens, w->prompts[g->prompt].ids, (size_t)g->n_prompt * sizeof(*g->tokens));
     g->n_tokens = g->n_prompt;
@@ -532,110 +513,6 @@ static void admit(struct expert_llm *e)
         w->was_queued = true;
         n_ahead += w->n_gens ? w->n_gens - w->n_running - w->n_ended : w->n_prompts - w->n_embedded;
     }
-}
-
-/* ---- a batch ---- */
-
-static int n_left(const struct gen *g) { return g->n_tokens - g->n_done - g->n_chunk; }
-
-/* Of the running ones with a prompt to read: the oldest, or the one with the least left. */
-static struct gen *pick_prompt(const struct expert_llm *e, bool oldest)
-{
-    struct gen *best = NULL;
-    for (int i = 0; i < e->opt.n_seq_max; i++) {
-        struct gen *g = e->running[i];
-        if (!g || n_left(g) < 1 || job_is_held(g->work->job))
-            continue;
-        if (!best || (oldest || n_left(g) == n_left(best) ? g->work->ticket < best->work->ticket : n_left(g) < n_left(best)))
-            best = g;
-    }
-    return best;
-}
-
-static int prompt_budget(const struct expert_llm *e, int n_streams)
-{
-    const int n_free = llm_ctx_n_batch_max(e->ctx) - n_streams;
-    if (n_streams == 0)
-        return n_free;
-    const double fit = e->prefill_ns_per_tok > 0 ? (double)STALL_NS / e->prefill_ns_per_tok : 4 * CHUNK_MIN;
-    const int n = fit > n_free ? n_free : (int)fit;
-    return n > CHUNK_MIN ? n : n_free < CHUNK_MIN ? n_free : CHUNK_MIN;
-}
-
-static void take_chunk(struct gen *g, int n, int *budget)
-{
-    n = n < n_left(g) ? n : n_left(g);
-    g->n_chunk += n;
-    *budget -= n;
-}
-
-/* A batch of so many tokens of prompts is large enough: reading the weights takes some 1/LOT of its time.  Prompts that wait together are read in
- * such lots, so that the first answers begin while the last prompts wait. */
-static int lot_tok(const struct expert_llm *e)
-{
-    const struct llm_info *info = llm_model_info(e->model);
-    const double pass_tok = e->pass_ns > 0 && e->prefill_ns_per_tok > 0 ? e->pass_ns / e->prefill_ns_per_tok : PASS_TOK;
-    const double all = info->bytes_per_tok > 0 ? (double)info->weight_bytes / (double)info->bytes_per_tok : 1; /* a token alone reads a few experts only */
-    const double n = LOT * pass_tok * all;
-    return n < llm_ctx_n_batch_max(e->ctx) ? (int)n : llm_ctx_n_batch_max(e->ctx);
-}
-
-/* Tokens of prompts into the batch, as far as the budget goes; true: there are some. */
-static bool take_prompts(struct expert_llm *e, int n_streams)
-{
-    struct gen *oldest = pick_prompt(e, true), *last = oldest;
-    const int n_budget = prompt_budget(e, n_streams);
-    int budget = n_budget, room = llm_ctx_n_batch_max(e->ctx) - n_streams - n_budget;
-    if (!oldest)
-        return false;
-    take_chunk(oldest, (budget + 3) / 4, &budget);
-    const int lot = lot_tok(e);
-    int n_whole = n_left(oldest) == 0 ? oldest->n_chunk : 0; /* tokens of prompts that end in this batch */
-    for (struct gen *g; budget > 0 && n_whole < lot && (g = pick_prompt(e, false)); last = g) {
-        take_chunk(g, budget, &budget);
-        n_whole += n_left(g) == 0 ? g->n_chunk : 0;
-    }
-    if (n_left(last) > 0 && n_left(last) <= n_budget / 2 && n_left(last) <= room && budget == 0) /* its first token comes a whole pass sooner */
-        take_chunk(last, room, &room);
-    const int n_third = n_whole / 3 > CHUNK_MIN ? n_whole / 3 : CHUNK_MIN;
-    if (n_left(oldest) > 0 && n_whole >= lot && oldest->n_chunk > n_third) /* a quarter of the batch as it is */
-        oldest->n_chunk = n_third;
-    return true;
-}
-
-static int build_batch(struct expert_llm *e, bool may_guess)
-{
-    int n_streams = 0, n = 0;
-    for (int i = 0; i < e->opt.n_seq_max; i++) {
-        struct gen *g = e->running[i];
-        if (!g)
-            continue;
-        g->n_chunk = g->n_guess = 0;
-        g->row = -1;
-        if (g->n_tokens - g->n_done == 1 && !job_is_held(g->work->job)) {
-            g->n_chunk = 1;
-            n_streams++;
-        }
-    }
-    e->has_prompts = take_prompts(e, n_streams);
-    if (may_guess && !e->has_prompts && n_streams > 0)
-        ahead_guess(e, n_streams, n_guess_max(e) < llm_ctx_n_batch_max(e->ctx) - n_streams ? n_guess_max(e) : llm_ctx_n_batch_max(e->ctx) - n_streams);
-
-    e->n_sampled = e->n_rows = 0;
-    for (int i = 0; i < e->opt.n_seq_max; i++) {
-        struct gen *g = e->running[i];
-        if (!g || g->n_chunk == 0)
-            continue;
-        const bool is_last = n_left(g) == 0;
-        for (int k = 0; k < g->n_chunk + g->n_guess; k++)
-            e->batch[n++] = (struct llm_token){ .seq = g->seq, .pos = g->n_done + k, .id = g->tokens[g->n_done + k], .want_logits = is_last && k >= g->n_chunk - 1 };
-        if (is_last) {
-            g->row = e->n_rows;
-            e->n_rows += 1 + g->n_guess;
-            e->sampled[e->n_sampled++] = g;
-        }
-    }
-    return n;
 }
 
 /* The pages are used up: somebody gives his back. */
@@ -752,26 +629,18 @@ static void accept_drawn(struct expert_llm *e, struct gen *g)
 
 /* ---- the turn ---- */
 
-/* A pass of n tokens, none of a prompt: what it took beyond computing them. */
-static void note_pass(struct expert_llm *e, int n, double ns)
-{
-    const double fixed = ns - n * e->prefill_ns_per_tok;
-    if (e->prefill_ns_per_tok > 0 && fixed > 0)
-        e->pass_ns += e->pass_ns > 0 ? 0.1 * (fixed - e->pass_ns) : fixed;
-}
-
 /* One batch; false when there was nothing to evaluate. */
 static bool step(struct expert_llm *e)
 {
     struct err err;
-    int n = build_batch(e, true);
+    int n = batch_build(e, true);
     if (n == 0)
         return false;
     const bool is_packed = llm_model_is_packed(e->model); /* else the time tells nothing */
     const uint64_t start_ns = clock_ns();
     bool ok = llm_forward(e->ctx, e->batch, n, &err);
     if (!ok && err.code == ERR_BUSY && e->n_rows > e->n_sampled) { /* a guess pushes nobody out */
-        n = build_batch(e, false);
+        n = batch_build(e, false);
         ok = llm_forward(e->ctx, e->batch, n, &err);
     }
     if (!ok) {
@@ -785,11 +654,6 @@ static bool step(struct expert_llm *e)
     }
     const uint64_t now = clock_ns();
     e->mine.steps_total++;
-    if (is_packed && n - e->n_sampled >= CHUNK_MIN) {
-        const double ns = (double)(now - start_ns) / n;
-        const double rate = ns < e->prefill_ns_per_tok ? 0.7 : 0.3; /* slow is whoever has not the cores alone: that is soon over */
-        e->prefill_ns_per_tok += e->prefill_ns_per_tok > 0 ? rate * (ns - e->prefill_ns_per_tok) : ns;
-    }
     for (int i = 0; i < e->opt.n_seq_max; i++) {
         struct gen *g = e->running[i];
         if (!g)
@@ -805,11 +669,8 @@ static bool step(struct expert_llm *e)
     else
         for (int i = 0; i < e->n_sampled; i++)
             sample_gen(e, e->sampled[i], 0);
-    if (is_packed && !e->has_prompts) {
-        const double ns = (double)(clock_ns() - start_ns);
-        note_pass(e, n, ns);
-        speculation_note(&e->speculation, n, e->n_rows - e->n_sampled, ns, e->prefill_ns_per_tok);
-    }
+    if (is_packed)
+        batch_note(e, n, (double)(now - start_ns), (double)(clock_ns() - start_ns));
     for (int i = 0; i < e->n_sampled; i++) /* a work ends only with its last choice: each pointer is good */
         accept_drawn(e, e->sampled[i]);
     return true;
