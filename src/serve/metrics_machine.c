@@ -37,7 +37,7 @@ struct metrics_machine {
     struct hw_root *root;
     struct device_rules *rules;
     struct devices *devices;             /* the thread's */
-    struct hw_machine *machine;          /* the thread's */
+    struct hw_machine *machine;          /* the thread's, until it took the facts */
     char info[640];                      /* labels of machine_info */
     struct {
         char label[64];
@@ -106,8 +106,9 @@ static const char *arch_name(const char *arch)
     return strcmp(arch, "x86_64") == 0 ? "amd64" : strcmp(arch, "aarch64") == 0 ? "arm64" : arch[0] ? arch : "unknown";
 }
 
-static void take_facts(struct metrics_machine *m, struct hw_machine *h)
+static void take_facts(struct metrics_machine *m)
 {
+    struct hw_machine *h = m->machine;
     char host[65] = "", label[7][100];
     hw_detect_os(m->root, h);
     hw_detect_board(m->root, h);
@@ -126,6 +127,8 @@ static void take_facts(struct metrics_machine *m, struct hw_machine *h)
             n += len;
         }
     }
+    free(h); /* large, and never asked again */
+    m->machine = NULL;
 }
 
 /* ---- a look: the thread's ---- */
@@ -186,7 +189,7 @@ static void *watch_main(void *arg)
 {
     struct metrics_machine *m = arg;
     struct seen *s = malloc(sizeof(*s));
-    take_facts(m, m->machine);
+    take_facts(m);
     look(m, &m->now);
     pthread_mutex_lock(&m->lock);
     m->is_known = true;
