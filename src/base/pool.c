@@ -11,12 +11,10 @@
 #define _DEFAULT_SOURCE /* syscall */
 #include "base/pool.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -25,6 +23,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/thread.h"
 
 enum { SPIN_NS = 20 * 1000, LINE = 64, N_THREADS_MAX = 1024 };
 
@@ -175,23 +174,17 @@ struct pool *pool_new(int n_threads, struct err *err)
     memset(p, 0, sizeof(*p));
     p->n_threads = n_threads;
     atomic_store(&p->n_used, n_threads);
-    sigset_t all, old; /* signals belong to the thread that made us */
-    sigfillset(&all);
-    sigdelset(&all, SIGBUS); /* a fault of the thread's own: blocked, it would kill without a word */
-    pthread_sigmask(SIG_SETMASK, &all, &old);
     for (int i = 1; i < n_threads; i++) {
         struct start *s = malloc(sizeof(*s));
-        const int rc = s ? (*s = (struct start){ p, i }, pthread_create(&p->thread[i], NULL, work, s)) : ENOMEM;
-        if (rc != 0) {
+        if (!s)
+            err_set(err, ERR_NOMEM, "threads: out of memory");
+        if (!s || (*s = (struct start){ p, i }, !thread_start(&p->thread[i], work, s, "threads", err))) {
             free(s);
-            err_set(err, ERR_NOMEM, "threads: cannot start number %d: %s", i + 1, strerror(rc));
-            pthread_sigmask(SIG_SETMASK, &old, NULL);
             pool_free(p);
             return NULL;
         }
         p->n_started++;
     }
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
     return p;
 }
 

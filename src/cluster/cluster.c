@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
+#include "base/thread.h"
 #include "cluster/cluster_internal.h"
 
 const char *member_state_name(enum member_state s)
@@ -50,10 +50,7 @@ static bool start(struct cluster *c, struct err *err)
         return false;
     if (c->config.loop)
         return true;
-    if (pthread_create(&c->thread, NULL, run, c) != 0)
-        return err_set(err, ERR_NOMEM, "cluster: no thread");
-    c->has_thread = true;
-    return true;
+    return c->has_thread = thread_start(&c->thread, run, c, "cluster", err);
 }
 
 bool cluster_is_here(const struct cluster *c) { return c->config.loop && pthread_equal(c->thread, pthread_self()); }
@@ -61,15 +58,11 @@ bool cluster_is_here(const struct cluster *c) { return c->config.loop && pthread
 struct cluster *cluster_new(const struct cluster_config *config, struct err *err)
 {
     struct cluster *c = calloc(1, sizeof(*c));
-    pthread_condattr_t monotonic;
     if (!c)
         return err_null(err, ERR_NOMEM, "cluster: out of memory");
     c->config = *config;
     pthread_mutex_init(&c->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&c->settled, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    thread_cond_init(&c->settled);
     if (start(c, err))
         return c;
     cluster_free(c);
@@ -106,18 +99,13 @@ void cluster_free(struct cluster *c)
 
 void cluster_wait(struct cluster *c, uint64_t ms)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += (time_t)(ms / 1000);
-    until.tv_nsec += (long)(ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000)
-        until.tv_sec++, until.tv_nsec -= 1000000000;
+    const uint64_t until_ns = clock_after_ns(ms * 1000000);
     pthread_mutex_lock(&c->lock);
     for (;;) {
         bool is_settled = c->n_unread == 0;
         for (int i = 0; i < c->n_nodes && is_settled; i++)
             is_settled = !c->nodes[i]->is_used || c->nodes[i]->is_settled;
-        if (is_settled || c->is_stopping || pthread_cond_timedwait(&c->settled, &c->lock, &until) != 0)
+        if (is_settled || c->is_stopping || !thread_wait(&c->settled, &c->lock, until_ns))
             break;
     }
     pthread_mutex_unlock(&c->lock);

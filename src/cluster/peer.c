@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "cluster/peer_internal.h"
 #include "route/router.h"
 
@@ -147,7 +147,7 @@ static void stop(struct expert *base, uint64_t drain_ns)
 {
     struct peer *p = peer_of(base);
     struct peers *all = p->node->peers;
-    const uint64_t now = clock_ns(), until = drain_ns > UINT64_MAX - now ? UINT64_MAX : now + drain_ns;
+    const uint64_t until = clock_after_ns(drain_ns);
     pthread_mutex_lock(&all->lock);
     p->stop_ns = p->is_stopping && p->stop_ns < until ? p->stop_ns : until;
     p->is_stopping = true;
@@ -300,12 +300,8 @@ static struct peers *peers_new(struct cluster *c, struct err *err)
     struct peers *all = calloc(1, sizeof(*all));
     if (!all)
         return err_null(err, ERR_NOMEM, "cluster: out of memory");
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_mutex_init(&all->lock, NULL);
-    pthread_cond_init(&all->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    thread_cond_init(&all->changed);
     all->cluster = c;
     all->inbox_last = &all->inbox;
     if ((all->arena = arena_new(ARENA_BYTES, err)) != NULL)
@@ -316,7 +312,6 @@ static struct peers *peers_new(struct cluster *c, struct err *err)
 
 struct peers *peers_get(struct cluster *c, struct router *router, struct err *err)
 {
-    struct timespec until;
     pthread_mutex_lock(&c->lock);
     if (!c->peers && (c->peers = peers_new(c, err)) != NULL) {
         c->hooks.turn = turn;
@@ -326,8 +321,7 @@ struct peers *peers_get(struct cluster *c, struct router *router, struct err *er
     pthread_mutex_unlock(&c->lock);
     if (!all)
         return NULL;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ADOPT_MS / 1000;
+    const uint64_t until_ns = clock_after_ns(ADOPT_MS * 1000000ull);
     pthread_mutex_lock(&all->lock);
     if (router)
         all->router_new = router;
@@ -339,7 +333,7 @@ struct peers *peers_get(struct cluster *c, struct router *router, struct err *er
     }
     if (has_news)
         net_wake_send(c->wake);
-    while (!all->is_adopted && pthread_cond_timedwait(&all->changed, &all->lock, &until) == 0)
+    while (!all->is_adopted && thread_wait(&all->changed, &all->lock, until_ns))
         ;
     pthread_mutex_unlock(&all->lock);
     return all;

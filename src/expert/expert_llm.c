@@ -3,15 +3,14 @@
 #include "expert/expert_llm.h"
 
 #include <math.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "base/clock.h"
+#include "base/thread.h"
 #include "expert/llm_internal.h"
 
 enum { DEFAULT_SEQS = 8, DEFAULT_BATCH = 512, DEFAULT_QUEUE = 512 };
@@ -132,7 +131,7 @@ static void get_metrics(struct expert *base, struct expert_metrics *out)
 static void stop(struct expert *base, uint64_t drain_ns)
 {
     struct expert_llm *e = (struct expert_llm *)base;
-    const uint64_t now = clock_ns(), until = drain_ns > UINT64_MAX - now ? UINT64_MAX : now + drain_ns;
+    const uint64_t until = clock_after_ns(drain_ns);
     pthread_mutex_lock(&e->lock);
     if (!e->stopping || until < e->drain_until_ns)
         e->drain_until_ns = until;
@@ -264,17 +263,6 @@ static void set_id(struct expert_llm *e, const char *path, const char *id)
         snprintf(e->id, sizeof(e->id), "%.*s", n < sizeof(e->id) ? (int)n : (int)sizeof(e->id) - 1, base);
 }
 
-static bool start_thread(pthread_t *t, void *(*fn)(void *), struct expert_llm *e, struct err *err)
-{
-    sigset_t all, old; /* signals belong to the program's own threads */
-    sigfillset(&all);
-    sigdelset(&all, SIGBUS); /* a fault of the thread's own: blocked, it would kill without a word */
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    const int rc = pthread_create(t, NULL, fn, e);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    return rc == 0 || err_set(err, ERR_NOMEM, "%s: cannot start a thread: %s", e->id, strerror(rc));
-}
-
 struct expert *expert_llm_open(const char *path, const struct expert_llm_options *opt, struct err *err)
 {
     struct expert_llm *e = calloc(1, sizeof(*e));
@@ -284,14 +272,10 @@ struct expert *expert_llm_open(const char *path, const struct expert_llm_options
     e->threads_share = e->batch_share = e->context_share = 1;
     e->m.state = opt && opt->is_lazy ? EXPERT_COLD : EXPERT_LOADING;
     set_id(e, path, opt ? opt->id : NULL);
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC); /* the clock of clock_ns() */
     pthread_mutex_init(&e->lock, NULL);
-    pthread_cond_init(&e->front_wake, &attr);
-    pthread_cond_init(&e->engine_wake, &attr);
+    thread_cond_init(&e->front_wake);
+    thread_cond_init(&e->engine_wake);
     pthread_cond_init(&e->changed, NULL);
-    pthread_condattr_destroy(&attr);
     fill_options(e, opt);
     if (opt && opt->chat_template && !(e->template_text = strdup(opt->chat_template))) {
         err_set(err, ERR_NOMEM, "%s: no memory", path);
@@ -313,8 +297,8 @@ struct expert *expert_llm_open(const char *path, const struct expert_llm_options
     e->card.privacy = EXPERT_LOCAL;
     if (!residence_join(e, e->opt.keeper, err))
         goto fail;
-    if (!(e->has_front = start_thread(&e->front, front_main, e, err)) ||
-        !(e->has_engine = start_thread(&e->engine, engine_main, e, err)))
+    if (!(e->has_front = thread_start(&e->front, front_main, e, e->id, err)) ||
+        !(e->has_engine = thread_start(&e->engine, engine_main, e, e->id, err)))
         goto fail;
     return &e->base;
 fail:

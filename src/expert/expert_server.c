@@ -1,7 +1,6 @@
 /* expert/expert_server.c - the door of a server expert; what happens to a job then: server_internal.h. */
 #include "expert/expert_server.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "expert/server_internal.h"
 
 /* ---- the calls of expert.h ---- */
@@ -73,7 +73,7 @@ static void get_metrics(struct expert *base, struct expert_metrics *out)
 static void stop(struct expert *base, uint64_t drain_ns)
 {
     struct expert_server *e = (struct expert_server *)base;
-    const uint64_t until = clock_ns() + drain_ns;
+    const uint64_t until = clock_after_ns(drain_ns);
     pthread_mutex_lock(&e->lock);
     if (!e->stopping || until < e->drain_until_ns)
         e->drain_until_ns = until;
@@ -205,7 +205,6 @@ static void read_history(struct expert_server *e, const char *state_dir)
 
 static bool open_loop(struct expert_server *e, struct err *err)
 {
-    sigset_t all, old;
     e->loop = net_loop_new(err);
     if (!e->loop || !(e->wake = net_wake_new(e->loop, server_turn, e, err)) || !(e->timer = net_timer_new(e->loop, server_turn, e, err)))
         return false;
@@ -216,13 +215,7 @@ static bool open_loop(struct expert_server *e, struct err *err)
         if (!e->client)
             return false;
     }
-    sigfillset(&all); /* signals belong to the program's own threads */
-    sigdelset(&all, SIGBUS);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    const int rc = pthread_create(&e->thread, NULL, server_main, e);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    e->has_thread = rc == 0;
-    return rc == 0 || err_set(err, ERR_IO, "%s: thread: %s", e->id, strerror(rc));
+    return e->has_thread = thread_start(&e->thread, server_main, e, e->id, err);
 }
 
 struct expert *expert_server_open(struct card *card, const struct expert_env *env, struct err *err)

@@ -3,7 +3,6 @@
 #include "expert/expert_worker.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "base/utf8.h"
 #include "expert/supervisor_internal.h"
 #include "hw/cpu.h"
@@ -173,7 +173,7 @@ static bool get_info(struct expert *base, struct task_info *out)
 static void stop(struct expert *base, uint64_t drain_ns)
 {
     struct expert_worker *e = (struct expert_worker *)base;
-    const uint64_t now = clock_ns(), until = drain_ns > UINT64_MAX - now ? UINT64_MAX : now + drain_ns;
+    const uint64_t until = clock_after_ns(drain_ns);
     pthread_mutex_lock(&e->lock);
     if (!e->stopping || until < e->drain_until_ns)
         e->drain_until_ns = until;
@@ -312,17 +312,6 @@ static void set_bounds(struct expert_worker *e)
     e->limit_bytes = c->memory_bytes ? 2 * c->memory_bytes : machine > BOUND_LEAST_BYTES ? machine : BOUND_LEAST_BYTES;
 }
 
-static bool start_thread(struct expert_worker *e, struct err *err)
-{
-    sigset_t all, old; /* signals belong to the program's own threads */
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    const int rc = pthread_create(&e->thread, NULL, supervisor_main, e);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    e->has_thread = rc == 0;
-    return rc == 0 || err_set(err, ERR_NOMEM, "%s: cannot start a thread: %s", e->card->id, strerror(rc));
-}
-
 struct expert *expert_worker_open(struct card *card, const struct expert_env *env, struct err *err)
 {
     struct expert_worker *e = calloc(1, sizeof(*e));
@@ -355,7 +344,7 @@ struct expert *expert_worker_open(struct card *card, const struct expert_env *en
     else if ((e->arena = arena_new(EVENT_ARENA_BYTES, err)) &&
              (!env->keeper || (e->seat = keeper_join(env->keeper, &(struct keeper_client){ .id = card->id, .ctx = e, .give_back = give_back,
                                                                                             .observe = observe, .wake = memory_changed }, err))) &&
-             start_thread(e, err))
+             (e->has_thread = thread_start(&e->thread, supervisor_main, e, e->card->id, err)))
         return &e->base;
     free_expert(&e->base);
     return NULL;

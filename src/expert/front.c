@@ -8,10 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "expert/draft.h"
 #include "expert/llm_internal.h"
 #include "hw/cpu.h"
@@ -349,16 +349,6 @@ static void forget_large(struct expert_llm *e)
     }
 }
 
-static void wait_until(struct expert_llm *e, uint64_t until_ns)
-{
-    if (until_ns == UINT64_MAX) {
-        pthread_cond_wait(&e->front_wake, &e->lock);
-        return;
-    }
-    const struct timespec t = { (time_t)(until_ns / 1000000000u), (long)(until_ns % 1000000000u) };
-    pthread_cond_timedwait(&e->front_wake, &e->lock, &t);
-}
-
 /* While the model is there.  true: it shall go (the state is cold, the engine thread sleeps); false: the end. */
 static bool serve_inbox(struct expert_llm *e)
 {
@@ -381,7 +371,7 @@ static bool serve_inbox(struct expert_llm *e)
             idle_until_ns = e->opt.keep_ms ? clock_ns() + e->opt.keep_ms * 1000000u : UINT64_MAX;
             pthread_mutex_lock(&e->lock);
         } else if (!w || e->give_back) {
-            wait_until(e, e->has_begun ? UINT64_MAX : idle_until_ns);
+            thread_wait(&e->front_wake, &e->lock, e->has_begun ? UINT64_MAX : idle_until_ns);
         } else if (!e->has_begun) {
             pthread_mutex_unlock(&e->lock);
             e->has_begun = !e->seat || keeper_begin(e->seat);

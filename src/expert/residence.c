@@ -3,10 +3,10 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "expert/llm_internal.h"
 
 /* ---- what the keeper calls, with its lock held ---- */
@@ -55,11 +55,10 @@ enum residence residence_ask(struct expert_llm *e, struct err *err)
             return RESIDENCE_GO;
         if (a == KEEPER_NO)
             return RESIDENCE_NO;
-        const uint64_t until = clock_ns() + (uint64_t)(again_ms > 0 ? again_ms : 100) * 1000000u;
-        const struct timespec t = { (time_t)(until / 1000000000u), (long)(until % 1000000000u) };
+        const uint64_t until_ns = clock_after_ns((uint64_t)(again_ms > 0 ? again_ms : 100) * 1000000u);
         pthread_mutex_lock(&e->lock);
         if (!e->quit)
-            pthread_cond_timedwait(&e->front_wake, &e->lock, &t);
+            thread_wait(&e->front_wake, &e->lock, until_ns);
         const bool is_wanted = !e->quit && (e->inbox.first || e->wants_warm);
         pthread_mutex_unlock(&e->lock);
         if (!is_wanted) {

@@ -20,10 +20,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "expert/draft.h"
 #include "expert/llm_internal.h"
 #include "expert/prefix_store.h"
@@ -318,12 +318,7 @@ static bool wait_for_work(struct expert_llm *e, bool go_on)
             if (e->seat || e->opt.keep_ms || e->wants_unload)
                 pthread_cond_signal(&e->front_wake);
         }
-        if (until) {
-            const struct timespec t = { (time_t)(until / 1000000000u), (long)(until % 1000000000u) };
-            pthread_cond_timedwait(&e->engine_wake, &e->lock, &t);
-        } else {
-            pthread_cond_wait(&e->engine_wake, &e->lock);
-        }
+        thread_wait(&e->engine_wake, &e->lock, until ? until : UINT64_MAX);
     }
 }
 

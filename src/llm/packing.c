@@ -2,13 +2,13 @@
 #include "llm/packing.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 
 #include "base/bulk.h"
 #include "base/checked.h"
+#include "base/thread.h"
 #include "hw/cpu.h"
 
 enum {
@@ -129,16 +129,12 @@ static void *run(void *arg)
 static int start_threads(struct packing *p, int n)
 {
     int n_started = 0;
-    sigset_t all, old; /* signals belong to the program's own threads */
-    sigfillset(&all);
-    sigdelset(&all, SIGBUS); /* a fault of the thread's own: blocked, it would kill without a word */
-    pthread_sigmask(SIG_SETMASK, &all, &old);
+    struct err why; /* of fewer than n: those that there are take longer */
     pthread_mutex_lock(&p->lock);
-    for (pthread_t t; n_started < n && pthread_create(&t, NULL, run, p) == 0; n_started++)
+    for (pthread_t t; n_started < n && thread_start(&t, run, p, "packing", &why); n_started++)
         pthread_detach(t);
     p->n_running = n_started;
     pthread_mutex_unlock(&p->lock);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
     return n_started;
 }
 

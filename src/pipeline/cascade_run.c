@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/thread.h"
 #include "pipeline/run_internal.h"
 
 enum { TICK_MS = 1000, SLACK_PIECES = 8, SLACK_SOUND = 64, EVENTS_MAX = 256 };
@@ -258,8 +259,8 @@ bool cascade_run_go(struct cascade_run *r, struct source *source, struct err *er
     clock_gettime(CLOCK_REALTIME, &now);
     r->begin_unix_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
     r->begin_ns = clock_ns();
-    if (pthread_create(&thread, NULL, source_main, r) != 0)
-        return err_set(err, ERR_NOMEM, "no thread for the source");
+    if (!thread_start(&thread, source_main, r, "the source", err))
+        return false;
     loop(r);
     pthread_join(thread, NULL);
     publish(r);

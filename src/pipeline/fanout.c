@@ -11,16 +11,14 @@
  */
 #include "pipeline/fanout.h"
 
-#include <errno.h>
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "pipeline/fanout_internal.h"
 
 enum { RUNS_MAX = 256 };
@@ -297,12 +295,8 @@ static void *thread_main(void *arg)
             }
         }
         const uint64_t until = next_deadline(f);
-        const struct timespec t = { (time_t)(until / 1000000000u), (long)(until % 1000000000u) };
-        while (!f->has_news && !f->quit)
-            if (until == UINT64_MAX)
-                pthread_cond_wait(&f->wake, &f->lock);
-            else if (pthread_cond_timedwait(&f->wake, &f->lock, &t) == ETIMEDOUT)
-                break;
+        while (!f->has_news && !f->quit && thread_wait(&f->wake, &f->lock, until)) {
+        }
     }
     pthread_mutex_unlock(&f->lock);
     return NULL;
@@ -362,8 +356,7 @@ static void get_metrics(struct expert *e, struct expert_metrics *out)
 static void stop(struct expert *e, uint64_t drain_ns)
 {
     struct fanout *f = (struct fanout *)e;
-    const uint64_t now = clock_ns(), until = drain_ns > UINT64_MAX / 2 ? UINT64_MAX / 2 : now + drain_ns;
-    const struct timespec t = { (time_t)(until / 1000000000u), (long)(until % 1000000000u) };
+    const uint64_t until = clock_after_ns(drain_ns);
     pthread_mutex_lock(&f->lock);
     f->stopping = true;
     while (f->n_runs > 0) {
@@ -371,10 +364,7 @@ static void stop(struct expert *e, uint64_t drain_ns)
             f->ends_now = true;
             fanout_ring(f);
         }
-        if (f->ends_now)
-            pthread_cond_wait(&f->changed, &f->lock);
-        else
-            pthread_cond_timedwait(&f->changed, &f->lock, &t);
+        thread_wait(&f->changed, &f->lock, f->ends_now ? UINT64_MAX : until);
     }
     pthread_mutex_unlock(&f->lock);
 }
@@ -406,8 +396,6 @@ static const struct expert_ops ops = { .free = free_fanout, .submit = submit, .w
 struct expert *fanout_open(const struct fanout_env *env, struct err *err)
 {
     struct fanout *f = calloc(1, sizeof(*f));
-    pthread_condattr_t attr;
-    sigset_t all, old; /* signals belong to the program's own threads */
     if (!f)
         return err_null(err, ERR_NOMEM, "fan-out: no memory");
     f->base.ops = &ops;
@@ -416,23 +404,17 @@ struct expert *fanout_open(const struct fanout_env *env, struct err *err)
     f->elsewhere = env->elsewhere, f->elsewhere_ctx = env->elsewhere_ctx;
     f->picture_ns = (uint64_t)((env->picture_s > 0 ? (double)env->picture_s : PICTURE_S) * 1e9);
     f->sound_ns = (uint64_t)((env->sound_s > 0 ? (double)env->sound_s : SOUND_S) * 1e9);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_mutex_init(&f->lock, NULL);
     pthread_mutex_init(&f->card_lock, NULL);
-    pthread_cond_init(&f->wake, &attr);
-    pthread_cond_init(&f->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    thread_cond_init(&f->wake);
+    thread_cond_init(&f->changed);
     f->experts = calloc((size_t)(env->n_experts > 0 ? env->n_experts : 0) + 1, sizeof(*f->experts));
     for (int i = 0; f->experts && i < env->n_experts; i++)
         f->experts[f->n_experts++] = env->experts[i];
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    const int rc = f->experts ? pthread_create(&f->thread, NULL, thread_main, f) : ENOMEM;
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    f->has_thread = rc == 0;
-    if (rc == 0)
+    if (!f->experts)
+        err_set(err, ERR_NOMEM, "fan-out: no memory");
+    else if ((f->has_thread = thread_start(&f->thread, thread_main, f, "fan-out", err)))
         return &f->base;
     free_fanout(&f->base);
-    return err_null(err, ERR_NOMEM, "fan-out: cannot start its thread: %s", strerror(rc));
+    return NULL;
 }

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "pipeline/event_json.h"
 
 enum { PAUSE_FIRST_MS = 500, PAUSE_MOST_MS = 30000 };
@@ -272,12 +273,11 @@ static bool open_one(struct sinks *all, const struct cascade_sink_plan *plan, st
     if (!(s->queue = calloc((size_t)plan->queue, sizeof(*s->queue))))
         return err_set(err, ERR_NOMEM, "no memory");
     pthread_mutex_init(&s->lock, NULL);
-    pthread_cond_init(&s->changed, NULL);
+    thread_cond_init(&s->changed);
     all->n++;
     if (!s->ops->open(s, err))
         return fail_at(all->c, plan, err);
-    s->has_thread = pthread_create(&s->thread, NULL, sink_main, s) == 0;
-    return s->has_thread || err_set(err, ERR_NOMEM, "no thread for a sink");
+    return s->has_thread = thread_start(&s->thread, sink_main, s, "a sink", err);
 }
 
 struct sinks *sinks_open(const struct cascade *c, bool with_stdout, struct err *err)
@@ -300,17 +300,10 @@ struct sinks *sinks_open(const struct cascade *c, bool with_stdout, struct err *
 
 static void wait_still(struct sink *s, uint64_t until_ns)
 {
-    struct timespec at;
-    clock_gettime(CLOCK_REALTIME, &at);
-    const uint64_t now = clock_ns(), left = until_ns > now ? until_ns - now : 0;
-    at.tv_sec += (time_t)(left / 1000000000);
-    at.tv_nsec += (long)(left % 1000000000);
-    if (at.tv_nsec >= 1000000000)
-        at.tv_sec++, at.tv_nsec -= 1000000000;
     pthread_mutex_lock(&s->lock);
     s->is_closing = true;
     pthread_cond_broadcast(&s->changed);
-    while ((s->n > 0 || s->is_busy) && pthread_cond_timedwait(&s->changed, &s->lock, &at) == 0) {
+    while ((s->n > 0 || s->is_busy) && thread_wait(&s->changed, &s->lock, until_ns)) {
     }
     pthread_mutex_unlock(&s->lock);
 }

@@ -10,13 +10,13 @@
 #include <jansson.h>
 #include <math.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/thread.h"
 #include "task/sentences.h"
 
 enum { SENTENCE_MAX = 240, SENTENCES_MAX = 256, JOB_BYTES = 64 << 10, CTX_ASSUMED_TOK = 2048 };
@@ -561,19 +561,13 @@ static int open_all(struct voice *v, const struct cascade_ref *refs, int n_refs,
 
 static bool start(struct voice *v, const char *out, struct err *err)
 {
-    sigset_t all, old;
     if (!(v->history = json_array()))
         return err_set(err, ERR_NOMEM, "voice: no memory");
     if (!(v->n_chat = open_all(v, v->plan.chat, v->plan.n_chat, v->chat, err)) || !(v->n_speak = open_all(v, v->plan.speak, v->plan.n_speak, v->speak, err)))
         return false;
     if (!(v->player = player_new(out, v->is_live, on_player, v, err)))
         return false;
-    sigfillset(&all); /* signals belong to the program's own threads */
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    const int rc = pthread_create(&v->thread, NULL, talk, v);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    v->has_thread = rc == 0;
-    return rc == 0 || err_set(err, ERR_NOMEM, "voice: cannot start its thread: %s", strerror(rc));
+    return v->has_thread = thread_start(&v->thread, talk, v, "voice", err);
 }
 
 struct voice *voice_new(const struct cascade *c, const struct cascade_world *world, const struct voice_plan *plan, const char *out, bool is_live,

@@ -3,13 +3,12 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
+#include "base/thread.h"
 #include "media/sound.h"
 #include "media/soundcard.h"
 
@@ -93,9 +92,7 @@ static size_t allowed(const struct player *p, uint64_t now)
 
 static void wait_step(struct player *p)
 {
-    const uint64_t until = clock_ns() + STEP_MS * 1000000ull;
-    const struct timespec t = { (time_t)(until / 1000000000u), (long)(until % 1000000000u) };
-    pthread_cond_timedwait(&p->wake, &p->lock, &t);
+    thread_wait(&p->wake, &p->lock, clock_after_ns(STEP_MS * 1000000u));
 }
 
 /* The next samples to out; with the lock.  Dropped ones are gone by then. */
@@ -157,7 +154,6 @@ static void *play(void *arg)
 
 static bool start(struct player *p, const char *to, struct err *err)
 {
-    sigset_t all, old;
     if (to && strncmp(to, "speaker", 7) == 0 && (!to[7] || to[7] == ':')) {
         p->is_card = true;
         snprintf(p->device, sizeof(p->device), "%s", to[7] ? to + 8 : "");
@@ -166,29 +162,20 @@ static bool start(struct player *p, const char *to, struct err *err)
     } else if (to && !(p->file = fopen(to, "wb"))) {
         return err_set(err, ERR_IO, "%s: %s", to, strerror(errno));
     }
-    sigfillset(&all); /* signals belong to the program's own threads */
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    const int rc = pthread_create(&p->thread, NULL, play, p);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    p->has_thread = rc == 0;
-    return rc == 0 || err_set(err, ERR_NOMEM, "the player: cannot start its thread: %s", strerror(rc));
+    return p->has_thread = thread_start(&p->thread, play, p, "the player", err);
 }
 
 struct player *player_new(const char *to, bool at_life_speed, void (*on_change)(void *ctx), void *ctx, struct err *err)
 {
     struct player *p = calloc(1, sizeof(*p));
-    pthread_condattr_t attr;
     if (!p)
         return err_null(err, ERR_NOMEM, "the player: no memory");
     p->at_life_speed = at_life_speed;
     p->on_change = on_change;
     p->ctx = ctx;
     p->begin_ns = clock_ns();
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_mutex_init(&p->lock, NULL);
-    pthread_cond_init(&p->wake, &attr);
-    pthread_condattr_destroy(&attr);
+    thread_cond_init(&p->wake);
     if (start(p, to, err))
         return p;
     struct err ignored;

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "route/journal_internal.h"
 
 bool journal_path(const char *xdg, const char *home, char *path, size_t size)
@@ -248,13 +249,12 @@ void journal_keep(struct journal *j, const char *name, const void *state, size_t
 bool journal_flush(struct journal *j, uint32_t most_ms)
 {
     const uint64_t until_ns = clock_ns() + (uint64_t)most_ms * 1000000;
-    const struct timespec until = { .tv_sec = (time_t)(until_ns / 1000000000), .tv_nsec = (long)(until_ns % 1000000000) };
     pthread_mutex_lock(&j->lock);
     const uint64_t all = j->taken;
     while (j->given_back < all && clock_ns() < until_ns) {
         j->is_hurried = true;
         pthread_cond_signal(&j->wake);
-        pthread_cond_timedwait(&j->rest, &j->lock, &until);
+        thread_wait(&j->rest, &j->lock, until_ns);
     }
     j->is_hurried = false;
     const bool is_done = j->given_back >= all;
@@ -325,14 +325,8 @@ static void prune(struct journal *j, struct err *err)
 /* Lock held: until there is something to write and the last transaction is long enough ago. */
 static void wait_for_work(struct journal *j, uint64_t next_ns)
 {
-    while (!j->is_closing && (j->used == 0 || (clock_ns() < next_ns && j->used < j->size / 2 && !j->is_hurried))) {
-        if (j->used == 0) {
-            pthread_cond_wait(&j->wake, &j->lock);
-        } else {
-            const struct timespec until = { .tv_sec = (time_t)(next_ns / 1000000000), .tv_nsec = (long)(next_ns % 1000000000) };
-            pthread_cond_timedwait(&j->wake, &j->lock, &until);
-        }
-    }
+    while (!j->is_closing && (j->used == 0 || (clock_ns() < next_ns && j->used < j->size / 2 && !j->is_hurried)))
+        thread_wait(&j->wake, &j->lock, j->used ? next_ns : UINT64_MAX);
 }
 
 enum { WARN_EVERY_S = 60 };
@@ -410,7 +404,6 @@ static void *work(void *ctx)
 
 struct journal *journal_open(const char *path, const struct journal_options *opt, struct err *err)
 {
-    pthread_condattr_t attr;
     struct journal *j = calloc(1, sizeof(*j));
     if (!j)
         return err_null(err, ERR_NOMEM, "%s: out of memory", path);
@@ -428,15 +421,10 @@ struct journal *journal_open(const char *path, const struct journal_options *opt
         goto free_memory;
     journal_db_size(j->db, &j->figures.rows, &j->figures.bytes);
     pthread_mutex_init(&j->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC); /* that of clock_ns() */
-    pthread_cond_init(&j->wake, &attr);
-    pthread_cond_init(&j->rest, &attr);
-    pthread_condattr_destroy(&attr);
-    if (pthread_create(&j->thread, NULL, work, j) != 0) {
-        err_set(err, ERR_IO, "%s: no thread for it", path);
+    thread_cond_init(&j->wake);
+    thread_cond_init(&j->rest);
+    if (!thread_start(&j->thread, work, j, path, err))
         goto close_db;
-    }
     return j;
 close_db:
     pthread_cond_destroy(&j->wake);

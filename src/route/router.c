@@ -1,12 +1,11 @@
 /* route/router.c - the door of `auto` and the hand that does what takes time; start reading at submit(). */
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
+#include "base/thread.h"
 #include "route/bandit.h"
 #include "route/policy_settings.h"
 #include "route/predict.h"
@@ -165,12 +164,7 @@ static void *hand_main(void *arg)
         if (r->todo_first)
             continue;
         r->hand_until_ns = next;
-        if (next == UINT64_MAX) {
-            pthread_cond_wait(&r->hand_wake, &r->lock);
-        } else {
-            const struct timespec until = { (time_t)(next / 1000000000u), (long)(next % 1000000000u) };
-            pthread_cond_timedwait(&r->hand_wake, &r->lock, &until);
-        }
+        thread_wait(&r->hand_wake, &r->lock, next);
         r->hand_until_ns = 0;
     }
     pthread_mutex_unlock(&r->lock);
@@ -296,7 +290,7 @@ static void get_metrics(struct expert *base, struct expert_metrics *out)
 
 static void stop_router(struct router *r, uint64_t drain_ns)
 {
-    const uint64_t now = clock_ns(), until = drain_ns > UINT64_MAX - now ? UINT64_MAX : now + drain_ns;
+    const uint64_t until = clock_after_ns(drain_ns);
     pthread_mutex_lock(&r->lock);
     if (!r->is_stopping || until < r->drain_until_ns)
         r->drain_until_ns = until;
@@ -414,33 +408,17 @@ static void fill_care(struct router_care *c, const struct policy *p)
 #undef PRESET
 }
 
-static bool start_hand(struct router *r, struct err *err)
-{
-    sigset_t all, old; /* signals belong to the program's own threads */
-    sigfillset(&all);
-    sigdelset(&all, SIGBUS);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    const int rc = pthread_create(&r->hand, NULL, hand_main, r);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    r->has_hand = rc == 0;
-    return r->has_hand || err_set(err, ERR_NOMEM, "the router: cannot start a thread: %s", strerror(rc));
-}
-
 struct router *router_new(const struct router_env *env, struct expert *const *experts, int n, struct err *err)
 {
     struct router *r = calloc(1, sizeof(*r));
     if (!r)
         return err_null(err, ERR_NOMEM, "the router: out of memory");
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC); /* the clock of clock_ns() */
     pthread_mutex_init(&r->decide_lock, NULL);
     pthread_mutex_init(&r->lock, NULL);
     pthread_mutex_init(&r->figures_lock, NULL);
-    pthread_cond_init(&r->hand_wake, &attr);
+    thread_cond_init(&r->hand_wake);
     pthread_cond_init(&r->still, NULL);
     pthread_cond_init(&r->unasked, NULL);
-    pthread_condattr_destroy(&attr);
     r->env = *env;
     r->care = env->care;
     fill_care(&r->care, env->policy);
@@ -461,7 +439,7 @@ struct router *router_new(const struct router_env *env, struct expert *const *ex
         r->live.ladders = env->ladders;
     for (int i = 0; ok && i < n; i++)
         ok = router_add(r, experts[i], NULL, false, err);
-    if (ok && start_hand(r, err))
+    if (ok && (r->has_hand = thread_start(&r->hand, hand_main, r, "the router", err)))
         return r;
     router_free(r);
     return NULL;

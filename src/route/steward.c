@@ -1,17 +1,15 @@
 /* route/steward.c - see steward.h; start at turn(). */
 #include "route/steward.h"
 
-#include <errno.h>
 #include <math.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "hw/meter.h"
 
 enum pace { PACE_BUSY, PACE_WARM, PACE_IDLE }; /* what there is to do */
@@ -170,11 +168,9 @@ static void *steward_main(void *arg)
     while (!s->quit) {
         pthread_mutex_unlock(&s->lock);
         const enum pace pace = turn(s, clock_ns());
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_sec += wait_s[pace];
+        const uint64_t until_ns = clock_after_ns((uint64_t)wait_s[pace] * 1000000000u);
         pthread_mutex_lock(&s->lock);
-        while (!s->quit && !s->is_wanted && pthread_cond_timedwait(&s->wake, &s->lock, &until) != ETIMEDOUT)
+        while (!s->quit && !s->is_wanted && thread_wait(&s->wake, &s->lock, until_ns))
             ;
     }
     s->has_ended = true;
@@ -270,7 +266,6 @@ const char *steward_meter(const struct steward *s) { return hw_meter_what(s->met
 struct steward *steward_new(const struct steward_config *config, struct err *err)
 {
     struct steward *s = calloc(1, sizeof(*s));
-    pthread_condattr_t monotonic;
     if (!s)
         return err_null(err, ERR_NOMEM, "governor: out of memory");
     s->config = *config;
@@ -279,10 +274,7 @@ struct steward *steward_new(const struct steward_config *config, struct err *err
         s->config.root = "";
     pthread_mutex_init(&s->lock, NULL);
     pthread_mutex_init(&s->meter_lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&s->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    thread_cond_init(&s->wake);
     governor_init(&s->governor, config->ladders);
     s->state.governor = s->governor;
     s->wards = calloc((size_t)config->n_experts + 1, sizeof(*s->wards));
@@ -302,13 +294,7 @@ struct steward *steward_new(const struct steward_config *config, struct err *err
 
 bool steward_start(struct steward *s, struct err *err)
 {
-    sigset_t all, old; /* signals belong to the program's own threads */
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    const int rc = pthread_create(&s->thread, NULL, steward_main, s);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    s->has_thread = rc == 0;
-    return rc == 0 || err_set(err, ERR_NOMEM, "governor: cannot start a thread: %s", strerror(rc));
+    return s->has_thread = thread_start(&s->thread, steward_main, s, "governor", err);
 }
 
 void steward_free(struct steward *s)
@@ -317,12 +303,10 @@ void steward_free(struct steward *s)
         return;
     if (s->has_thread) {
         pthread_mutex_lock(&s->lock);
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_sec += END_S;
+        const uint64_t until_ns = clock_after_ns(END_S * 1000000000ull);
         s->quit = true;
         pthread_cond_broadcast(&s->wake);
-        while (!s->has_ended && pthread_cond_timedwait(&s->wake, &s->lock, &until) != ETIMEDOUT)
+        while (!s->has_ended && thread_wait(&s->wake, &s->lock, until_ns))
             ;
         const bool has_ended = s->has_ended;
         pthread_mutex_unlock(&s->lock);

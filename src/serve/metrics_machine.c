@@ -8,6 +8,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/thread.h"
 #include "cluster/devices.h"
 #include "cluster/trust.h"
 #include "hw/machine.h"
@@ -230,10 +231,8 @@ struct metrics_machine *metrics_machine_new(const struct metrics_machine_config 
     m->devices->rules = m->rules;
     if (!(m->root = hw_root_open(config->root ? config->root : "", err)))
         goto failed;
-    m->has_thread = pthread_create(&m->thread, NULL, watch_main, m) == 0;
-    if (m->has_thread)
+    if ((m->has_thread = thread_start(&m->thread, watch_main, m, "metrics", err)))
         return m;
-    err_set(err, ERR_LIMIT, "metrics: no thread can be made");
 failed:
     metrics_machine_free(m);
     return NULL;

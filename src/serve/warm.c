@@ -5,6 +5,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "base/thread.h"
+
 struct warmer {
     struct expert *const *experts;
     int n;
@@ -29,10 +31,10 @@ struct warmer *warmer_new(struct expert *const *experts, int n, struct err *err)
         return err_null(err, ERR_NOMEM, "serve: out of memory");
     w->experts = experts;
     w->n = n;
-    if (pthread_create(&w->thread, NULL, load_all, w) == 0)
+    if (thread_start(&w->thread, load_all, w, "serve", err))
         return w;
     free(w);
-    return err_null(err, ERR_NOMEM, "serve: no thread can be started");
+    return NULL;
 }
 
 bool warmer_is_done(const struct warmer *w) { return !w || w->is_done; }
