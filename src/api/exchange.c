@@ -6,6 +6,7 @@
 #include "api/exchange_internal.h"
 #include "api/openai.h"
 #include "base/clock.h"
+#include "base/list.h"
 #include "base/log.h"
 
 enum {
@@ -77,10 +78,7 @@ static struct exchange *exchange_new(const struct api_call *call, const struct h
     buf_init(&x->out, OUT_MAX_BYTES);
     mail_box_init(&x->box, env->mailbox, on_mail, x);
     api_make_id(env, ops->id_prefix, x->id, sizeof(x->id));
-    x->next = env->exchanges;
-    if (x->next)
-        x->next->prev = x;
-    env->exchanges = x;
+    LIST_LINK(env->exchanges, x);
     if (env->n_exchanges++ == 0)
         net_timer_start(env->tick, TICK_MS, TICK_MS);
     if (ops->way && ops->way->on_head)
@@ -97,12 +95,7 @@ static void maybe_free(struct exchange *x)
     struct api_env *env = x->call.env;
     if (x->call.stream || x->has_job || x->is_parsing)
         return;
-    if (x->prev)
-        x->prev->next = x->next;
-    else
-        env->exchanges = x->next;
-    if (x->next)
-        x->next->prev = x->prev;
+    LIST_UNLINK(env->exchanges, x);
     env->bodies_bytes -= x->n_body_bytes;
     free_fields(x);
     if (--env->n_exchanges > 0)

@@ -14,6 +14,7 @@
 
 #include "base/arena.h"
 #include "base/file.h"
+#include "base/list.h"
 #include "base/log.h"
 #include "cluster/device_watch.h"
 #include "net/grpc_client.h"
@@ -277,12 +278,7 @@ static void on_call_end(void *ctx)
 static void on_call_close(void *ctx)
 {
     struct call *c = ctx;
-    if (c->prev)
-        c->prev->next = c->next;
-    else
-        c->resource->calls = c->next;
-    if (c->next)
-        c->next->prev = c->prev;
+    LIST_UNLINK(c->resource->calls, c);
     c->resource->n_calls--;
     buf_fini(&c->message);
     free(c);
@@ -309,10 +305,7 @@ static void on_request(void *ctx, struct http_stream *s, const struct http_head 
     c->resource = r;
     c->method = (enum method)m;
     buf_init(&c->message, MESSAGE_MAX_BYTES);
-    c->next = r->calls;
-    if (c->next)
-        c->next->prev = c;
-    r->calls = c;
+    LIST_LINK(r->calls, c);
     r->n_calls++;
     c->grpc = grpc_accept(r->plugin->loop, s, head, MESSAGE_MAX_BYTES, false, &fns, c);
     if (!c->grpc)

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/list.h"
 #include "cluster/cluster.h"
 #include "cluster/node_files.h"
 #include "cluster/node_internal.h"
@@ -289,12 +290,7 @@ static void on_call_end(void *ctx)
 static void forget_call(struct node_call *c)
 {
     struct node_service *v = c->service;
-    if (c->prev)
-        c->prev->next = c->next;
-    else
-        v->calls = c->next;
-    if (c->next)
-        c->next->prev = c->prev;
+    LIST_UNLINK(v->calls, c);
     v->n_calls--;
     if (c->method == NODE_WATCH && c->has_ended && --v->n_watchers == 0)
         net_timer_stop(v->tick);
@@ -328,10 +324,7 @@ bool node_service_take(struct node_service *v, struct http_stream *s, const stru
     }
     c->service = v;
     c->method = (enum node_method)m;
-    c->next = v->calls;
-    if (c->next)
-        c->next->prev = c;
-    v->calls = c;
+    LIST_LINK(v->calls, c);
     v->n_calls++;
     c->grpc = grpc_accept(v->loop, s, head, MESSAGE_MAX_BYTES, false, &fns, c);
     if (!c->grpc)

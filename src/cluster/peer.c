@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/list.h"
 #include "base/log.h"
 #include "base/thread.h"
 #include "cluster/peer_internal.h"
@@ -19,15 +20,6 @@ enum { ARENA_BYTES = 3 * PEER_MESSAGE_BYTES_MAX, ADOPT_MS = 2000 };
 
 static struct peer *peer_of(struct expert *e) { return (struct peer *)e; }
 static void end_all(struct peers *all, const struct peer *p);
-
-static void link_run(struct peers *all, struct run *r)
-{
-    r->prev = NULL;
-    r->next = all->running;
-    if (r->next)
-        r->next->prev = r;
-    all->running = r;
-}
 
 /* The timer runs then at the latest; 0: it is not needed. */
 static void set_due(struct peers *all, uint64_t at_ns, uint64_t now_ns)
@@ -56,7 +48,7 @@ static bool send_now(struct run *r, uint64_t now_ns, struct err *err)
         run_drop(r);
         return false;
     }
-    link_run(all, r);
+    LIST_LINK(all->running, r);
     if (due_ns && (!all->due_ns || due_ns < all->due_ns))
         set_due(all, due_ns, now_ns);
     return true;
@@ -243,7 +235,7 @@ static void turn(struct cluster *c)
     }
     for (struct run *next; r; r = next) {
         next = r->next;
-        link_run(all, r);
+        LIST_LINK(all->running, r);
         run_begin(r);
     }
     look(all);

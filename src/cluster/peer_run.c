@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/list.h"
 #include "base/log.h"
 #include "cluster/peer_internal.h"
 #include "expert/task_wire.h"
@@ -111,12 +112,7 @@ void run_end(struct run *r, const struct err *err)
         else if (r->first_ns)
             r->usage.prefill_ns = r->first_ns - r->started_ns, r->usage.decode_ns = now - r->first_ns;
     }
-    if (r->prev)
-        r->prev->next = r->next;
-    else
-        all->running = r->next;
-    if (r->next)
-        r->next->prev = r->prev;
+    LIST_UNLINK(all->running, r);
     r->usage.node = p->node->name;
     pthread_mutex_lock(&all->lock);
     r->usage.busy_w = p->c.busy_w > 0 ? p->c.busy_w : 0;

@@ -10,38 +10,11 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "base/list.h"
 #include "base/thread.h"
 #include "expert/llm_internal.h"
 
 enum { DEFAULT_SEQS = 8, DEFAULT_BATCH = 512, DEFAULT_QUEUE = 512 };
-
-/* ---- lists ---- */
-
-void work_list_push(struct work_list *l, struct work *w)
-{
-    w->next = NULL;
-    w->prev = l->last;
-    if (l->last)
-        l->last->next = w;
-    else
-        l->first = w;
-    l->last = w;
-    l->n++;
-}
-
-void work_list_remove(struct work_list *l, struct work *w)
-{
-    if (w->prev)
-        w->prev->next = w->next;
-    else
-        l->first = w->next;
-    if (w->next)
-        w->next->prev = w->prev;
-    else
-        l->last = w->prev;
-    w->prev = w->next = NULL;
-    l->n--;
-}
 
 void work_free(struct work *w)
 {
@@ -88,7 +61,7 @@ static bool submit(struct expert *base, struct job *j, struct err *err)
         w->ticket = e->n_tickets++;
         e->n_open++;
         e->n_jobs++;
-        work_list_push(&e->inbox, w);
+        QUEUE_PUSH(&e->inbox, w);
         pthread_cond_signal(&e->front_wake);
         if (j->deadline_ns || job_is_cancelled(j)) {
             e->flags_changed = true;

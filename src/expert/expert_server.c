@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/list.h"
 #include "base/log.h"
 #include "base/thread.h"
 #include "expert/server_internal.h"
@@ -37,7 +38,7 @@ static bool submit(struct expert *base, struct job *j, struct err *err)
         w->ticket = e->n_tickets++;
         e->n_open++;
         e->n_jobs++;
-        line_push(&e->inbox, w);
+        QUEUE_PUSH(&e->inbox, w);
     }
     pthread_mutex_unlock(&e->lock);
     if (ok)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/list.h"
 #include "base/log.h"
 #include "base/thread.h"
 #include "base/utf8.h"
@@ -121,10 +122,7 @@ static bool submit(struct expert *base, struct job *j, struct err *err)
     if (ok) {
         e->n_open++;
         e->n_jobs++;
-        r->prev = e->inbox.last;
-        *(e->inbox.last ? &e->inbox.last->next : &e->inbox.first) = r;
-        e->inbox.last = r;
-        e->inbox.n++;
+        QUEUE_PUSH(&e->inbox, r);
         wake_up(e);
     }
     pthread_mutex_unlock(&e->lock);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/list.h"
 #include "base/log.h"
 #include "base/thread.h"
 #include "expert/draft.h"
@@ -378,12 +379,12 @@ static bool serve_inbox(struct expert_llm *e)
             pthread_mutex_lock(&e->lock);
             e->give_back |= !e->has_begun;
         } else {
-            work_list_remove(&e->inbox, w);
+            QUEUE_REMOVE(&e->inbox, w);
             pthread_mutex_unlock(&e->lock);
             w->failed = !prepare(e, w, &w->err);
             forget_large(e);
             pthread_mutex_lock(&e->lock);
-            work_list_push(&e->ready, w);
+            QUEUE_PUSH(&e->ready, w);
             pthread_cond_signal(&e->engine_wake);
         }
     }

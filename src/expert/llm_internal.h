@@ -96,8 +96,6 @@ struct work_list {
     struct work *first, *last;
     int n;
 };
-void work_list_push(struct work_list *l, struct work *w);
-void work_list_remove(struct work_list *l, struct work *w);
 void work_free(struct work *w); /* not the job */
 
 struct expert_llm {

@@ -22,6 +22,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/list.h"
 #include "base/log.h"
 #include "base/thread.h"
 #include "expert/draft.h"
@@ -164,7 +165,7 @@ static void end_work(struct expert_llm *e, struct work *w, const struct err *err
         w->usage.decode_ns = now - w->first_ns;
     else
         w->usage.prefill_ns = now - w->started_ns;
-    work_list_remove(&e->live, w);
+    QUEUE_REMOVE(&e->live, w);
     pthread_mutex_lock(&e->lock);
     e->n_open--; /* who gets the event may submit again, */
     pthread_mutex_unlock(&e->lock);
@@ -250,9 +251,9 @@ static void pull(struct expert_llm *e, uint64_t now, bool stop_now)
 {
     struct err why;
     for (struct work *w; (w = e->ready.first);) {
-        work_list_remove(&e->ready, w);
+        QUEUE_REMOVE(&e->ready, w);
         w->last_turn = e->turn;
-        work_list_push(&e->live, w);
+        QUEUE_PUSH(&e->live, w);
     }
     e->next_deadline_ns = 0;
     for (struct work *w = e->inbox.first, *next; w; w = next) {
@@ -263,9 +264,9 @@ static void pull(struct expert_llm *e, uint64_t now, bool stop_now)
             err_set(&why, ERR_BUSY, "%s is down: %.180s", e->id, e->down.text);
         }
         if (dead) {
-            work_list_remove(&e->inbox, w);
+            QUEUE_REMOVE(&e->inbox, w);
             fail_work(w, &why);
-            work_list_push(&e->live, w);
+            QUEUE_PUSH(&e->live, w);
         } else {
             note_deadline(e, w);
         }

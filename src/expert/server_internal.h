@@ -93,9 +93,6 @@ struct work_line {
     struct work *first, *last;
     int n;
 };
-void line_push(struct work_line *l, struct work *w);
-void line_insert(struct work_line *l, struct work *w); /* by ticket */
-void line_remove(struct work_line *l, struct work *w);
 
 enum child_state { SERVER_NONE, SERVER_ASKING, SERVER_STARTING, SERVER_READY, SERVER_STOPPING };
 

@@ -3,57 +3,11 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/list.h"
 #include "base/log.h"
 #include "expert/server_internal.h"
 
 enum { PAUSE_MS = 200 }; /* before somebody else's server is asked again */
-
-/* ---- lines ---- */
-
-void line_push(struct work_line *l, struct work *w)
-{
-    w->next = NULL;
-    w->prev = l->last;
-    if (l->last)
-        l->last->next = w;
-    else
-        l->first = w;
-    l->last = w;
-    l->n++;
-}
-
-void line_insert(struct work_line *l, struct work *w)
-{
-    struct work *at = l->first;
-    while (at && at->ticket < w->ticket)
-        at = at->next;
-    if (!at) {
-        line_push(l, w);
-        return;
-    }
-    w->next = at;
-    w->prev = at->prev;
-    if (at->prev)
-        at->prev->next = w;
-    else
-        l->first = w;
-    at->prev = w;
-    l->n++;
-}
-
-void line_remove(struct work_line *l, struct work *w)
-{
-    if (w->prev)
-        w->prev->next = w->next;
-    else
-        l->first = w->next;
-    if (w->next)
-        w->next->prev = w->prev;
-    else
-        l->last = w->prev;
-    w->prev = w->next = NULL;
-    l->n--;
-}
 
 uint64_t server_now_ms(const struct expert_server *e) { return net_loop_now_ms(e->loop); }
 void server_soon(struct expert_server *e) { net_wake_send(e->wake); }
@@ -134,7 +88,8 @@ void work_end(struct work *w, const struct err *err)
         w->talk.usage.decode_ns = now - w->first_ns;
     if (!w->talk.has_usage)
         w->talk.usage.n_gen_tok = w->talk.n_pieces;
-    line_remove(w->is_running ? &e->running : &e->waiting, w);
+    struct work_line *l = w->is_running ? &e->running : &e->waiting;
+    QUEUE_REMOVE(l, w);
     if (!err)
         watch_pace(w);
     pthread_mutex_lock(&e->lock);
@@ -164,10 +119,13 @@ void work_again(struct work *w, uint64_t pause_ms, const struct err *err)
         return;
     }
     talk_stop(w);
-    line_remove(&e->running, w);
+    QUEUE_REMOVE(&e->running, w);
     w->is_running = false;
     w->not_before_ms = pause_ms ? server_now_ms(e) + pause_ms : 0;
-    line_insert(&e->waiting, w);
+    struct work *behind = e->waiting.first; /* its place among those who wait is as old as it */
+    while (behind && behind->ticket < w->ticket)
+        behind = behind->next;
+    QUEUE_INSERT(&e->waiting, w, behind);
     pthread_mutex_lock(&e->lock);
     e->f.retries_total++;
     pthread_mutex_unlock(&e->lock);
@@ -185,7 +143,7 @@ static void take_inbox(struct expert_server *e)
     pthread_mutex_unlock(&e->lock);
     while (w) {
         struct work *next = w->next;
-        line_push(&e->waiting, w);
+        QUEUE_PUSH(&e->waiting, w);
         w = next;
     }
 }
@@ -302,8 +260,8 @@ static uint64_t begin(struct work *w)
 {
     struct expert_server *e = w->server;
     struct err err = { 0 };
-    line_remove(&e->waiting, w);
-    line_push(&e->running, w);
+    QUEUE_REMOVE(&e->waiting, w);
+    QUEUE_PUSH(&e->running, w);
     w->is_running = true;
     w->n_attempts++;
     w->not_before_ms = 0;

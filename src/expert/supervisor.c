@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/list.h"
 #include "base/log.h"
 #include "expert/supervisor_internal.h"
 #include "proc/memory.h"
@@ -28,34 +29,6 @@ enum { DEATHS_MAX = 2, CRASHES_MAX = 5, END_MS = 250 };
 #define MS(n) ((uint64_t)(n) * 1000000u)
 static const uint64_t LOOK_NS = MS(200), GRACE_NS = MS(1000), AGE_NS = MS(10000), BACK_OFF_NS = MS(100), BACK_OFF_MAX_NS = MS(30000),
                       SESSION_NS = MS(60000), REST_MAX_NS = MS(2000), OPEN_NS = MS(120000);
-
-/* ---- lists ---- */
-
-static void list_push(struct request_list *l, struct request *r)
-{
-    r->next = NULL;
-    r->prev = l->last;
-    *(l->last ? &l->last->next : &l->first) = r;
-    l->last = r;
-    l->n++;
-}
-
-static void list_push_first(struct request_list *l, struct request *r)
-{
-    r->prev = NULL;
-    r->next = l->first;
-    *(l->first ? &l->first->prev : &l->last) = r;
-    l->first = r;
-    l->n++;
-}
-
-static void list_remove(struct request_list *l, struct request *r)
-{
-    *(r->prev ? &r->prev->next : &l->first) = r->next;
-    *(r->next ? &r->next->prev : &l->last) = r->prev;
-    r->prev = r->next = NULL;
-    l->n--;
-}
 
 /* ---- ends of jobs ---- */
 
@@ -86,7 +59,7 @@ void request_end(struct expert_worker *e, struct request *r, const struct err *e
 static void end_queue(struct expert_worker *e, const struct err *err)
 {
     for (struct request *r; (r = e->queue.first);) {
-        list_remove(&e->queue, r);
+        QUEUE_REMOVE(&e->queue, r);
         request_end(e, r, err);
     }
 }
@@ -238,7 +211,7 @@ static void lose(struct expert_worker *e, const char *why, bool is_final)
             request_end(e, r, &err);
         } else {
             r->alone = true;
-            list_push_first(&e->queue, r);
+            QUEUE_INSERT(&e->queue, r, e->queue.first);
         }
     }
     e->n_slots = e->n_open_slots = 0;
@@ -269,7 +242,7 @@ static void end_deaf(struct expert_worker *e)
         else if (r->has_sent || r->job->request.session != 0)
             request_end(e, r, &err);
         else
-            list_push_first(&e->queue, r);
+            QUEUE_INSERT(&e->queue, r, e->queue.first);
     }
     e->n_slots = e->n_open_slots = 0;
     e->kill_ns = e->until_ns = 0;
@@ -465,7 +438,7 @@ static void run_batch(struct expert_worker *e, uint64_t now)
     e->n_jobs_in_slots = 0;
     for (struct request *r; (int)e->n_slots < n_max && (r = next_request(e, room, now));) {
         struct err err;
-        list_remove(&e->queue, r);
+        QUEUE_REMOVE(&e->queue, r);
         if (r->job->request.session != 0 && !enter_session(e, &r->job->request, now, &err)) {
             request_end(e, r, &err);
             continue;
@@ -547,7 +520,7 @@ static void sweep(struct expert_worker *e, uint64_t now, bool stop_now, uint64_t
     for (struct request *r = e->queue.first, *following; r; r = following) {
         following = r->next;
         if (is_dead(e, r->job, now, stop_now, &why)) {
-            list_remove(&e->queue, r);
+            QUEUE_REMOVE(&e->queue, r);
             request_end(e, r, &why);
         } else {
             note(next, r->job->deadline_ns);
@@ -709,8 +682,8 @@ void *supervisor_main(void *arg)
         const uint64_t now = clock_ns();
         pthread_mutex_lock(&e->lock);
         for (struct request *r; (r = e->inbox.first);) {
-            list_remove(&e->inbox, r);
-            list_push(&e->queue, r);
+            QUEUE_REMOVE(&e->inbox, r);
+            QUEUE_PUSH(&e->queue, r);
         }
         const bool quit = e->quit, stopping = e->stopping, stop_now = e->stopping && now >= e->drain_until_ns;
         const bool wants_warm = e->wants_warm, give_back = e->give_back, wants_unload = e->wants_unload;

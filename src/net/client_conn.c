@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/list.h"
 #include "net/client_internal.h"
 #include "net/send.h"
 
@@ -80,12 +81,7 @@ static void conn_close(struct client_conn *c)
     c->state = CONN_CLOSED;
     c->call = NULL;
     client->stats.n_connections--;
-    if (c->prev)
-        c->prev->next = c->next;
-    else
-        client->conns = c->next;
-    if (c->next)
-        c->next->prev = c->prev;
+    LIST_UNLINK(client->conns, c);
     dial_close(&c->dial);
     uv_close((uv_handle_t *)&c->timer, on_timer_closed);
 }
@@ -531,10 +527,7 @@ bool conn_begin(struct http_call *call, struct err *err)
     call->conn = c;
     client->n_refs++;
     client->stats.n_connections++;
-    c->next = client->conns;
-    if (c->next)
-        c->next->prev = c;
-    client->conns = c;
+    LIST_LINK(client->conns, c);
     h1_init_reply(&c->parser, &limits);
     buf_init(&c->held, HELD_MAX_BYTES);
     buf_init(&c->sealed, SEALED_MAX_BYTES);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/list.h"
 #include "net/net_internal.h"
 #include "net/send.h"
 
@@ -87,12 +88,7 @@ void http_conn_close(struct http_conn *c, enum http_close why)
             *p = c->next_dirty;
             break;
         }
-    if (c->prev)
-        c->prev->next = c->next;
-    else
-        v->conns = c->next;
-    if (c->next)
-        c->next->prev = c->prev;
+    LIST_UNLINK(v->conns, c);
     v->stats.n_connections--;
     uv_close((uv_handle_t *)&c->tcp, on_handle_closed);
     uv_close((uv_handle_t *)&c->timer, on_handle_closed);
@@ -472,10 +468,7 @@ bool http_conn_accept(struct http_server *v, uv_stream_t *listener)
     buf_init(&c->sealed, max + max / 8 + (2 << 20));
     buf_init(&c->flying, v->tls ? c->sealed.max_bytes : max);
     buf_init(&c->held, sizeof(preface));
-    c->next = v->conns;
-    if (c->next)
-        c->next->prev = c;
-    v->conns = c;
+    LIST_LINK(v->conns, c);
     v->stats.n_connections++;
     if (uv_accept(listener, (uv_stream_t *)&c->tcp) != 0) {
         http_conn_close(c, HTTP_CLOSE_ERROR);

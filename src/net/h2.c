@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/list.h"
 #include "net/h2_internal.h"
 #include "net/net_internal.h"
 
@@ -118,10 +119,7 @@ static struct h2_stream *stream_new(struct h2 *h, int32_t id)
     t->s.conn = h->conn;
     t->s.head.n_fields = 0;
     t->id = id;
-    t->next = h->streams;
-    if (t->next)
-        t->next->prev = t;
-    h->streams = t;
+    LIST_LINK(h->streams, t);
     h->n_streams++;
     v->n_h2_streams++;
     h->idle_by_ms = 0;
@@ -131,12 +129,7 @@ static struct h2_stream *stream_new(struct h2 *h, int32_t id)
 static void stream_drop(struct h2 *h, struct h2_stream *t)
 {
     struct http_server *v = h->conn->server;
-    if (t->prev)
-        t->prev->next = t->next;
-    else
-        h->streams = t->next;
-    if (t->next)
-        t->next->prev = t->prev;
+    LIST_UNLINK(h->streams, t);
     h->n_bodies_bytes -= t->n_body;
     h->n_high -= t->s.was_high;
     h->n_streams--;

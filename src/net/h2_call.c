@@ -5,18 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/list.h"
 #include "net/h2_client_internal.h"
 #include "net/h2_internal.h"
 
 void h2c_call_free(struct h2_call *call)
 {
     struct h2c_conn *c = call->conn;
-    if (call->prev)
-        call->prev->next = call->next;
-    else
-        c->calls = call->next;
-    if (call->next)
-        call->next->prev = call->prev;
+    LIST_UNLINK(c->calls, call);
     c->n_calls--;
     buf_fini(&call->out);
     buf_fini(&call->head_bytes);
@@ -245,10 +241,7 @@ struct h2_call *h2_client_call(struct h2_client *c, enum http_verb verb, const c
     call->ctx = ctx;
     buf_init(&call->out, c->config.max_queued_bytes);
     buf_init(&call->head_bytes, c->config.max_head_bytes);
-    call->next = k->calls;
-    if (call->next)
-        call->next->prev = call;
-    k->calls = call;
+    LIST_LINK(k->calls, call);
     k->n_calls++;
     h2c_mark(k);
     if (submit(call, verb, path, fields, n_fields, has_body))

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/list.h"
 #include "net/h2_client_internal.h"
 #include "net/send.h"
 
@@ -42,12 +43,7 @@ static void free_when_over(struct h2c_conn *c)
     if (c->state != H2C_CLOSED || dial_is_open(&c->dial) || c->has_timer)
         return;
     struct h2_client *client = c->client;
-    if (c->prev)
-        c->prev->next = c->next;
-    else
-        client->conns = c->next;
-    if (c->next)
-        c->next->prev = c->prev;
+    LIST_UNLINK(client->conns, c);
     nghttp2_session_del(c->session);
     tls_free(c->tls);
     dial_fini(&c->dial);
@@ -287,10 +283,7 @@ static struct h2c_conn *conn_new(struct h2_client *client, struct err *err)
     c->timer.data = c;
     c->has_timer = true;
     client->n_refs++;
-    c->next = client->conns;
-    if (c->next)
-        c->next->prev = c;
-    client->conns = c;
+    LIST_LINK(client->conns, c);
     uv_timer_start(&c->timer, on_timer, client->config.connect_ms, client->config.idle_ms);
     const int rc = dial_begin(&c->dial, client->loop, &client->target, on_dialled, on_dial_over, c);
     if (rc != 0)

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/list.h"
 #include "base/log.h"
 #include "base/thread.h"
 #include "pipeline/fanout_internal.h"
@@ -225,9 +226,7 @@ static void look_at_answer(struct fanout *f, struct fanout_run *r)
 
 static void forget(struct fanout *f, struct fanout_run *r)
 {
-    *(r->prev ? &r->prev->next : &f->runs) = r->next;
-    if (r->next)
-        r->next->prev = r->prev;
+    LIST_UNLINK(f->runs, r);
     f->n_runs--;
     pthread_cond_broadcast(&f->changed);
     pthread_mutex_unlock(&f->lock);
@@ -320,10 +319,7 @@ static bool submit(struct expert *e, struct job *j, struct err *err)
     pthread_mutex_lock(&f->lock);
     const bool is_full = f->n_runs >= RUNS_MAX, stops = f->stopping;
     if (!is_full && !stops) {
-        r->next = f->runs;
-        if (r->next)
-            r->next->prev = r;
-        f->runs = r;
+        LIST_LINK(f->runs, r);
         f->n_runs++;
         fanout_ring(f);
     }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/list.h"
 #include "base/thread.h"
 #include "route/bandit.h"
 #include "route/policy_settings.h"
@@ -41,11 +42,7 @@ static void trip_link(struct trip *t)
 {
     struct router *r = t->r;
     pthread_mutex_lock(&r->lock);
-    t->prev = NULL;
-    t->next = r->trips;
-    if (t->next)
-        t->next->prev = t;
-    r->trips = t;
+    LIST_LINK(r->trips, t);
     r->n_trips++;
     pthread_mutex_unlock(&r->lock);
 }
@@ -57,12 +54,7 @@ void trip_unref(struct trip *t)
     pthread_mutex_lock(&r->lock);
     const bool is_gone = --t->refs == 0;
     if (is_gone) {
-        if (t->prev)
-            t->prev->next = t->next;
-        else
-            r->trips = t->next;
-        if (t->next)
-            t->next->prev = t->prev;
+        LIST_UNLINK(r->trips, t);
         pthread_mutex_destroy(&t->lock);
         buf_fini(&t->said);
         if (r->n_kept < TRIPS_KEPT) {

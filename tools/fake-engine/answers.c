@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/list.h"
 #include "fake.h"
 #include "net/loop.h"
 #include "wire/openai.h"
@@ -49,12 +50,7 @@ static void free_gen(struct gen *g)
         f->n_running--;
     else
         f->n_waiting--;
-    if (g->prev)
-        g->prev->next = g->next;
-    else
-        f->gens = g->next;
-    if (g->next)
-        g->next->prev = g->prev;
+    LIST_UNLINK(f->gens, g);
     net_timer_free(g->timer);
     buf_fini(&g->out);
     buf_fini(&g->whole);
@@ -289,10 +285,7 @@ void answer_begin(struct fake *f, struct http_stream *s, enum form form, const c
     buf_init(&g->whole, 64 << 20);
     g->number = ++f->n_requests;
     f->n_waiting++;
-    g->next = f->gens;
-    if (g->next)
-        g->next->prev = g;
-    f->gens = g;
+    LIST_LINK(f->gens, g);
     http_stream_take(s, &fns, g);
     journal(f, "start", g->tag);
     if (f->n_requests == f->opt.close_port_at) {

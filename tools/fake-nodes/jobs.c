@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 
+#include "base/list.h"
 #include "expert/task_wire.h"
 #include "nodes.h"
 #include "wire/oip_pb.h"
@@ -310,12 +311,7 @@ static void on_close(void *ctx, enum http_close why)
     n->n_running -= j->is_running;
     n->n_waiting -= j->is_ready && !j->is_running;
     n->has_news = true;
-    if (j->prev)
-        j->prev->next = j->next;
-    else
-        n->jobs = j->next;
-    if (j->next)
-        j->next->prev = j->prev;
+    LIST_UNLINK(n->jobs, j);
     net_timer_free(j->timer);
     buf_fini(&j->body);
     buf_fini(&j->out);
@@ -349,10 +345,7 @@ void job_take(struct node *n, struct http_stream *s, const struct http_head *hea
     j->path = p;
     buf_init(&j->body, BODY_BYTES_MAX);
     buf_init(&j->out, BODY_BYTES_MAX);
-    j->next = n->jobs;
-    if (j->next)
-        j->next->prev = j;
-    n->jobs = j;
+    LIST_LINK(n->jobs, j);
     n->n_jobs++;
     http_stream_take(s, &fns, j);
 }

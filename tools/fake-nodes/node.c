@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/list.h"
 #include "expert/expert.h"
 #include "nodes.h"
 #include "route/candidate.h"
@@ -105,12 +106,7 @@ static void on_call_end(void *ctx)
 static void on_call_close(void *ctx)
 {
     struct watcher *w = ctx;
-    if (w->prev)
-        w->prev->next = w->next;
-    else
-        w->node->watchers = w->next;
-    if (w->next)
-        w->next->prev = w->prev;
+    LIST_UNLINK(w->node->watchers, w);
     free(w);
 }
 
@@ -129,10 +125,7 @@ bool node_take(struct node *n, struct http_stream *s, const struct http_head *he
     }
     w->node = n;
     w->is_describe = is_describe;
-    w->next = n->watchers;
-    if (w->next)
-        w->next->prev = w;
-    n->watchers = w;
+    LIST_LINK(n->watchers, w);
     w->grpc = grpc_accept(n->all->loop, s, head, MESSAGE_MAX_BYTES, false, &fns, w);
     if (!w->grpc)
         on_call_close(w);
