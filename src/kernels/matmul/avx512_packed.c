@@ -29,8 +29,9 @@
  *   C: y += dx * (scale0 * acc0 + scale1 * acc1)                      scales of 16: Q6_K Q3_K
  *   D: y += dx * (scale0 * acc0 + scale1 * acc1 + off0 * sum0 + off1 * sum1)                          Q2_K */
 enum kind { KIND_A, KIND_B, KIND_C, KIND_D };
-/* A panel is a type of its own: after the 42 of DTYPE.  Its units are blocks of 32: codes as bytes, scale[halves][16], off[halves][16]. */
-enum { PANEL = 100 };
+/* A panel is a type of its own: after the 42 of DTYPE.  Its units are blocks of 32: codes as bytes, scale[halves][16], off[halves][16].
+ * In one of KIND_C the zero point is 32, so that the tile makes the start values itself, by shifts, beside its products. */
+enum { PANEL = 100, PANEL_C_SHIFT = 5 };
 
 INLINE enum kind kind_of(int t)
 {
@@ -198,12 +199,13 @@ INLINE __m512 read_off(const int t, const uint8_t *block, const struct pair *p, 
 struct columns { /* some tokens; the arrays of token c begin c * (their n) further */
     const int8_t *q; /* [c][n_cols]; woven: [nb][c][32] */
     const float *d;  /* [c][nb] */
+    const int16_t *pairs; /* [c][2 nb] sums of codes, for a panel of KIND_C */
     int32_t *start;  /* [c][nb or 2 nb] -zero_point * sum */
     float *sum;      /* [c][nb or 2 nb] KIND_B, KIND_D: sum */
     size_t nb;
 };
 
-/* Start values of n_tok tokens from tok0; the arrays have room for them. */
+/* Start values of n_tok tokens from tok0; the arrays have room for them.  t: also a panel. */
 INLINE void prepare(const int t, struct columns *c, const struct acts *a, int tok0, int n_tok)
 {
     const enum kind kind = kind_of(t);
@@ -212,7 +214,10 @@ INLINE void prepare(const int t, struct columns *c, const struct acts *a, int to
     const __m512i zero = _mm512_set1_epi32(-zero_point(t)), pair = _mm512_set1_epi16((short)-zero_point(t));
     c->q = a->q + (size_t)tok0 * nb * 32;
     c->d = a->d + (size_t)tok0 * nb;
+    c->pairs = sum;
     c->nb = nb;
+    if (t == PANEL + KIND_C)
+        return;
     for (size_t i = 0; i < n; i += 16) { /* 16 blocks */
         const __mmask16 m = n - i >= 16 ? 0xffff : (__mmask16)((1u << (n - i)) - 1);
         const __m512i s = _mm512_maskz_loadu_epi32(m, sum + i * 2); /* pairs of int16 */
@@ -238,6 +243,16 @@ INLINE __m512i four(const int8_t *q)
     int32_t v;
     memcpy(&v, q, 4);
     return _mm512_set1_epi32(v);
+}
+
+/* -32 * sum of half h of a block. */
+INLINE __m512i start_of(const int16_t *pair, const int h)
+{
+    int32_t v;
+    memcpy(&v, pair, 4);
+    const __m512i both = _mm512_set1_epi32(v);
+    return _mm512_sub_epi32(_mm512_setzero_si512(), h == 0 ? _mm512_srai_epi32(_mm512_slli_epi32(both, 16), 16 - PANEL_C_SHIFT)
+                                                           : _mm512_slli_epi32(_mm512_srai_epi32(both, 16), PANEL_C_SHIFT));
 }
 
 INLINE void put_rows(float *y, __mmask16 m, __m512 v)
@@ -286,7 +301,9 @@ INLINE void tile(const int t, const int G, const int C, const struct source *w, 
                 UNROLL
                 for (int c = 0; c < C; c++) {
                     const size_t tb = (size_t)c * nb + b;
-                    if (kind == KIND_A)
+                    if (t == PANEL + KIND_C)
+                        acc[h][c][0] = start_of(in->pairs + tb * 2, h);
+                    else if (kind == KIND_A)
                         acc[h][c][0] = _mm512_set1_epi32(in->start[tb]);
                     else if (kind == KIND_C)
                         acc[h][c][0] = _mm512_set1_epi32(in->start[tb * 2 + (size_t)h]);
@@ -402,12 +419,15 @@ INLINE void expand(const int t, uint8_t *panel, const uint8_t *group, size_t nb)
 {
     const enum kind kind = kind_of(t);
     const struct unit u = source_unit(t), to = source_unit(PANEL + (int)kind);
+    const int higher = kind == KIND_C ? (1 << PANEL_C_SHIFT) - zero_point(t) : 0;
     for (size_t b = 0; b < nb; b++, panel += to.bytes) {
         const struct block from = block_at(&u, group, b);
         const struct pair p = read_pair(t, from.unit);
         UNROLL
-        for (int j = 0; j < 8; j++)
-            _mm512_store_si512((void *)(panel + j * 64), read_quad(t, from.at, j));
+        for (int j = 0; j < 8; j++) {
+            const __m512i v = read_quad(t, from.at, j);
+            _mm512_store_si512((void *)(panel + j * 64), higher ? _mm512_add_epi8(v, bytes(higher)) : v);
+        }
         for (int h = 0; h < (kind == KIND_C || kind == KIND_D ? 2 : 1); h++) {
             _mm512_store_ps((void *)(panel + to.sc + h * 64), read_scale(t, from.at, &p, h));
             if (kind == KIND_B || kind == KIND_D)
@@ -431,7 +451,7 @@ INLINE void strip(const int t, struct source *w, const struct columns *all, int 
     for (int c = 0, n; c < n_tok; c += n) {
         struct columns in = *all;
         n = share(n_tok - c, max_cols(kind, 2));
-        in.q += (size_t)c * all->nb * 32, in.d += (size_t)c * all->nb, in.start += (size_t)c * n_sums, in.sum += (size_t)c * n_sums;
+        in.q += (size_t)c * all->nb * 32, in.d += (size_t)c * all->nb, in.pairs += (size_t)c * all->nb * 2, in.start += (size_t)c * n_sums, in.sum += (size_t)c * n_sums;
         tiles(t, 2, n, w, &in, y + (size_t)c * ldy, ldy, first, second);
         w->soon += all->nb * (size_t)w->n_lines * 64;
     }
@@ -518,7 +538,7 @@ INLINE void multiply(const int t, float *y, size_t ldy, const struct weight *w, 
         for (int c = 0, n; c < n_tok; c += n) {
             n = share(n_tok - c, STRIP);
             float *out = y + (size_t)c * ldy + (size_t)g * 16;
-            prepare(t, &p.in, a, c, n);
+            prepare(use_panel && kind == KIND_C ? PANEL + KIND_C : t, &p.in, a, c, n);
             if (!use_panel)
                 strip(t, &src, &p.in, n, out, ldy, m0, m1);
             else if (kind == KIND_A)
