@@ -140,7 +140,7 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
     config.keeper = env.keeper;
     config.sensors = config_text(c, CONFIG_SENSORS);
     config.models_dir = config_text(c, CONFIG_MODELS) ? config_text(c, CONFIG_MODELS) : getenv("TUTTI_MODELS") ? getenv("TUTTI_MODELS") : "/";
-    route_config = (struct serve_route_config){ .policy = c->policy, .catalog = env.catalog, .machine = env.machine,
+    route_config = (struct serve_route_config){ .policy = c->policy, .catalog = env.catalog, .machine = env.machine, .is_node = config_has_cluster(c),
                                                 .journal_path = config_number(c, CONFIG_KEEP_DECISIONS) && journal_path(getenv("XDG_STATE_HOME"), getenv("HOME"), journal, sizeof(journal)) ? journal : NULL };
     if (!serve_route_init(&route, &route_config, &err))
         goto out;
@@ -151,7 +151,7 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
     config.node = node.node.cluster ? &node.node : NULL;
     if (!(s = serve_new(&config, &err)))
         goto out;
-    serve_route_remember(&route, serve_router(s), journal);
+    serve_route_begin(&route, serve_router(s));
     printf("listening on http%s://%s\n", config.tls_cert ? "s" : "", serve_addr(s)->text);
     if (serve_node_addr(s))
         printf("node %s on http%s://%s\n", node.name, node.node.trust ? "s" : "", serve_node_addr(s)->text);

@@ -4,8 +4,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 
+#include "base/behind.h"
 #include "base/bulk.h"
 #include "base/checked.h"
 #include "base/thread.h"
@@ -13,7 +13,6 @@
 
 enum {
     PIECE_BYTES = 512 << 10, /* of the file; a piece given back costs an interruption of all our cores */
-    BEHIND_NICE = 10,        /* our own threads do not slow down what else begins: the server, other models */
 };
 
 struct packing {
@@ -116,7 +115,7 @@ static void pack_until(struct packing *p, int stage)
 static void *run(void *arg)
 {
     struct packing *p = arg;
-    setpriority(PRIO_PROCESS, 0, BEHIND_NICE); /* of this thread alone (setpriority(2), "C library/kernel differences") */
+    behind_others();
     pack_until(p, p->n_stages);
     pthread_mutex_lock(&p->lock);
     p->n_running--;

@@ -69,7 +69,8 @@ enum {
 _Static_assert(sizeof(struct journal_head) % 8 == 0, "entries stay aligned");
 
 struct journal {
-    struct journal_db *db;    /* the thread's, once it runs */
+    struct journal_db *db;    /* the thread's, once it runs; NULL: not opened yet */
+    struct journal_options options;
     pthread_t thread;
     pthread_mutex_t lock;     /* all below */
     pthread_cond_t wake;      /* the thread: there is work */
@@ -297,9 +298,11 @@ static const struct journal_head *next(const struct journal *j, size_t *at, size
     return h;
 }
 
+static bool open_file(struct journal *j, struct err *err) { return j->db || (j->db = journal_db_open(j->path, &j->options, err)) != NULL; }
+
 static bool write_batch(struct journal *j, size_t at, size_t n_bytes, uint64_t *n_entries, struct err *err)
 {
-    bool ok = journal_db_begin(j->db, err);
+    bool ok = open_file(j, err) && journal_db_begin(j->db, err);
     *n_entries = 0;
     while (n_bytes > 0) { /* counted to the end, written as long as it works */
         const struct journal_head *h = next(j, &at, &n_bytes);
@@ -309,7 +312,7 @@ static bool write_batch(struct journal *j, size_t at, size_t n_bytes, uint64_t *
         ok = ok && journal_db_add(j->db, h, h + 1, err);
     }
     ok = ok && journal_db_commit(j->db, err);
-    if (!ok)
+    if (!ok && j->db)
         journal_db_rollback(j->db);
     return ok;
 }
@@ -370,9 +373,16 @@ static void *work(void *ctx)
 {
     struct journal *j = ctx;
     struct err err = { 0 };
-    uint64_t next_ns = 0, n_entries, rows, bytes;
-    prune(j, &err);
+    uint64_t next_ns = 0, n_entries, rows = 0, bytes = 0;
+    const bool is_open = open_file(j, &err);
+    if (is_open) {
+        prune(j, &err);
+        journal_db_size(j->db, &rows, &bytes);
+    }
     pthread_mutex_lock(&j->lock);
+    j->figures.rows = rows, j->figures.bytes = bytes;
+    if (!is_open)
+        account(j, false, 0, &err);
     for (;;) {
         wait_for_work(j, next_ns);
         if (j->used == 0)
@@ -385,7 +395,8 @@ static void *work(void *ctx)
         const bool is_busy = !ok && err.code == ERR_BUSY && !is_last;
         if (ok)
             prune(j, &err);
-        journal_db_size(j->db, &rows, &bytes);
+        if (j->db)
+            journal_db_size(j->db, &rows, &bytes);
         pthread_mutex_lock(&j->lock);
         next_ns = clock_ns() + (uint64_t)(is_busy ? BUSY_MS : BATCH_MS) * 1000000;
         j->figures.rows = rows, j->figures.bytes = bytes;
@@ -407,7 +418,12 @@ struct journal *journal_open(const char *path, const struct journal_options *opt
     struct journal *j = calloc(1, sizeof(*j));
     if (!j)
         return err_null(err, ERR_NOMEM, "%s: out of memory", path);
-    snprintf(j->path, sizeof(j->path), "%s", path);
+    if (snprintf(j->path, sizeof(j->path), "%s", path) >= (int)sizeof(j->path)) {
+        err_set(err, ERR_INPUT, "%.60s...: the path is too long", path);
+        goto free_memory;
+    }
+    if (opt)
+        j->options = *opt;
     j->n_sessions = (uint64_t)time(NULL) << 20; /* no other life's numbers */
     j->size = (opt && opt->queue_bytes ? opt->queue_bytes : QUEUE_BYTES) / 8 * 8;
     j->size = j->size < QUEUE_BYTES_MIN ? QUEUE_BYTES_MIN : j->size;
@@ -417,9 +433,8 @@ struct journal *journal_open(const char *path, const struct journal_options *opt
         err_set(err, ERR_NOMEM, "%s: out of memory", path);
         goto free_memory;
     }
-    if (!(j->db = journal_db_open(path, opt, err)))
+    if (!j->options.opens_later && !open_file(j, err))
         goto free_memory;
-    journal_db_size(j->db, &j->figures.rows, &j->figures.bytes);
     pthread_mutex_init(&j->lock, NULL);
     thread_cond_init(&j->wake);
     thread_cond_init(&j->rest);

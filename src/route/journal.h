@@ -24,6 +24,7 @@ struct journal_options { /* 0: the default */
     uint64_t keep_rows;   /* default 200,000 */
     uint64_t keep_bytes;  /* of the file; default 256 MiB */
     size_t queue_bytes;   /* of entries that wait to be written; default 4 MiB (a decision over 50 candidates takes some 4 KB) */
+    bool opens_later;     /* by its thread: nobody waits for the disk.  A file that cannot be opened is a warning, and entries are dropped until it can */
 };
 
 /* What came of one expert that was asked.  A decision has one or, after a failure, a promotion or a hedge, more. */

@@ -24,16 +24,23 @@ static const struct route_node here = { .name = "local", .distance = EXPERT_LOCA
                                         .temperature_c = NAN, .headroom_c = NAN, .power_w = NAN, .battery_frac = NAN, .memory_free_bytes = NAN,
                                         .pressure_frac = NAN, .busy_frac = NAN };
 
-bool live_init(struct live *l, const struct plan_device *device, struct err *err)
+void live_set_device(struct live *l, const struct plan_device *device)
 {
-    enum { NODES = 16, EXPERTS = 32 };
-    memset(l, 0, sizeof(*l));
     static const struct plan_device small = { .cls = PLAN_CPU, .n_devices = 1, .is_unified = true, .bw_gbps = 30, .fp32_tflops = 0.3, .cores = 4, .load_w = CPU_BUSY_W };
     l->device = device ? *device : small;
     if (!(l->device.bw_gbps > 0)) /* a virtual machine does not say what its memory is */
         l->device.bw_gbps = small.bw_gbps;
     if (!(l->device.fp32_tflops > 0))
         l->device.fp32_tflops = small.fp32_tflops;
+    for (int i = 0; i < l->world.n; i++)
+        l->of[i].seen = EXPERT_STATE_COUNT;
+}
+
+bool live_init(struct live *l, const struct plan_device *device, struct err *err)
+{
+    enum { NODES = 16, EXPERTS = 32 };
+    memset(l, 0, sizeof(*l));
+    live_set_device(l, device);
     l->world.nodes = malloc(NODES * sizeof(*l->world.nodes));
     l->node_of = malloc(NODES * sizeof(*l->node_of));
     l->world.list = malloc(EXPERTS * sizeof(*l->world.list));

@@ -67,6 +67,8 @@ struct live {
 /* device NULL: a small CPU.  false with err: out of memory; live_fini() is fine then, too. */
 bool live_init(struct live *l, const struct plan_device *device, struct err *err);
 void live_fini(struct live *l);
+/* It is known later than live_init(): what was predicted of experts is predicted anew. */
+void live_set_device(struct live *l, const struct plan_device *device);
 /* Our name among nodes that know us: for homes. */
 void live_set_self(struct live *l, const char *name);
 /* The slot; -1 with err: there are too many, or out of memory.  node NULL: this process's own (a server elsewhere gets a node of its

@@ -381,6 +381,36 @@ void router_withdraw(struct router *r, const struct expert *e)
     pthread_mutex_unlock(&r->decide_lock);
 }
 
+void router_expect(struct router *r)
+{
+    pthread_mutex_lock(&r->decide_lock);
+    r->is_expecting = true;
+    pthread_mutex_unlock(&r->decide_lock);
+}
+
+void router_know(struct router *r, const struct plan_device *device)
+{
+    pthread_mutex_lock(&r->decide_lock);
+    if (device)
+        live_set_device(&r->live, device);
+    r->is_expecting = false;
+    pthread_cond_broadcast(&r->known);
+    pthread_mutex_unlock(&r->decide_lock);
+}
+
+void router_enter(struct router *r)
+{
+    pthread_mutex_lock(&r->decide_lock);
+    while (r->is_expecting)
+        pthread_cond_wait(&r->known, &r->decide_lock);
+}
+
+void router_await(struct router *r)
+{
+    router_enter(r);
+    pthread_mutex_unlock(&r->decide_lock);
+}
+
 static void fill_care(struct router_care *c, const struct policy *p)
 {
 #define PRESET(field, value)                                                                                           \
@@ -410,6 +440,7 @@ struct router *router_new(const struct router_env *env, struct expert *const *ex
     pthread_mutex_init(&r->figures_lock, NULL);
     thread_cond_init(&r->hand_wake);
     pthread_cond_init(&r->still, NULL);
+    pthread_cond_init(&r->known, NULL);
     pthread_cond_init(&r->unasked, NULL);
     r->env = *env;
     r->care = env->care;
@@ -460,6 +491,7 @@ void router_free(struct router *r)
     free(r->decision);
     pthread_cond_destroy(&r->hand_wake);
     pthread_cond_destroy(&r->still);
+    pthread_cond_destroy(&r->known);
     pthread_cond_destroy(&r->unasked);
     pthread_mutex_destroy(&r->figures_lock);
     pthread_mutex_destroy(&r->lock);

@@ -110,6 +110,12 @@ bool router_knows(struct router *r, const char *id);
 /* Those of other nodes, each as its node last said; fn must not call the router. */
 void router_each_elsewhere(struct router *r, void (*fn)(void *ctx, const struct candidate *c), void *ctx);
 
+/* What this machine is and what was learned may be found out behind the start, by a thread of the caller's: between these two whoever decides
+ * or looks waits.  device NULL: what router_new() was told stays. */
+void router_expect(struct router *r); /* before the first job */
+void router_know(struct router *r, const struct plan_device *device); /* the last that the thread does with the router */
+void router_await(struct router *r); /* until then; needed before router_free() */
+
 /* What was learned, as lines that can be taken again after a restart: corrections of predictions (predict.h) and the bandit's (bandit.h).
  * What is of experts that are not here is passed over, and corrections of another node's are taken when it comes; false with err: what cannot be read. */
 void router_put_learned(struct router *r, struct buf *predictor, struct buf *bandit);

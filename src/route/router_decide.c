@@ -153,7 +153,7 @@ static bool decide(struct trip *t, const struct trip_wants *want, struct leg *li
     bool ok = false;
     if (t->n_tried == TRIP_TRIED_MAX)
         return err_set(err, ERR_BUSY, "%d experts were asked, and none took it", t->n_tried);
-    pthread_mutex_lock(&r->decide_lock);
+    router_enter(r);
     const uint64_t begun_ns = clock_ns();
     live_look(&r->live);
     forget_unloaded(r);

@@ -130,6 +130,8 @@ struct router {
     pthread_mutex_t decide_lock;
     struct live live;
     struct shortlist *shortlist;
+    pthread_cond_t known;          /* !is_expecting; decide_lock */
+    bool is_expecting;
     pthread_cond_t unasked;        /* a submit to somebody who was withdrawn has returned; decide_lock */
     struct affinity affinity;
     struct recall *recall;         /* NULL: nothing is remembered */
@@ -236,6 +238,9 @@ bool held_add(struct held *h, const struct expert_event *ev); /* false: it is fu
 int held_n_tok(const struct held *h);
 enum answer_fault held_check(const struct held *h, bool is_whole, bool wants_json, double logprob_least);
 void held_show(const struct held *h, struct trip *t);
+
+/* router.c: takes decide_lock, once everything is known (router_expect()) */
+void router_enter(struct router *r);
 
 /* trip_read.c */
 /* What the job asks for.  Under decide_lock: its scratch is the router's. */

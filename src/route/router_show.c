@@ -20,7 +20,7 @@ void router_get_figures(struct router *r, struct router_figures *out)
 
 void router_put_learned(struct router *r, struct buf *predictor, struct buf *bandit)
 {
-    pthread_mutex_lock(&r->decide_lock);
+    router_enter(r);
     pthread_mutex_lock(&r->figures_lock);
     if (r->env.predictor)
         predictor_put(r->env.predictor, &r->live.world, predictor);
@@ -81,7 +81,7 @@ void router_put_metrics(struct router *r, const char *prefix, struct buf *out)
     uint64_t bucket[ROUTER_BUCKETS + 1], n = 0;
     router_get_figures(r, &f);
     put_head(out, prefix, "route_decisions_total", "counter", "Experts that were chosen, by what was asked for.");
-    pthread_mutex_lock(&r->decide_lock); /* before figures_lock, as everywhere */
+    router_enter(r); /* before figures_lock, as everywhere */
     pthread_mutex_lock(&r->figures_lock);
     for (int i = 0; i < r->live.world.n; i++)
         for (int g = 0; g < ROUTE_GOAL_COUNT; g++)
@@ -196,7 +196,7 @@ bool router_knows(struct router *r, const char *id)
 void router_put_candidates(struct router *r, struct buf *out)
 {
     buf_putc(out, '[');
-    pthread_mutex_lock(&r->decide_lock);
+    router_enter(r);
     live_look(&r->live);
     const struct candidates *w = &r->live.world;
     for (int i = 0, n = 0; i < w->n; i++) {

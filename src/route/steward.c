@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/behind.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/thread.h"
@@ -27,19 +28,21 @@ struct ward { /* an expert, as the thread knows it */
 
 struct steward {
     struct steward_config config;
+    char *root;                      /* owned: a sensor that hangs may keep the thread for longer than the config lives */
     struct telemetry_source *source; /* the turn's */
     struct governor governor;        /* the turn's */
     struct ward *wards;              /* [config.n_experts]; the turn's */
-    bool was_offline;
+    bool was_offline, is_open;
     enum pace pace;                  /* the turn's: after the last one */
 
     pthread_mutex_t meter_lock;
     struct hw_root *meter_root;
-    struct hw_meter *meter;
+    struct hw_meter *meter;          /* both stay as they are once `looked` was told */
 
     pthread_mutex_t lock;            /* what follows */
     pthread_cond_t wake;
-    bool quit, is_wanted, has_ended;
+    pthread_cond_t looked;           /* has_looked, has_ended */
+    bool quit, is_wanted, has_ended, has_looked;
     struct steward_state state;
     uint64_t read_ns;                /* clock_ns() of the state */
     double joules, joules_told;      /* at that moment; what was said last */
@@ -116,6 +119,27 @@ static void say(struct steward *s, const struct governor_transition *t)
         s->config.on_transition(s->config.ctx, t);
 }
 
+/* The first turn's: finds what can be read, and reads it once. */
+static bool open_sensors(struct steward *s, struct err *err)
+{
+    struct telemetry t;
+    if (!(s->source = telemetry_open(s->root, err)))
+        return false;
+    telemetry_read(s->source, clock_ns(), &t);
+    struct hw_root *root = hw_root_open(s->root, err);
+    struct hw_meter *meter = root ? hw_meter_open(root, clock_ns(), err) : NULL;
+    pthread_mutex_lock(&s->lock);
+    s->meter_root = root;
+    s->meter = meter;
+    s->state.now = t;
+    telemetry_get_parts(s->source, &s->state.parts);
+    s->read_ns = clock_ns();
+    s->has_looked = true;
+    pthread_cond_broadcast(&s->looked);
+    pthread_mutex_unlock(&s->lock);
+    return meter != NULL;
+}
+
 static enum pace turn(struct steward *s, uint64_t now)
 {
     struct governor_transition done[GOVERNOR_TRANSITIONS_MAX];
@@ -161,11 +185,33 @@ static enum pace turn(struct steward *s, uint64_t now)
     return s->pace = pace;
 }
 
+static void find_sensors(struct steward *s)
+{
+    struct err err = { 0 };
+    s->is_open = open_sensors(s, &err);
+    if (!s->is_open)
+        log_warn("%s: nothing is stepped down when the machine is hot or full", err.text);
+}
+
+static void *find_main(void *arg)
+{
+    behind_others();
+    find_sensors(arg);
+    return NULL;
+}
+
 static void *steward_main(void *arg)
 {
     struct steward *s = arg;
+    pthread_t finder; /* it takes some 10 ms and can wait for what begins beside us; a turn later on cannot */
+    struct err err;
+    if (thread_start(&finder, find_main, s, "governor", &err))
+        pthread_join(finder, NULL);
+    else
+        find_sensors(s);
+    const bool ok = s->is_open;
     pthread_mutex_lock(&s->lock);
-    while (!s->quit) {
+    while (ok && !s->quit) {
         pthread_mutex_unlock(&s->lock);
         const enum pace pace = turn(s, clock_ns());
         const uint64_t until_ns = clock_after_ns((uint64_t)wait_s[pace] * 1000000000u);
@@ -174,14 +220,28 @@ static void *steward_main(void *arg)
             ;
     }
     s->has_ended = true;
+    pthread_cond_broadcast(&s->looked);
     pthread_cond_signal(&s->wake);
     pthread_mutex_unlock(&s->lock);
     return NULL;
 }
 
-void steward_tick(struct steward *s, uint64_t now_ns) { turn(s, now_ns); }
+void steward_tick(struct steward *s, uint64_t now_ns)
+{
+    struct err err = { 0 };
+    if (s->has_looked || open_sensors(s, &err))
+        turn(s, now_ns);
+}
 
 /* ---- what others ask ---- */
+
+/* Under the lock: the first look comes some ms after the start. */
+static void await_look(struct steward *s)
+{
+    const uint64_t until_ns = clock_after_ns((uint64_t)END_S * 1000000000u);
+    while (s->has_thread && !s->has_looked && !s->has_ended && thread_wait(&s->looked, &s->lock, until_ns))
+        ;
+}
 
 /* Under the lock: who asks wants it fresh. */
 static void freshen(struct steward *s)
@@ -195,6 +255,7 @@ static void freshen(struct steward *s)
 void steward_get_node(struct steward *s, struct route_node *node)
 {
     pthread_mutex_lock(&s->lock);
+    await_look(s);
     telemetry_to_node(&s->state.now, node);
     governor_to_node(&s->state.governor, node);
     freshen(s);
@@ -204,6 +265,7 @@ void steward_get_node(struct steward *s, struct route_node *node)
 void steward_get_state(struct steward *s, struct steward_state *out)
 {
     pthread_mutex_lock(&s->lock);
+    await_look(s);
     *out = s->state;
     pthread_mutex_unlock(&s->lock);
 }
@@ -239,17 +301,29 @@ void steward_saw_fault(struct steward *s, enum route_class cls)
     pthread_mutex_unlock(&s->lock);
 }
 
+static struct hw_meter *meter_of(struct steward *s)
+{
+    pthread_mutex_lock(&s->lock);
+    await_look(s);
+    struct hw_meter *m = s->meter;
+    pthread_mutex_unlock(&s->lock);
+    return m;
+}
+
 /* A counter is read at once.  A meter of power may sit behind a slow bus: the thread integrates it, and the time since its last look
  * counts with the power of then. */
 double steward_joules(struct steward *s)
 {
     double j = NAN;
-    if (hw_meter_is_quick(s->meter)) {
+    struct hw_meter *meter = meter_of(s);
+    if (!meter)
+        return NAN;
+    if (hw_meter_is_quick(meter)) {
         if (pthread_mutex_trylock(&s->meter_lock) != 0)
             return NAN; /* another one reads at this moment */
-        j = hw_meter_joules(s->meter, clock_ns());
+        j = hw_meter_joules(meter, clock_ns());
         pthread_mutex_unlock(&s->meter_lock);
-    } else if (hw_meter_what(s->meter)) {
+    } else if (hw_meter_what(meter)) {
         pthread_mutex_lock(&s->lock);
         const double w = (double)s->state.now.power_w;
         j = s->joules + (w > 0 ? w * (double)(clock_ns() - s->read_ns) * 1e-9 : 0);
@@ -259,7 +333,11 @@ double steward_joules(struct steward *s)
     return j;
 }
 
-const char *steward_meter(const struct steward *s) { return hw_meter_what(s->meter); }
+const char *steward_meter(struct steward *s)
+{
+    const struct hw_meter *m = meter_of(s);
+    return m ? hw_meter_what(m) : NULL;
+}
 
 /* ---- beginning and end ---- */
 
@@ -270,24 +348,21 @@ struct steward *steward_new(const struct steward_config *config, struct err *err
         return err_null(err, ERR_NOMEM, "governor: out of memory");
     s->config = *config;
     s->pace = PACE_IDLE;
-    if (!s->config.root)
-        s->config.root = "";
     pthread_mutex_init(&s->lock, NULL);
     pthread_mutex_init(&s->meter_lock, NULL);
     thread_cond_init(&s->wake);
+    thread_cond_init(&s->looked);
     governor_init(&s->governor, config->ladders);
     s->state.governor = s->governor;
+    s->state.now = telemetry_unknown();
+    s->root = strdup(config->root ? config->root : "");
     s->wards = calloc((size_t)config->n_experts + 1, sizeof(*s->wards));
-    if (!s->wards) {
-        err_set(err, ERR_NOMEM, "governor: out of memory");
-    } else if ((s->source = telemetry_open(s->config.root, err)) && (s->meter_root = hw_root_open(s->config.root, err)) &&
-               (s->meter = hw_meter_open(s->meter_root, clock_ns(), err))) {
+    if (s->wards && s->root) {
         for (int i = 0; i < config->n_experts; i++)
             s->wards[i].expert = config->experts[i];
-        telemetry_read(s->source, clock_ns(), &s->state.now);
-        s->read_ns = clock_ns();
         return s;
     }
+    err_set(err, ERR_NOMEM, "governor: out of memory");
     steward_free(s);
     return NULL;
 }
@@ -321,7 +396,9 @@ void steward_free(struct steward *s)
     hw_meter_close(s->meter);
     hw_root_free(s->meter_root);
     free(s->wards);
+    free(s->root);
     pthread_cond_destroy(&s->wake);
+    pthread_cond_destroy(&s->looked);
     pthread_mutex_destroy(&s->meter_lock);
     pthread_mutex_destroy(&s->lock);
     free(s);

@@ -3,7 +3,8 @@
  * For:     serve/ makes one; router.c asks it for the node and reports what it saw; metrics and api/ show its state.
  * Callers: route/, serve/, cmd/, tests (which turn it by hand: steward_tick()).
  * Touches: telemetry.h, the experts' limits.  Thread: one of its own, once a second while an expert works or a knob is turned, every five
- *          while one is warm, else every half minute, and when the router asks after longer than that; all functions may be called from any thread, and none waits for a sensor.
+ *          while one is warm, else every half minute, and when the router asks after longer than that; all functions may be called from any thread, and none waits for a sensor
+ *          but who asks before the thread has found them (some ms after steward_start()): END_S at most.
  * Rule:    every transition is one line in the log, counted, and given to on_transition.  Experts of a step that the ladder has left are
  *          asked to unload when it was for memory.
  */
@@ -31,7 +32,7 @@ struct steward_state { /* one moment, copied out */
 };
 
 struct steward;
-/* The caller owns the result; NULL with err.  Reads once. */
+/* The caller owns the result; NULL with err.  Sensors are looked for in the first turn. */
 struct steward *steward_new(const struct steward_config *config, struct err *err);
 bool steward_start(struct steward *s, struct err *err); /* its thread */
 /* NULL is fine; the experts are still there, and their limits stay as they are.  Waits two seconds at most for a sensor that hangs. */
@@ -63,5 +64,5 @@ void steward_put_metrics(struct steward *s, const char *prefix, struct buf *out)
 
 /* For the joules of a request: read before and after.  NAN without a meter. */
 double steward_joules(struct steward *s);
-const char *steward_meter(const struct steward *s); /* "RAPL, CPU packages"; NULL: none */
+const char *steward_meter(struct steward *s); /* "RAPL, CPU packages"; NULL: none */
 #endif

@@ -477,12 +477,18 @@ void telemetry_set_watch(struct telemetry_source *s, struct gpu_watch *w)
     s->watch = w;
 }
 
+struct telemetry telemetry_unknown(void)
+{
+    return (struct telemetry){ .temperature_c = NAN, .limit_c = NAN, .critical_c = NAN, .headroom_c = NAN, .power_w = NAN, .power_limit_w = NAN,
+                                .battery_frac = NAN, .battery_w = NAN, .memory_total_bytes = NAN, .memory_free_bytes = NAN, .pressure_frac = NAN, .stall_frac = NAN,
+                                .busy_frac = NAN, .cpu_pressure_frac = NAN, .gpu_temperature_c = NAN, .gpu_headroom_c = NAN, .gpu_busy_frac = NAN,
+                                .gpu_memory_total_bytes = NAN, .gpu_memory_free_bytes = NAN, .gpu_power_w = NAN, .gpu_power_limit_w = NAN };
+}
+
 void telemetry_read(struct telemetry_source *s, uint64_t now, struct telemetry *t)
 {
-    *t = (struct telemetry){ .at_ns = now, .temperature_c = NAN, .limit_c = NAN, .critical_c = NAN, .headroom_c = NAN, .power_w = NAN, .power_limit_w = NAN,
-                             .battery_frac = NAN, .battery_w = NAN, .memory_total_bytes = NAN, .memory_free_bytes = NAN, .pressure_frac = NAN, .stall_frac = NAN,
-                             .busy_frac = NAN, .cpu_pressure_frac = NAN, .gpu_temperature_c = NAN, .gpu_headroom_c = NAN, .gpu_busy_frac = NAN,
-                             .gpu_memory_total_bytes = NAN, .gpu_memory_free_bytes = NAN, .gpu_power_w = NAN, .gpu_power_limit_w = NAN };
+    *t = telemetry_unknown();
+    t->at_ns = now;
     if (s->has_lost && now - s->looked_ns >= LOOK_AGAIN_NS) {
         struct err err;
         close_all(s);

@@ -98,6 +98,8 @@ void telemetry_close(struct telemetry_source *s); /* NULL is fine */
 void telemetry_ask_gpus(struct telemetry_source *s, bool shall);
 /* Instead of this machine's, while the root has a driver: rehearsals.  Takes it over. */
 void telemetry_set_watch(struct telemetry_source *s, struct gpu_watch *w);
+/* Of a moment of which nothing is known. */
+struct telemetry telemetry_unknown(void);
 /* now_ns: any clock that does not go back.  Always gives a snapshot, of what can be read. */
 void telemetry_read(struct telemetry_source *s, uint64_t now_ns, struct telemetry *out);
 void telemetry_get_parts(const struct telemetry_source *s, struct telemetry_parts *out);

@@ -8,6 +8,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/behind.h"
 #include "base/thread.h"
 #include "cluster/devices.h"
 #include "cluster/trust.h"
@@ -190,6 +191,8 @@ static void *watch_main(void *arg)
 {
     struct metrics_machine *m = arg;
     struct seen *s = malloc(sizeof(*s));
+    behind_others();
+    device_rules_init(m->rules);
     take_facts(m);
     look(m, &m->now);
     pthread_mutex_lock(&m->lock);
@@ -227,7 +230,6 @@ struct metrics_machine *metrics_machine_new(const struct metrics_machine_config 
         err_set(err, ERR_NOMEM, "metrics: out of memory");
         goto failed;
     }
-    device_rules_init(m->rules);
     m->devices->rules = m->rules;
     if (!(m->root = hw_root_open(config->root ? config->root : "", err)))
         goto failed;

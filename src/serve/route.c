@@ -1,12 +1,15 @@
 /* serve/route.c - see route.h. */
 #include "serve/route.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "advise/device.h"
+#include "base/behind.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "route/bandit.h"
 #include "route/journal.h"
 #include "route/ladder.h"
@@ -17,44 +20,42 @@ static const float KEEP_S = 60;
 enum { FLUSH_MS = 1000 };
 
 /* This machine's CPU: the engine's own speeds are predicted for it. */
-static bool know_device(struct serve_route *r, struct catalog *c, const struct hw_machine *m)
+static void know_device(struct serve_route *r, struct catalog *c, const struct hw_machine *machine)
 {
     enum { DEVICES_MAX = 16 };
-    struct device *d = calloc(DEVICES_MAX, sizeof(*d));
-    const int n = d ? devices_of_machine(d, DEVICES_MAX, c, m) : 0;
-    if (n > 0)
-        r->device = d[n - 1].plan; /* the CPU is always the last */
-    free(d);
-    return n > 0;
-}
-
-static void know_machine(struct serve_route *r, const struct serve_route_config *config)
-{
     struct err err = { 0 };
-    struct catalog *own_catalog = config->catalog ? NULL : catalog_new(NULL, &err);
-    struct hw_machine *own_machine = config->machine ? NULL : hw_detect("", &err);
-    struct catalog *c = config->catalog ? config->catalog : own_catalog;
-    const struct hw_machine *m = config->machine ? config->machine : own_machine;
-    if (c && m && know_device(r, c, m))
+    struct hw_machine *own = machine ? NULL : hw_detect("", &err);
+    const struct hw_machine *m = machine ? machine : own;
+    struct device *d = c && m ? calloc(DEVICES_MAX, sizeof(*d)) : NULL;
+    const int n = d ? devices_of_machine(d, DEVICES_MAX, c, m) : 0;
+    if (n > 0) {
+        r->device = d[n - 1].plan; /* the CPU is always the last */
         r->env.device = &r->device;
-    if (c && (r->ladders = ladders_new(c, &err)) != NULL)
-        r->env.ladders = r->ladders;
-    if (!r->env.device || !r->ladders)
+    } else {
         log_warn("auto: this machine is not known: %s", err.text);
-    hw_machine_free(own_machine);
-    catalog_free(own_catalog);
+    }
+    free(d);
+    hw_machine_free(own);
 }
 
 bool serve_route_init(struct serve_route *r, const struct serve_route_config *config, struct err *err)
 {
+    static const struct journal_options keeping = { .opens_later = true };
     struct err why = { 0 };
-    *r = (struct serve_route){ .env = { .policy = config->policy } };
+    *r = (struct serve_route){ .env = { .policy = config->policy }, .journal_path = config->journal_path };
     if (!(r->predictor = predictor_new(err)) || !(r->bandit = bandit_new((uint64_t)time(NULL), BANDIT_EXPLORATION, err)))
         return false;
     r->env.predictor = r->predictor;
     r->env.bandit = r->bandit;
-    know_machine(r, config);
-    if (config->journal_path && !(r->journal = journal_open(config->journal_path, NULL, &why)) && why.code != ERR_UNSUPPORTED)
+    struct catalog *own = config->catalog ? NULL : catalog_new(NULL, &why);
+    struct catalog *c = config->catalog ? config->catalog : own;
+    if (config->machine || config->is_node)
+        know_device(r, c, config->machine);
+    if (!c || !(r->ladders = ladders_new(c, &why)))
+        log_warn("auto: no ladders: %s", why.text);
+    r->env.ladders = r->ladders;
+    catalog_free(own);
+    if (config->journal_path && !(r->journal = journal_open(config->journal_path, &keeping, &why)) && why.code != ERR_UNSUPPORTED)
         log_warn("auto: decisions are not kept: %s", why.text);
     r->env.journal = r->journal;
     return true;
@@ -97,17 +98,46 @@ static void keep(void *ctx)
     buf_fini(&bandit);
 }
 
-void serve_route_remember(struct serve_route *r, struct router *router, const char *journal_path)
+static void learn(struct serve_route *r)
 {
-    if (!r->journal || !router)
+    struct err err = { 0 };
+    if (r->journal)
+        remember(r->router, r->journal_path);
+    if (!r->env.device) {
+        struct catalog *c = catalog_new(NULL, &err);
+        know_device(r, c, NULL);
+        catalog_free(c);
+    }
+    router_know(r->router, r->env.device);
+}
+
+static void *learn_main(void *ctx)
+{
+    behind_others();
+    learn(ctx);
+    return NULL;
+}
+
+void serve_route_begin(struct serve_route *r, struct router *router)
+{
+    pthread_t learner;
+    struct err err;
+    if (!router)
         return;
     r->router = router;
-    remember(router, journal_path);
-    journal_on_written(r->journal, KEEP_S, keep, r);
+    router_expect(router);
+    if (thread_start(&learner, learn_main, r, "auto", &err))
+        pthread_detach(learner); /* router_await() is its end */
+    else
+        learn(r);
+    if (r->journal)
+        journal_on_written(r->journal, KEEP_S, keep, r);
 }
 
 void serve_route_keep(struct serve_route *r)
 {
+    if (r->router)
+        router_await(r->router); /* hw/root.h leaves what hangs behind, so this ends */
     if (!r->journal || !r->router)
         return;
     journal_on_written(r->journal, 0, NULL, NULL);

@@ -365,6 +365,30 @@ TEST(journal_leaves_files_alone_that_are_not_its_own)
     CHECK(!journal_reader_open(test_tmp("none.db"), &err) && err.code == ERR_NOT_FOUND, "%s", err.text);
 }
 
+TEST(a_journal_that_opens_later_keeps_what_came_before_and_says_when_it_cannot)
+{
+    const struct journal_options later = { .opens_later = true };
+    struct journal_figures f;
+    const char *path = test_tmp("later.db"), *foreign = test_tmp("foreign_later.db");
+    struct world *w = world_new(2, 3);
+    struct journal *j = open_or_skip(path, &later);
+    for (int i = 0; j && i < 5; i++)
+        decide(j, w, i, NOW + i);
+    CHECK(j && journal_flush(j, 60000));
+    if (j)
+        journal_get_figures(j, &f);
+    CHECK(j && f.written_total == 5 && f.rows == 5 && !f.why[0], "%s", f.why);
+    journal_close(j);
+    REQUIRE(write_file(foreign, "This is somebody's diary, and it is long enough to be looked at: it does not begin as a database does.\n"));
+    j = open_or_skip(foreign, &later);
+    decide(j, w, 1, NOW);
+    CHECK(journal_flush(j, 60000));
+    journal_get_figures(j, &f);
+    CHECK(f.written_total == 0 && f.dropped_total == 1 && f.why[0], "%llu, %llu", (unsigned long long)f.written_total, (unsigned long long)f.dropped_total);
+    journal_close(j);
+    free(w);
+}
+
 /* The four bytes of a field in SQLite's header (sqlite.org/fileformat2.html, 1.3): user_version at 60, application_id at 68. */
 static bool patch(const char *path, long at, uint32_t value)
 {

@@ -87,6 +87,33 @@ TEST(a_job_goes_to_one_expert_and_its_events_come_back)
     house_close(&h);
 }
 
+static void *tell_later(void *ctx)
+{
+    struct house *h = ctx;
+    const struct plan_device device = { .cls = PLAN_CPU, .n_devices = 1, .is_unified = true, .bw_gbps = 60, .fp32_tflops = 1, .cores = 8, .load_w = 77 };
+    struct err err = { 0 };
+    CHECK(router_take_learned(h->router, NULL, NULL, &err));
+    router_know(h->router, &device);
+    return NULL;
+}
+
+TEST(what_is_asked_before_the_machine_is_known_waits_for_that)
+{
+    struct house h = { .fakes = { fake_new("one", "w", 5) }, .n = 1 };
+    struct buf b;
+    pthread_t t;
+    house_open(&h, NULL);
+    router_expect(h.router);
+    REQUIRE(pthread_create(&t, NULL, tell_later, &h) == 0);
+    buf_init(&b, 1 << 20);
+    router_put_candidates(h.router, &b);
+    buf_putc(&b, '\0');
+    CHECK(strstr(b.data, "\"busy_w\":77"), "%s", b.data);
+    pthread_join(t, NULL);
+    buf_fini(&b);
+    house_close(&h);
+}
+
 TEST(who_is_busy_breaks_or_is_too_small_is_replaced_before_anything_was_said)
 {
     static const char *const plans[] = { "b", "e", "c" };

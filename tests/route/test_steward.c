@@ -196,3 +196,20 @@ TEST(its_thread_looks_once_a_second_while_something_works_and_at_once_when_somet
     steward_free(s);
     ladders_free(l);
 }
+
+TEST(who_asks_before_its_thread_has_looked_gets_what_it_saw)
+{
+    struct ladders *l;
+    struct err err = { 0 };
+    struct steward *s = begin(&l);
+    struct route_node node = { .name = "local", .is_up = true };
+    REQUIRE(s);
+    steward_get_node(s, &node);
+    CHECK(isnan(node.temperature_c), "nobody has looked, and nobody will");
+    REQUIRE(steward_start(s, &err), "%s", err.text);
+    steward_get_node(s, &node);
+    CHECK(node.temperature_c > 0, "%g", (double)node.temperature_c);
+    CHECK(steward_meter(s));
+    steward_free(s);
+    ladders_free(l);
+}
