@@ -30,7 +30,7 @@ if [ -z "$TUTTI_GRPC_CLIENT" ] || ! command -v node >/dev/null; then
     exit 0
 fi
 said() { # PATTERN [N]: waits until the kubelet has said so many lines that match
-    for _ in $(seq 600); do
+    for _ in $(seq 1200); do
         [ "$(grep -c "$1" "$tmp/said")" -ge "${2:-1}" ] && return
         sleep 0.05
     done

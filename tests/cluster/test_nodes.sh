@@ -17,7 +17,7 @@ start() { # NAME OPTIONS...: its ports in $url and $node
     "$tutti" serve --listen 127.0.0.1:0 --node-name "$name" --node-listen 127.0.0.1:0 "$@" models/tutti-tiny.gguf >"$tmp/$name.out" 2>"$tmp/$name.err" &
     pid=$!
     pids="$pids $pid"
-    for _ in $(seq 600); do
+    for _ in $(seq 1200); do
         url=$(sed -n 's/^listening on //p' "$tmp/$name.out") node=$(sed -n "s/^node $name on //p" "$tmp/$name.out")
         [ -n "$url" ] && [ -n "$node" ] && return 0
         sleep 0.05
@@ -32,7 +32,7 @@ a=$url a_node=$node a_pid=$pid
 start b --node "$a_node" || { cat "$tmp/b.err"; }
 b=$url
 wait_for() { # PATTERN: until b's view has it
-    for _ in $(seq 600); do
+    for _ in $(seq 1200); do
         "$tutti" cluster status --url "$b" >"$tmp/out" 2>"$tmp/err"; rc=$?
         grep -q "$1" "$tmp/out" && return
         sleep 0.1

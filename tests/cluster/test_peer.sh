@@ -31,7 +31,7 @@ check "three nodes start" 0
 # ask MORE...: a chat of four tokens by auto; headers and answer in $tmp/answer
 ask() { curl -sS -i --max-time 120 -d '{"model":"auto","messages":[{"role":"user","content":"hello"}],"max_tokens":4}' "$@" "$front_url/v1/chat/completions" >"$tmp/answer" 2>"$tmp/err"; }
 # until COMMAND...: at most a minute
-until_is() { for i in $(seq 600); do eval "$1" && return 0; sleep 0.1; done; return 1; }
+until_is() { for i in $(seq 1200); do eval "$1" && return 0; sleep 0.1; done; return 1; }
 candidates() { curl -sS --max-time 60 "$front_url/v1/tutti/experts" >"$tmp/experts"; }
 until_is 'candidates && grep -q "\"node\":\"one\"" "$tmp/experts" && grep -q "\"node\":\"two\"" "$tmp/experts"'; rc=$?
 check "experts of other nodes are candidates of auto" 0

@@ -84,7 +84,7 @@ serve pi "$head"; rc=$?; pi=$node
 check 'it serves, too' 0
 
 if ! command -v openssl >/dev/null; then skip 'openssl' 'no openssl'; else
-    s_client() { at=${1#https://}; shift; timeout 30 openssl s_client -connect "$at" -alpn h2 -CAfile "$tmp/head/ca.pem" -verify_return_error "$@" </dev/null >"$tmp/out" 2>"$tmp/err"; rc=$?; }
+    s_client() { at=${1#https://}; shift; timeout 60 openssl s_client -connect "$at" -alpn h2 -CAfile "$tmp/head/ca.pem" -verify_return_error "$@" </dev/null >"$tmp/out" 2>"$tmp/err"; rc=$?; }
     s_client "$head" -tls1_3 -cert "$tmp/pi/node.pem" -key "$tmp/pi/node.pem" -verify_hostname head
     check 'openssl agrees: TLS 1.3, h2, the certificate is for its name' 0 'grep -q "ALPN protocol: h2" out' 'grep -q "TLSv1.3" out' 'grep -q "Verify return code: 0 (ok)" out' '! grep -q "Session-ID: [0-9A-F]" out'
     s_client "$head" -tls1_2
@@ -101,7 +101,7 @@ if [ -z "$has_curl" ]; then skip 'curl with certificates' 'no curl with HTTP/2';
         who=$2 port=${1##*:}
         [ "$3" = - ] && set -- "$1" "$2" "$3" "$4" || set -- "$1" "$2" "$3" "$4" --cert "$3/node.pem" --key "$3/node.pem"
         path=$4; shift 4
-        got=$(curl -s --http2 --max-time 30 --cacert "$tmp/head/ca.pem" --resolve "$who:$port:127.0.0.1" "$@" -D "$tmp/fields" -o "$tmp/out" -w '%{http_code}' "https://$who:$port$path" 2>"$tmp/err"); rc=$?
+        got=$(curl -s --http2 --max-time 60 --cacert "$tmp/head/ca.pem" --resolve "$who:$port:127.0.0.1" "$@" -D "$tmp/fields" -o "$tmp/out" -w '%{http_code}' "https://$who:$port$path" 2>"$tmp/err"); rc=$?
     }
     : >"$tmp/out"; ask "$head" head "$tmp/pi" /v1/models
     check 'a node is served without a key' 0 '[ "$got" = 200 ]' 'grep -q tutti-tiny out'
@@ -118,7 +118,7 @@ if [ -z "$has_curl" ]; then skip 'curl with certificates' 'no curl with HTTP/2';
     check 'it is revoked' 0 'grep -q "thief: 1 certificate taken back; list 1" out'
     for at in head pi; do
         eval "url=\$$at"
-        for _ in $(seq 300); do ask "$url" $at "$tmp/thief" /v1/models; [ "$got" = 000 ] && break; sleep 0.1; done
+        for _ in $(seq 1200); do ask "$url" $at "$tmp/thief" /v1/models; [ "$got" = 000 ] && break; sleep 0.1; done
         rc=0
         check "$at refuses it, and says so" 0 '[ "$got" = 000 ]' "grep -q 'refused thief at 127.0.0.1.*certificate revoked' $at.log"
     done

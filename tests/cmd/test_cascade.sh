@@ -70,7 +70,7 @@ check "a broken frame costs itself only" 0 'grep -q "\"pieces\":11" out' 'grep -
 
 find_worker() { # of $pid: once it is there, the run has begun
     worker=
-    for i in $(seq 400); do
+    for i in $(seq 1200); do
         worker=$(cat /proc/$pid/task/*/children 2>/dev/null | awk 'NR == 1 { print $1 }')
         [ -n "$worker" ] && return
         kill -0 $pid 2>/dev/null || return

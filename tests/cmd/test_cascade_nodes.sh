@@ -87,7 +87,7 @@ if mkfifo "$tmp/pipe" 2>/dev/null; then
         "$tutti" cascade run "$1" --nodes "$one,$two" --source - --fps 10 --json <"$tmp/pipe" >"$tmp/out" 2>"$tmp/err" & pid=$!
         exec 3>"$tmp/pipe"
     }
-    until_warm() { for i in $(seq 600); do "$tutti" cluster status --node "$one" --json 2>/dev/null | grep -qE '"state":"(warm|busy)"' && return; sleep 0.05; done; }
+    until_warm() { for i in $(seq 1200); do "$tutti" cluster status --node "$one" --json 2>/dev/null | grep -qE '"state":"(warm|busy)"' && return; sleep 0.05; done; }
     again() { kill -9 $one_pid; wait $one_pid 2>/dev/null; start one "${one##*:}" "$tmp/look.yaml"; one_pid=$pid; }
     sed 's/expert: look@one/expert: [look@one, look.yaml]/' "$tmp/there.yaml" >"$tmp/else.yaml"
     again
@@ -108,9 +108,9 @@ if mkfifo "$tmp/pipe" 2>/dev/null; then
     until_warm
     kill -9 $one_pid; wait $one_pid 2>/dev/null
     head -c 123400 "$tmp/walk.pgm" | tail -c +61701 >&3 # 20 more, for nobody
-    for i in $(seq 600); do grep -q "cannot answer" "$tmp/err" && break; sleep 0.05; done
+    for i in $(seq 1200); do grep -q "cannot answer" "$tmp/err" && break; sleep 0.05; done
     start one "${one##*:}" "$tmp/look.yaml"; one_pid=$pid
-    for i in $(seq 300); do grep -q "is back" "$tmp/err" && break; tail -c 3085 "$tmp/walk.pgm" >&3; sleep 0.1; done
+    for i in $(seq 1200); do grep -q "is back" "$tmp/err" && break; tail -c 3085 "$tmp/walk.pgm" >&3; sleep 0.1; done
     exec 3>&-
     wait $cascade; rc=$?
     check "with nobody to stand in frames are errors, and when it is back it is asked again" 0 'grep -q "first: look@one is back" err' 'grep -qE "\"stage\":\"first\".*\"error\":[1-9][0-9]*,\"cancelled\":0}" out'

@@ -151,7 +151,7 @@ TEST(who_grew_beyond_the_cap_gives_back_when_it_is_idle)
     CHECK(load(&a, 40 * MB) && load(&b, 40 * MB));
     keeper_end(a.seat);
     b.seen = 200 * MB;
-    for (int i = 0; i < 10000 && b.n_asked_back == 0 && keeper_begin(b.seat); i++) { /* it is looked at now and then only */
+    for (int i = 0; i < 60000 && b.n_asked_back == 0 && keeper_begin(b.seat); i++) { /* it is looked at now and then only */
         keeper_end(b.seat);
         nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
     }

@@ -185,8 +185,8 @@ TEST(random_kills_stops_and_lost_ports_lose_no_request)
            n_faults, n_of[0], n_of[1], n_of[2], n_other, t.n_asked, t.n_done, t.n_broken, (int)f.retries_total, late_death_ms, late_stall_ms);
     CHECK(t.n_lost == 0 && t.n_twice == 0 && t.n_wrong == 0, "%d lost (%s), %d answered twice, %d wrong", t.n_lost, t.said, t.n_twice, t.n_wrong);
     CHECK(t.n_done + t.n_broken == t.n_asked, "%d + %d of %d", t.n_done, t.n_broken, t.n_asked);
-    CHECK(late_death_ms < (is_strict ? 250 : 10000), "%.1f ms", late_death_ms);
-    CHECK(late_stall_ms < (is_strict ? 2000 : 20000), "%.1f ms", late_stall_ms);
+    CHECK(late_death_ms < (is_strict ? 250 : 60000), "%.1f ms", late_death_ms);
+    CHECK(late_stall_ms < (is_strict ? 2000 : 60000), "%.1f ms", late_stall_ms);
     expert_free(e);
 }
 

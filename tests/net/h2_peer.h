@@ -190,7 +190,7 @@ static inline bool listen_once(struct peer *p, int ms)
     struct pollfd f = { p->fd, POLLIN, 0 };
     if (p->is_closed || poll(&f, 1, ms) <= 0)
         return false;
-    const ssize_t k = recv(p->fd, p->in + p->n_in, sizeof(p->in) - p->n_in, 0);
+    const ssize_t k = recv_on(p->fd, p->in + p->n_in, sizeof(p->in) - p->n_in);
     if (k <= 0) {
         p->is_closed = true;
         return false;

@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "net/http.h"
+#include "patience.h"
 #include "test.h"
 
 /* ---- a small application ---- */
@@ -220,18 +221,14 @@ static inline void app_stop(struct app *app)
     free(app);
 }
 
-static inline void wait_for(atomic_int *what, int want, int ms)
-{
-    for (int i = 0; i < ms && *what < want; i++)
-        usleep(1000);
-}
+static inline void wait_for(atomic_int *what, int want) { WAIT_UNTIL(*what >= want); }
 
 /* ---- a client ---- */
 
 static inline int dial(const struct app *app)
 {
     const int fd = socket(AF_INET, SOCK_STREAM, 0);
-    const struct timeval limit = { 20, 0 };
+    const struct timeval limit = { 60, 0 };
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
     if (connect(fd, (const struct sockaddr *)&app->addr.sa, sizeof(struct sockaddr_in)) != 0) {
@@ -244,7 +241,7 @@ static inline int dial(const struct app *app)
 static inline bool say(int fd, const char *bytes, size_t n)
 {
     while (n > 0) {
-        const ssize_t k = send(fd, bytes, n, MSG_NOSIGNAL);
+        const ssize_t k = send_on(fd, bytes, n);
         if (k <= 0)
             return false;
         bytes += k;
@@ -258,7 +255,7 @@ static inline bool say_text(int fd, const char *text) { return say(fd, text, str
 static inline size_t hear_all(int fd, char *out, size_t max)
 {
     size_t n = 0;
-    for (ssize_t k; n + 1 < max && (k = recv(fd, out + n, max - 1 - n, 0)) > 0;)
+    for (ssize_t k; n + 1 < max && (k = recv_on(fd, out + n, max - 1 - n)) > 0;)
         n += (size_t)k;
     out[n] = '\0';
     return n;

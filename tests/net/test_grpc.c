@@ -248,7 +248,6 @@ TEST(calls_of_every_shape_end_with_their_status)
     while (p->stream[21].status == 0 && listen_once(p, 20000))
         ;
     part(p); /* clients that go away */
-    for (int i = 0; i < 5000 && app->n_open > 0; i++)
-        usleep(1000);
+    WAIT_UNTIL(app->n_open == 0);
     app_stop(app); /* checks that nothing is left */
 }

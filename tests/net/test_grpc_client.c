@@ -193,7 +193,7 @@ static void check_shapes(bool is_tls)
     struct seen s[7] = { { 0 } };
     REQUIRE(rig_start(&r, is_tls), "%s", err.text);
     s[1].n_to_say = 9;
-    call(&r, &s[0], "/t.T/One", "hello", true, 20000000000);
+    call(&r, &s[0], "/t.T/One", "hello", true, 120000000000);
     call(&r, &s[1], "/t.T/Talk", "first", false, 0);
     call(&r, &s[2], "/t.T/Flood", "x", true, 0);
     call(&r, &s[3], "/t.T/Mute", "x", true, 60000000);
@@ -248,7 +248,7 @@ TEST(a_cancelled_call_is_over_on_both_sides)
     net_loop_run(r.loop);
     CHECK(one.n_ends == 1);
     grpc_client_cancel(mute.call);
-    for (int i = 0; i < 1000 && n_closed < 3; i++)
+    while (n_closed < 3)
         net_loop_step(r.loop);
     CHECK(n_closed == 3 && n_open == 0 && mute.n_ends == 0, "%d closed, %d open", n_closed, n_open);
     rig_stop(&r);

@@ -29,7 +29,7 @@ TEST(one_connection_carries_many_requests_at_once)
     CHECK(strcmp(p->stream[11].body, "GET|a=%20b&c|here:1|-|1") == 0, "%s", p->stream[11].body);
     CHECK(!p->stream[1].is_ended && p->goaway < 0);
     part(p);
-    wait_for(&app->n_closed[HTTP_CLOSE_HANGUP], 1, 5000);
+    wait_for(&app->n_closed[HTTP_CLOSE_HANGUP], 1);
     CHECK(app->n_closed[HTTP_CLOSE_HANGUP] == 1 && app->n_closed[HTTP_CLOSE_DONE] == 5, "%d %d", (int)app->n_closed[HTTP_CLOSE_HANGUP], (int)app->n_closed[HTTP_CLOSE_DONE]);
     app_stop(app);
 }
@@ -113,13 +113,12 @@ TEST(a_paused_body_stops_its_sender_and_comes_whole)
     ask_h2(p, 1, "POST", "/lazy", true); /* pauses at each piece; a poke lets it go on */
     for (int i = 0; i < 3; i++)
         put_frame(p, F_DATA, 0, 1, piece, sizeof(piece));
-    for (int i = 0; i < 5000 && !app->held; i++)
-        usleep(1000);
+    WAIT_UNTIL(app->held);
     put_frame(p, F_DATA, END_STREAM, 1, piece, sizeof(piece) - 1);
     while (listen_once(p, 100))
         ;
     CHECK(!p->stream[1].is_ended, "the end of a body that nobody took was given away");
-    for (int i = 0; i < 200 && !p->stream[1].is_ended; i++) {
+    for (int i = 0; i < 3000 && !p->stream[1].is_ended; i++) {
         net_wake_send(app->poke);
         listen_once(p, 20);
     }
@@ -183,7 +182,7 @@ TEST(a_response_before_the_end_of_the_body_is_heard_and_the_rest_goes_nowhere)
     ask_h2(p, 1, "POST", "/hello", true);
     await(p, 1);
     CHECK(p->stream[1].status == 200 && p->stream[1].is_ended && p->stream[1].reset < 0);
-    wait_for(&app->n_closed[HTTP_CLOSE_DONE], 1, 5000);
+    wait_for(&app->n_closed[HTTP_CLOSE_DONE], 1);
     CHECK(app->n_closed[HTTP_CLOSE_DONE] == 1 && app->n_open == 0);
     put_frame(p, F_DATA, 0, 1, piece, sizeof(piece));
     while (p->stream[1].reset < 0 && listen_once(p, 20000)) /* after linger_ms */
@@ -224,25 +223,24 @@ TEST(hang_ups_and_resets_are_told_once)
     struct app *app = app_start(&patient);
     struct peer *p = greet(app, NULL, 0);
     ask_h2(p, 1, "GET", "/hold", false);
-    wait_for(&app->n_requests, 1, 5000);
+    wait_for(&app->n_requests, 1);
     put_u32(p, F_RST, 1, NGHTTP2_CANCEL);
-    wait_for(&app->n_closed[HTTP_CLOSE_HANGUP], 1, 5000);
+    wait_for(&app->n_closed[HTTP_CLOSE_HANGUP], 1);
     CHECK(app->n_closed[HTTP_CLOSE_HANGUP] == 1);
     ask_h2(p, 3, "GET", "/cut", false);
-    for (int i = 0; i < 5000 && !app->held; i++)
-        usleep(1000);
+    WAIT_UNTIL(app->held);
     net_wake_send(app->poke); /* resets it */
     await(p, 3);
     CHECK(p->stream[3].status == 200 && !p->stream[3].is_ended && p->stream[3].reset > 0, "%d", p->stream[3].reset);
-    wait_for(&app->n_closed[HTTP_CLOSE_STOP], 1, 5000);
+    wait_for(&app->n_closed[HTTP_CLOSE_STOP], 1);
     CHECK(app->n_closed[HTTP_CLOSE_STOP] == 1);
     ask_h2(p, 5, "GET", "/hello", false);
     await(p, 5);
     CHECK(p->stream[5].status == 200);
     ask_h2(p, 7, "GET", "/hold", false);
-    wait_for(&app->n_requests, 4, 5000);
+    wait_for(&app->n_requests, 4);
     part(p);
-    wait_for(&app->n_closed[HTTP_CLOSE_HANGUP], 2, 5000);
+    wait_for(&app->n_closed[HTTP_CLOSE_HANGUP], 2);
     CHECK(app->n_closed[HTTP_CLOSE_HANGUP] == 2 && app->n_open == 0);
     app_stop(app);
 }
@@ -254,7 +252,7 @@ TEST(draining_finishes_what_runs_and_says_goodbye)
     ask_h2(idle, 1, "GET", "/hello", false);
     await(idle, 1);
     ask_h2(p, 1, "POST", "/echo", true);
-    wait_for(&app->n_requests, 2, 5000);
+    wait_for(&app->n_requests, 2);
     app->drain = true;
     net_wake_send(app->stop);
     await_close(idle);
@@ -383,8 +381,7 @@ TEST(whoever_breaks_the_protocol_or_floods_is_cut_off_and_nobody_else_notices)
         part(p);
     }
     part(good);
-    for (int i = 0; i < 5000 && app->n_open > 0; i++)
-        usleep(1000);
+    WAIT_UNTIL(app->n_open == 0);
     CHECK(app->n_open == 0, "%d", (int)app->n_open);
     app_stop(app);
 }
@@ -396,12 +393,12 @@ TEST(all_connections_together_carry_no_more_than_the_limit)
     struct peer *a = greet(app, NULL, 0), *b = greet(app, NULL, 0);
     for (uint32_t id = 1; id <= 5; id += 2)
         ask_h2(a, id, "GET", "/hold", false);
-    wait_for(&app->n_requests, 3, 5000);
+    wait_for(&app->n_requests, 3);
     ask_h2(b, 1, "GET", "/hello", false);
     await(b, 1);
     CHECK(b->stream[1].reset == NGHTTP2_REFUSED_STREAM, "%d", b->stream[1].reset);
     put_u32(a, F_RST, 1, NGHTTP2_CANCEL);
-    wait_for(&app->n_closed[HTTP_CLOSE_HANGUP], 1, 5000);
+    wait_for(&app->n_closed[HTTP_CLOSE_HANGUP], 1);
     ask_h2(b, 3, "GET", "/hello", false);
     await(b, 3);
     CHECK(b->stream[3].status == 200);
@@ -415,7 +412,7 @@ TEST(a_server_that_is_freed_closes_every_stream)
     struct peer *p = greet(app, NULL, 0);
     for (uint32_t id = 1; id < 20; id += 2)
         ask_h2(p, id, "GET", id % 4 == 1 ? "/hold" : "/big", false);
-    wait_for(&app->n_requests, 10, 5000);
+    wait_for(&app->n_requests, 10);
     app_stop(app); /* checks that none is left */
     part(p);
 }

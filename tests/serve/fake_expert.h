@@ -26,6 +26,7 @@ struct fake {
     bool is_lost;    /* every job ends as if a library were missing */
     atomic_bool is_cold; /* INFER: what its tensors are is known after the first job */
     _Atomic enum expert_state state;
+    atomic_bool is_hurried; /* what it waits for is over */
     atomic_int n_running, n_cancelled, n_held, n_done, n_stopping;
 };
 
@@ -56,7 +57,7 @@ static void fake_sleep(int us)
 /* Waits until us have passed, or less when the job is cancelled. */
 static bool fake_wait(struct fake_job *w, long us)
 {
-    for (; us > 0 && !job_is_cancelled(w->j) && !w->f->n_stopping; us -= 1000)
+    for (; us > 0 && !w->f->is_hurried && !job_is_cancelled(w->j) && !w->f->n_stopping; us -= 1000)
         fake_sleep(us < 1000 ? (int)us : 1000);
     bool held = false;
     while (job_is_held(w->j) && !job_is_cancelled(w->j) && !w->f->n_stopping) {

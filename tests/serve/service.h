@@ -18,6 +18,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "fake_expert.h"
+#include "patience.h"
 
 struct service {
     struct serve *s;
@@ -91,7 +92,7 @@ static inline void end(struct service *v)
 static inline int dial(const struct service *v)
 {
     const int fd = socket(AF_INET, SOCK_STREAM, 0);
-    const struct timeval limit = { 30, 0 };
+    const struct timeval limit = { 60, 0 };
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
     if (connect(fd, (const struct sockaddr *)&serve_addr(v->s)->sa, sizeof(struct sockaddr_in)) != 0) {
         close(fd);
@@ -111,7 +112,7 @@ static inline void send_bytes(int fd, const char *verb, const char *path, const 
     if (body)
         buf_append(&b, body, n_body);
     for (size_t at = 0; at < b.len;) {
-        const ssize_t n = send(fd, b.data + at, b.len - at, MSG_NOSIGNAL);
+        const ssize_t n = send_on(fd, b.data + at, b.len - at);
         if (n <= 0)
             break;
         at += (size_t)n;
@@ -156,7 +157,7 @@ static inline struct answer hear(int fd)
     buf_init(&raw, 256 << 20);
     buf_init(&a.head, 1 << 20);
     buf_init(&a.body, 256 << 20);
-    for (ssize_t n; (n = recv(fd, piece, sizeof(piece), 0)) > 0;)
+    for (ssize_t n; (n = recv_on(fd, piece, sizeof(piece))) > 0;)
         buf_append(&raw, piece, (size_t)n);
     const char *split = raw.len ? strstr(raw.data, "\r\n\r\n") : NULL;
     if (split) {
@@ -221,10 +222,9 @@ static inline const char *text_at(const json_t *t, const char *path)
 }
 static inline int int_at(const json_t *t, const char *path) { return (int)json_integer_value(at(t, path)); }
 
-static inline bool wait_until(atomic_int *what, int want, int ms)
+static inline bool wait_until(atomic_int *what, int want)
 {
-    for (int i = 0; i < ms && *what != want; i++)
-        usleep(1000);
+    WAIT_UNTIL(*what == want);
     return *what == want;
 }
 

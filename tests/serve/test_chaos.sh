@@ -18,8 +18,8 @@ kind: server
 command: [$fake, --listen, "127.0.0.1:{port}", --model, fake-$e, --tok-s, "$([ $e = b ] && echo 60 || echo 120)", --slots, "8"]
 served_name: fake-$e
 parallel: 8
-first_token: 2s
-stall: 1s
+first_token: 5s
+stall: 4s
 starts_per_minute: 1000
 start_tries: 1000
 EOT
@@ -28,14 +28,14 @@ done
 "$tutti" serve --listen 127.0.0.1:0 "$tmp/a.yaml" "$tmp/b.yaml" "$tmp/c.yaml" examples/cards/tesseract.yaml >"$tmp/serve" 2>"$tmp/log" &
 service=$!
 trap 'kill "$service" 2>/dev/null; wait "$service" 2>/dev/null; rm -rf "$tmp"' EXIT
-for _ in $(seq 200); do url=$(sed -n 's/^listening on //p' "$tmp/serve"); [ -n "$url" ] && break; sleep 0.05; done
+for _ in $(seq 1200); do url=$(sed -n 's/^listening on //p' "$tmp/serve"); [ -n "$url" ] && break; sleep 0.05; done
 engine() { # PID of fake-$1, a child of the service; empty while it is being started again
     for p in $(cat /proc/"$service"/task/*/children 2>/dev/null); do
         { tr '\0' ' ' <"/proc/$p/cmdline"; } 2>/dev/null | grep -q "fake-engine.* fake-$1 " && { echo "$p"; return; }
     done
 }
 
-ask() { "$load" --url "$url/v1" --model auto --echo --json --max-tokens 40 --seed "$1" --timeout 30 "$2" "$3" "$4" "$5" "$6" "$7" >"$tmp/$8" 2>"$tmp/err"; }
+ask() { "$load" --url "$url/v1" --model auto --echo --json --max-tokens 40 --seed "$1" --timeout 120 "$2" "$3" "$4" "$5" "$6" "$7" >"$tmp/$8" 2>"$tmp/err"; }
 value() { sed "s/.*\"$1\":\([0-9.]*\).*/\1/" "$tmp/$2"; }
 ask 1 --rate 0 --clients 6 --requests 24 warm; rc=$?
 : >"$tmp/out"
@@ -86,7 +86,7 @@ else
 fi
 
 # one who asks for an expert by name is not touched by what happens to another
-"$load" --url "$url/v1" --model fake-b --echo --json --max-tokens 60 --rate 0 --clients 3 --requests 6 --timeout 30 >"$tmp/named" 2>"$tmp/err" &
+"$load" --url "$url/v1" --model fake-b --echo --json --max-tokens 60 --rate 0 --clients 3 --requests 6 --timeout 120 >"$tmp/named" 2>"$tmp/err" &
 asking=$!
 pid=$(engine a); [ -n "$pid" ] && kill -KILL "$pid"
 pid=$(engine c); [ -n "$pid" ] && kill -STOP "$pid"

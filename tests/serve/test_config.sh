@@ -41,7 +41,7 @@ if [ -r models/tutti-tiny.gguf ] && command -v curl >/dev/null; then
         : >"$tmp/out"
         "$tutti" serve "$@" >"$tmp/out" 2>"$tmp/err" &
         pid=$!
-        for i in $(seq 600); do
+        for i in $(seq 1200); do
             url=$(sed -n 's/^listening on //p' "$tmp/out")
             [ -n "$url" ] && return 0
             kill -0 "$pid" 2>/dev/null || return 1

@@ -16,7 +16,7 @@ start() {
     : >"$tmp/serve"
     "$tutti" serve --listen 127.0.0.1:0 models/*.gguf >"$tmp/serve" 2>"$tmp/log" &
     service=$!
-    for _ in $(seq 200); do url=$(sed -n 's/^listening on //p' "$tmp/serve"); [ -n "$url" ] && return; sleep 0.05; done
+    for _ in $(seq 1200); do url=$(sed -n 's/^listening on //p' "$tmp/serve"); [ -n "$url" ] && return; sleep 0.05; done
 }
 ask() { # leaves the id of the decision in $id
     curl -sS -D "$tmp/head" -o "$tmp/out" -H 'content-type: application/json' --retry 5 --retry-connrefused \
@@ -29,7 +29,7 @@ start; ask; first=$id
 check "auto answers, and says under which id" 0 '[ -n "'"$first"'" ]' 'grep -q "\"content\":\"" out'
 why "$first"
 check "the decision can be explained at once" 0 'grep -q "^'"$first"', " out' 'grep -q "score is made of" out' 'grep -q "holds a secret:" out'
-for _ in $(seq 400); do why "$first" --json; grep -q '"end":"done"' "$tmp/out" && break; sleep 0.05; done
+for _ in $(seq 1200); do why "$first" --json; grep -q '"end":"done"' "$tmp/out" && break; sleep 0.05; done
 check "and soon what came of it" 0 'grep -q "\"outcomes\":\[{\"expert\":\"tutti-tiny\",\"node\":\"local\",\"end\":\"done\"" out'
 kill -9 "$service"; wait "$service" 2>/dev/null
 why "$first" --json

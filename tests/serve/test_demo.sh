@@ -47,10 +47,10 @@ for end in pipe int; do
         { sleep 0.1; tools/demo.sh "$dir/demo-probe" "$draw" 2>"$dir/err"; } | true
     else
         tools/demo.sh "$dir/demo-probe" "$draw" >"$dir/out" 2>"$dir/err" & pid=$!
-        for i in $(seq 100); do grep -q '^tutti: .' "$dir/out" && break; sleep 0.05; done
+        for i in $(seq 1200); do grep -q '^tutti: .' "$dir/out" && break; kill -0 $pid 2>/dev/null || break; sleep 0.05; done
         kill -TERM $pid; wait $pid
     fi
-    for i in $(seq 60); do
+    for i in $(seq 1200); do
         left=$(grep -al "$dir/demo-prob[e]" /proc/[0-9]*/cmdline 2>/dev/null | wc -l)
         [ "$left" = 0 ] && break
         sleep 0.05

@@ -18,7 +18,7 @@ printf 'listen: 127.0.0.1:0\nexperts: [%s/models/tutti-tiny.gguf]\nkeep_decision
 "$tutti" serve --config "$tmp/tutti.yaml" >"$tmp/out" 2>"$tmp/err" &
 pid=$!
 trap 'kill -9 $pid 2>/dev/null; rm -rf "$tmp"' EXIT
-for i in $(seq 600); do
+for i in $(seq 1200); do
     url=$(sed -n 's/^listening on //p' "$tmp/out")
     [ -n "$url" ] && break
     kill -0 "$pid" 2>/dev/null || break
@@ -26,7 +26,7 @@ for i in $(seq 600); do
 done
 ask() { curl -sS -i --max-time 60 -d '{"model":"auto","messages":[{"role":"user","content":"hello"}],"max_tokens":2}' "$url/v1/chat/completions"; }
 # Every request makes the governor look when its last look is some seconds old.
-until_metrics() { for i in $(seq 200); do curl -sS --max-time 60 "$url/metrics" >"$tmp/metrics"; grep -q "$1" "$tmp/metrics" && return 0; ask >/dev/null; sleep 0.2; done; return 1; }
+until_metrics() { for i in $(seq 1200); do curl -sS --max-time 60 "$url/metrics" >"$tmp/metrics"; grep -q "$1" "$tmp/metrics" && return 0; ask >/dev/null; sleep 0.2; done; return 1; }
 until_metrics '^tutti_temperature_celsius 45$'; rc=$?
 ask >"$tmp/cool"
 check "a cool machine serves fully" 0 'grep -q "^tutti_governor_step{class=\"llm\"} 0" metrics' 'grep -q "^HTTP/1.1 200" cool' '! grep -qi "^tutti-ladder" cool'

@@ -20,7 +20,7 @@ start() { # start OPTIONS...: sets url, pid; waits until it is healthy
     : >"$tmp/said"
     "$tutti" serve --listen 127.0.0.1:0 "$@" "$model" >"$tmp/said" 2>"$tmp/complaints" &
     pid=$!
-    for i in $(seq 200); do
+    for i in $(seq 1200); do
         url=$(sed -n 's/^listening on //p' "$tmp/said")
         [ -n "$url" ] && [ "$(curl -sk -o /dev/null -w '%{http_code}' "$url/healthz")" = 200 ] && return 0
         kill -0 "$pid" 2>/dev/null || break
@@ -30,7 +30,7 @@ start() { # start OPTIONS...: sets url, pid; waits until it is healthy
     return 1
 }
 stop() { kill -TERM "$pid"; wait "$pid"; pid=; }
-get() { curl -s --max-time 30 -o /dev/null -w '%{http_code} %{http_version}' "$@"; }
+get() { curl -s --max-time 60 -o /dev/null -w '%{http_code} %{http_version}' "$@"; }
 grpc_js() { # grpc_js ARGUMENTS...: its TAP becomes ours
     node tests/serve/grpc/grpc.mjs "$@" >"$tmp/grpc" 2>&1
     while IFS= read -r line; do
@@ -81,14 +81,14 @@ if command -v openssl >/dev/null; then
     if has_grpc; then grpc_js "localhost:${url##*:}" tutti-tiny proto "$tmp/old.pem" first-key-1; else skip "grpc-js over TLS" "no @grpc/grpc-js"; fi
     certificate 2
     kill -HUP "$pid"
-    for i in $(seq 400); do [ "$(get --cacert "$tmp/cert.pem" "$url/healthz")" = "200 2" ] && break; sleep 0.05; done
+    for i in $(seq 1200); do [ "$(get --cacert "$tmp/cert.pem" "$url/healthz")" = "200 2" ] && break; sleep 0.05; done
     is "SIGHUP reads a new certificate" "200 2" "$(get --cacert "$tmp/cert.pem" "$url/healthz")"
     echo nonsense >"$tmp/cert.pem"
     kill -HUP "$pid"
-    for i in $(seq 400); do grep -q 'the old certificate stays' "$tmp/complaints" && break; sleep 0.05; done
+    for i in $(seq 1200); do grep -q 'the old certificate stays' "$tmp/complaints" && break; sleep 0.05; done
     is "one that cannot be read is said, and the old one stays" "1 200" "$(grep -c 'cert.pem.*the old certificate stays' "$tmp/complaints") $(curl -sk -o /dev/null -w '%{http_code}' "$url/healthz")"
     stop
-    run() { timeout 10 "$@" >"$tmp/out" 2>"$tmp/err"; rc=$?; }
+    run() { timeout 60 "$@" >"$tmp/out" 2>"$tmp/err"; rc=$?; }
     run "$tutti" serve --listen 127.0.0.1:0 --tls-cert "$tmp/cert.pem" --tls-key "$tmp/key.pem" "$model"
     check "a certificate that is none is one line" 1 '[ "$(wc -l <err)" = 1 ]' 'grep -q "^tutti: .*cert.pem" err'
     run "$tutti" serve --listen 127.0.0.1:0 --tls-key "$tmp/key.pem" "$model"

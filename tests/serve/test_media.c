@@ -164,15 +164,15 @@ TEST(the_first_sound_leaves_before_the_last_is_made)
     struct service *v = start_media();
     const int fd = dial(v);
     char piece[8192];
-    send_request(fd, "POST", "/v1/audio/speech", "", "{\"input\":\"words 200 20000\"}"); /* four seconds of work */
+    send_request(fd, "POST", "/v1/audio/speech", "", "{\"input\":\"words 3000 20000\"}"); /* a minute of work */
     struct buf got;
     buf_init(&got, 1 << 20);
-    for (ssize_t n; got.len < 4000 && (n = recv(fd, piece, sizeof(piece), 0)) > 0;)
+    for (ssize_t n; got.len < 4000 && (n = recv_on(fd, piece, sizeof(piece))) > 0;)
         buf_append(&got, piece, (size_t)n);
     CHECK(v->fake[2]->n_running == 1 && got.len > 0 && memmem(got.data, got.len, "RIFF", 4), "all of it was waited for");
     buf_fini(&got);
     close(fd); /* and a hang-up ends the work */
-    CHECK(wait_until(&v->fake[2]->n_cancelled, 1, 10000), "not cancelled");
+    CHECK(wait_until(&v->fake[2]->n_cancelled, 1), "not cancelled");
     end(v);
 }
 
@@ -188,7 +188,7 @@ TEST(what_cannot_be_spoken_is_refused_and_what_breaks_is_cut_off)
     char raw[16384];
     size_t n = 0;
     send_request(fd, "POST", "/v1/audio/speech", "", "{\"input\":\"break\"}");
-    for (ssize_t k; n < sizeof(raw) && (k = recv(fd, raw + n, sizeof(raw) - n, 0)) > 0;)
+    for (ssize_t k; n < sizeof(raw) && (k = recv_on(fd, raw + n, sizeof(raw) - n)) > 0;)
         n += (size_t)k;
     CHECK(n < 5 || memcmp(raw + n - 5, "0\r\n\r\n", 5) != 0, "half a sound looks like a whole one");
     close(fd);
@@ -353,13 +353,12 @@ TEST(a_slow_reader_holds_its_own_speech)
     size_t n = 0;
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
     send_request(fd, "POST", "/v1/audio/speech", "", "{\"input\":\"words 12000 50\"}"); /* 38 MB: more than any kernel buffers; slow enough that the loop comes to hold it */
-    for (int i = 0; i < 10000 && v->fake[2]->n_held == 0; i++)
-        usleep(1000);
+    WAIT_UNTIL(v->fake[2]->n_held > 0);
     CHECK(v->fake[2]->n_held > 0, "nobody was held");
     struct answer quick = speak(v, "words 1 0", ",\"response_format\":\"pcm\"");
     CHECK(quick.status == 200 && quick.body.len == 3200, "another one waits");
     answer_fini_(&quick);
-    for (ssize_t k; (k = recv(fd, piece, sizeof(piece), 0)) > 0;)
+    for (ssize_t k; (k = recv_on(fd, piece, sizeof(piece))) > 0;)
         n += (size_t)k;
     CHECK(n > 12000 * 3200, "%zu bytes", n);
     close(fd);
@@ -372,8 +371,7 @@ TEST(some_minutes_of_speech_wait_for_their_reader_and_hold_nobody)
     const int fd = dial(v), small = 4096;
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
     send_request(fd, "POST", "/v1/audio/speech", "", "{\"input\":\"words 2400 0\"}"); /* 7.7 MB */
-    for (int i = 0; i < 20000 && v->fake[2]->n_done == 0; i++)
-        usleep(1000);
+    WAIT_UNTIL(v->fake[2]->n_done > 0);
     CHECK(v->fake[2]->n_done == 1 && v->fake[2]->n_held == 0, "%d done, %d held", (int)v->fake[2]->n_done, (int)v->fake[2]->n_held);
     close(fd);
     end(v);
@@ -492,15 +490,16 @@ TEST(bodies_that_together_are_too_large_are_told_so)
         fd[i] = dial(v);
         send_bytes(fd[i], "POST", "/v1/audio/transcriptions?prompt=silent+60000", "", body, sizeof(body));
     }
-    CHECK(wait_until(&fakes[0]->n_running, 2, 10000));
+    CHECK(wait_until(&fakes[0]->n_running, 2));
     const int third = dial(v);
     send_bytes(third, "POST", "/v1/audio/transcriptions?prompt=words+1+0", "", body, sizeof(body));
     check_error(hear(third), 503, "overloaded", "the third");
     close(fd[0]);
-    CHECK(wait_until(&fakes[0]->n_cancelled, 1, 10000));
+    CHECK(wait_until(&fakes[0]->n_cancelled, 1));
     struct answer a = { 0 };
-    for (int i = 0; i < 100 && a.status != 200; i++) { /* its bytes are given back a moment after its job is over */
+    for (int i = 0; i < 6000 && a.status != 200; i++) { /* its bytes are given back a moment after its job is over */
         answer_fini_(&a);
+        usleep(i > 0 ? 10000 : 0);
         const int fourth = dial(v);
         send_bytes(fourth, "POST", "/v1/audio/transcriptions?prompt=words+1+0", "", body, sizeof(body));
         a = hear(fourth);
@@ -519,12 +518,12 @@ TEST(more_requests_than_the_limit_are_told_so)
         fd[i] = dial(v);
         send_request(fd[i], "POST", "/v1/audio/transcriptions?prompt=silent+60000", "content-type: audio/wav\r\n", "RIFF");
         if (i < 50)
-            CHECK(wait_until(&v->fake[1]->n_running, i + 1, 10000), "%d", i);
+            CHECK(wait_until(&v->fake[1]->n_running, i + 1), "%d", i);
     }
     check_error(hear(fd[59]), 503, "overloaded", "the sixtieth");
     for (int i = 0; i < 59; i++)
         close(fd[i]);
-    CHECK(wait_until(&v->fake[1]->n_cancelled, 50, 10000), "%d", v->fake[1]->n_cancelled);
+    CHECK(wait_until(&v->fake[1]->n_cancelled, 50), "%d", v->fake[1]->n_cancelled);
     end(v);
 }
 

@@ -26,7 +26,7 @@ has_espeak= has_flite= has_ear= has_ocr=
 pid=$!
 trap 'kill -9 $pid 2>/dev/null; rm -rf "$tmp"' EXIT
 url=
-for i in $(seq 600); do
+for i in $(seq 1200); do
     url=$(sed -n 's/^listening on //p' "$tmp/out")
     [ -n "$url" ] && break
     kill -0 $pid 2>/dev/null || break

@@ -39,14 +39,14 @@ EOF
 "$tutti" serve --config "$tmp/tutti.yaml" >"$tmp/out" 2>"$tmp/err" &
 pid=$!
 trap 'kill -9 $pid 2>/dev/null; rm -rf "$tmp"' EXIT
-for i in $(seq 600); do
+for i in $(seq 1200); do
     url=$(sed -n 's/^listening on //p' "$tmp/out")
     [ -n "$url" ] && break
     kill -0 "$pid" 2>/dev/null || break
     sleep 0.05
 done
 get() { curl -sSk --max-time 60 "$@"; }
-for i in $(seq 300); do get "$url/healthz" | grep -q '"ok"' && break; sleep 0.1; done
+for i in $(seq 1200); do get "$url/healthz" | grep -q '"ok"' && break; sleep 0.1; done
 get -d '{"model":"auto","messages":[{"role":"user","content":"hello"}],"max_tokens":2}' "$url/v1/chat/completions" >"$tmp/answer"
 get -D "$tmp/head" "$url/metrics" >"$tmp/metrics"; rc=$?
 has() { grep -qF -- "$1" "$tmp/metrics" || { echo "missing: $1" >>"$tmp/out"; return 1; }; }
@@ -80,7 +80,7 @@ else
     ok "promtool finds nothing wrong # SKIP not installed"
 fi
 rm -r "$sys/$stick" "$sys/dev/bus/usb/002"
-for i in $(seq 100); do get "$url/metrics" >"$tmp/metrics"; grep -q '^tutti_accelerator_up{[^}]*google.com/coral"} 0' "$tmp/metrics" && break; sleep 0.1; done
+for i in $(seq 1200); do get "$url/metrics" >"$tmp/metrics"; grep -q '^tutti_accelerator_up{[^}]*google.com/coral"} 0' "$tmp/metrics" && break; sleep 0.1; done
 rc=0
 check "a stick that was pulled out is still listed, as gone" 0 'grep -q "^tutti_accelerator_up{[^}]*google.com/coral\"} 0" metrics'
 kill "$pid"; wait "$pid"; rc=$?

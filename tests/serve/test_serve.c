@@ -164,18 +164,20 @@ TEST(headers_come_at_once_and_a_ping_every_second_of_silence)
     for (int mute = 0; mute <= 1; mute++) {
         const int fd = dial(v);
         char piece[4096];
+        v->fake[0]->is_hurried = false;
         const uint64_t t0 = clock_ns();
-        send_request(fd, "POST", "/v1/chat/completions", "", chat(mute ? "mute 1500" : "silent 2500", ",\"stream\":true"));
-        const ssize_t n = recv(fd, piece, sizeof(piece) - 1, 0);
-        const int ms = (int)((clock_ns() - t0) / 1000000);
+        send_request(fd, "POST", "/v1/chat/completions", "", chat(mute ? "mute 600000" : "silent 600000", ",\"stream\":true"));
+        const ssize_t n = recv_on(fd, piece, sizeof(piece) - 1);
         REQUIRE(n > 0, "nothing came");
         piece[n] = '\0';
         CHECK(strstr(piece, "HTTP/1.1 200") && !strstr(piece, "data:"), "%s", piece);
-        CHECK(ms < (mute ? 1400 : 2400), "the headers took %d ms: as long as the silence", ms);
         struct buf rest;
         buf_init(&rest, 1 << 20);
-        for (ssize_t k; (k = recv(fd, piece, sizeof(piece), 0)) > 0;)
+        for (ssize_t k; (k = recv_on(fd, piece, sizeof(piece))) > 0;) {
             buf_append(&rest, piece, (size_t)k);
+            if (strstr(rest.data, ": ping\n\n"))
+                v->fake[0]->is_hurried = true; /* the silence is over */
+        }
         const int all_s = (int)((clock_ns() - t0) / 1000000000); /* a busy machine is silent for longer */
         int n_pings = 0;
         for (const char *p = rest.data; (p = strstr(p, ": ping\n\n")) != NULL; p++)
@@ -195,14 +197,14 @@ TEST(a_hang_up_cancels_its_job_and_no_other)
     for (int how = 0; how < 4; how++) { /* streaming or not, with a reset or without */
         const int fd = dial(v);
         send_request(fd, "POST", "/v1/chat/completions", "", chat("words 100000 10000", how & 1 ? ",\"stream\":true" : ""));
-        CHECK(wait_until(&v->fake[0]->n_running, 2, 2000), "way %d: it does not run", how);
+        CHECK(wait_until(&v->fake[0]->n_running, 2), "way %d: it does not run", how);
         usleep(20000);
         if (how & 2) {
             const struct linger now = { 1, 0 };
             setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
         }
         close(fd);
-        CHECK(wait_until(&v->fake[0]->n_running, 1, 5000), "way %d: it goes on", how); /* 500 ms are promised; a loaded machine is given ten times that */
+        CHECK(wait_until(&v->fake[0]->n_running, 1), "way %d: it goes on", how); /* 500 ms are promised */
     }
     CHECK(v->fake[0]->n_cancelled == 4, "%d", (int)v->fake[0]->n_cancelled);
     struct answer a = hear(other);
@@ -252,8 +254,7 @@ TEST(a_slow_reader_holds_its_own_job_only)
     const int fd = dial(v), small = 65536;
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
     send_request(fd, "POST", "/v1/chat/completions", "", chat("words 25000 0", ",\"stream\":true")); /* 6 MB, more than the sockets hold */
-    for (int i = 0; i < 5000 && v->fake[0]->n_held == 0; i++)
-        usleep(1000);
+    WAIT_UNTIL(v->fake[0]->n_held > 0);
     CHECK(v->fake[0]->n_held > 0, "the job runs on while nobody reads");
     struct answer a = post(v, "/v1/chat/completions", chat("words 3 0", ",\"stream\":true"));
     CHECK(strstr(a.body.data, "[DONE]"), "%s", a.body.data);
@@ -300,8 +301,8 @@ TEST(random_hang_ups_leave_nothing_behind)
         usleep((useconds_t)(test_rand_u64() % 4000));
         close(fd);
     }
-    CHECK(wait_until(&v->fake[0]->n_running, 0, 5000), "%d still run", (int)v->fake[0]->n_running);
-    for (int i = 0; i < 200 && metric(v, "\ntutti_http_connections ") > 1; i++)
+    CHECK(wait_until(&v->fake[0]->n_running, 0), "%d still run", (int)v->fake[0]->n_running);
+    for (int i = 0; i < 6000 && metric(v, "\ntutti_http_connections ") > 1; i++)
         usleep(10000);
     CHECK(metric(v, "\ntutti_http_connections ") == 1);
     end(v);
@@ -311,13 +312,15 @@ TEST(random_hang_ups_leave_nothing_behind)
 
 TEST(requests_wait_for_a_model_that_is_being_loaded)
 {
-    struct service *v = start_with((struct serve_config){ .load_wait_ms = 600 }, EXPERT_LOADING);
+    struct service *v = start_with((struct serve_config){ .load_wait_ms = 300 }, EXPERT_LOADING);
     struct answer a = get(v, "/healthz");
     CHECK(a.status == 503 && strstr(a.body.data, "\"status\":\"loading\"") && strstr(a.head.data, "retry-after: "), "%s", a.body.data);
     answer_fini_(&a);
     a = post(v, "/v1/chat/completions", chat("words 2 0", ""));
     CHECK(strstr(a.head.data, "retry-after: "), "%s", a.head.data);
     check_error(a, 503, "loading", "longer than the limit");
+    end(v);
+    v = start_with((struct serve_config){ .load_wait_ms = 600000 }, EXPERT_LOADING);
     const int fd = dial(v);
     send_request(fd, "POST", "/v1/chat/completions", "", chat("words 2 0", ""));
     usleep(200000);
@@ -339,8 +342,7 @@ TEST(requests_wait_for_a_model_that_is_being_loaded)
 TEST(the_service_ends_when_no_model_could_be_loaded)
 {
     struct service *v = start_with((struct serve_config){ 0 }, EXPERT_DOWN);
-    for (int i = 0; i < 2000 && !v->is_over; i++)
-        usleep(1000);
+    WAIT_UNTIL(v->is_over);
     CHECK(v->is_over && !v->ok);
     end(v);
 }
@@ -349,20 +351,24 @@ TEST(stopping_lets_the_running_finish_and_refuses_the_new)
 {
     struct service *v = start();
     const int fd = dial(v);
-    send_request(fd, "POST", "/v1/chat/completions", "", chat("words 100 5000", ",\"stream\":true"));
-    CHECK(wait_until(&v->fake[0]->n_running, 1, 2000));
+    send_request(fd, "POST", "/v1/chat/completions", "", chat("words 100 1000000", ",\"stream\":true"));
+    CHECK(wait_until(&v->fake[0]->n_running, 1));
     serve_stop(v->s);
-    usleep(50000);
-    check_error(post(v, "/v1/chat/completions", chat("words 2 0", "")), 503, "shutting_down", "a new request");
     struct answer a = get(v, "/healthz");
+    for (int i = 0; i < 6000 && a.status == 200; i++) { /* until it was seen */
+        answer_fini_(&a);
+        usleep(10000);
+        a = get(v, "/healthz");
+    }
     CHECK(a.status == 503 && strstr(a.body.data, "shutting down"), "%s", a.body.data);
     answer_fini_(&a);
+    check_error(post(v, "/v1/chat/completions", chat("words 2 0", "")), 503, "shutting_down", "a new request");
     CHECK(!v->is_over, "it did not wait");
+    v->fake[0]->is_hurried = true;
     a = hear(fd);
     CHECK(strstr(a.body.data, "w99 ") && strstr(a.body.data, "[DONE]"), "%s", a.body.data);
     answer_fini_(&a);
-    for (int i = 0; i < 3000 && !v->is_over; i++)
-        usleep(1000);
+    WAIT_UNTIL(v->is_over);
     CHECK(v->is_over && v->ok, "it goes on");
     end(v);
 }
@@ -372,13 +378,12 @@ TEST(stopping_twice_ends_at_once)
     struct service *v = start();
     const int fd = dial(v);
     send_request(fd, "POST", "/v1/chat/completions", "", chat("words 100000 10000", ",\"stream\":true"));
-    CHECK(wait_until(&v->fake[0]->n_running, 1, 2000));
+    CHECK(wait_until(&v->fake[0]->n_running, 1));
     serve_stop(v->s);
     usleep(50000);
     CHECK(!v->is_over);
     serve_stop(v->s);
-    for (int i = 0; i < 2000 && !v->is_over; i++)
-        usleep(1000);
+    WAIT_UNTIL(v->is_over);
     CHECK(v->is_over);
     end(v); /* checks with the sanitizers that nothing is left */
     close(fd);

@@ -63,7 +63,7 @@ start() { # start NAME OPTIONS...: sets up, started; waits until it is healthy
     : >"$said"
     "$tutti" serve --listen 127.0.0.1:0 "$@" "$model" >"$said" 2>"$said.err" &
     started=$!
-    for i in $(seq 400); do
+    for i in $(seq 1200); do
         up=$(sed -n 's/^listening on //p' "$said")
         [ -n "$up" ] && [ "$(curl -s -o /dev/null -w '%{http_code}' "$up/healthz")" = 200 ] && return 0
         kill -0 "$started" 2>/dev/null || break

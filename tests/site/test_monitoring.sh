@@ -105,7 +105,7 @@ serve() { # NAME MORE: on any port; its address in $url
     XDG_STATE_HOME="$tmp/state-$1" "$tutti" serve --config "$tmp/$1.yaml" >"$tmp/$1.out" 2>"$tmp/$1.err" &
     pid=$!
     pids="$pids $pid"
-    for i in $(seq 600); do
+    for i in $(seq 1200); do
         url=$(sed -n 's/^listening on //p' "$tmp/$1.out"); node=$(sed -n 's/^node [^ ]* on //p' "$tmp/$1.out")
         [ -n "$url" ] && [ -n "$node" ] && break
         kill -0 "$pid" 2>/dev/null || break
@@ -122,13 +122,13 @@ if [ -z "$a" ] || [ -z "$b" ]; then
     cat "$tmp"/*.err >"$tmp/err"; : >"$tmp/out"
     not_ok "two nodes start"; echo "1..$n"; exit 1
 fi
-for u in "$a" "$b"; do for i in $(seq 300); do get "$u/healthz" | grep -q '"ok"' && break; sleep 0.1; done; ask "$u"; done
+for u in "$a" "$b"; do for i in $(seq 1200); do get "$u/healthz" | grep -q '"ok"' && break; sleep 0.1; done; ask "$u"; done
 # a rate of watts takes two looks: until the meter of beelink has said something
-for i in $(seq 200); do
+for i in $(seq 1200); do
     get "$a/metrics" >"$tmp/metrics-a"; grep -q '^tutti_power_watts' "$tmp/metrics-a" && break
     ask "$a"; sleep 0.1
 done
-for i in $(seq 200); do get "$b/metrics" >"$tmp/metrics-b"; grep -q '^tutti_member_age_seconds{member="beelink"}' "$tmp/metrics-b" && grep -q '^tutti_member_rtt_seconds{' "$tmp/metrics-b" && break; sleep 0.1; done
+for i in $(seq 1200); do get "$b/metrics" >"$tmp/metrics-b"; grep -q '^tutti_member_age_seconds{member="beelink"}' "$tmp/metrics-b" && grep -q '^tutti_member_rtt_seconds{' "$tmp/metrics-b" && break; sleep 0.1; done
 cat "$tmp/metrics-a" "$tmp/metrics-b" >"$tmp/metrics"
 python3 $here/judge.py names "$tmp/metrics" $here/node_exporter.txt "$h/rules.yaml" "$h"/grafana/dashboards/*.json >"$tmp/out" 2>"$tmp/err"; rc=$?
 [ -n "$tls" ] || { grep -v certificate "$tmp/out" >"$tmp/rest"; mv "$tmp/rest" "$tmp/out"; [ -s "$tmp/out" ] || rc=0; }
@@ -164,11 +164,11 @@ for try in 1 2 3; do # somebody else may have taken the port since
     prometheus --config.file="$p/prometheus.yml" --storage.tsdb.path="$p/data" --web.listen-address="127.0.0.1:$port" >"$tmp/prometheus.log" 2>&1 &
     pid=$!
     pids="$pids $pid"
-    for i in $(seq 300); do get "http://127.0.0.1:$port/-/ready" >"$tmp/ready" 2>/dev/null; grep -qi ready "$tmp/ready" && break 2; kill -0 $pid 2>/dev/null || break; sleep 0.1; done
+    for i in $(seq 1200); do get "http://127.0.0.1:$port/-/ready" >"$tmp/ready" 2>/dev/null; grep -qi ready "$tmp/ready" && break 2; kill -0 $pid 2>/dev/null || break; sleep 0.1; done
 done
 query() { get -G --data-urlencode "query=$1" "http://127.0.0.1:$port/api/v1/query" 2>/dev/null; }
 # it has seen each node often enough for a rate, and one answer between two looks
-for i in $(seq 600); do
+for i in $(seq 1200); do
     query 'count(count_over_time(tutti_requests[5m]) > 4)' >"$tmp/answer"
     grep -q '"2"\]' "$tmp/answer" && query 'count(rate(tutti_generation_tokens_total{model_name="tutti-tiny"}[5m]) > 0) == 2' | grep -q '"2"\]' && break
     ask "$a"; ask "$b"; sleep 0.5

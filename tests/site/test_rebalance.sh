@@ -12,7 +12,7 @@ trap 'kill $pid 2>/dev/null; rm -rf "$tmp"' EXIT
 : >"$tmp/a.out"
 "$tutti" serve --listen 127.0.0.1:0 --node-name a --node-listen 127.0.0.1:0 models/tutti-tiny.gguf >"$tmp/a.out" 2>"$tmp/a.err" &
 pid=$!
-for _ in $(seq 600); do
+for _ in $(seq 1200); do
     url=$(sed -n 's/^listening on //p' "$tmp/a.out")
     [ -n "$url" ] && break
     sleep 0.05

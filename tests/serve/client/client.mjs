@@ -132,7 +132,7 @@ await test('an abort stops the work', async () => {
     } catch (e) { /* an abort may throw */ }
     const t0 = Date.now();
     while (await gauge('tutti_num_requests_running') + await gauge('tutti_num_requests_waiting') > 0)
-        must(Date.now() - t0 < 3000, 'still running after 3 s');
+        must(Date.now() - t0 < 60000, 'still running after a minute');
 });
 await test('eight streams at once', async () => {
     const texts = await Promise.all(Array.from({ length: 8 }, async (_, i) => {
