@@ -4,7 +4,6 @@
  * Rule:    the node's concrete expert is asked, by its id there, so nothing is routed twice.  Its deadline travels in whole milliseconds, and is
  *          watched here, too: a node that stands still costs no job more than its deadline.  A cancel resets the stream, which frees the job there.
  */
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,8 +116,7 @@ void run_end(struct run *r, const struct err *err)
     pthread_mutex_lock(&all->lock);
     r->usage.busy_w = p->c.busy_w > 0 ? p->c.busy_w : 0;
     pthread_mutex_unlock(&all->lock);
-    atomic_store(&job->priv.expert, NULL); /* from here on nobody wakes us for it */
-    job->on_event(job->ctx, &(struct expert_event){ .kind = err ? EXPERT_ERROR : EXPERT_DONE, .usage = &r->usage, .err = err ? &why : NULL });
+    job_end(job, &r->usage, err ? &why : NULL);
     run_free(r);
     job_unref(job);
     pthread_mutex_lock(&all->lock);

@@ -20,6 +20,13 @@ const char *expert_end_name(enum expert_end e)
     return e < EXPERT_END_COUNT ? names[e] : "?";
 }
 
+enum expert_end expert_end_of(enum expert_task task, const struct err *err)
+{
+    if (err)
+        return err->code == ERR_CANCELLED ? EXPERT_END_CANCEL : EXPERT_END_ERROR;
+    return task == EXPERT_EMBED ? EXPERT_END_EMBED : EXPERT_END_STOP;
+}
+
 static bool check_inputs(const struct job *j, struct err *err)
 {
     if (!j->inputs || j->n_inputs < 1 || j->n_inputs > JOB_INPUTS_MAX)

@@ -49,6 +49,7 @@ const char *expert_state_name(enum expert_state s);
 
 enum expert_end { EXPERT_END_STOP, EXPERT_END_LENGTH, EXPERT_END_EMBED, EXPERT_END_CANCEL, EXPERT_END_ERROR, EXPERT_END_COUNT };
 const char *expert_end_name(enum expert_end e); /* "stop", "length", "embed", "cancel", "error" */
+enum expert_end expert_end_of(enum expert_task task, const struct err *err); /* of a job as a whole; err NULL: done */
 
 struct expert_metrics { /* one moment, copied out */
     enum expert_state state;

@@ -71,3 +71,22 @@ void job_hold(struct job *j, bool hold)
 }
 
 bool job_is_held(const struct job *j) { return atomic_load(&j->priv.held); }
+
+bool job_must_end(const struct job *j, const char *stopping, uint64_t now_ns, struct err *why)
+{
+    if (job_is_cancelled(j))
+        err_set(why, ERR_CANCELLED, "cancelled");
+    else if (stopping)
+        err_set(why, ERR_BUSY, "%s is shutting down", stopping);
+    else if (j->deadline_ns && now_ns >= j->deadline_ns)
+        err_set(why, ERR_BUSY, "the deadline passed after %.1f s", (double)(now_ns - j->priv.submitted_ns) / 1e9);
+    else
+        return false;
+    return true;
+}
+
+void job_end(struct job *j, const struct expert_usage *usage, const struct err *err)
+{
+    atomic_store(&j->priv.expert, NULL);
+    j->on_event(j->ctx, &(struct expert_event){ .kind = err ? EXPERT_ERROR : EXPERT_DONE, .usage = usage, .err = err });
+}

@@ -210,4 +210,11 @@ bool job_is_cancelled(const struct job *j);
 /* The reader is slow: pause (keeps memory, gives no more deltas) and go on. */
 void job_hold(struct job *j, bool hold);
 bool job_is_held(const struct job *j);
+
+/* ---- for experts ---- */
+
+/* Why it must end now: it is cancelled, its expert stops (of that name; NULL: it does not), its deadline has passed.  false: it may go on. */
+bool job_must_end(const struct job *j, const char *stopping, uint64_t now_ns, struct err *why);
+/* Sends the one final event; err NULL: done.  Nobody wakes the expert for it any more; the reference stays the caller's. */
+void job_end(struct job *j, const struct expert_usage *usage, const struct err *err);
 #endif

@@ -155,10 +155,10 @@ static void end_work(struct expert_llm *e, struct work *w, const struct err *err
     for (int i = 0; i < w->n_gens; i++) {
         release_seq(e, &w->gens[i]);
         if (w->gens[i].state != GEN_ENDED)
-            e->mine.done_total[err && err->code == ERR_CANCELLED ? EXPERT_END_CANCEL : EXPERT_END_ERROR]++;
+            e->mine.done_total[expert_end_of(w->job->task, err)]++;
     }
     if (w->n_gens == 0)
-        e->mine.done_total[!err ? EXPERT_END_EMBED : err->code == ERR_CANCELLED ? EXPERT_END_CANCEL : EXPERT_END_ERROR]++;
+        e->mine.done_total[expert_end_of(w->job->task, err)]++;
     if (!w->was_started)
         w->usage.queue_ns = now - w->job->priv.submitted_ns;
     else if (w->first_ns)
@@ -172,8 +172,7 @@ static void end_work(struct expert_llm *e, struct work *w, const struct err *err
     publish(e);  /* and finds it counted */
 
     struct job *job = w->job;
-    atomic_store(&job->priv.expert, NULL); /* from here on nobody wakes us for it */
-    emit(w, &(struct expert_event){ .kind = err ? EXPERT_ERROR : EXPERT_DONE, .usage = &w->usage, .err = err });
+    job_end(job, &w->usage, err);
     work_free(w);
     job_unref(job);
     pthread_mutex_lock(&e->lock);
@@ -227,16 +226,9 @@ static void end_choice(struct expert_llm *e, struct gen *g, enum expert_stop_rea
 /* Why this work must end now; false when it may go on. */
 static bool is_dead(const struct expert_llm *e, const struct work *w, uint64_t now, bool stop_now, struct err *why)
 {
-    if (w->failed)
-        *why = w->err;
-    else if (job_is_cancelled(w->job))
-        err_set(why, ERR_CANCELLED, "cancelled");
-    else if (stop_now)
-        err_set(why, ERR_BUSY, "%s is shutting down", e->id);
-    else if (w->job->deadline_ns && now >= w->job->deadline_ns)
-        err_set(why, ERR_BUSY, "the deadline passed after %.1f s", (double)(now - w->job->priv.submitted_ns) / 1e9);
-    else
-        return false;
+    if (!w->failed)
+        return job_must_end(w->job, stop_now ? e->id : NULL, now, why);
+    *why = w->err;
     return true;
 }
 

@@ -16,7 +16,7 @@ void server_soon(struct expert_server *e) { net_wake_send(e->wake); }
 
 void work_emit(struct work *w, struct expert_event *ev)
 {
-    if (!job_is_cancelled(w->job) || ev->kind == EXPERT_DONE || ev->kind == EXPERT_ERROR)
+    if (!job_is_cancelled(w->job))
         w->job->on_event(w->job->ctx, ev);
 }
 
@@ -50,9 +50,7 @@ static void work_free(struct work *w)
 
 static void count_end(struct expert_server *e, const struct work *w, const struct err *err)
 {
-    enum expert_end end = w->job->task == EXPERT_EMBED ? EXPERT_END_EMBED : EXPERT_END_STOP;
-    if (err)
-        end = err->code == ERR_CANCELLED ? EXPERT_END_CANCEL : EXPERT_END_ERROR;
+    const enum expert_end end = expert_end_of(w->job->task, err);
     if (err || end == EXPERT_END_EMBED || w->talk.n_choices == 0)
         e->m.done_total[end]++; /* those of choices are counted where they end */
     e->m.prompt_tok_total += (uint64_t)w->talk.usage.n_prompt_tok;
@@ -99,8 +97,7 @@ void work_end(struct work *w, const struct err *err)
     pthread_mutex_unlock(&e->lock);
     talk_stop(w);
 
-    atomic_store(&job->priv.expert, NULL); /* from here on nobody wakes us for it */
-    work_emit(w, &(struct expert_event){ .kind = err ? EXPERT_ERROR : EXPERT_DONE, .usage = &w->talk.usage, .err = err });
+    job_end(job, &w->talk.usage, err);
     work_free(w);
     job_unref(job);
     pthread_mutex_lock(&e->lock);
@@ -155,45 +152,36 @@ static void sooner(uint64_t *at_ms, uint64_t t)
 }
 
 /* Cancelled, late, or nobody may go on. */
-static bool sweep_one(struct work *w, const struct err *stop, uint64_t *next_ms)
+static bool sweep_one(struct work *w, bool stop_now, uint64_t *next_ms)
 {
     struct expert_server *e = w->server;
     const uint64_t deadline = w->job->deadline_ns, now = clock_ns();
-    struct err err = { 0 };
-    if (job_is_cancelled(w->job))
-        err_set(&err, ERR_CANCELLED, "cancelled");
-    else if (stop)
-        err = *stop;
-    else if (deadline && now >= deadline)
-        err_set(&err, ERR_BUSY, "%s: the deadline has passed", e->id);
-    else {
-        if (deadline)
-            sooner(next_ms, server_now_ms(e) + (deadline - now) / 1000000 + 1);
-        return false;
+    struct err why;
+    if (job_must_end(w->job, stop_now ? e->id : NULL, now, &why)) {
+        work_end(w, &why);
+        return true;
     }
-    work_end(w, &err);
-    return true;
+    if (deadline)
+        sooner(next_ms, server_now_ms(e) + (deadline - now) / 1000000 + 1);
+    return false;
 }
 
 static void sweep(struct expert_server *e, uint64_t *next_ms)
 {
-    struct err stop = { 0 };
     pthread_mutex_lock(&e->lock);
     const bool stopping = e->stopping;
     const uint64_t until = e->drain_until_ns, now = clock_ns();
     pthread_mutex_unlock(&e->lock);
-    const bool is_over = stopping && now >= until;
-    if (is_over)
-        err_set(&stop, ERR_BUSY, "%s is shutting down", e->id);
-    else if (stopping)
+    const bool stop_now = stopping && now >= until;
+    if (stopping && !stop_now)
         sooner(next_ms, server_now_ms(e) + (until - now) / 1000000 + 1);
     for (struct work *w = e->waiting.first, *next; w; w = next) {
         next = w->next;
-        sweep_one(w, is_over ? &stop : NULL, next_ms);
+        sweep_one(w, stop_now, next_ms);
     }
     for (struct work *w = e->running.first, *next; w; w = next) {
         next = w->next;
-        if (!sweep_one(w, is_over ? &stop : NULL, next_ms) && w->call) {
+        if (!sweep_one(w, stop_now, next_ms) && w->call) {
             const bool is_held = job_is_held(w->job);
             if (is_held || w->is_held)
                 w->progress_ms = server_now_ms(e); /* its own reader is slow, not the server */

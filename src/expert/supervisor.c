@@ -44,10 +44,9 @@ void request_end(struct expert_worker *e, struct request *r, const struct err *e
         r->usage.prefill_ns = now - r->started_ns;
     pthread_mutex_lock(&e->lock);
     e->n_open--; /* who gets the event may submit again */
-    e->m.done_total[!err ? (j->task == EXPERT_EMBED ? EXPERT_END_EMBED : EXPERT_END_STOP) : err->code == ERR_CANCELLED ? EXPERT_END_CANCEL : EXPERT_END_ERROR]++;
+    e->m.done_total[expert_end_of(j->task, err)]++;
     pthread_mutex_unlock(&e->lock);
-    atomic_store(&j->priv.expert, NULL); /* from here on nobody wakes us for it */
-    j->on_event(j->ctx, &(struct expert_event){ .kind = err ? EXPERT_ERROR : EXPERT_DONE, .usage = &r->usage, .err = err });
+    job_end(j, &r->usage, err);
     free(r);
     job_unref(j);
     pthread_mutex_lock(&e->lock);
@@ -494,19 +493,6 @@ void batch_end(struct expert_worker *e)
 
 /* ---- a turn ---- */
 
-static bool is_dead(const struct expert_worker *e, const struct job *j, uint64_t now, bool stop_now, struct err *why)
-{
-    if (job_is_cancelled(j))
-        err_set(why, ERR_CANCELLED, "cancelled");
-    else if (stop_now)
-        err_set(why, ERR_BUSY, "%s is shutting down", e->card->id);
-    else if (j->deadline_ns && now >= j->deadline_ns)
-        err_set(why, ERR_BUSY, "the deadline passed after %.1f s", (double)(now - j->priv.submitted_ns) / 1e9);
-    else
-        return false;
-    return true;
-}
-
 static void note(uint64_t *next, uint64_t t)
 {
     if (t != 0 && t < *next)
@@ -516,10 +502,11 @@ static void note(uint64_t *next, uint64_t t)
 /* Ends what nobody wants or whose time is over; the next such moment goes to *next. */
 static void sweep(struct expert_worker *e, uint64_t now, bool stop_now, uint64_t *next)
 {
+    const char *stopping = stop_now ? e->card->id : NULL;
     struct err why;
     for (struct request *r = e->queue.first, *following; r; r = following) {
         following = r->next;
-        if (is_dead(e, r->job, now, stop_now, &why)) {
+        if (job_must_end(r->job, stopping, now, &why)) {
             QUEUE_REMOVE(&e->queue, r);
             request_end(e, r, &why);
         } else {
@@ -529,7 +516,7 @@ static void sweep(struct expert_worker *e, uint64_t now, bool stop_now, uint64_t
     for (uint32_t i = 0; i < e->n_slots; i++) {
         if (!e->slot[i])
             continue;
-        if (is_dead(e, e->slot[i]->job, now, stop_now, &why))
+        if (job_must_end(e->slot[i]->job, stopping, now, &why))
             slot_end(e, i, &why);
         else
             note(next, e->slot[i]->job->deadline_ns);

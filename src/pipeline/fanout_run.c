@@ -1,6 +1,5 @@
 /* pipeline/fanout_run.c - one request of a fan-out from its messages to its final event; start reading at fanout_run_begin(). */
 #include <math.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,22 +69,13 @@ static void tell_part(struct fanout_run *r, enum expert_task task, int medium, c
     r->job->on_event(r->job->ctx, &(struct expert_event){ .kind = EXPERT_PART, .part = &p });
 }
 
-/* The final event.  Afterwards nothing of the client's may be touched but the job. */
-static void tell_end(struct fanout_run *r, const struct expert_usage *usage, const struct err *err)
-{
-    const struct expert_usage none = { 0 };
-    atomic_store(&r->job->priv.expert, NULL);
-    r->job->on_event(r->job->ctx, &(struct expert_event){ .kind = err ? EXPERT_ERROR : EXPERT_DONE, .usage = usage ? usage : &none, .err = err });
-}
-
 /* Without the lock; the fan-out's thread. */
 void fanout_run_finish(struct fanout_run *r, const struct err *err)
 {
-    const enum expert_end end = !err ? EXPERT_END_STOP : err->code == ERR_CANCELLED ? EXPERT_END_CANCEL : EXPERT_END_ERROR;
-    tell_end(r, NULL, err);
+    job_end(r->job, &(struct expert_usage){ 0 }, err);
     pthread_mutex_lock(&r->f->lock);
     r->phase = FANOUT_OVER;
-    r->f->done_total[end]++;
+    r->f->done_total[expert_end_of(EXPERT_CHAT, err)]++;
     pthread_mutex_unlock(&r->f->lock);
 }
 
@@ -118,7 +108,7 @@ static void on_answer(void *ctx, const struct expert_event *ev)
         struct expert_usage u = ev->usage ? *ev->usage : (struct expert_usage){ 0 };
         u.prefill_ns += r->answer_who.start_ns - r->start_ns; /* looking and listening is how this one reads a prompt */
         tell_part(r, EXPERT_CHAT, -1, &r->answer_who, "", err.code ? err.text : NULL);
-        tell_end(r, &u, err.code ? &err : NULL);
+        job_end(r->job, &u, err.code ? &err : NULL);
     }
     pthread_mutex_lock(&f->lock);
     if (is_dumb) {
@@ -126,7 +116,7 @@ static void on_answer(void *ctx, const struct expert_event *ev)
         r->answer_err = err;
     } else {
         r->phase = FANOUT_OVER;
-        f->done_total[!err.code ? EXPERT_END_STOP : err.code == ERR_CANCELLED ? EXPERT_END_CANCEL : EXPERT_END_ERROR]++;
+        f->done_total[expert_end_of(EXPERT_CHAT, err.code ? &err : NULL)]++;
     }
     r->is_answer_open = false;
     fanout_ring(f);
