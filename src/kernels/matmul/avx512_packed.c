@@ -115,11 +115,12 @@ INLINE __m512i read_quad(const int t, const uint8_t *codes, const int j)
         const __m512i one = shift(load(codes + u.one), 2 - j);
         return blend(bytes(3), two, _mm512_and_si512(one, bytes(4)));
     }
+    /* High bits of two quads at a time, those of the earlier one 4 bits lower; what moves to a low nibble with them blend() does not take. */
     __m512i high = _mm512_setzero_si512();
     if (t == DTYPE_Q5_0 || t == DTYPE_Q5_1 || t == DTYPE_Q5_K)
-        high = _mm512_and_si512(shift(load(codes + u.one), 4 - j), bytes(16));
+        high = shift(_mm512_and_si512(shift(load(codes + u.one), -(j % 4)), bytes(0x11)), j < 4 ? 4 : 0);
     if (t == DTYPE_Q6_K)
-        high = _mm512_and_si512(shift(load(codes + u.two[j / 4]), 4 - j % 4 * 2), bytes(48));
+        high = shift(_mm512_and_si512(shift(load(codes + u.two[j / 4]), -(j % 2 * 2)), bytes(0x33)), j % 4 < 2 ? 4 : 0);
     const __m512i low = shift(load(codes + u.low + j % 4 * 64), j < 4 ? 0 : -4);
     if (t == DTYPE_Q5_0 || t == DTYPE_Q5_1 || t == DTYPE_Q5_K || t == DTYPE_Q6_K)
         return blend(bytes(15), low, high);
