@@ -13,7 +13,7 @@
 #include "cmd/catalog_open.h"
 #include "wire/node_pb.h"
 
-enum { WAIT_MS = 3000, NOT_SAID = (1u << EXPERT_TASK_COUNT) - 1 };
+enum { WAIT_MS = 20000 /* for who answers late: a machine that is off is known to be down sooner */, NOT_SAID = (1u << EXPERT_TASK_COUNT) - 1 };
 
 struct cascade_nodes {
     struct cascade_nodes_env env;

@@ -8,7 +8,7 @@
 #include "base/file.h"
 #include "net/client.h"
 
-enum { WAIT_MS = 5000, BODY_MAX = 64 << 20 };
+enum { WAIT_MS = 20000, BODY_MAX = 64 << 20 };
 
 struct visit {
     struct buf body;

@@ -18,7 +18,7 @@
 #include "cmd/commands.h"
 #include "cmd/out.h"
 
-enum { JSON_MAX_BYTES = 64 << 20, WAIT_MS = 5000, PATH_MAX_BYTES = 1200 };
+enum { JSON_MAX_BYTES = 64 << 20, WAIT_MS = 20000, PATH_MAX_BYTES = 1200 };
 
 /* As `tutti cluster status`: a service says what it sees, or this process looks for itself. */
 static bool get_cluster(struct cmd_opt *opts, struct buf *b, struct err *err)

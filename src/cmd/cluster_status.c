@@ -14,7 +14,7 @@
 #include "cmd/commands.h"
 #include "cmd/out.h"
 
-enum { JSON_MAX_BYTES = 64 << 20, WAIT_MS = 5000, WATCH_S = 1 };
+enum { JSON_MAX_BYTES = 64 << 20, WAIT_MS = 20000, WATCH_S = 1 };
 
 static double number(const json_t *o, const char *key)
 {

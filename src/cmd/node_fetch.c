@@ -13,7 +13,7 @@
 #include "cmd/commands.h"
 #include "serve/config.h"
 
-enum { WAIT_MS = 5000, FROM_MAX = 8 };
+enum { WAIT_MS = 20000, FROM_MAX = 8 };
 
 struct progress {
     bool is_terminal;

@@ -21,7 +21,7 @@
 #include "proc/child.h"
 #include "proc/sandbox.h"
 
-enum { MEMORY_MAX = 1 << 30, FILES_MAX = 64, ARGS_MAX = 40, PIPE_BYTES = 1 << 18, COMPLAINT_MAX = 160 };
+enum { MEMORY_MAX = 1 << 30, FILES_MAX = 64, ARGS_MAX = 40, PIPE_BYTES = 1 << 18, COMPLAINT_MAX = 160, START_FACTOR = 3 };
 
 struct ffmpeg {
     struct child child;
@@ -33,7 +33,7 @@ struct ffmpeg {
     size_t used; /* of the frame that was handed out */
     long n_frames;
     char complaint[COMPLAINT_MAX]; /* the first line that it wrote to stderr */
-    bool has_line;
+    bool has_line, has_begun; /* something came */
 };
 
 static void ffmpeg_close(void *self)
@@ -66,7 +66,7 @@ static void read_complaint(struct ffmpeg *f)
     f->complaint[at] = '\0';
 }
 
-/* More bytes from the child; *is_end at its end.  false with err: nothing for timeout_ms, no memory. */
+/* More bytes from the child; *is_end at its end.  false with err: nothing for timeout_ms (its start may take longer: a cold disk), no memory. */
 static bool read_more(struct ffmpeg *f, bool *is_end, struct err *err)
 {
     const size_t need = f->len + PIPE_BYTES;
@@ -76,7 +76,8 @@ static bool read_more(struct ffmpeg *f, bool *is_end, struct err *err)
             return err_set(err, ERR_NOMEM, "video: no memory");
         f->bytes = more, f->cap = need * 2;
     }
-    const uint64_t until = clock_ns() + (uint64_t)f->timeout_ms * 1000000u;
+    const int wait_ms = f->has_begun ? f->timeout_ms : START_FACTOR * f->timeout_ms;
+    const uint64_t until = clock_ns() + (uint64_t)wait_ms * 1000000u;
     for (;;) {
         struct pollfd fds[2] = { { f->out, POLLIN, 0 }, { f->complaints, POLLIN, 0 } }; /* a descriptor of -1 is passed over */
         const uint64_t now = clock_ns();
@@ -84,7 +85,7 @@ static bool read_more(struct ffmpeg *f, bool *is_end, struct err *err)
         if (n < 0 && errno != EINTR)
             return err_set(err, ERR_IO, "video: %s", strerror(errno));
         if (n == 0)
-            return err_set(err, ERR_IO, "video: no picture for %d s", f->timeout_ms / 1000);
+            return err_set(err, ERR_IO, "video: no picture for %d s", wait_ms / 1000);
         if (n > 0 && fds[1].revents)
             read_complaint(f);
         if (n <= 0 || !fds[0].revents)
@@ -95,6 +96,7 @@ static bool read_more(struct ffmpeg *f, bool *is_end, struct err *err)
         if (got < 0)
             return err_set(err, ERR_IO, "video: %s", strerror(errno));
         f->len += (size_t)got;
+        f->has_begun = true;
         *is_end = got == 0;
         return true;
     }

@@ -28,7 +28,7 @@ struct video_options {   /* 0: the default in brackets */
     double fps;          /* frames a second that come out of a file or RTSP [10]; that an MJPEG stream has [25]; that a camera is asked for [its own] */
     int max_w, max_h;    /* larger frames are scaled down, a camera's size is chosen by it [1920 x 1920; a camera: 640 x 480] */
     bool is_grey;        /* pixels as FRAME_GREY8; JPEG stays JPEG */
-    int timeout_ms;      /* most silence before the next frame [10000] */
+    int timeout_ms;      /* most silence before the next frame [10000]; before the first one of a file or RTSP three times that */
     int max_cpu_s;       /* of the child [600] */
 };
 

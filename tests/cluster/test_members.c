@@ -39,9 +39,10 @@ TEST(a_change_of_state_is_told_before_the_second_is_over)
     n.fakes[0].state = EXPERT_WARM;
     node_say(&n, 4); /* as a request's beginning does */
     const uint64_t since = clock_ns();
+    int turns = 0;
     do
         usleep(1000);
-    while (cluster_get_candidates(c, list, 8) == 2 && !list[0].is_warm && clock_ns() - since < 30 * (uint64_t)1000000000);
+    while (cluster_get_candidates(c, list, 8) == 2 && !list[0].is_warm && ++turns < 60000);
     CHECK(list[0].is_warm);
     printf("# warm was seen after %.0f ms\n", (double)(clock_ns() - since) / 1e6);
     node_say(&n, 3);

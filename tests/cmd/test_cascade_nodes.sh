@@ -39,6 +39,14 @@ number() { edge "$1" | grep -o "\"$2\":[0-9]*" | head -n 1 | grep -o '[0-9]*$'; 
 if [ -n "$TEST_RUN" ]; then echo "# skipped: three services are too slow where they are emulated"; echo "ok 1 - nodes # SKIP"; echo 1..1; exit 0; fi
 shared=${TUTTI_SHARED:-../shared}
 clip=$shared/models/media/video/person_walk.mp4
+# patient COMMAND...: again while a node is late: who says nothing for 2.5 s is taken for one that is off
+patient() {
+    for _ in 1 2 3 4 5 6 7 8; do
+        "$@" >"$tmp/out" 2>"$tmp/err"; rc=$?
+        grep -q 'was not seen yet' "$tmp/err" || return 0
+    done
+}
+over_nodes() { "$tutti" cascade run "$tmp/there.yaml" --nodes "$one,$two" --source - --fps 10 --json <"$tmp/walk.pgm"; }
 printf 'name: look\ntask: motion\nkind: motion\n' >"$tmp/look.yaml"
 start one 0 "$tmp/look.yaml"; one=$node one_pid=$pid
 start two 0 "$tmp/look.yaml"; two=$node
@@ -55,15 +63,15 @@ event: {when: first.score > 0.01, join: 1 s, best: first.score}
 EOT
 sed 's/first, expert: look.yaml/first, expert: look@one/; s/again, expert: look.yaml/again, expert: look@two/' "$tmp/here.yaml" >"$tmp/there.yaml"
 draw 60 20 40 >"$tmp/walk.pgm"
-run check "$tmp/there.yaml" --nodes "$one,$two"
+patient "$tutti" cascade check "$tmp/there.yaml" --nodes "$one,$two"
 check "a check says where each stage would run" 0 'grep -qE "^first .* look@one +one " out' 'grep -q "^there: again: look@two on two: cold" out' '! grep -q missing out'
-run check "$tmp/there.yaml" --nodes "$one"
+patient "$tutti" cascade check "$tmp/there.yaml" --nodes "$one"
 check "a node that nobody knows is an error with its place" 1 'grep -q "there.yaml:4:[0-9]*: expert: look on two: no node has this expert; nodes that were seen: one" err'
 run check "$tmp/there.yaml"
 check "and without nodes it is said how to name some" 1 'grep -q "look@one: no other nodes are known (cluster: nodes in tutti.yaml, or --nodes)" err'
 
 "$tutti" cascade run "$tmp/here.yaml" --source - --fps 10 --json <"$tmp/walk.pgm" >"$tmp/here" 2>"$tmp/err"
-"$tutti" cascade run "$tmp/there.yaml" --nodes "$one,$two" --source - --fps 10 --json <"$tmp/walk.pgm" >"$tmp/out" 2>"$tmp/err"; rc=$?
+patient over_nodes
 events "$tmp/here" >"$tmp/here.events"; events "$tmp/out" >"$tmp/there.events"
 check "over nodes a clip gives the same events as here" 0 '[ $(wc -l <there.events) -eq 1 ]' 'cmp -s here.events there.events' 'grep -q "\"stage\":\"first\",\"expert\":\"look@one\",\"in\":60,\"results\":60," out'
 if sums; then ok "the sums hold"; else not_ok "the sums hold"; fi
@@ -127,7 +135,7 @@ elif run run examples/cascades/smart-camera.yaml --models "$shared/models" --sou
 else
     cp "$tmp/out" "$tmp/one-machine"
     sed "s|expert: motion\$|expert: look@one|; s|expert: ../cards/yolox.yaml|expert: yolox@three|" examples/cascades/smart-camera.yaml >"$tmp/camera.yaml"
-    run run "$tmp/camera.yaml" --nodes "$one,$two,$three" --source "$clip" --json
+    patient "$tutti" cascade run "$tmp/camera.yaml" --nodes "$one,$two,$three" --source "$clip" --json
     events "$tmp/one-machine" >"$tmp/here.events"; events "$tmp/out" >"$tmp/there.events"
     echo "# motion: $(edge motion)"
     echo "# objects: $(edge objects)"

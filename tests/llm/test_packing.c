@@ -6,14 +6,42 @@
 #include "llm/packing.h"
 #include "llm/tiny.h"
 
+/* A tiny file and what opens it. */
+struct bench {
+    struct kernels kernels;
+    struct pool *pool;
+    struct gguf *g;
+};
+
+static bool set_up(struct bench *b, const char *path, int threads)
+{
+    struct err err = { 0 };
+    kernels_choose(&b->kernels, cpu_flags());
+    b->pool = pool_new(threads, &err);
+    b->g = gguf_open(path, &err);
+    CHECK(b->pool && b->g, "%s", err.text);
+    return b->pool && b->g;
+}
+
+static struct llm_model *open_model(struct bench *b)
+{
+    struct err err = { 0 };
+    struct llm_model *m = llm_model_open(b->g, &b->kernels, b->pool, &err);
+    CHECK(m != NULL, "%s", err.text);
+    return m;
+}
+
+static void put_away(struct bench *b)
+{
+    gguf_close(b->g);
+    pool_free(b->pool);
+}
+
 static bool first_logits(const char *path, int threads, bool waits, float *out)
 {
-    struct kernels k;
+    struct bench b;
     struct err err = { 0 };
-    kernels_choose(&k, cpu_flags());
-    struct pool *pool = pool_new(threads, &err);
-    struct gguf *g = gguf_open(path, &err);
-    struct llm_model *m = g && pool ? llm_model_open(g, &k, pool, &err) : NULL;
+    struct llm_model *m = set_up(&b, path, threads) ? open_model(&b) : NULL;
     if (m && waits)
         llm_model_wait(m);
     struct llm_ctx *c = m ? llm_ctx_new(m, &(struct llm_ctx_options){ .n_ctx = 64, .n_batch_max = 8 }, &err) : NULL;
@@ -22,8 +50,7 @@ static bool first_logits(const char *path, int threads, bool waits, float *out)
         memcpy(out, llm_logits(c, 0), TINY_VOCAB * sizeof(float));
     llm_ctx_free(c);
     llm_model_free(m);
-    gguf_close(g);
-    pool_free(pool);
+    put_away(&b);
     return ok;
 }
 
@@ -40,35 +67,23 @@ TEST(a_pass_that_begins_before_the_weights_are_packed_gives_the_same)
 
 TEST(a_model_may_go_while_it_is_packed)
 {
-    const char *path = tiny_write("tiny.gguf", &(struct tiny){ .type = DTYPE_Q4_0 });
-    struct kernels k;
-    struct err err = { 0 };
-    kernels_choose(&k, cpu_flags());
-    struct pool *pool = pool_new(3, &err);
-    struct gguf *g = gguf_open(path, &err);
-    for (int i = 0; i < 30; i++) {
-        struct llm_model *m = llm_model_open(g, &k, pool, &err);
-        CHECK(m != NULL, "%s", err.text);
-        llm_model_free(m);
-    }
-    gguf_close(g);
-    pool_free(pool);
+    struct bench b;
+    REQUIRE(set_up(&b, tiny_write("tiny.gguf", &(struct tiny){ .type = DTYPE_Q4_0 }), 3));
+    for (int i = 0; i < 30; i++)
+        llm_model_free(open_model(&b));
+    put_away(&b);
 }
 
 static void count_call(void *ctx) { atomic_fetch_add((_Atomic int *)ctx, 1); }
 
 TEST(who_asks_is_told_once_when_all_is_packed)
 {
-    const char *path = tiny_write("tiny.gguf", &(struct tiny){ .type = DTYPE_Q8_0 });
-    struct kernels k;
-    struct err err = { 0 };
-    kernels_choose(&k, cpu_flags());
-    struct pool *pool = pool_new(3, &err);
-    struct gguf *g = gguf_open(path, &err);
+    struct bench b;
+    REQUIRE(set_up(&b, tiny_write("tiny.gguf", &(struct tiny){ .type = DTYPE_Q8_0 }), 3));
     for (int i = 0; i < 30; i++) {
         _Atomic int n = 0;
-        struct llm_model *m = llm_model_open(g, &k, pool, &err);
-        REQUIRE(m, "%s", err.text);
+        struct llm_model *m = open_model(&b);
+        REQUIRE(m != NULL);
         if (i % 2)
             llm_model_wait(m);
         llm_model_on_packed(m, count_call, (void *)&n);
@@ -76,8 +91,7 @@ TEST(who_asks_is_told_once_when_all_is_packed)
         llm_model_free(m); /* whoever packed last has spoken then */
         CHECK(atomic_load(&n) == 1, "%d: %d times", i, atomic_load(&n));
     }
-    gguf_close(g);
-    pool_free(pool);
+    put_away(&b);
 }
 
 /* Matrices of several pieces, and stacks of them, end up as weight_pack() alone would have put them. */

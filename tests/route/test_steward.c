@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "fake_sys.h"
+#include "patience.h"
 #include "route/router.h"
 
 #define S(n) ((uint64_t)(n) * 1000000000u)
@@ -169,19 +170,14 @@ TEST(its_thread_looks_once_a_second_while_something_works_and_at_once_when_somet
     for (int i = 0; i < N_FAKES; i++)
         fakes[i].m.state = EXPERT_COLD;
     REQUIRE(steward_start(s, &err), "%s", err.text);
-    const uint64_t until = clock_ns() + S(60);
-    do
-        steward_get_state(s, &st), pass(1);
-    while (st.n_ticks < 1 && clock_ns() < until);
+    WAIT_UNTIL((steward_get_state(s, &st), st.n_ticks >= 1));
     const uint64_t n = st.n_ticks;
     CHECK(n >= 1);
     pass(50);
     steward_get_state(s, &st);
     CHECK(st.n_ticks <= n + 1, "all is cold: half a minute may pass");
     steward_saw_fault(s, ROUTE_CLASS_LLM);
-    do
-        steward_get_state(s, &st), pass(1);
-    while (st.governor.now[ROUTE_CLASS_LLM].step == 0 && clock_ns() < until);
+    WAIT_UNTIL((steward_get_state(s, &st), st.governor.now[ROUTE_CLASS_LLM].step != 0));
     CHECK(st.governor.now[ROUTE_CLASS_LLM].step == 1);
     fake_watts(&sys, 7);
     CHECK(steward_meter(s));
