@@ -149,7 +149,7 @@ struct expert_server {
     struct work_line inbox;
     int n_open, n_jobs; /* as in llm_internal.h */
     uint64_t n_tickets;
-    bool stopping, quit, flags_changed;
+    bool stopping, quit;
     int n_ready_waiters;     /* expert_wait_ready() */
     uint64_t n_hellos_asked, n_hellos; /* wanted; ended */
     bool has_asked_info;

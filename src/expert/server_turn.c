@@ -136,7 +136,6 @@ static void take_inbox(struct expert_server *e)
     pthread_mutex_lock(&e->lock);
     struct work *w = e->inbox.first;
     e->inbox = (struct work_line){ 0 };
-    e->flags_changed = false;
     pthread_mutex_unlock(&e->lock);
     while (w) {
         struct work *next = w->next;

@@ -1,4 +1,4 @@
-/* expert/supervisor.c - the thread of a worker expert: its queue, its batches, its process's life, and time.
+/* expert/supervisor.c - the thread of a worker expert: its queue, its process's life, and time; which requests run together: supervisor_batch.c.
  *
  * A turn: take in what was submitted; end what nobody wants or whose time is over; look at the process; start, feed or
  * end it; sleep until something is said or due.  Start reading at supervisor_main().
@@ -10,7 +10,6 @@
  *    is down: what waits gets the reason, and the next job after the pause tries again.
  */
 #include <errno.h>
-#include <math.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -27,8 +26,8 @@
 
 enum { DEATHS_MAX = 2, CRASHES_MAX = 5, END_MS = 250 };
 #define MS(n) ((uint64_t)(n) * 1000000u)
-static const uint64_t LOOK_NS = MS(200), GRACE_NS = MS(1000), AGE_NS = MS(10000), BACK_OFF_NS = MS(100), BACK_OFF_MAX_NS = MS(30000),
-                      SESSION_NS = MS(60000), REST_MAX_NS = MS(2000), OPEN_NS = MS(120000);
+static const uint64_t LOOK_NS = MS(200), GRACE_NS = MS(1000), BACK_OFF_NS = MS(100), BACK_OFF_MAX_NS = MS(30000),
+                      REST_MAX_NS = MS(2000), OPEN_NS = MS(120000);
 
 /* ---- ends of jobs ---- */
 
@@ -344,112 +343,9 @@ static void hang(struct expert_worker *e)
 
 /* ---- batches ---- */
 
-static int find_session(const struct expert_worker *e, uint64_t id)
-{
-    for (int i = 0; i < e->n_sessions; i++)
-        if (e->session[i].id == id)
-            return i;
-    return -1;
-}
-
-static void forget_session(struct expert_worker *e, int i) { e->session[i] = e->session[--e->n_sessions]; }
-
-/* A request of a stream: is its session open?  false: why it is not. */
-static bool enter_session(struct expert_worker *e, const struct task_request *rq, uint64_t now, struct err *err)
-{
-    int at = find_session(e, rq->session);
-    if (at < 0 && !rq->session_start)
-        return err_set(err, ERR_BUSY, "%s: this stream has ended (its worker ended, or it was silent for too long): begin again", e->card->id);
-    if (at < 0 && e->n_sessions == SESSIONS_MAX)
-        return err_set(err, ERR_BUSY, "%s: %d streams are open", e->card->id, SESSIONS_MAX);
-    if (at < 0)
-        at = e->n_sessions++;
-    e->session[at].id = rq->session;
-    e->session[at].used_ns = now;
-    if (rq->session_end)
-        forget_session(e, at);
-    return true;
-}
-
-static bool is_in_batch(const struct expert_worker *e, uint64_t session)
-{
-    for (uint32_t i = 0; i < e->n_slots; i++)
-        if (e->slot[i] && e->slot[i]->job->request.session == session)
-            return true;
-    return false;
-}
-
-/* The next one that may go into the batch at hand; NULL: none.  Interactive ones first, batch ones when they have waited long. */
-static struct request *next_request(struct expert_worker *e, size_t room, uint64_t now)
-{
-    const struct request *first = e->n_slots > 0 ? e->slot[0] : NULL;
-    struct request *best = NULL;
-    for (struct request *r = e->queue.first; r; r = r->next) {
-        const uint64_t session = r->job->request.session;
-        if (first && (r->alone || r->job->task != first->job->task))
-            continue;
-        if (r->size.n_whole + PACK_ALIGN > room || (session != 0 && is_in_batch(e, session)))
-            continue;
-        bool is_later = false; /* than another of its session that still waits */
-        for (const struct request *o = e->queue.first; o != r && session != 0 && !is_later; o = o->next)
-            is_later = o->job->request.session == session;
-        if (is_later)
-            continue;
-        if (r->job->priority == JOB_INTERACTIVE || r->alone || now - r->job->priv.submitted_ns > AGE_NS)
-            return r;
-        best = best ? best : r;
-    }
-    return best;
-}
-
-/* Requests that one run may have now. */
-static int batch_now(const struct expert_worker *e)
-{
-    int n = e->info.n_batch_max < e->n_batch_max ? e->info.n_batch_max : e->n_batch_max;
-    n = n < WORKER_BATCH_MAX ? n : WORKER_BATCH_MAX;
-    n = (int)ceilf((float)n * atomic_load(&e->batch_share));
-    return n > 1 ? n : 1;
-}
-
-/* How many more are worth waiting for, and until when. */
-static bool waits_for_more(const struct expert_worker *e, int n_max, uint64_t now, uint64_t *until_ns)
-{
-    const struct request *r = e->queue.first;
-    if (n_max <= 1 || e->batch_delay_ns == 0 || e->queue.n >= n_max || r->alone)
-        return false;
-    uint64_t until = r->job->priv.submitted_ns + e->batch_delay_ns;
-    for (; r; r = r->next) { /* nobody's deadline is risked for it */
-        const uint64_t needs = e->run_ns * 2;
-        if (r->job->deadline_ns && r->job->deadline_ns < until + needs)
-            until = r->job->deadline_ns > needs ? r->job->deadline_ns - needs : 0;
-    }
-    if (now >= until)
-        return false;
-    *until_ns = until < *until_ns ? until : *until_ns;
-    return true;
-}
-
 static void run_batch(struct expert_worker *e, uint64_t now)
 {
-    size_t room = WORKER_IN_BYTES - WORKER_DATA_AT;
-    const int n_max = batch_now(e);
-    e->n_slots = 0;
-    e->n_jobs_in_slots = 0;
-    for (struct request *r; (int)e->n_slots < n_max && (r = next_request(e, room, now));) {
-        struct err err;
-        QUEUE_REMOVE(&e->queue, r);
-        if (r->job->request.session != 0 && !enter_session(e, &r->job->request, now, &err)) {
-            request_end(e, r, &err);
-            continue;
-        }
-        room -= r->size.n_whole + PACK_ALIGN;
-        e->is_done[e->n_slots] = false;
-        e->slot[e->n_slots++] = r;
-        e->n_jobs_in_slots++;
-        if (r->alone)
-            break;
-    }
-    if (e->n_slots == 0)
+    if (!batch_fill(e, now))
         return;
     e->phase = PHASE_RUNNING;
     e->n_open_slots = e->n_slots;
@@ -567,9 +463,7 @@ static void step(struct expert_worker *e, bool wants_warm, bool give_back, bool 
         tell_loaded(e); /* it is */
     const bool has_work = e->queue.n > 0;
     if (e->phase == PHASE_IDLE) {
-        for (int i = e->n_sessions; i-- > 0;)
-            if (now - e->session[i].used_ns > SESSION_NS)
-                forget_session(e, i);
+        note(next, batch_forget_sessions(e, now));
         if (e->seat)
             keeper_pin(e->seat, e->n_sessions > 0);
         if (give_back || (wants_unload && !has_work)) {
@@ -581,7 +475,7 @@ static void step(struct expert_worker *e, bool wants_warm, bool give_back, bool 
                 e->began = true;
                 if (now < e->rest_ns)
                     note(next, e->rest_ns);
-                else if (!waits_for_more(e, batch_now(e), now, next))
+                else if (!batch_waits(e, now, next))
                     run_batch(e, now);
                 if (e->phase == PHASE_IDLE && e->queue.n == 0)
                     note(next, now); /* all of it ended at the door */
@@ -617,8 +511,6 @@ static void step(struct expert_worker *e, bool wants_warm, bool give_back, bool 
         note(next, e->kill_ns);
         note(next, e->look_ns);
     }
-    if (e->phase == PHASE_IDLE && e->n_sessions > 0)
-        note(next, now + SESSION_NS);
 }
 
 static void sleep_until(struct expert_worker *e, uint64_t next)

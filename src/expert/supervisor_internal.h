@@ -1,5 +1,5 @@
 /* expert/supervisor_internal.h - what the parts of a worker expert share: expert_worker.c (door), supervisor.c (its thread: queue,
- * batches, time), worker_process.c (the process and what it says).
+ * process, time), supervisor_batch.c (who runs together), worker_process.c (the process and what it says).
  *
  * A job's way:  submit -> inbox (under the lock) -> the supervisor's queue -> a slot of the batch at hand -> final event.
  * The process:  NONE -> WAITING (for memory: keeper.h) -> STARTING (opens its model) -> IDLE <-> RUNNING; any -> NONE when it ends.
@@ -92,7 +92,7 @@ struct expert_worker {
     pthread_cond_t changed; /* state, n_jobs, n_loads */
     struct request_list inbox;
     int n_open, n_jobs;
-    bool stopping, quit, flags_changed, wants_warm, wants_unload, give_back;
+    bool stopping, quit, wants_warm, wants_unload, give_back;
     uint64_t drain_until_ns, down_until_ns;
     uint64_t n_loads;       /* attempts that ended */
     struct err down;
@@ -113,6 +113,14 @@ void request_end(struct expert_worker *e, struct request *r, const struct err *e
 /* The same for a job that is being run: out of its slot, the process is told. */
 void slot_end(struct expert_worker *e, uint32_t slot, const struct err *err);
 void batch_end(struct expert_worker *e); /* all slots have answered */
+
+/* supervisor_batch.c */
+/* The batch that is run next, from the queue to the slots; a request whose stream is over ends at the door.  false: there is none. */
+bool batch_fill(struct expert_worker *e, uint64_t now);
+/* More may come that are worth waiting for; *until_ns: until then at the latest. */
+bool batch_waits(const struct expert_worker *e, uint64_t now, uint64_t *until_ns);
+/* Streams that were silent for too long; returns when to look again, 0: there are none. */
+uint64_t batch_forget_sessions(struct expert_worker *e, uint64_t now);
 
 /* worker_process.c */
 bool process_start(struct expert_worker *e, struct err *err); /* spawned, OPEN sent */
