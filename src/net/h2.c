@@ -486,11 +486,6 @@ void h2_on_bytes(struct http_conn *c, const char *bytes, size_t n)
 
 /* ---- frames out ---- */
 
-static void put_nv(nghttp2_nv *nv, const char *name, const char *value)
-{
-    *nv = (nghttp2_nv){ (uint8_t *)(uintptr_t)name, (uint8_t *)(uintptr_t)value, strlen(name), strlen(value), NGHTTP2_NV_FLAG_NONE };
-}
-
 static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *into, size_t max, uint32_t *flags, nghttp2_data_source *source, void *ctx)
 {
     struct h2_stream *t = source->ptr;
@@ -519,7 +514,7 @@ static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *into, si
         const char *at = t->trailers.data;
         for (int i = 0; i < t->n_trailers; i++) {
             const char *name = at, *value = at + strlen(at) + 1;
-            put_nv(&nv[i], name, value);
+            h2_put_field(&nv[i], name, value);
             at = value + nv[i].valuelen + 1;
         }
         *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
@@ -557,17 +552,17 @@ void h2_start(struct http_stream *s, int status, const struct http_field *fields
     size_t n = 0, ends[HTTP_FIELDS_MAX];
     snprintf(status_text, sizeof(status_text), "%d", status);
     snprintf(length, sizeof(length), "%lld", (long long)n_body);
-    put_nv(&nv[n++], ":status", status_text);
-    put_nv(&nv[n++], "date", server_date(s->conn->server));
+    h2_put_field(&nv[n++], ":status", status_text);
+    h2_put_field(&nv[n++], "date", server_date(s->conn->server));
     buf_init(&values, 64 << 10);
     for (int i = 0; i < n_fields && i < HTTP_FIELDS_MAX; i++) {
         ends[i] = values.len;
         put_value(&values, fields[i].value);
     }
     for (int i = 0; i < n_fields && i < HTTP_FIELDS_MAX && !values.failed; i++)
-        put_nv(&nv[n++], fields[i].name, values.data + ends[i]);
+        h2_put_field(&nv[n++], fields[i].name, values.data + ends[i]);
     if (n_body >= 0 && status != 204 && status != 304)
-        put_nv(&nv[n++], "content-length", length);
+        h2_put_field(&nv[n++], "content-length", length);
     const nghttp2_data_provider body = { { .ptr = t }, read_body };
     const bool has_none = s->drops_body || n_body == 0 || n_body == HTTP_NO_BODY;
     if (values.failed || nghttp2_submit_response(h->session, t->id, nv, n, has_none ? NULL : &body) != 0)

@@ -197,11 +197,6 @@ bool h2c_open_session(struct h2c_conn *c)
 
 /* ---- what callers ask for ---- */
 
-static void put_nv(nghttp2_nv *nv, const char *name, const char *value)
-{
-    *nv = (nghttp2_nv){ (uint8_t *)(uintptr_t)name, (uint8_t *)(uintptr_t)value, strlen(name), strlen(value), NGHTTP2_NV_FLAG_NONE };
-}
-
 static bool submit(struct h2_call *call, enum http_verb verb, const char *path, const struct http_field *fields, int n_fields, bool has_body)
 {
     const struct http_target *t = &call->conn->client->target;
@@ -210,15 +205,15 @@ static bool submit(struct h2_call *call, enum http_verb verb, const char *path, 
     int n = 0;
     if (n_fields > HTTP_FIELDS_MAX || snprintf(full, sizeof(full), "%s%s", t->prefix, path) >= (int)sizeof(full))
         return false;
-    put_nv(&nv[n++], ":method", http_verb_name(verb));
-    put_nv(&nv[n++], ":scheme", t->is_tls ? "https" : "http");
-    put_nv(&nv[n++], ":path", full);
-    put_nv(&nv[n++], ":authority", t->authority);
+    h2_put_field(&nv[n++], ":method", http_verb_name(verb));
+    h2_put_field(&nv[n++], ":scheme", t->is_tls ? "https" : "http");
+    h2_put_field(&nv[n++], ":path", full);
+    h2_put_field(&nv[n++], ":authority", t->authority);
     for (int i = 0; i < n_fields; i++) {
         if (!nghttp2_check_header_name((const uint8_t *)fields[i].name, strlen(fields[i].name)) ||
             !nghttp2_check_header_value((const uint8_t *)fields[i].value, strlen(fields[i].value)))
             return false;
-        put_nv(&nv[n++], fields[i].name, fields[i].value);
+        h2_put_field(&nv[n++], fields[i].name, fields[i].value);
     }
     const nghttp2_data_provider body = { { .ptr = call }, read_body };
     call->id = nghttp2_submit_request(call->conn->session, NULL, nv, (size_t)n, has_body ? &body : NULL, call);

@@ -1,6 +1,7 @@
-/* net/h2_internal.h - header fields of HTTP/2 as a struct http_head: what both sides collect, one field at a time. */
+/* net/h2_internal.h - header fields of HTTP/2: what both sides collect as a struct http_head, one field at a time, and what they send. */
 #ifndef TUTTI_NET_H2_INTERNAL_H
 #define TUTTI_NET_H2_INTERNAL_H
+#include <nghttp2/nghttp2.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -29,5 +30,11 @@ static inline void h2_settle_fields(struct http_head *head, const struct buf *b)
         head->fields[i].name = b->data + (uintptr_t)head->fields[i].name;
         head->fields[i].value = b->data + (uintptr_t)head->fields[i].value;
     }
+}
+
+/* One to send; the texts are borrowed until nghttp2 has taken them. */
+static inline void h2_put_field(nghttp2_nv *nv, const char *name, const char *value)
+{
+    *nv = (nghttp2_nv){ (uint8_t *)(uintptr_t)name, (uint8_t *)(uintptr_t)value, strlen(name), strlen(value), NGHTTP2_NV_FLAG_NONE };
 }
 #endif
