@@ -214,13 +214,13 @@ static inline bool is_over(const struct peer *p, uint32_t id) { return p->stream
 
 static inline void await(struct peer *p, uint32_t id) /* the end of a stream */
 {
-    while (!is_over(p, id) && listen_once(p, 20000))
+    while (!is_over(p, id) && listen_once(p, 60000))
         ;
 }
 
 static inline void await_close(struct peer *p)
 {
-    while (!p->is_closed && listen_once(p, 20000))
+    while (!p->is_closed && listen_once(p, 60000))
         ;
 }
 #endif

@@ -228,7 +228,7 @@ TEST(calls_of_every_shape_end_with_their_status)
     begin(p, 15, "/t.T/Talk", NULL);
     for (int i = 0; i < 5; i++) { /* an answer for each, before the next one is asked */
         put_message(p, 15, "ping", 4, false);
-        while (p->stream[15].n_body < 9u * (unsigned)(i + 1) && listen_once(p, 20000))
+        while (p->stream[15].n_body < 9u * (unsigned)(i + 1) && listen_once(p, 60000))
             ;
     }
     CHECK(p->stream[15].n_body == 45 && !p->stream[15].is_ended);
@@ -245,7 +245,7 @@ TEST(calls_of_every_shape_end_with_their_status)
     begin(p, 19, "/t.T/Mute", "60S");
     put_message(p, 19, "x", 1, true);
     begin(p, 21, "/t.T/Talk", NULL);
-    while (p->stream[21].status == 0 && listen_once(p, 20000))
+    while (p->stream[21].status == 0 && listen_once(p, 60000))
         ;
     part(p); /* clients that go away */
     WAIT_UNTIL(app->n_open == 0);

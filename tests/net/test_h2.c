@@ -88,7 +88,7 @@ TEST(a_slow_reader_holds_back_its_own_stream_and_makes_us_hold_little)
     struct app *app = app_start(&usual);
     struct peer *p = greet(app, NULL, 0);
     ask_h2(p, 1, "GET", "/big", false); /* 64 KiB fit into the window, then it must wait */
-    while (p->stream[1].n_body < 65535 && listen_once(p, 20000))
+    while (p->stream[1].n_body < 65535 && listen_once(p, 60000))
         ;
     put_u32(p, F_WINDOW, 0, 1 << 20);
     ask_h2(p, 3, "GET", "/hello", false);
@@ -126,7 +126,7 @@ TEST(a_paused_body_stops_its_sender_and_comes_whole)
     ask_h2(p, 3, "POST", "/lazy", true); /* more than the window: the connection is at fault */
     for (int i = 0; i < 6; i++)
         put_frame(p, F_DATA, 0, 3, piece, sizeof(piece));
-    while (p->goaway < 0 && p->stream[3].reset < 0 && listen_once(p, 20000))
+    while (p->goaway < 0 && p->stream[3].reset < 0 && listen_once(p, 60000))
         ;
     CHECK(p->goaway == NGHTTP2_FLOW_CONTROL_ERROR || p->stream[3].reset == NGHTTP2_FLOW_CONTROL_ERROR, "%d %d", p->goaway, p->stream[3].reset);
     part(p);
@@ -185,7 +185,7 @@ TEST(a_response_before_the_end_of_the_body_is_heard_and_the_rest_goes_nowhere)
     wait_for(&app->n_closed[HTTP_CLOSE_DONE], 1);
     CHECK(app->n_closed[HTTP_CLOSE_DONE] == 1 && app->n_open == 0);
     put_frame(p, F_DATA, 0, 1, piece, sizeof(piece));
-    while (p->stream[1].reset < 0 && listen_once(p, 20000)) /* after linger_ms */
+    while (p->stream[1].reset < 0 && listen_once(p, 60000)) /* after linger_ms */
         ;
     CHECK(p->stream[1].reset == NGHTTP2_NO_ERROR, "%d", p->stream[1].reset);
     part(p);
@@ -257,7 +257,7 @@ TEST(draining_finishes_what_runs_and_says_goodbye)
     net_wake_send(app->stop);
     await_close(idle);
     CHECK(idle->goaway == NGHTTP2_NO_ERROR, "%d", idle->goaway);
-    while (p->goaway < 0 && listen_once(p, 20000))
+    while (p->goaway < 0 && listen_once(p, 60000))
         ;
     CHECK(p->goaway == NGHTTP2_NO_ERROR && !p->is_closed, "%d", p->goaway);
     put_frame(p, F_DATA, END_STREAM, 1, "done", 4);
