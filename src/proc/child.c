@@ -28,6 +28,7 @@
 enum {
     CLOSE_MAX = 4096,      /* where the kernel has no close_range (before 5.9) */
     LEFT_BEHIND_MS = 2000, /* after SIGKILL */
+    PIPE_LOOK_MS = 100,    /* where there is no pidfd */
 };
 
 void child_keep_files(int first, int keep)
@@ -330,6 +331,8 @@ bool child_wait(struct child *c, int ms, struct child_end *end)
         if (ms >= 0 && passed_ms >= (uint64_t)ms)
             return false;
         int wait_ms = ms < 0 ? -1 : (int)((uint64_t)ms - passed_ms);
+        if (!c->is_pidfd && (wait_ms < 0 || wait_ms > PIPE_LOOK_MS))
+            wait_ms = PIPE_LOOK_MS; /* a child of its own may hold the pipe when it is long dead */
         struct pollfd p = { c->fd, POLLIN, 0 };
         if (c->fd >= 0 && poll(&p, 1, wait_ms) > 0 && !c->is_pidfd)
             poll(NULL, 0, 1); /* its end of the pipe closes a moment before it can be reaped, or it closed it itself */
