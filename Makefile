@@ -170,7 +170,7 @@ asan: ## unit tests under the address and undefined-behaviour sanitizers
 tsan: ## tests of what has threads, under the thread sanitizer
 	+@TSAN_OPTIONS=suppressions=$(CURDIR)/tests/tsan.supp $(MAKE) --no-print-directory BUILD=build/tsan OPT=-O1 SAN=thread unit-threads
 # who has threads of their own, or calls those who do (what happens when memory is short: asan)
-THREAD_TESTS := base/test_pool|api/test_mailbox|cluster/test_(fetch|members|peer|trust)$$|cluster/test_peer.sh|expert/test_(expert|server)_|llm/test_llm_ctx|net/test_http$$|pipeline/test_(cascade_run|fanout|sinks|voice)$$|quant/test_quantize|route/test_(router|steward|journal)|serve/test_(serve|media)$$|serve/test_(serve|http2).sh
+THREAD_TESTS := base/test_(pool|thread)|api/test_mailbox|cluster/test_(fetch|members|peer|trust)$$|cluster/test_peer.sh|expert/test_(expert|server)_|llm/test_llm_ctx|net/test_http$$|pipeline/test_(cascade_run|fanout|sinks|voice)$$|quant/test_quantize|route/test_(router|steward|journal)|serve/test_(serve|media)$$|serve/test_(serve|http2).sh
 THREAD_BIN := $(shell printf '%s\n' $(TEST_BIN) | grep -E '$(THREAD_TESTS)' | grep -v _nomem)
 build-threads: $(BUILD)/tutti $(THREAD_BIN) $(BUILD)/tools/fake-engine
 unit-threads: build-threads
