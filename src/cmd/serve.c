@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/behind.h"
 #include "base/log.h"
 #include "route/journal.h"
 #include "cmd/cmd.h"
@@ -105,6 +106,7 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
     struct serve_route_config route_config = { .policy = NULL };
     struct steward *steward = NULL;
     struct serve_node_here node = { .name = "" };
+    struct behind behind;
     char journal[512];
     struct err err = { 0 };
     struct serve *s = NULL;
@@ -113,6 +115,7 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
     const struct cpu_level *level;
     if (!cmd_cpu(&cpu, &level))
         return 1;
+    behind_init(&behind);
     if (cmd_opt_find(opts, "verbose")->given)
         log_set_level(LOG_INFO);
     struct config *c = config_read(cmd_opt_find(opts, "config")->s, &err);
@@ -140,12 +143,13 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
     config.keeper = env.keeper;
     config.sensors = config_text(c, CONFIG_SENSORS);
     config.models_dir = config_text(c, CONFIG_MODELS) ? config_text(c, CONFIG_MODELS) : getenv("TUTTI_MODELS") ? getenv("TUTTI_MODELS") : "/";
-    route_config = (struct serve_route_config){ .policy = c->policy, .catalog = env.catalog, .machine = env.machine, .is_node = config_has_cluster(c),
+    route_config = (struct serve_route_config){ .policy = c->policy, .catalog = env.catalog, .machine = env.machine, .is_node = config_has_cluster(c), .behind = &behind,
                                                 .journal_path = config_number(c, CONFIG_KEEP_DECISIONS) && journal_path(getenv("XDG_STATE_HOME"), getenv("HOME"), journal, sizeof(journal)) ? journal : NULL };
     if (!serve_route_init(&route, &route_config, &err))
         goto out;
     config.route = &route.env;
-    config.steward = steward = serve_govern(c, registry.experts, registry.n_experts, route.ladders, &route.env.governor);
+    config.behind = &behind;
+    config.steward = steward = serve_govern(c, registry.experts, registry.n_experts, route.ladders, &behind, &route.env.governor);
     if (!serve_node_init(&node, c, env.machine, &err))
         goto out;
     config.node = node.node.cluster ? &node.node : NULL;
@@ -161,6 +165,7 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
     if (serve_is_hasty(s))
         _exit(ok ? 0 : 1); /* taking everything apart in order could take as long as loading does */
 out:
+    behind_over(&behind);
     if (err.code != ERR_NONE)
         cmd_fail(&err);
     serve_free(s);
@@ -171,6 +176,7 @@ out:
     cmd_expert_env_fini(&env);
     bundled_fini(&bundled);
     config_free(c);
+    behind_fini(&behind);
     return ok ? 0 : 1;
 }
 

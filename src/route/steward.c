@@ -195,7 +195,7 @@ static void find_sensors(struct steward *s)
 
 static void *find_main(void *arg)
 {
-    behind_others();
+    behind_wait(((struct steward *)arg)->config.behind);
     find_sensors(arg);
     return NULL;
 }
@@ -239,6 +239,8 @@ void steward_tick(struct steward *s, uint64_t now_ns)
 static void await_look(struct steward *s)
 {
     const uint64_t until_ns = clock_after_ns((uint64_t)END_S * 1000000000u);
+    if (s->has_thread && !s->has_looked)
+        behind_over(s->config.behind); /* somebody wants to know */
     while (s->has_thread && !s->has_looked && !s->has_ended && thread_wait(&s->looked, &s->lock, until_ns))
         ;
 }

@@ -19,6 +19,7 @@ struct steward_config { /* texts and lists are borrowed until steward_free() */
     int n_experts;
     const struct ladders *ladders;
     float power_cap_w;            /* 0: none */
+    struct behind *behind;        /* a start that it looks for its sensors behind; NULL: at once */
     bool (*is_quiet)(void *ctx);  /* quiet hours; NULL: never */
     void (*on_transition)(void *ctx, const struct governor_transition *t); /* from its thread; NULL */
     void *ctx;

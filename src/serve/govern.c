@@ -22,12 +22,12 @@ static bool is_quiet(void *ctx)
 }
 
 struct steward *serve_govern(const struct config *c, struct expert *const *experts, int n_experts, const struct ladders *ladders,
-                             struct router_governor *hooks)
+                             struct behind *behind, struct router_governor *hooks)
 {
     struct err err = { 0 };
     if (!config_number(c, CONFIG_GOVERNOR) || !ladders)
         return NULL;
-    const struct steward_config config = { .root = config_text(c, CONFIG_SENSORS), .experts = experts, .n_experts = n_experts, .ladders = ladders,
+    const struct steward_config config = { .root = config_text(c, CONFIG_SENSORS), .experts = experts, .n_experts = n_experts, .ladders = ladders, .behind = behind,
                                            .power_cap_w = (float)config_number(c, CONFIG_POWER), .is_quiet = is_quiet, .ctx = c->policy };
     struct steward *s = steward_new(&config, &err);
     if (s && steward_start(s, &err)) {

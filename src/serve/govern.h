@@ -13,5 +13,5 @@
 /* Everything is borrowed until steward_free(), which comes after serve_free() and before the experts go.  Fills in the router's hooks.
  * NULL: it is switched off (`governor: enabled: false`), or cannot be. */
 struct steward *serve_govern(const struct config *c, struct expert *const *experts, int n_experts, const struct ladders *ladders,
-                             struct router_governor *hooks);
+                             struct behind *behind, struct router_governor *hooks);
 #endif

@@ -191,7 +191,7 @@ static void *watch_main(void *arg)
 {
     struct metrics_machine *m = arg;
     struct seen *s = malloc(sizeof(*s));
-    behind_others();
+    behind_wait(m->config.behind);
     device_rules_init(m->rules);
     take_facts(m);
     look(m, &m->now);
@@ -331,6 +331,7 @@ void metrics_machine_put(struct metrics_machine *m, struct steward *steward, con
     struct steward_state st;
     if (steward)
         steward_get_state(steward, &st);
+    behind_over(m->config.behind); /* somebody wants to know */
     pthread_mutex_lock(&m->lock);
     while (!m->is_known) /* some ms after the start */
         pthread_cond_wait(&m->wake, &m->lock);

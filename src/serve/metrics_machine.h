@@ -14,6 +14,7 @@ struct steward;
 struct trust;
 
 struct metrics_machine_config { /* borrowed until metrics_machine_free() */
+    struct behind *behind;  /* a start that it looks behind; NULL: at once */
     const char *root;       /* as hw_root_open() takes it; NULL: this machine */
     const char *models_dir; /* whose disk is watched; NULL: none */
     const char *tls_cert;   /* NULL: none */
@@ -21,7 +22,7 @@ struct metrics_machine_config { /* borrowed until metrics_machine_free() */
 };
 
 struct metrics_machine;
-/* Looks once and starts its thread.  The caller owns the result; NULL with err. */
+/* Starts its thread, which looks once.  The caller owns the result; NULL with err. */
 struct metrics_machine *metrics_machine_new(const struct metrics_machine_config *config, struct err *err);
 void metrics_machine_free(struct metrics_machine *m); /* NULL is fine */
 /* steward: NULL, or whose GPUs are shown with the other accelerators. */

@@ -42,7 +42,7 @@ bool serve_route_init(struct serve_route *r, const struct serve_route_config *co
 {
     static const struct journal_options keeping = { .opens_later = true };
     struct err why = { 0 };
-    *r = (struct serve_route){ .env = { .policy = config->policy }, .journal_path = config->journal_path };
+    *r = (struct serve_route){ .env = { .policy = config->policy }, .journal_path = config->journal_path, .behind = config->behind };
     if (!(r->predictor = predictor_new(err)) || !(r->bandit = bandit_new((uint64_t)time(NULL), BANDIT_EXPLORATION, err)))
         return false;
     r->env.predictor = r->predictor;
@@ -113,7 +113,7 @@ static void learn(struct serve_route *r)
 
 static void *learn_main(void *ctx)
 {
-    behind_others();
+    behind_wait(((struct serve_route *)ctx)->behind);
     learn(ctx);
     return NULL;
 }
@@ -136,6 +136,7 @@ void serve_route_begin(struct serve_route *r, struct router *router)
 
 void serve_route_keep(struct serve_route *r)
 {
+    behind_over(r->behind);
     if (r->router)
         router_await(r->router); /* hw/root.h leaves what hangs behind, so this ends */
     if (!r->journal || !r->router)

@@ -18,6 +18,7 @@ struct serve_route_config { /* borrowed until serve_route_fini() */
     const struct hw_machine *machine;  /* NULL: detected */
     bool is_node;                      /* others are told at once what this machine is: it is detected before serve_route_init() returns */
     const char *journal_path;          /* NULL: nothing is kept */
+    struct behind *behind;             /* the start; NULL: it is over */
 };
 
 struct serve_route {
@@ -29,6 +30,7 @@ struct serve_route {
     struct plan_device device;
     struct router *router; /* whose learning is kept now and then; NULL */
     const char *journal_path;
+    struct behind *behind;
 };
 
 /* false with err: out of memory.  serve_route_fini() is needed in both cases. */

@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include "base/behind.h"
 #include "base/log.h"
 #include "cluster/cluster.h"
 #include "pipeline/fanout.h"
@@ -136,6 +137,7 @@ static void on_watch(void *ctx)
         n_down += st == EXPERT_DOWN;
     }
     net_timer_stop(s->watch);
+    behind_over(s->config.behind);
     s->was_ready = true;
     if (n_down == s->env.n_models) {
         s->all_down = true;
@@ -283,7 +285,7 @@ static bool start(struct serve *s, struct err *err)
                                !net_loop_on_signal(s->loop, SIGINT, on_stop, s, err) ||
                                !net_loop_on_signal(s->loop, SIGHUP, on_hangup, s, err)))
         return false;
-    const struct metrics_machine_config machine = { .root = k->sensors, .models_dir = k->models_dir, .tls_cert = k->tls_cert, .trust = k->node ? k->node->trust : NULL };
+    const struct metrics_machine_config machine = { .behind = k->behind, .root = k->sensors, .models_dir = k->models_dir, .tls_cert = k->tls_cert, .trust = k->node ? k->node->trust : NULL };
     struct err why = { 0 };
     if (!(s->machine = metrics_machine_new(&machine, &why)))
         log_warn("%s: /metrics says nothing of the machine", why.text);

@@ -51,6 +51,7 @@ struct serve_config {
     struct expert *const *warm; /* of these the ones that are loaded at the start: not ready before; borrowed like experts */
     int n_warm;
     bool handles_signals;      /* SIGTERM, SIGINT, SIGHUP; systemd's sockets and notifications */
+    struct behind *behind;     /* told when no model is being loaded any more; NULL; borrowed like experts */
     struct keeper *keeper;     /* whose figures the metrics show; NULL: none; borrowed like experts */
     const struct serve_alias *aliases; /* borrowed until serve_free() */
     int n_aliases;
