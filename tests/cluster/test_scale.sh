@@ -53,7 +53,10 @@ load --requests $((nodes * 5)); rc=$?
 report
 check "many clients are answered, all of them" 0 'grep -q "\"failed\":0," load' 'grep -q "\"refused\":0," report'
 echo "# $(sed 's/.*\("rate":[0-9.]*\).*/\1/' "$tmp/load") requests/s; of $(field alive) nodes $(field asked) were asked; most $(field most), mean $(field mean)"
-check "no node of equals gets more than it can do while others are idle" 0 '[ "$(sed -n "s/.*\"most\":\([0-9]*\).*/\1/p" report)" -le $((nodes * 5 / 2)) ]'
+# 4 slots of 100 tokens/s, 8 tokens each: 50 requests a second; when so few come that two nodes could do it all, two may
+can_do=$(sed 's/.*"rate":\([0-9.]*\).*/\1/' "$tmp/load" | awk -v n="$((nodes * 5))" '{ print int($1 > 0 ? 50 * n / $1 : 0) }')
+[ "$can_do" -gt $((nodes * 5 / 2)) ] || can_do=$((nodes * 5 / 2))
+check "no node of equals gets more than it can do while others are idle" 0 '[ "$(sed -n "s/.*\"most\":\([0-9]*\).*/\1/p" report)" -le $can_do ]'
 # a third dies while 64 clients wait for whole answers
 load --seconds $seconds --no-stream & load=$!
 until_is 'report; [ "$(field running)" -gt 0 ]'
