@@ -2,6 +2,7 @@
  *   "words N US"  N words, US microseconds apart     "silent MS"  begins, then says nothing for MS, then a word
  *   "mute MS"     not even that it was heard         "refuse"     the prompt is too long
  *   "break"       a word, then an error              "choices"    (n, logprobs as asked)
+ *   "flood N"     N words at once, then one each millisecond until somebody was held
  * Beyond text the prompt is the request's `prompt` (or what shall be spoken): "words N US" gives N results or pieces of
  * sound, "pieces N US" text before its result, "nothing" no result at all.  A thread for each job. */
 #ifndef FAKE_EXPERT_H
@@ -53,6 +54,9 @@ static void fake_sleep(int us)
     if (us > 0)
         usleep((useconds_t)us);
 }
+
+/* There is more to say after i of n words, however long it takes until the thread that shall hold a flood gets its time. */
+static bool fake_has_more(const struct fake_job *w, int i, int n, bool is_flood) { return i < n || (is_flood && w->f->n_held == 0 && i < n + 60000); }
 
 /* Waits until us have passed, or less when the job is cancelled. */
 static bool fake_wait(struct fake_job *w, long us)
@@ -216,10 +220,11 @@ static void *fake_run(void *arg)
     }
     if (sscanf(prompt, "silent %d", &us) == 1)
         fake_wait(w, us * 1000L), us = 0;
+    const bool is_flood = sscanf(prompt, "flood %d", &n) == 1;
     if (sscanf(prompt, "words %d %d", &n, &us) < 1)
         sscanf(prompt, "pieces %d %d", &n, &us);
     if (!(j->task & (EXPERT_CHAT | EXPERT_COMPLETE))) {
-        for (int i = 0; i < n && strcmp(prompt, "nothing") != 0 && fake_wait(w, us); i++) {
+        for (int i = 0; fake_has_more(w, i, n, is_flood) && strcmp(prompt, "nothing") != 0 && fake_wait(w, i < n ? us : 1000); i++) {
             fake_media(w, i, prompt);
             if (strcmp(prompt, "break") == 0) {
                 err_set(&err, ERR_INTERNAL, "the model broke");
@@ -229,10 +234,10 @@ static void *fake_run(void *arg)
         goto out;
     }
     const int n_all = j->n_choices * (j->task == EXPERT_CHAT ? 1 : j->n_inputs);
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; fake_has_more(w, i, n, is_flood); i++) {
         char text[32];
         snprintf(text, sizeof(text), "w%d ", i);
-        if (!fake_wait(w, us))
+        if (!fake_wait(w, i < n ? us : 1000))
             break;
         for (int c = 0; c < n_all; c++)
             fake_say(w, c, text, &u);

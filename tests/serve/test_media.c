@@ -352,7 +352,7 @@ TEST(a_slow_reader_holds_its_own_speech)
     char piece[65536];
     size_t n = 0;
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
-    send_request(fd, "POST", "/v1/audio/speech", "", "{\"input\":\"words 12000 50\"}"); /* 38 MB: more than any kernel buffers; slow enough that the loop comes to hold it */
+    send_request(fd, "POST", "/v1/audio/speech", "", "{\"input\":\"flood 12000\"}"); /* 38 MB: more than any kernel buffers */
     WAIT_UNTIL(v->fake[2]->n_held > 0);
     CHECK(v->fake[2]->n_held > 0, "nobody was held");
     struct answer quick = speak(v, "words 1 0", ",\"response_format\":\"pcm\"");

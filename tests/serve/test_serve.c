@@ -253,7 +253,7 @@ TEST(a_slow_reader_holds_its_own_job_only)
     struct service *v = start();
     const int fd = dial(v), small = 65536;
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
-    send_request(fd, "POST", "/v1/chat/completions", "", chat("words 25000 0", ",\"stream\":true")); /* 6 MB, more than the sockets hold */
+    send_request(fd, "POST", "/v1/chat/completions", "", chat("flood 25000", ",\"stream\":true")); /* 6 MB, more than the sockets hold */
     WAIT_UNTIL(v->fake[0]->n_held > 0);
     CHECK(v->fake[0]->n_held > 0, "the job runs on while nobody reads");
     struct answer a = post(v, "/v1/chat/completions", chat("words 3 0", ",\"stream\":true"));
