@@ -27,7 +27,7 @@ part() { # part NAME COMMAND...: a part that prints a summary line is added up, 
         grep -vE '^  (CC|LD) ' "$dir/log" >"$dir/said"
         if [ "$rc" -eq 0 ]; then
             grep -E ' s +[0-9.]+ cpu ' "$dir/said" | sort -k2,2nr | head -n 5 | sed 's/^/   longest: /'
-            grep -E 'skipped|passed' "$dir/said"
+            grep -E 'skipped|passed|FAILED|^not ok|not so:|^# failed beside' "$dir/said"
         else
             grep FAILED "$dir/said"
             tail -n 120 "$dir/said"

@@ -238,9 +238,8 @@ void h1_on_bytes(struct http_conn *c, const char *bytes, size_t n)
         http_conn_close(c, HTTP_CLOSE_ERROR);
         return;
     }
-    if (must_wait(c))
-        http_conn_set_reading(c, c->held.len < H1_HELD_MAX_BYTES);
-    else
+    http_conn_set_reading(c, c->held.len < H1_HELD_MAX_BYTES); /* also when its reader just went on: more reads may come before its turn */
+    if (!must_wait(c))
         http_conn_mark_dirty(c);
 }
 
