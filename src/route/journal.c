@@ -413,14 +413,29 @@ static void *work(void *ctx)
     return NULL;
 }
 
+/* Everything of one whose thread has ended, or never began. */
+static void free_all(struct journal *j)
+{
+    pthread_cond_destroy(&j->wake);
+    pthread_cond_destroy(&j->rest);
+    pthread_mutex_destroy(&j->lock);
+    journal_db_close(j->db);
+    free(j->scratch);
+    free(j->ring);
+    free(j);
+}
+
 struct journal *journal_open(const char *path, const struct journal_options *opt, struct err *err)
 {
     struct journal *j = calloc(1, sizeof(*j));
     if (!j)
         return err_null(err, ERR_NOMEM, "%s: out of memory", path);
+    pthread_mutex_init(&j->lock, NULL);
+    thread_cond_init(&j->wake);
+    thread_cond_init(&j->rest);
     if (snprintf(j->path, sizeof(j->path), "%s", path) >= (int)sizeof(j->path)) {
         err_set(err, ERR_INPUT, "%.60s...: the path is too long", path);
-        goto free_memory;
+        goto failed;
     }
     if (opt)
         j->options = *opt;
@@ -431,25 +446,15 @@ struct journal *journal_open(const char *path, const struct journal_options *opt
     j->scratch = malloc(WORLD_BYTES_MAX);
     if (!j->ring || !j->scratch) {
         err_set(err, ERR_NOMEM, "%s: out of memory", path);
-        goto free_memory;
+        goto failed;
     }
     if (!j->options.opens_later && !open_file(j, err))
-        goto free_memory;
-    pthread_mutex_init(&j->lock, NULL);
-    thread_cond_init(&j->wake);
-    thread_cond_init(&j->rest);
+        goto failed;
     if (!thread_start(&j->thread, work, j, path, err))
-        goto close_db;
+        goto failed;
     return j;
-close_db:
-    pthread_cond_destroy(&j->wake);
-    pthread_cond_destroy(&j->rest);
-    pthread_mutex_destroy(&j->lock);
-    journal_db_close(j->db);
-free_memory:
-    free(j->scratch);
-    free(j->ring);
-    free(j);
+failed:
+    free_all(j);
     return NULL;
 }
 
@@ -462,13 +467,7 @@ void journal_close(struct journal *j)
     pthread_cond_signal(&j->wake);
     pthread_mutex_unlock(&j->lock);
     pthread_join(j->thread, NULL);
-    pthread_cond_destroy(&j->wake);
-    pthread_cond_destroy(&j->rest);
-    pthread_mutex_destroy(&j->lock);
-    journal_db_close(j->db);
-    free(j->scratch);
-    free(j->ring);
-    free(j);
+    free_all(j);
 }
 
 #else /* make STORE=0: nobody ever has a journal */
