@@ -1,8 +1,8 @@
 /* serve/route.h - what `auto` stands on in a service: the policy of tutti.yaml, this machine, what was learned, the journal.
  *
  * For:     cmd/serve.c.
- * Touches: the catalog, the journal's file; a thread that detects this machine (some 10 ms) and reads what was learned, behind the start: the router
- *          waits for it before its first decision, and nothing else does.
+ * Touches: the catalog, the journal's file; a thread that detects this machine (some 10 ms) and reads what was learned, behind the start: who
+ *          decides with the router, or looks at what it knows, waits for it.
  * Rule:    the service works without any of it: what cannot be opened is one warning, and `auto` chooses without.
  */
 #ifndef TUTTI_SERVE_ROUTE_H
