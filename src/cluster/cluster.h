@@ -81,5 +81,6 @@ int cluster_find_model(struct cluster *c, const char *name, char (*urls)[300], i
 /* What experts of nodes that are up can do and send no further than that: bits of enum expert_task. */
 unsigned cluster_get_tasks(struct cluster *c, enum expert_privacy most);
 /* Waits until every seed answered or was found to be down, at most so long.  For cmd/. */
+enum { CLUSTER_WAIT_MS = 20000 /* for who answers late; a machine that is off is known to be down sooner */ };
 void cluster_wait(struct cluster *c, uint64_t ms);
 #endif

@@ -13,7 +13,7 @@
 #include "cmd/catalog_open.h"
 #include "wire/node_pb.h"
 
-enum { WAIT_MS = 20000 /* for who answers late: a machine that is off is known to be down sooner */, NOT_SAID = (1u << EXPERT_TASK_COUNT) - 1 };
+enum { NOT_SAID = (1u << EXPERT_TASK_COUNT) - 1 };
 
 struct cascade_nodes {
     struct cascade_nodes_env env;
@@ -67,7 +67,7 @@ static bool open_cluster(struct cascade_nodes *n, struct err *err)
     k.trust = n->trust;
     if (!(n->cluster = cluster_new(&k, err)))
         return false;
-    cluster_wait(n->cluster, WAIT_MS);
+    cluster_wait(n->cluster, CLUSTER_WAIT_MS);
     return true;
 }
 

@@ -18,7 +18,7 @@
 #include "cmd/commands.h"
 #include "cmd/out.h"
 
-enum { JSON_MAX_BYTES = 64 << 20, WAIT_MS = 20000, PATH_MAX_BYTES = 1200 };
+enum { JSON_MAX_BYTES = 64 << 20, PATH_MAX_BYTES = 1200 };
 
 /* As `tutti cluster status`: a service says what it sees, or this process looks for itself. */
 static bool get_cluster(struct cmd_opt *opts, struct buf *b, struct err *err)
@@ -34,7 +34,7 @@ static bool get_cluster(struct cmd_opt *opts, struct buf *b, struct err *err)
     k.trust = trust;
     struct cluster *c = cluster_new(&k, err);
     if (c) {
-        cluster_wait(c, WAIT_MS);
+        cluster_wait(c, CLUSTER_WAIT_MS);
         cluster_put_json(c, NULL, b);
     }
     cluster_free(c);

@@ -14,7 +14,7 @@
 #include "cmd/commands.h"
 #include "cmd/out.h"
 
-enum { JSON_MAX_BYTES = 64 << 20, WAIT_MS = 20000, WATCH_S = 1 };
+enum { JSON_MAX_BYTES = 64 << 20, WATCH_S = 1 };
 
 static double number(const json_t *o, const char *key)
 {
@@ -141,7 +141,7 @@ static int run(int argc, char **argv, struct cmd_opt *opts)
         ok = ok && (c = cluster_new(&k, &err)) != NULL;
     }
     if (ok && c)
-        cluster_wait(c, WAIT_MS);
+        cluster_wait(c, CLUSTER_WAIT_MS);
     do {
         ok = ok && get(c, opts, &b, &err);
         if (ok && is_watched && !as_json && isatty(STDOUT_FILENO))

@@ -13,7 +13,7 @@
 #include "cmd/commands.h"
 #include "serve/config.h"
 
-enum { WAIT_MS = 20000, FROM_MAX = 8 };
+enum { FROM_MAX = 8 };
 
 struct progress {
     bool is_terminal;
@@ -63,7 +63,7 @@ static int find_urls(const struct cmd_opt *opts, const struct config *c, struct 
     struct cluster *all = cluster_new(&k, err);
     int n = 0;
     if (all) {
-        cluster_wait(all, WAIT_MS);
+        cluster_wait(all, CLUSTER_WAIT_MS);
         n = cluster_find_model(all, name, urls, FROM_MAX);
         if (n == 0)
             err_set(err, ERR_NOT_FOUND, "%.100s: none of the %d nodes that are known shares it", name, cluster_n_members(all));
