@@ -10,7 +10,7 @@
 
 #include "base/rng.h"
 
-enum { TIME_LIMIT_S = 600, SLOW_TIME_LIMIT_S = 1200 /* with TEST_QUICK: sanitizers, emulators */, SKIP_STATUS = 77, COMPLAINTS_MAX = 20 };
+enum { TIME_LIMIT_S = 300, SLOW_TIME_LIMIT_S = 600 /* with TEST_QUICK: sanitizers, emulators */, SKIP_STATUS = 77, COMPLAINTS_MAX = 20 };
 
 static struct test *first, **last = &first;
 static struct rng rng;

@@ -5,7 +5,7 @@
 # Of each it says how long it took and how much of that was computing.  TEST_SAN=what: BUILD was made with that sanitizer; a script with a line
 # `# plain build only: WHY` at its head has its time from other programs, or shows what a sanitizer would not find a second time: it is skipped then.
 # What failed in the crowd runs once more, alone, when all have ended, and that counts: other programs may be what a bound on time was broken by.
-# It is said; a second try is never given to a crash, nor to what a sanitizer found.
+# It is said; a second try is never given to a crash, to a test that hung until its limit (signal 14), nor to what a sanitizer found.
 build=${1:-build}
 if [ "$2" = --one ]; then # --one FOLDER TEST: for xargs below; its report and its counts become files
     t=$4
@@ -49,7 +49,7 @@ again=
 while read -r t; do
     n=$out/$(echo "$t" | tr / +)
     read -r p f s <"$n.counts" && [ "$f" -gt 0 ] && [ "${TEST_JOBS:-1}" -gt 1 ] || continue
-    grep -qE 'Sanitizer|runtime error:|ended by signal (4|6|7|8|11) ' "$n.out" && continue
+    grep -qE 'Sanitizer|runtime error:|ended by signal (4|6|7|8|11|14) ' "$n.out" && continue
     echo "# once more, alone: $t"
     sh "$0" "$build" --one "$out" "$t" </dev/null
     again="$again ${t#"$build"/}"

@@ -5,8 +5,8 @@
  * the number whether somebody must be woken; both are sequentially consistent, so either the waker
  * sees the sleeper or the sleeper sees the change.
  *
- * pool_use() sends threads to sleep on a third number, `crew`, and waits until each is where it shall be: parked, or woken with the
- * number of the round that it waits for.  So nothing of that is under way while a run is.
+ * pool_use() sends threads to sleep on a third number, `crew`, and waits until each is where it shall be: parked, or back with the
+ * number of the round that it waits for.  So nothing of that is under way while a run is, and no run while that is.
  */
 #define _DEFAULT_SOURCE /* syscall */
 #include "base/pool.h"
@@ -39,7 +39,6 @@ struct pool {
     _Alignas(LINE) int n_threads;
     _Atomic int n_used;   /* of them walk; changed by pool_use() alone */
     _Atomic int n_parked; /* of them sleep on `crew` */
-    _Atomic uint32_t crew_round; /* `round` at the last pool_use() */
     pool_fn *fn; /* written before `round` changes, read after */
     void *ctx;
     _Atomic bool stop;
@@ -100,8 +99,8 @@ void pool_barrier(struct pool *p)
 
 int64_t pool_take(struct pool *p) { return atomic_fetch_add_explicit(&p->taken, 1, memory_order_relaxed); }
 
-/* Sleeps until it is one of those that walk; false: the pool ends. */
-static bool park(struct pool *p, int ith)
+/* Sleeps until it is one of those that walk; *round: the one after which it is wanted again.  false: the pool ends. */
+static bool park(struct pool *p, int ith, uint32_t *round)
 {
     uint32_t crew = atomic_load(&p->crew.value);
     atomic_fetch_add(&p->n_parked, 1);
@@ -109,6 +108,7 @@ static bool park(struct pool *p, int ith)
         wait_for_change(&p->crew, crew);
         crew = atomic_load(&p->crew.value);
     }
+    *round = atomic_load(&p->round.value); /* stands still until pool_use() has counted us out */
     atomic_fetch_sub(&p->n_parked, 1);
     return !atomic_load(&p->stop);
 }
@@ -118,17 +118,15 @@ static void *work(void *arg)
     struct pool *p = ((struct start *)arg)->pool;
     const int ith = ((struct start *)arg)->ith;
     free(arg);
-    for (uint32_t round = 0;; round++) {
-        wait_for_change(&p->round, round);
+    for (uint32_t round = 0;;) {
+        wait_for_change(&p->round, round++);
         if (atomic_load(&p->stop))
             return NULL;
         if (ith < atomic_load(&p->n_used)) {
             p->fn(p, ith, p->ctx);
             pool_barrier(p);
-        } else {
-            if (!park(p, ith))
-                return NULL;
-            round = atomic_load(&p->crew_round) - 1; /* ++ makes it the one after which it is wanted again */
+        } else if (!park(p, ith, &round)) {
+            return NULL;
         }
     }
 }
@@ -157,7 +155,6 @@ void pool_use(struct pool *p, int n)
         change(&p->round);
         pool_barrier(p);
     } else {
-        atomic_store(&p->crew_round, atomic_load(&p->round.value));
         change(&p->crew);
     }
     while (atomic_load(&p->n_parked) != p->n_threads - n)

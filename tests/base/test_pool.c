@@ -70,6 +70,24 @@ TEST(some_of_the_threads_can_be_sent_to_sleep_and_called_back)
     pool_free(p); /* with two asleep */
 }
 
+TEST(threads_called_back_at_once_walk_the_next_run_and_no_other)
+{
+    enum { TURNS = 4000 };
+    struct err err = { 0 };
+    struct pool *p = pool_new(4, &err);
+    REQUIRE(p, "%s", err.text);
+    int n_wrong = 0;
+    for (int turn = 0; turn < TURNS; turn++) {
+        pool_use(p, 1 + turn % 3); /* who goes to sleep may still be on the way there when it is called back */
+        pool_use(p, 4);
+        atomic_store(&walkers, 0);
+        pool_run(p, count, NULL);
+        n_wrong += atomic_load(&walkers) != 0x1111;
+    }
+    CHECK(n_wrong == 0, "%d of %d runs with others than the four", n_wrong, TURNS);
+    pool_free(p);
+}
+
 TEST(a_senseless_number_of_threads_is_refused)
 {
     struct err err = { 0 };
