@@ -119,10 +119,10 @@ static void begin_stream(struct http_conn *c)
     }
 }
 
-/* Must the parser wait?  For the response before the next request, or for a reader that paused. */
+/* Must the parser wait?  For the response before the next request, or for h1_service() to cut off a stream that was reset. */
 static bool must_wait(const struct http_conn *c)
 {
-    return c->state == HTTP_CONN_ANSWER || (c->state == HTTP_CONN_BODY && c->stream && (c->stream->is_paused || c->stream->is_reset));
+    return c->state == HTTP_CONN_ANSWER || (c->state == HTTP_CONN_BODY && c->stream && c->stream->is_reset);
 }
 
 /* Works through the bytes as far as it may go; returns how many it used. */
@@ -188,8 +188,8 @@ static size_t feed(struct http_conn *c, const char *at, size_t n)
 
 static void feed_held(struct http_conn *c)
 {
-    /* Also without bytes: a body's end may be what a pause kept back. */
-    c->held_at += feed(c, c->held.len ? c->held.data + c->held_at : "", c->held.len - c->held_at);
+    if (c->held.len > 0)
+        c->held_at += feed(c, c->held.data + c->held_at, c->held.len - c->held_at);
     if (c->state == HTTP_CONN_CLOSED)
         return;
     if (c->held_at >= c->held.len) {
@@ -238,9 +238,7 @@ void h1_on_bytes(struct http_conn *c, const char *bytes, size_t n)
         http_conn_close(c, HTTP_CLOSE_ERROR);
         return;
     }
-    http_conn_set_reading(c, c->held.len < H1_HELD_MAX_BYTES); /* also when its reader just went on: more reads may come before its turn */
-    if (!must_wait(c))
-        http_conn_mark_dirty(c);
+    http_conn_set_reading(c, c->held.len < H1_HELD_MAX_BYTES);
 }
 
 /* ---- bytes out ---- */
@@ -298,21 +296,6 @@ size_t h1_queued(const struct http_stream *s)
 {
     const struct http_conn *c = s->conn;
     return c->out.len + c->sealed.len + (c->is_writing ? uv_stream_get_write_queue_size((const uv_stream_t *)&c->tcp) : 0);
-}
-
-void h1_pause(struct http_stream *s)
-{
-    if (s->conn->state == HTTP_CONN_BODY)
-        s->conn->input_by_ms = 0; /* the clock stands still while nobody wants the bytes */
-}
-
-void h1_resume(struct http_stream *s)
-{
-    if (s->conn->state == HTTP_CONN_BODY) {
-        s->conn->body_since_ms = http_conn_now_ms(s->conn);
-        http_conn_input_by(s->conn, s->conn->server->config.body_ms);
-    }
-    http_conn_mark_dirty(s->conn);
 }
 
 /* With a body still to come: is what is left so little that we read on, or does the connection end? */

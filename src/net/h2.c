@@ -2,13 +2,13 @@
  *
  * Start:   h2_on_bytes() (frames in: the callbacks above it) and h2_service() (frames out).
  *
- *   HEADERS --> on_request --> body: DATA (flow: what the handler took is given back to the window) --> on_end
+ *   HEADERS --> on_request --> body: DATA (the handler takes it as it comes; nghttp2 opens the windows again) --> on_end
  *   h2_start() submits the response, h2_write() queues its body, read_body() puts it into frames as the client's
  *   windows allow; on_stream_close() is where a stream ends, on_close included (http_conn_close() for all at once).
  *
- * Rule:    nothing that a peer does makes us hold more than: max_streams heads of max_head_bytes, conn_window_bytes
- *          of bodies that handlers did not take, PUMP_BYTES of frames, and what handlers queue (which they stop at
- *          the high mark).  It is cut off for: more than resets_burst cancelled streams, answers to PING and SETTINGS
+ * Rule:    nothing that a peer does makes us hold more than: max_streams heads of max_head_bytes, PUMP_BYTES of
+ *          frames, and what handlers queue (which they stop at the high mark); nor handlers more than BODIES_MAX
+ *          bodies of max_body_bytes that are unfinished.  It is cut off for: more than resets_burst cancelled streams, answers to PING and SETTINGS
  *          that it does not read (nghttp2's limit), CONTINUATIONs without end, clocks (head, body, stall, idle).
  */
 #include <nghttp2/nghttp2.h>
@@ -40,9 +40,7 @@ struct h2_stream {
     const char *why;
     bool is_refused;              /* answered by us: its body goes nowhere */
     bool is_deferred;             /* read_body() found nothing and waits to be resumed */
-    bool is_input_ended, is_end_given, is_sent;
-    struct buf held;              /* of the request, while its reader pauses */
-    size_t held_at;
+    bool is_sent;
     struct buf out;               /* of the response */
     size_t out_at;
     struct buf trailers;          /* name\0value\0... */
@@ -55,7 +53,7 @@ struct h2 {
     nghttp2_session *session;
     struct http_conn *conn;
     struct h2_stream *streams;
-    int n_streams, n_high, n_resumed; /* was_high; resumed with something held */
+    int n_streams, n_high;            /* was_high */
     uint64_t n_bodies_bytes;          /* of requests that are not over */
     int32_t head_id;                  /* the stream whose header block is coming in */
     uint64_t head_by_ms, idle_by_ms, goaway_by_ms; /* 0: none */
@@ -91,7 +89,6 @@ static void trim(struct buf *b, size_t max_bytes)
 static void stream_free(struct h2_stream *t)
 {
     buf_fini(&t->head_bytes);
-    buf_fini(&t->held);
     buf_fini(&t->out);
     buf_fini(&t->trailers);
     free(t);
@@ -105,15 +102,14 @@ static struct h2_stream *stream_new(struct h2 *h, int32_t id)
     if (t) {
         v->free_h2 = t->next;
         v->n_free_h2--;
-        struct buf a = t->head_bytes, b = t->held, c = t->out, d = t->trailers;
+        struct buf head_bytes = t->head_bytes, out = t->out, trailers = t->trailers;
         memset(&t->s, 0, offsetof(struct http_stream, head));
         memset((char *)t + sizeof(t->s), 0, sizeof(*t) - sizeof(t->s));
-        t->head_bytes = a, t->held = b, t->out = c, t->trailers = d;
+        t->head_bytes = head_bytes, t->out = out, t->trailers = trailers;
     } else if (!(t = calloc(1, sizeof(*t)))) {
         return NULL;
     }
     trim(&t->head_bytes, k->max_head_bytes + 4096);
-    trim(&t->held, (size_t)k->stream_window_bytes + 65536);
     trim(&t->out, k->max_queued_bytes);
     trim(&t->trailers, 16384);
     t->s.conn = h->conn;
@@ -284,7 +280,6 @@ static void begin_request(struct h2 *h, struct h2_stream *t, bool has_body)
 {
     const struct http_server_config *k = &h->conn->server->config;
     struct http_stream *s = &t->s;
-    t->is_input_ended = !has_body;
     if (!read_head(t, has_body)) {
         h->conn->server->stats.bad_total++;
         refuse(h, t, t->refusal, t->why);
@@ -305,18 +300,14 @@ static void begin_request(struct h2 *h, struct h2_stream *t, bool has_body)
         const nghttp2_nv nv = { (uint8_t *)":status", (uint8_t *)"100", 7, 3, NGHTTP2_NV_FLAG_NONE };
         nghttp2_submit_headers(h->session, NGHTTP2_FLAG_NONE, t->id, NULL, &nv, 1, NULL);
     }
-    if (has_body && !s->is_patient && !s->is_paused) {
+    if (has_body && !s->is_patient) {
         t->body_by_ms = http_conn_now_ms(h->conn) + k->body_ms;
         clock_at(h, t->body_by_ms);
     }
 }
 
-/* Everything of the body is with the handler: it may be told so. */
 static void give_end(struct h2_stream *t)
 {
-    if (!t->is_input_ended || t->is_end_given || t->s.is_paused || t->held_at < t->held.len)
-        return;
-    t->is_end_given = true;
     t->body_by_ms = 0;
     if (t->s.fns && t->s.fns->on_end && !t->s.is_ended && !t->s.is_reset)
         t->s.fns->on_end(t->s.ctx);
@@ -361,17 +352,13 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *f, void *ctx)
             h->opening = NULL;
             begin_request(h, t, !(f->hd.flags & NGHTTP2_FLAG_END_STREAM));
         }
-        if (f->hd.flags & NGHTTP2_FLAG_END_STREAM) {
-            t->is_input_ended = true;
+        if (f->hd.flags & NGHTTP2_FLAG_END_STREAM)
             give_end(t);
-        }
         break;
     case NGHTTP2_DATA:
         t = nghttp2_session_get_stream_user_data(session, f->hd.stream_id);
-        if (t && f->hd.flags & NGHTTP2_FLAG_END_STREAM) {
-            t->is_input_ended = true;
+        if (t && f->hd.flags & NGHTTP2_FLAG_END_STREAM)
             give_end(t);
-        }
         break;
     case NGHTTP2_RST_STREAM:
         if (!allow_reset(h)) {
@@ -382,14 +369,6 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *f, void *ctx)
     default: break;
     }
     return 0;
-}
-
-/* The handler gets it; the window is opened again by as much. */
-static void give_data(struct h2 *h, struct h2_stream *t, const char *bytes, size_t n)
-{
-    nghttp2_session_consume(h->session, t->id, n);
-    if (t->s.fns && t->s.fns->on_data && !t->s.is_ended && !t->s.is_reset)
-        t->s.fns->on_data(t->s.ctx, bytes, n);
 }
 
 static void end_linger(struct h2 *h, struct h2_stream *t)
@@ -405,7 +384,6 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
     struct h2_stream *t = nghttp2_session_get_stream_user_data(session, id);
     (void)flags;
     if (!t || t->is_refused || t->is_sent || t->s.is_reset) {
-        nghttp2_session_consume(session, id, n);
         if (t && t->is_sent && (t->n_lingered += n) > LINGER_MAX_BYTES && t->body_by_ms)
             end_linger(h, t);
         return 0;
@@ -415,17 +393,13 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
         h->n_bodies_bytes += n;
     }
     if (t->n_body > k->max_body_bytes || h->n_bodies_bytes > BODIES_MAX * k->max_body_bytes) {
-        nghttp2_session_consume(session, id, n);
         refuse(h, t, 413, "the body is larger than this server takes");
         return 0;
     }
     if (t->body_by_ms)
         t->body_by_ms += (uint64_t)n * 1000 / 1024;
-    if (t->s.is_paused || t->held_at < t->held.len) {
-        buf_append(&t->held, bytes, n);
-        return t->held.failed ? NGHTTP2_ERR_CALLBACK_FAILURE : 0; /* the window bounds it: memory is out */
-    }
-    give_data(h, t, (const char *)bytes, n);
+    if (t->s.fns && t->s.fns->on_data && !t->s.is_ended)
+        t->s.fns->on_data(t->s.ctx, (const char *)bytes, n);
     return 0;
 }
 
@@ -437,8 +411,6 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t error,
         h->head_by_ms = 0;
     if (!t)
         return 0;
-    if (t->held_at < t->held.len)
-        nghttp2_session_consume_connection(session, t->held.len - t->held_at);
     tell_close(t, t->s.is_reset ? HTTP_CLOSE_STOP : t->is_sent ? HTTP_CLOSE_DONE : error ? HTTP_CLOSE_HANGUP : HTTP_CLOSE_DONE);
     nghttp2_session_set_stream_user_data(session, id, NULL);
     stream_drop(h, t);
@@ -626,38 +598,6 @@ void h2_reset(struct http_stream *s)
     nghttp2_submit_rst_stream(s->conn->h2->session, NGHTTP2_FLAG_NONE, of(s)->id, NGHTTP2_INTERNAL_ERROR);
 }
 
-void h2_pause(struct http_stream *s) { of(s)->body_by_ms = 0; /* nobody wants the bytes: the clock stands still */ }
-
-void h2_resume(struct http_stream *s)
-{
-    struct h2_stream *t = of(s);
-    struct h2 *h = s->conn->h2;
-    if (!t->is_input_ended && !s->is_patient) {
-        t->body_by_ms = http_conn_now_ms(h->conn) + h->conn->server->config.body_ms;
-        clock_at(h, t->body_by_ms);
-    }
-    h->n_resumed++;
-    http_conn_mark_dirty(s->conn);
-}
-
-static void give_held(struct h2 *h)
-{
-    h->n_resumed = 0;
-    for (struct h2_stream *t = h->streams, *next; t; t = next) {
-        next = t->next;
-        while (!t->s.is_paused && t->held_at < t->held.len) {
-            const size_t n = t->held.len - t->held_at < READ_BYTES ? t->held.len - t->held_at : READ_BYTES;
-            t->held_at += n;
-            give_data(h, t, t->held.data + t->held_at - n, n);
-        }
-        if (t->held_at == t->held.len && t->held.len > 0) {
-            trim(&t->held, t->held.max_bytes);
-            t->held_at = 0;
-        }
-        give_end(t);
-    }
-}
-
 static void tell_drained(struct h2 *h)
 {
     for (struct h2_stream *t = h->streams; t && h->n_high > 0; t = t->next)
@@ -672,8 +612,6 @@ static void tell_drained(struct h2 *h)
 void h2_service(struct http_conn *c)
 {
     struct h2 *h = c->h2;
-    if (h->n_resumed > 0)
-        give_held(h);
     for (;;) {
         ssize_t n = 0;
         while (!c->is_writing && c->out.len < PUMP_BYTES) {
@@ -787,7 +725,6 @@ static bool open_session(struct h2 *h)
         nghttp2_session_callbacks_set_on_data_chunk_recv_callback(cb, on_data);
         nghttp2_session_callbacks_set_on_stream_close_callback(cb, on_stream_close);
         nghttp2_session_callbacks_set_on_frame_send_callback(cb, on_frame_sent);
-        nghttp2_option_set_no_auto_window_update(opt, 1);
         nghttp2_option_set_no_closed_streams(opt, 1); /* priorities of the dead are not worth memory */
         nghttp2_option_set_max_send_header_block_length(opt, 128 << 10);
         ok = nghttp2_session_server_new2(&h->session, cb, h, opt) == 0;

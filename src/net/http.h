@@ -6,8 +6,8 @@
  * Rule:    a stream that was handed to on_request gets on_close exactly once, also when the client hangs up
  *          while no bytes flow; never from inside a call of this header.  What a peer can make us hold is
  *          bounded by http_server_config.  Requests that break the protocol are answered here and never
- *          reach on_request.  A stream is one request and one response, both with back-pressure, whatever the
- *          version: HTTP/1.1 and HTTP/2 (by its preface, or by ALPN behind TLS) share a port.
+ *          reach on_request.  A stream is one request, whose body is taken as it comes (max_body_bytes, body_ms
+ *          bound it), and one response with back-pressure, whatever the version: HTTP/1.1 and HTTP/2 (by its preface, or by ALPN behind TLS) share a port.
  * Start:   conn.c (sockets, TLS, which version), h1_parse.c and h1.c, h2.c, stream.c (what handlers call), server.c.
  */
 #ifndef TUTTI_NET_HTTP_H
@@ -65,7 +65,7 @@ enum http_close { /* why a stream ended */
 };
 
 struct http_stream_fns { /* each may be NULL, except on_close */
-    void (*on_data)(void *ctx, const char *bytes, size_t n); /* a piece of the body, borrowed for the call */
+    void (*on_data)(void *ctx, const char *bytes, size_t n); /* a piece of the body, as it comes; borrowed for the call */
     void (*on_end)(void *ctx);                               /* the body is complete */
     void (*on_drain)(void *ctx); /* after http_stream_queued() passed the high mark it is below the low one */
     void (*on_close)(void *ctx, enum http_close why); /* the stream is gone; the last call */
@@ -82,10 +82,6 @@ const char *http_stream_peer(const struct http_stream *s);
 void http_stream_from(const struct http_stream *s, char out[HTTP_FROM_MAX]);
 /* In on_request: the body may come as slowly as it likes (a conversation, not an upload).  HTTP/2 only. */
 void http_stream_be_patient(struct http_stream *s);
-
-/* Stops the flow of on_data until resumed; the client is slowed down, not cut off. */
-void http_stream_pause(struct http_stream *s);
-void http_stream_resume(struct http_stream *s);
 
 /* Begins the response.  n_body: bytes that will follow, -1 when that is not known, HTTP_NO_BODY when there are none
  * and nothing shall be said about it.  The fields (names in lower case) are copied; content-length,
@@ -122,7 +118,7 @@ struct http_server_config { /* zero means the default */
     /* HTTP/2 */
     uint32_t max_streams;      /* 256 requests at a time on one connection */
     int max_all_streams;       /* 16384 on all of them; more are told to try again */
-    uint32_t stream_window_bytes; /* 1 MiB of a request's body that its handler did not take yet */
+    uint32_t stream_window_bytes; /* 1 MiB of a request's body that may be under way before we took any of it */
     uint32_t conn_window_bytes;   /* 4 MiB, the same over a connection */
     uint32_t resets_burst;     /* 1000 streams that a client cancels at once, and 100 a second; more ends the connection */
 

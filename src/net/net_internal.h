@@ -20,7 +20,7 @@ struct http_stream {
     struct http_stream *next_free;       /* h1's pool */
     const struct http_stream_fns *fns;   /* NULL until it was taken */
     void *ctx;
-    bool is_started, is_ended, is_reset, is_paused, was_high;
+    bool is_started, is_ended, is_reset, was_high;
     bool is_patient;     /* no clock for its body */
     bool drops_body;     /* HEAD, 204, 304: what is written goes nowhere */
     bool is_chunked;     /* h1: of the response */
@@ -37,7 +37,7 @@ enum http_conn_state {
 enum {
     READ_BYTES = 64 << 10,
     FREE_STREAMS_MAX = 64,
-    H1_HELD_MAX_BYTES = 64 << 10, /* pipelined requests, or a body whose reader pauses; then we stop reading */
+    H1_HELD_MAX_BYTES = 64 << 10, /* pipelined requests; then we stop reading */
     KEEP_BYTES = 16 << 10,     /* an idle connection keeps no more than this for its next response */
 };
 
@@ -62,7 +62,7 @@ struct http_conn {
     bool closes_after;
     struct h1_parser parser;
     struct http_stream *stream; /* BODY, ANSWER */
-    struct buf held;            /* SNIFF: the bytes so far */
+    struct buf held;            /* SNIFF: the bytes so far; h1: pipelined requests that wait for their turn */
     size_t held_at;
     uint64_t body_since_ms;
     uint64_t n_lingered;
@@ -123,8 +123,6 @@ void h1_service(struct http_conn *c);
 void h1_drain(struct http_conn *c);
 void h1_drop(struct http_conn *c, enum http_close why); /* its stream is told */
 void h1_refuse(struct http_conn *c, int status, const char *why); /* outside of any stream; the connection ends with it */
-void h1_pause(struct http_stream *s);
-void h1_resume(struct http_stream *s);
 void h1_start(struct http_stream *s, int status, const struct http_field *fields, int n_fields, int64_t n_body);
 void h1_write(struct http_stream *s, const void *bytes, size_t n);
 void h1_end(struct http_stream *s, const struct http_field *trailers, int n_trailers);
@@ -137,8 +135,6 @@ void h2_on_time(struct http_conn *c);
 void h2_service(struct http_conn *c);
 void h2_drain(struct http_conn *c);
 void h2_drop(struct http_conn *c, enum http_close why);
-void h2_pause(struct http_stream *s);
-void h2_resume(struct http_stream *s);
 void h2_start(struct http_stream *s, int status, const struct http_field *fields, int n_fields, int64_t n_body);
 void h2_write(struct http_stream *s, const void *bytes, size_t n);
 void h2_end(struct http_stream *s, const struct http_field *trailers, int n_trailers);

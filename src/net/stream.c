@@ -15,24 +15,6 @@ void http_stream_from(const struct http_stream *s, char out[HTTP_FROM_MAX]) { ht
 
 void http_stream_be_patient(struct http_stream *s) { s->is_patient = true; }
 
-void http_stream_pause(struct http_stream *s)
-{
-    s->is_paused = true;
-    if (s->conn->h2)
-        h2_pause(s);
-    else
-        h1_pause(s);
-}
-
-void http_stream_resume(struct http_stream *s)
-{
-    s->is_paused = false;
-    if (s->conn->h2)
-        h2_resume(s);
-    else
-        h1_resume(s);
-}
-
 bool http_stream_is_started(const struct http_stream *s) { return s->is_started; }
 
 size_t http_stream_queued(const struct http_stream *s) { return s->conn->h2 ? h2_queued(s) : h1_queued(s); }

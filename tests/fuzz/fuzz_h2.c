@@ -21,17 +21,12 @@ static int n_open;
 struct exchange {
     struct http_stream *s;
     struct grpc_call *call;
-    int n_pieces;
 };
 
 static void on_data(void *ctx, const char *bytes, size_t n)
 {
     struct exchange *x = ctx;
     http_stream_write(x->s, bytes, n);
-    if (++x->n_pieces % 3 == 0) {
-        http_stream_pause(x->s);
-        http_stream_resume(x->s);
-    }
 }
 static void on_end(void *ctx)
 {

@@ -14,6 +14,7 @@ struct seen {
     int status;
     char fields[512]; /* name=value; of the head and behind the body */
     size_t n_body;
+    size_t n_opened;  /* by how much they opened the window for our body; of stream 0: the connection's */
     char body[256];   /* its beginning */
     int n_heads;
     bool is_ended;
@@ -166,6 +167,7 @@ static inline void take_frame(struct peer *p, int type, int flags, uint32_t id, 
             put_u32(p, F_WINDOW, id, (uint32_t)n);
         }
         break;
+    case F_WINDOW: s->n_opened += v; break;
     case F_RST: s->reset = (int)v; break;
     case F_SETTINGS:
         if (flags & ACK)

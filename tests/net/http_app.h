@@ -30,7 +30,7 @@ struct app {
     struct http_server_config config;
     struct net_addr addr;
     pthread_t thread;
-    struct http_stream *_Atomic held; /* of /hold and /lazy: answered on poke */
+    struct http_stream *_Atomic held; /* of /hold, /late (whose body is here), /cut (reset): answered on poke */
     atomic_int n_closed[HTTP_CLOSE_COUNT], n_requests, n_open;
     atomic_size_t most_queued;
     atomic_bool drain;
@@ -42,8 +42,7 @@ struct exchange {
     struct app *app;
     struct http_stream *s;
     size_t n_sent;
-    bool is_echo, is_lazy;
-    size_t n_got;
+    bool is_echo, is_late;
 };
 
 static const struct http_field text_plain = { "content-type", "text/plain" };
@@ -67,13 +66,8 @@ static inline void produce(struct exchange *x)
 static inline void on_data(void *ctx, const char *bytes, size_t n)
 {
     struct exchange *x = ctx;
-    x->n_got += n;
     if (x->is_echo)
         http_stream_write(x->s, bytes, n);
-    if (x->is_lazy) {
-        http_stream_pause(x->s);
-        x->app->held = x->s;
-    }
 }
 
 static inline void on_end(void *ctx)
@@ -81,8 +75,8 @@ static inline void on_end(void *ctx)
     struct exchange *x = ctx;
     if (x->is_echo)
         http_stream_end(x->s);
-    if (x->is_lazy)
-        http_stream_reply(x->s, 200, &text_plain, 1, "lazy", 4);
+    if (x->is_late)
+        x->app->held = x->s;
 }
 
 static inline void on_drain(void *ctx) { produce(ctx); }
@@ -118,8 +112,8 @@ static inline void on_request(void *ctx, struct http_stream *s, const struct htt
         http_stream_start(s, 200, &text_plain, 1, head->content_length);
     } else if (strcmp(head->path, "/hold") == 0) {
         app->held = s;
-    } else if (strcmp(head->path, "/lazy") == 0) {
-        x->is_lazy = true;
+    } else if (strcmp(head->path, "/late") == 0) {
+        x->is_late = true;
     } else if (strcmp(head->path, "/big") == 0) {
         http_stream_start(s, 200, &text_plain, 1, -1);
         produce(x);
@@ -173,7 +167,7 @@ static inline void on_poke(void *ctx)
     if (http_stream_is_started(s))
         http_stream_reset(s);
     else
-        http_stream_resume(s);
+        http_stream_reply(s, 200, &text_plain, 1, "late", 4);
 }
 
 static inline void *run(void *ctx)
