@@ -114,11 +114,11 @@ static void tell_loaded(struct expert_worker *e)
 static void gave(struct expert_worker *e)
 {
     e->began = false;
+    if (e->seat)
+        keeper_gave(e->seat); /* from here on it asks for nothing; what it asked before meant the process that is gone */
     pthread_mutex_lock(&e->lock);
     e->give_back = e->wants_unload = false;
     pthread_mutex_unlock(&e->lock);
-    if (e->seat)
-        keeper_gave(e->seat);
 }
 
 /* Its batches made it larger than all experts together may be: smaller ones from now on. */
