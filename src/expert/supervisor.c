@@ -111,8 +111,13 @@ static void tell_loaded(struct expert_worker *e)
 
 /* ---- the process's life ---- */
 
-static void gave(struct expert_worker *e)
+/* There is no process from here on; its memory is the keeper's again.  end: how it ended; may be NULL. */
+static void end_process(struct expert_worker *e, struct child_end *end)
 {
+    process_end(e, end);
+    e->phase = PHASE_NONE;
+    e->kill_ns = e->until_ns = 0;
+    e->n_sessions = 0;
     e->began = false;
     if (e->seat)
         keeper_gave(e->seat); /* from here on it asks for nothing; what it asked before meant the process that is gone */
@@ -136,10 +141,7 @@ static void unload(struct expert_worker *e, const char *why)
 {
     learn_batch(e);
     log_info("%s: unloaded (%s)", e->card->id, why);
-    process_end(e, NULL);
-    e->phase = PHASE_NONE;
-    e->n_sessions = 0;
-    gave(e);
+    end_process(e, NULL);
 }
 
 static void go_down(struct expert_worker *e, const struct err *why)
@@ -163,9 +165,31 @@ static bool is_complete(const struct request *r)
                              : r->has_sent && !(t & (EXPERT_TRANSCRIBE | EXPERT_SPEAK | EXPERT_INFER));
 }
 
+/* What becomes of the jobs of a process that has ended, from the last to the first: they run again before the others, or end with err.
+ * blames: the death may be their fault: once more, alone; is_final: not when it was alone already. */
+static void empty_slots(struct expert_worker *e, const struct err *err, bool blames, bool is_final)
+{
+    for (uint32_t i = e->n_slots; i-- > 0;) {
+        struct request *r = e->slot[i];
+        if (!r)
+            continue;
+        e->slot[i] = NULL;
+        e->n_jobs_in_slots--;
+        if (is_complete(r)) {
+            request_end(e, r, NULL);
+        } else if (r->has_sent || r->job->request.session != 0 ||
+                   (blames && (++r->n_deaths >= DEATHS_MAX || (is_final && e->n_slots == 1)))) {
+            request_end(e, r, err);
+        } else {
+            r->alone |= blames;
+            QUEUE_INSERT(&e->queue, r, e->queue.first);
+        }
+    }
+    e->n_slots = e->n_open_slots = 0;
+}
+
 /* The process is no good any more, or gone: ends it, and says what becomes of its jobs.
- * why: of our own ("" : how it ended says it); is_final: trying again at once would help nobody.  blame: jobs with one more
- * such end get an error. */
+ * why: of our own ("" : how it ended says it); is_final: trying again at once would help nobody. */
 static void lose(struct expert_worker *e, const char *why, bool is_final)
 {
     struct child_end end;
@@ -177,17 +201,13 @@ static void lose(struct expert_worker *e, const char *why, bool is_final)
         process_hear(e, &err); /* what it said before it ended still counts */
     /* when it closed its socket its end is near: how it ends by itself is worth knowing */
     const bool is_reaped = !why[0] && child_wait(&e->child, END_MS, &end);
-    process_end(e, is_reaped ? NULL : &end);
+    end_process(e, is_reaped ? NULL : &end);
     child_end_text(&end, how);
     e->n_failures++;
     e->n_deaths++;
     uint64_t wait_ns = e->n_failures <= 1 ? 0 : BACK_OFF_NS << (e->n_failures < 12 ? e->n_failures - 2 : 10);
     wait_ns = wait_ns < BACK_OFF_MAX_NS ? wait_ns : BACK_OFF_MAX_NS;
     e->retry_ns = now + wait_ns;
-    e->phase = PHASE_NONE;
-    e->kill_ns = e->until_ns = 0;
-    e->n_sessions = 0;
-    gave(e);
 
     const char *code = why[0] ? why : how;
     if (is_final)
@@ -196,23 +216,7 @@ static void lose(struct expert_worker *e, const char *why, bool is_final)
         err_set(&err, ERR_INTERNAL, "%s: its worker %.80s%s%s%.60s%s", e->card->id, code, was_starting ? " while loading" : "",
                 e->last_words[0] ? " (" : "", e->last_words, e->last_words[0] ? ")" : "");
     log_warn("%s", err.text);
-    for (uint32_t i = e->n_slots; i-- > 0;) {
-        struct request *r = e->slot[i];
-        if (!r)
-            continue;
-        e->slot[i] = NULL;
-        e->n_jobs_in_slots--;
-        const bool is_alone = e->n_slots == 1;
-        if (is_complete(r))
-            request_end(e, r, NULL);
-        else if (++r->n_deaths >= DEATHS_MAX || r->has_sent || r->job->request.session != 0 || (is_final && is_alone)) {
-            request_end(e, r, &err);
-        } else {
-            r->alone = true;
-            QUEUE_INSERT(&e->queue, r, e->queue.first);
-        }
-    }
-    e->n_slots = e->n_open_slots = 0;
+    empty_slots(e, &err, true, is_final);
     if (e->n_failures >= CRASHES_MAX) {
         if (wait_ns < MS(1000))
             e->retry_ns = now + MS(1000);
@@ -227,36 +231,17 @@ static void end_deaf(struct expert_worker *e)
 {
     const struct err err = { ERR_INTERNAL, "its worker was ended because of another request" };
     log_info("%s: the worker does not stop when it is cancelled: ended", e->card->id);
-    process_end(e, NULL);
-    e->phase = PHASE_NONE;
-    for (uint32_t i = e->n_slots; i-- > 0;) {
-        struct request *r = e->slot[i];
-        if (!r)
-            continue;
-        e->slot[i] = NULL;
-        e->n_jobs_in_slots--;
-        if (is_complete(r))
-            request_end(e, r, NULL);
-        else if (r->has_sent || r->job->request.session != 0)
-            request_end(e, r, &err);
-        else
-            QUEUE_INSERT(&e->queue, r, e->queue.first);
-    }
-    e->n_slots = e->n_open_slots = 0;
-    e->kill_ns = e->until_ns = 0;
-    e->n_sessions = 0;
-    gave(e);
+    end_process(e, NULL);
+    empty_slots(e, &err, false, false);
 }
 
 /* It said itself that it cannot open its card. */
 static void cannot_open(struct expert_worker *e, const struct err *why)
 {
-    process_end(e, NULL);
-    e->phase = PHASE_NONE;
+    end_process(e, NULL);
     e->n_failures++;
     const uint64_t wait_ns = MS(5000) << (e->n_failures < 4 ? e->n_failures - 1 : 3);
     e->retry_ns = clock_ns() + (wait_ns < BACK_OFF_MAX_NS ? wait_ns : BACK_OFF_MAX_NS);
-    gave(e);
     go_down(e, why);
 }
 
@@ -582,9 +567,7 @@ void *supervisor_main(void *arg)
     }
     if (e->phase == PHASE_WAITING)
         keeper_withdraw(e->seat);
-    process_end(e, NULL);
-    e->phase = PHASE_NONE;
-    gave(e);
+    end_process(e, NULL);
     tell_loaded(e);
     return NULL;
 }
