@@ -35,18 +35,17 @@ static void wake_up(struct expert_worker *e)
 
 static bool is_text(const char *s, size_t n) { return s && utf8_is_valid(s, n) && (n == 0 || !memchr(s, 0, n)); }
 
-static bool check_request(const struct job *j, const struct task_text *texts, int n_texts, struct err *err)
+static bool check_request(const struct task_request *rq, struct err *err)
 {
-    const struct task_request *rq = &j->request;
     const char *const words[] = { rq->options.language, rq->options.voice, rq->options.prompt };
-    if (rq->n_media < 0 || rq->n_media > TASK_MEDIA_MAX || n_texts < 0 || n_texts > TASK_TEXTS_MAX || rq->n_tensors < 0 ||
+    if (rq->n_media < 0 || rq->n_media > TASK_MEDIA_MAX || rq->n_texts < 0 || rq->n_texts > TASK_TEXTS_MAX || rq->n_tensors < 0 ||
         rq->n_tensors > TASK_TENSORS_MAX || rq->n_outputs < 0 || rq->n_outputs > TASK_TENSORS_MAX)
         return err_set(err, ERR_INPUT, "too many inputs at once");
     for (int i = 0; i < rq->n_media; i++)
         if (!rq->media[i].bytes && rq->media[i].n_bytes > 0)
             return err_set(err, ERR_INTERNAL, "medium %d has no bytes", i);
-    for (int i = 0; i < n_texts; i++)
-        if (!is_text(texts[i].text, texts[i].n))
+    for (int i = 0; i < rq->n_texts; i++)
+        if (!is_text(rq->texts[i].text, rq->texts[i].n))
             return err_set(err, ERR_INPUT, "text %d is not UTF-8, or holds a zero byte", i);
     for (int i = 0; i < rq->n_tensors; i++) {
         if (!rq->tensors[i].name || !is_text(rq->tensors[i].name, strlen(rq->tensors[i].name)))
@@ -66,7 +65,9 @@ static bool check_request(const struct job *j, const struct task_text *texts, in
 /* EMBED may come as the inputs that experts of text take. */
 static bool take_inputs(struct job *j, struct request *r, struct err *err)
 {
-    if (j->task != EXPERT_EMBED || j->request.n_texts > 0)
+    r->texts = j->request.texts;
+    r->n_texts = j->request.n_texts;
+    if (j->task != EXPERT_EMBED || r->n_texts > 0)
         return true;
     struct task_text *t = arena_alloc(j->arena, (size_t)j->n_inputs, sizeof(*t), err);
     if (!t)
@@ -87,11 +88,9 @@ static bool prepare(struct request *r, struct job *j, struct err *err)
     if (!take_inputs(j, r, err))
         return false;
     struct task_request rq = j->request;
-    if (r->texts) {
-        rq.texts = r->texts;
-        rq.n_texts = r->n_texts;
-    }
-    if (!check_request(j, rq.texts, rq.n_texts, err))
+    rq.texts = r->texts;
+    rq.n_texts = r->n_texts;
+    if (!check_request(&rq, err))
         return false;
     r->size = pack_request_size(&rq);
     const size_t room = WORKER_IN_BYTES - WORKER_DATA_AT - PACK_ALIGN;

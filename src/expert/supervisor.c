@@ -161,8 +161,7 @@ static void go_down(struct expert_worker *e, const struct err *why)
 static bool is_complete(const struct request *r)
 {
     const enum expert_task t = r->job->task;
-    return t == EXPERT_EMBED ? r->n_vectors == (r->texts ? r->n_texts : r->job->request.n_texts)
-                             : r->has_sent && !(t & (EXPERT_TRANSCRIBE | EXPERT_SPEAK | EXPERT_INFER));
+    return t == EXPERT_EMBED ? r->n_vectors == r->n_texts : r->has_sent && !(t & (EXPERT_TRANSCRIBE | EXPERT_SPEAK | EXPERT_INFER));
 }
 
 /* What becomes of the jobs of a process that has ended, from the last to the first: they run again before the others, or end with err.

@@ -21,7 +21,7 @@ struct request { /* a job inside */
     struct request *prev, *next;
     struct job *job; /* one reference */
     struct pack_size size;
-    const struct task_text *texts; /* EMBED by job.inputs: in the job's arena */
+    const struct task_text *texts; /* the request's; EMBED by job.inputs: made of them, in the job's arena */
     int n_texts;
     int n_vectors;    /* EMBED: that came, in order */
     int n_deaths;     /* processes that ended with it */

@@ -170,10 +170,8 @@ bool process_run(struct expert_worker *e)
     for (uint32_t i = 0; i < e->n_slots; i++) {
         struct request *r = e->slot[i];
         struct task_request rq = r->job->request;
-        if (r->texts) {
-            rq.texts = r->texts;
-            rq.n_texts = r->n_texts;
-        }
+        rq.texts = r->texts;
+        rq.n_texts = r->n_texts;
         rq.options.input_share = atomic_load(&e->input_share);
         atomic_store_explicit(&c->is_cancelled[i], 0, memory_order_relaxed);
         c->request[i].at = at;
@@ -389,8 +387,8 @@ static bool hear_done(struct expert_worker *e, const struct worker_msg *m, struc
         e->n_jobs_in_slots--;
         if (m->code != ERR_NONE)
             to_err(m, &why);
-        else if (r->job->task == EXPERT_EMBED && r->n_vectors != (r->texts ? r->n_texts : r->job->request.n_texts))
-            err_set(&why, ERR_INTERNAL, "%s: %d vectors are missing", e->card->id, (r->texts ? r->n_texts : r->job->request.n_texts) - r->n_vectors);
+        else if (r->job->task == EXPERT_EMBED && r->n_vectors != r->n_texts)
+            err_set(&why, ERR_INTERNAL, "%s: %d vectors are missing", e->card->id, r->n_texts - r->n_vectors);
         request_end(e, r, why.code != ERR_NONE ? &why : NULL);
     }
     if (e->n_open_slots == 0)
