@@ -193,7 +193,7 @@ static bool wait_ready(struct expert *base, struct err *err)
         wake_up(e);
         while (e->n_loads == n && !e->stopping)
             pthread_cond_wait(&e->changed, &e->lock);
-        ok = e->n_loads != n && (e->m.state == EXPERT_WARM || e->m.state == EXPERT_BUSY);
+        ok = e->n_loads != n && !e->stopping && e->down.code == ERR_NONE; /* not its state: it may be unloaded again by now */
     }
     if (!ok && e->stopping)
         err_set(err, ERR_BUSY, "%s is shutting down", e->card->id);

@@ -288,6 +288,7 @@ static void loaded(struct expert_worker *e)
     e->own_bytes = process_own_bytes(e);
     pthread_mutex_lock(&e->lock);
     e->m.load_ns = e->load_ns;
+    e->down = (struct err){ 0 };
     pthread_mutex_unlock(&e->lock);
     if (e->seat)
         keeper_loaded(e->seat, e->load_ns);

@@ -95,7 +95,7 @@ struct expert_worker {
     bool stopping, quit, wants_warm, wants_unload, give_back;
     uint64_t drain_until_ns, down_until_ns;
     uint64_t n_loads;       /* attempts that ended */
-    struct err down;
+    struct err down;        /* why the last attempt failed; ERR_NONE: it did not */
     struct expert_metrics m;
     struct expert_card facts;
     struct task_info info;  /* tasks 0: not known yet */
