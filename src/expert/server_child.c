@@ -178,8 +178,7 @@ static void go_down(struct expert_server *e, const struct err *err)
     pthread_mutex_lock(&e->lock);
     const bool is_told = e->n_ready_waiters > 0; /* whoever waits for it says so */
     pthread_mutex_unlock(&e->lock);
-    if (!is_told)
-        if (!e->is_quiet)
+    if (!is_told && !e->is_quiet)
         log_error("%s", err->text);
     if (c->again_ms < server_now_ms(e) + DOWN_MS)
         c->again_ms = server_now_ms(e) + DOWN_MS;

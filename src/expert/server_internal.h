@@ -71,7 +71,7 @@ struct work { /* a job inside the expert */
     bool was_queued, was_started;
     bool has_output;         /* something of the answer went out: it cannot be asked again */
     uint64_t not_before_ms;  /* waiting: a pause after a failure */
-    uint64_t lost_by_ms;     /* running without a call: until then a death may still explain it; 0: no */
+    uint64_t lost_by_ms;     /* running without a call: until then its child's death may still explain it; 0: no */
     struct err lost;
     uint64_t started_ns, first_ns;
     uint64_t progress_ms;    /* when it last got further */

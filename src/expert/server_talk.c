@@ -11,7 +11,8 @@
 #include "wire/openai_client.h"
 
 enum { EVENT_BYTES_MAX = 8 << 20, ERROR_BYTES_MAX = 64 << 10,
-       EXPLAIN_MS = 200 /* a connection breaks a moment before the death that explains it is seen */ };
+       EXPLAIN_MS = 200, /* a connection breaks a moment before the death that explains it is seen */
+       PAUSE_MS = 200 /* before a server is asked again that somebody else runs, or that is not quite ready */ };
 
 /* ---- answers: text ---- */
 
@@ -303,7 +304,7 @@ static void on_end(void *ctx, enum http_end how, const struct err *err)
         openai_read_error(w->status, w->whole.data ? w->whole.data : "", w->whole.len, &why);
         err_prefix(&why, "%s", e->id);
         if (w->status == 503 && e->cfg.is_child)
-            work_again(w, 200, &why); /* ready, but not quite */
+            work_again(w, PAUSE_MS, &why);
         else
             work_end(w, &why);
     } else if (how == HTTP_END_TOO_LONG || how == HTTP_END_BROKEN || how == HTTP_END_LATE) {
@@ -323,7 +324,7 @@ static void on_end(void *ctx, enum http_end how, const struct err *err)
     } else if (!e->cfg.is_child) {
         why = *err;
         err_prefix(&why, "%s", e->id);
-        work_again(w, 200, &why);
+        work_again(w, PAUSE_MS, &why);
     } /* else: child_is_gone() has seen to all that ran there */
 }
 

@@ -7,8 +7,6 @@
 #include "base/log.h"
 #include "expert/server_internal.h"
 
-enum { PAUSE_MS = 200 }; /* before somebody else's server is asked again */
-
 uint64_t server_now_ms(const struct expert_server *e) { return net_loop_now_ms(e->loop); }
 void server_soon(struct expert_server *e) { net_wake_send(e->wake); }
 
@@ -210,12 +208,10 @@ static void watch_progress(struct expert_server *e, uint64_t *next_ms)
     for (struct work *w = e->running.first, *next; w; w = next) {
         next = w->next;
         if (w->lost_by_ms) {
-            if (now >= w->lost_by_ms) {
-                w->lost_by_ms = 0;
-                work_again(w, e->cfg.is_child ? 0 : PAUSE_MS, &w->lost);
-            } else {
+            if (now >= w->lost_by_ms)
+                work_again(w, 0, &w->lost);
+            else
                 sooner(next_ms, w->lost_by_ms);
-            }
             continue;
         }
         if (w->bound_ms == 0 || job_is_held(w->job))
@@ -287,7 +283,7 @@ static void admit(struct expert_server *e, uint64_t *next_ms)
     }
 }
 
-static void publish(struct expert_server *e, bool is_down)
+static void publish(struct expert_server *e)
 {
     static const enum expert_state of_child[] = { [SERVER_NONE] = EXPERT_COLD, [SERVER_ASKING] = EXPERT_LOADING, [SERVER_STARTING] = EXPERT_LOADING,
                                                   [SERVER_READY] = EXPERT_WARM, [SERVER_STOPPING] = EXPERT_COLD };
@@ -295,7 +291,7 @@ static void publish(struct expert_server *e, bool is_down)
     if (s == EXPERT_WARM && e->running.n > 0)
         s = EXPERT_BUSY;
     pthread_mutex_lock(&e->lock);
-    if (is_down || (e->stopping && e->n_jobs == 0))
+    if (e->is_down || (e->stopping && e->n_jobs == 0))
         s = EXPERT_DOWN;
     const bool has_changed = s != e->m.state;
     e->m.state = s;
@@ -324,10 +320,7 @@ void server_turn(void *ctx)
     admit(e, &next_ms);
     if (e->cfg.is_child)
         sooner(&next_ms, child_next_ms(e));
-    pthread_mutex_lock(&e->lock);
-    const bool is_down = e->is_down;
-    pthread_mutex_unlock(&e->lock);
-    publish(e, is_down);
+    publish(e);
     if (quit && e->waiting.n + e->running.n == 0) {
         net_loop_stop(e->loop);
         return;
