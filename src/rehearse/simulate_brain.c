@@ -81,11 +81,15 @@ static void read_sensors(const struct sim_engine *e, int n, struct telemetry *t)
 {
     const struct route_node *seen = &e->nodes_seen[n];
     const float total = (float)e->s->nodes[n].memory_bytes;
-    *t = (struct telemetry){ .temperature_c = seen->temperature_c, .limit_c = NAN, .critical_c = NAN, .headroom_c = seen->headroom_c, .power_w = seen->power_w,
-                             .power_limit_w = NAN, .battery_frac = seen->battery_frac, .battery_w = NAN, .on_battery = seen->on_battery, .memory_total_bytes = isinf(total) ? NAN : total,
-                             .memory_free_bytes = isinf(total) ? NAN : seen->memory_free_bytes, .pressure_frac = NAN, .stall_frac = NAN, .busy_frac = NAN, .cpu_pressure_frac = NAN,
-                             .gpu_temperature_c = NAN, .gpu_headroom_c = NAN, .gpu_busy_frac = NAN, .gpu_memory_total_bytes = NAN, .gpu_memory_free_bytes = NAN, .gpu_power_w = NAN, .gpu_power_limit_w = NAN,
-                             .slow = seen->is_throttled ? TELEMETRY_SLOW_HEAT : 0 };
+    *t = telemetry_unknown();
+    t->temperature_c = seen->temperature_c;
+    t->headroom_c = seen->headroom_c;
+    t->power_w = seen->power_w;
+    t->battery_frac = seen->battery_frac;
+    t->on_battery = seen->on_battery;
+    t->memory_total_bytes = isinf(total) ? NAN : total;
+    t->memory_free_bytes = isinf(total) ? NAN : seen->memory_free_bytes;
+    t->slow = seen->is_throttled ? TELEMETRY_SLOW_HEAT : 0;
 }
 
 static bool is_same(float a, float b, float within) { return isnan(a) ? isnan(b) : fabsf(a - b) <= within; }

@@ -187,27 +187,38 @@ static void find_gpus(struct telemetry_source *s)
     }
 }
 
-static void close_all(struct telemetry_source *s)
+static void each_tap(struct telemetry_source *s, void (*call)(struct hw_tap *t))
 {
     for (int i = 0; i < SENSORS_MAX; i++)
-        hw_tap_close(&s->sensors[i].tap);
+        call(&s->sensors[i].tap);
     for (int i = 0; i < COOLERS_MAX; i++)
-        hw_tap_close(&s->coolers[i]);
+        call(&s->coolers[i]);
     for (int i = 0; i < CORES_MAX; i++)
-        hw_tap_close(&s->cores[i]);
+        call(&s->cores[i]);
     for (int i = 0; i < SUPPLIES_MAX; i++) {
         struct supply *x = &s->supplies[i];
         struct hw_tap *const taps[] = { &x->capacity, &x->status, &x->power, &x->voltage, &x->current, &s->mains[i] };
         for (size_t k = 0; k < sizeof(taps) / sizeof(taps[0]); k++)
-            hw_tap_close(taps[k]);
+            call(taps[k]);
     }
-    for (int i = 0; i < GPUS_MAX; i++)
-        hw_tap_close(&s->gpus[i].busy), hw_tap_close(&s->gpus[i].total), hw_tap_close(&s->gpus[i].used), hw_tap_close(&s->gpus[i].power), hw_tap_close(&s->gpus[i].cap);
+    for (int i = 0; i < GPUS_MAX; i++) {
+        struct gpu *g = &s->gpus[i];
+        struct hw_tap *const taps[] = { &g->busy, &g->total, &g->used, &g->power, &g->cap };
+        for (size_t k = 0; k < sizeof(taps) / sizeof(taps[0]); k++)
+            call(taps[k]);
+    }
     for (int i = 0; i < PSI_MAX; i++)
-        hw_tap_close(&s->psi_memory[i]);
+        call(&s->psi_memory[i]);
     struct hw_tap *const others[] = { &s->pi_flags, &s->pi_volt, &s->stat, &s->meminfo, &s->psi_cpu };
     for (size_t k = 0; k < sizeof(others) / sizeof(others[0]); k++)
-        hw_tap_close(others[k]);
+        call(others[k]);
+}
+
+static void set_closed(struct hw_tap *t) { t->fd = -1; } /* 0 is a descriptor */
+
+static void close_all(struct telemetry_source *s)
+{
+    each_tap(s, hw_tap_close);
     s->n_sensors = s->n_coolers = s->n_cores = s->n_supplies = s->n_mains = s->n_gpus = 0;
 }
 
@@ -517,18 +528,7 @@ static struct telemetry_source *open_at(struct hw_root *root, const char *path, 
         hw_root_free(root);
         return err_null(err, ERR_NOMEM, "telemetry: out of memory");
     }
-    /* fd 0 is a descriptor: closed ones say so */
-    for (size_t i = 0; i < SENSORS_MAX; i++)
-        s->sensors[i].tap.fd = -1;
-    for (size_t i = 0; i < COOLERS_MAX; i++)
-        s->coolers[i].fd = -1;
-    for (size_t i = 0; i < CORES_MAX; i++)
-        s->cores[i].fd = -1;
-    for (size_t i = 0; i < SUPPLIES_MAX; i++)
-        s->supplies[i].capacity.fd = s->supplies[i].status.fd = s->supplies[i].power.fd = s->supplies[i].voltage.fd = s->supplies[i].current.fd = s->mains[i].fd = -1;
-    for (size_t i = 0; i < GPUS_MAX; i++)
-        s->gpus[i].busy.fd = s->gpus[i].total.fd = s->gpus[i].used.fd = s->gpus[i].power.fd = s->gpus[i].cap.fd = -1;
-    s->pi_flags.fd = s->pi_volt.fd = s->stat.fd = s->meminfo.fd = s->psi_cpu.fd = s->psi_memory[0].fd = s->psi_memory[1].fd = -1;
+    each_tap(s, set_closed);
     s->slow_events = -1;
     s->power_w = NAN;
     s->root = root;
