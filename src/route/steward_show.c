@@ -144,7 +144,7 @@ void steward_put_metrics(struct steward *s, const char *prefix, struct buf *b)
     put_gauge(b, prefix, "memory_pressure_ratio", "Share of ten seconds in which somebody waited for memory.", (double)t->pressure_frac);
     put_gauge(b, prefix, "cpu_pressure_ratio", "Share of ten seconds in which somebody waited for a CPU.", (double)t->cpu_pressure_frac);
     put_gauge(b, prefix, "cpu_busy_ratio", "Share of all cores.", (double)t->busy_frac);
-    put_gauge(b, prefix, "machine_slowed", "1 while the machine says that heat, supply or a power limit slows it down.", t->slow != 0);
+    put_gauge(b, prefix, "machine_slowed", "1 while the machine says that heat, its supply or its firmware slows it down.", t->slow != 0);
     put_head(b, prefix, "throttled", "gauge", "1 for what slows the machine down.");
     for (int i = 0; i < TELEMETRY_SLOW_COUNT; i++) {
         char word[24];

@@ -430,7 +430,6 @@ static void read_gpus(struct telemetry_source *s, struct telemetry *t)
         g->busy_frac = g->total_bytes = g->used_bytes = g->power_w = g->power_limit_w = NAN;
         g->is_lost = !hw_tap_read_i64(&g->busy, &v);
         if (g->is_lost) {
-            t->n_gpus_lost++;
             s->has_lost = true;
             continue;
         }
@@ -467,7 +466,6 @@ static void read_nvidia(struct telemetry_source *s, uint64_t now, struct telemet
     s->n_nvidia = n > 0 ? n : 0;
     for (int i = 0; i < n; i++) {
         const struct gpu_now *g = &gpus[i];
-        t->n_gpus_lost += g->is_lost;
         if (!isnan(g->temperature_c))
             gpu_heat(t, g->temperature_c, isnan(g->slowdown_c) ? ANY_LIMIT_C : g->slowdown_c);
         if (g->slow & (GPU_SLOW_HEAT | GPU_SLOW_BRAKE | GPU_SLOW_HARDWARE))

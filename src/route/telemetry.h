@@ -22,7 +22,6 @@
     X(HEAT, "heat")                                              \
     X(VOLTAGE, "weak supply")                                    \
     X(CAPPED, "clock capped")                                    \
-    X(POWER, "power limit")                                      \
     X(GPU, "gpu")
 enum telemetry_slow_index {
 #define X(id, word) TELEMETRY_SLOW_INDEX_##id,
@@ -64,7 +63,6 @@ struct telemetry {
     float gpu_busy_frac;
     float gpu_memory_total_bytes, gpu_memory_free_bytes; /* of the one with the least free share */
     float gpu_power_w, gpu_power_limit_w; /* of all NVIDIA cards together */
-    int n_gpus_lost;          /* that were there at the start, or the last time they were looked for */
 };
 
 /* One by one, for those who draw them: what the last telemetry_read() saw.  NAN: not known. */

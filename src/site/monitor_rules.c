@@ -23,7 +23,7 @@ const struct monitor_rule monitor_rules[] = {
 
     { MACHINE, "TuttiHot", "tutti_temperature_limit_celsius - tutti_temperature_celsius < 5", "5m", "warning", "{{ $labels.node }} is {{ $value | printf \"%.0f\" }} degrees below where it slows down",
       "Fan, dust, sun. The governor does less by itself meanwhile (docs/governor.md)." },
-    { MACHINE, "TuttiThrottled", "tutti_throttled{reason!=\"power limit\"} == 1", "2m", "warning", "{{ $labels.node }} is slowed: {{ $labels.reason }}",
+    { MACHINE, "TuttiThrottled", "tutti_throttled == 1", "2m", "warning", "{{ $labels.node }} is slowed: {{ $labels.reason }}",
       "heat: cool it. weak supply: another power supply or cable. clock capped, gpu: the machine's own limits." },
     { MACHINE, "TuttiOnBatteryLow", "tutti_on_battery == 1 and tutti_battery_ratio < 0.2", "1m", "critical", "{{ $labels.node }} is on battery",
       "Below 20 %: plug it in, or it will go." },

@@ -167,10 +167,13 @@ TEST(the_sensor_with_the_least_headroom_counts_and_drives_and_nonsense_do_not)
     NEAR(t.gpu_headroom_c, 36);
     NEAR(t.gpu_busy_frac, 0.37);
     NEAR(t.gpu_memory_free_bytes, 1e10);
-    CHECK(t.n_gpus_lost == 0);
+    struct telemetry_parts parts;
+    telemetry_get_parts(s, &parts);
+    CHECK(parts.n_gpus == 1 && !parts.gpus[0].is_lost);
     fake_remove(&f, "sys/class/hwmon/hwmon5/device/gpu_busy_percent");
     telemetry_read(s, S(2), &t);
-    CHECK(t.n_gpus_lost == 1);
+    telemetry_get_parts(s, &parts);
+    CHECK(parts.n_gpus == 1 && parts.gpus[0].is_lost);
     telemetry_close(s);
 }
 
