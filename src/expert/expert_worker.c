@@ -23,7 +23,7 @@
 enum { DEFAULT_QUEUE = 512, DEFAULT_BATCH = 8, DEFAULT_TIMEOUT_MS = 60000, DEFAULT_KEEP_MS = 600000, EVENT_ARENA_BYTES = 256 << 20 };
 static const uint64_t PROCESS_BYTES = 48u << 20, BOUND_LEAST_BYTES = 1u << 30;
 
-/* Under the lock, or before there is a thread. */
+/* From any thread. */
 static void wake_up(struct expert_worker *e)
 {
     const uint64_t one = 1;
