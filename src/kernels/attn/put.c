@@ -1,4 +1,4 @@
-/* kernels/attn/put.c - floats become codes: keys and values for the cache, queries for a job.  Plain C that compilers vectorise.
+/* kernels/attn/put.c - floats become codes: keys and values for the cache, queries for a job.
  *
  * Rule:    sums of squares run in eight lanes, so every machine stores the same bits.
  */
@@ -7,37 +7,64 @@
 #include <math.h>
 #include <string.h>
 
+/* Registers that every machine's baseline has (SSE2, NEON). */
+typedef float floats4 __attribute__((vector_size(16)));
+typedef int32_t ints4 __attribute__((vector_size(16)));
+typedef int16_t shorts8 __attribute__((vector_size(16)));
+
+static inline floats4 more_of(floats4 a, floats4 b) /* b where one is NaN */
+{
+    const ints4 m = a > b;
+    return (floats4)(((ints4)a & m) | ((ints4)b & ~m));
+}
+/* Eight values from x, n of which are there; the others are 0. */
+static inline void load(floats4 v[2], const float *x, int n)
+{
+    if (n < 8) {
+        float part[8] = { 0 };
+        for (int i = 0; i < n; i++)
+            part[i] = x[i];
+        memcpy(v, part, sizeof(part));
+    } else
+        memcpy(&v[0], x, sizeof(v[0])), memcpy(&v[1], x + 4, sizeof(v[1]));
+}
+
 /* Largest |x| and the norm. */
 static void measure(const float *x, int n, float *most, float *norm)
 {
-    float top[8] = { 0 }, sum[8] = { 0 };
-    int i = 0;
-    for (; i + 8 <= n; i += 8)
-        for (int j = 0; j < 8; j++) {
-            const float a = fabsf(x[i + j]);
-            top[j] = a > top[j] ? a : top[j];
-            sum[j] += a * a;
+    floats4 top[2] = { { 0 } }, sum[2] = { { 0 } };
+    for (int i = 0; i < n; i += 8) {
+        floats4 v[2];
+        load(v, x + i, n - i);
+        for (int j = 0; j < 2; j++) {
+            top[j] = more_of((floats4)((ints4)v[j] & 0x7fffffff), top[j]);
+            sum[j] += v[j] * v[j];
         }
-    for (int j = 0; i + j < n; j++) {
-        const float a = fabsf(x[i + j]);
-        top[j] = a > top[j] ? a : top[j];
-        sum[j] += a * a;
     }
-    *most = top[0];
-    for (int j = 1; j < 8; j++)
-        *most = top[j] > *most ? top[j] : *most;
-    *norm = sqrtf(((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7])));
+    top[0] = more_of(top[0], top[1]);
+    *most = top[0][0];
+    for (int j = 1; j < 4; j++)
+        *most = top[0][j] > *most ? top[0][j] : *most;
+    sum[0] += sum[1];
+    *norm = sqrtf((sum[0][0] + sum[0][2]) + (sum[0][1] + sum[0][3]));
 }
 
 /* Codes of n values, rounded to even: adding 1.5 * 2^23 leaves the integer in the low bits. */
 static void encode(int16_t *restrict out, const float *restrict x, int n, float scale)
 {
     const float inverse = scale > 0 ? 1.0f / scale : 0.0f;
-    for (int i = 0; i < n; i++) {
-        const float t = x[i] * inverse + 12582912.0f;
-        uint32_t bits;
-        memcpy(&bits, &t, 4);
-        out[i] = (int16_t)(uint16_t)bits;
+    for (int i = 0; i < n; i += 8) {
+        floats4 v[2];
+        load(v, x + i, n - i);
+        shorts8 low[2];
+        for (int j = 0; j < 2; j++)
+            low[j] = (shorts8)(v[j] * inverse + 12582912.0f);
+        const shorts8 code = __builtin_shufflevector(low[0], low[1], 0, 2, 4, 6, 8, 10, 12, 14);
+        if (n - i >= 8)
+            memcpy(out + i, &code, sizeof(code));
+        else
+            for (int j = 0; i + j < n; j++)
+                out[i + j] = code[j];
     }
 }
 

@@ -80,8 +80,9 @@ static void give(const struct attn_row *row, const float *s, int d_v)
             sum += exp2f(sink - most);
     }
     scale = sum == 0.0f ? 0.0f : scale / sum;
+    float *restrict out = row->out;
     for (int i = 0; i < d_v; i++)
-        row->out[i] = s[ATTN_HEAD + i] * scale;
+        out[i] = s[ATTN_HEAD + i] * scale;
 }
 
 static void clear(float *state, size_t ld, int n_rows)
