@@ -102,9 +102,9 @@ static void heads_step(struct llm_ctx *c, int ith, const struct llm_layer *y, in
         }
         return;
     }
-    for (int64_t i; (i = pool_take(m->pool)) < c->n_tok;)
+    for (int t = 0, end = 0; next_token(c, &t, &end); t++)
         for (int h = 0; h < m->n_kv; h++)
-            place_head(c, y, layer, (int)i, h);
+            place_head(c, y, layer, t, h);
     pool_barrier(m->pool);
     attend_all(c, ith, y, layer, c->qkv, ldq);
 }
@@ -162,8 +162,8 @@ static void latent_step(struct llm_ctx *c, int ith, const struct llm_layer *y, i
         pool_barrier(m->pool);
     }
     /* latent normalised, rope parts turned, the cache written, q's rope part behind its latent part */
-    for (int64_t i; (i = pool_take(m->pool)) < c->n_tok;) {
-        const int t = (int)i, pos = c->tok[t].pos, page = c->kv.seq[c->tok[t].seq].pages[pos / ATTN_PAGE];
+    for (int t = 0, end = 0; next_token(c, &t, &end); t++) {
+        const int pos = c->tok[t].pos, page = c->kv.seq[c->tok[t].seq].pages[pos / ATTN_PAGE];
         float *q = c->qkv + (size_t)t * ld, *kv = q + m->n_q;
         const float *cs = rope_of(c, y, t);
         m->kernels->vec->rmsnorm(kv, kv, y->kv_a_norm, m->kv_lora, m->eps);

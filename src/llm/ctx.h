@@ -13,6 +13,8 @@ enum {
     TILE_GROUPS = 4, /* row groups of one piece of work at prefill */
     FEW = 32,        /* up to so many tokens reading the weights takes a good part of the time */
     PIECE_BYTES = 48 << 10, /* no piece of weights smaller than this, then */
+    TOKENS = 8,      /* taken at once where each is little work: their rows are one stream */
+    AHEAD = 4,       /* rows of a tall narrow piece that are asked for before they are written: no hardware foresees them */
 };
 
 struct thread_scratch { /* one per thread, nothing shared */
@@ -77,6 +79,10 @@ struct llm_ctx {
 void llm_walk(struct pool *p, int ith, void *ctx);
 
 /* ---- product.c: inputs prepared, weights multiplied ---- */
+
+/* Whether another token of a step is this thread's to do, and which: for (int t = 0, end = 0; next_token(c, &t, &end); t++).  Each is given out
+ * once; *end: behind those that the thread has taken already. */
+bool next_token(const struct llm_ctx *c, int *t, int *end);
 
 /* Rows of a batch ready to be multiplied: normalised when norm is given, quantized when a weight asks.
  * With few tokens every thread makes its own copy and nobody waits; else all share one, and wait. */

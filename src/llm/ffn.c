@@ -60,6 +60,8 @@ static void gated_piece(struct llm_ctx *c, int ith, float *ff, size_t ld, const 
             m->kernels->matmul.fn[gate.type](s->gate, ldt, &gate, 0, h - g, a, n_tok, s->matmul);
         }
         for (int t = 0; t < n_tok; t++) {
+            if (!ff && t + AHEAD < n_tok)
+                __builtin_prefetch(to->q + (size_t)(t + AHEAD) * (size_t)to->n_cols + at, 1);
             float *u = s->tile + (size_t)t * ldt, *out = ff ? ff + (size_t)t * ld + at : s->gate + (size_t)t * ldt;
             add_bias(u, w->up_bias ? w->up_bias + at : NULL, n);
             if (w->gate.data)
@@ -105,7 +107,7 @@ static void dense(struct llm_ctx *c, int ith, const struct llm_layer *y, const s
     pool_barrier(m->pool);
     if (!tok_scale)
         return;
-    for (int64_t t; (t = pool_take(m->pool)) < c->n_tok;)
+    for (int t = 0, end = 0; next_token(c, &t, &end); t++)
         m->kernels->vec->axpy(add_to + (size_t)t * (size_t)m->n_embd, c->tmp + (size_t)t * (size_t)m->n_embd,
                               tok_scale[t] * m->residual_scale, m->n_embd);
     pool_barrier(m->pool);
@@ -245,8 +247,8 @@ static void experts(struct llm_ctx *c, int ith, const struct llm_layer *y, const
     if (ith == 0 && c->n_tok <= SMALL)
         memcpy(c->norm, in->x, (size_t)c->n_tok * (size_t)m->n_embd * sizeof(float));
     pool_barrier(m->pool);
-    for (int64_t t; (t = pool_take(m->pool)) < c->n_tok;)
-        choose(c, y, (int)t);
+    for (int t = 0, end = 0; next_token(c, &t, &end); t++)
+        choose(c, y, t);
     pool_barrier(m->pool);
     if (ith == 0)
         sort_slots(c);
@@ -255,7 +257,7 @@ static void experts(struct llm_ctx *c, int ith, const struct llm_layer *y, const
     experts_product(c, ith, y, &a, false);
     a = slot_acts(c, c->moe_ff, NULL, m->n_ff_expert, matmul_acts_kind(y->down_e.w.type));
     experts_product(c, ith, y, &a, true);
-    for (int64_t t; (t = pool_take(m->pool)) < c->n_tok;)
+    for (int t = 0, end = 0; next_token(c, &t, &end); t++)
         for (int i = 0; i < m->n_expert_used; i++) {
             const int s = c->slot_of[t * m->n_expert_used + i];
             const float w = c->slot[(size_t)(c->n_batch_max * m->n_expert_used + s)].weight * m->residual_scale;
@@ -273,7 +275,7 @@ static void shared_expert(struct llm_ctx *c, int ith, const struct llm_layer *y,
         return;
     }
     float *gate = c->router; /* its logits are not needed any more */
-    for (int64_t t; (t = pool_take(m->pool)) < c->n_tok;) {
+    for (int t = 0, end = 0; next_token(c, &t, &end); t++) {
         float s = 0;
         for (int i = 0; i < m->n_embd; i++)
             s += a->x[(size_t)t * (size_t)m->n_embd + i] * y->shared_gate[i];

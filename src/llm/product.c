@@ -11,6 +11,19 @@ void norm_row(const struct llm_model *m, float *out, const float *x, const float
         m->kernels->vec->rmsnorm(out, x, w, n, m->eps);
 }
 
+bool next_token(const struct llm_ctx *c, int *t, int *end)
+{
+    if (*t < *end)
+        return true;
+    const int share = c->n_tok / (4 * c->n_threads), n = share < 1 ? 1 : share < TOKENS ? share : TOKENS;
+    const int64_t first = pool_take(c->m->pool) * n;
+    if (first >= c->n_tok)
+        return false;
+    *t = (int)first;
+    *end = *t + n < c->n_tok ? *t + n : c->n_tok;
+    return true;
+}
+
 struct acts product_input(struct llm_ctx *c, int ith, const struct input *in, int kinds)
 {
     const struct llm_model *m = c->m;
@@ -21,11 +34,11 @@ struct acts product_input(struct llm_ctx *c, int ith, const struct input *in, in
         a.x = norm;
     if (kinds & ACTS_Q8)
         acts_place(&a, is_small ? c->thread[ith].acts : c->acts_mem, c->n_tok, in->n_cols);
-    for (int64_t t = 0; (t = is_small ? t : pool_take(m->pool)) < c->n_tok; t++) {
+    for (int t = 0, end = 0; is_small ? t < c->n_tok : next_token(c, &t, &end); t++) {
         if (in->norm)
             norm_row(m, norm + (size_t)t * (size_t)in->n_cols, in->x + (size_t)t * (size_t)in->n_cols, in->norm, in->norm_b, in->n_cols);
         if (kinds & ACTS_Q8)
-            m->kernels->matmul.quantize(&a, (int)t, (int)t + 1);
+            m->kernels->matmul.quantize(&a, t, t + 1);
     }
     if (!is_small)
         pool_barrier(m->pool);
@@ -62,6 +75,9 @@ static void finish_piece(const struct llm_ctx *c, const struct product *p, const
     const int r = g0 * MATMUL_GROUP, row1 = g1 * MATMUL_GROUP < w->n_rows ? g1 * MATMUL_GROUP : w->n_rows;
     for (int t = 0; t < n_tok; t++) {
         float *y = p->y + (size_t)t * p->ldy + r;
+        if (p->add_to && t + AHEAD < n_tok)
+            for (int i = 0; i < row1 - r; i += 16)
+                __builtin_prefetch(p->add_to + (size_t)(t + AHEAD) * p->ldy + r + i, 1);
         if (p->bias)
             c->m->kernels->vec->axpy(y, p->bias + r, 1.0f, row1 - r);
         if (p->add_to)
@@ -94,7 +110,7 @@ void add_normed(struct llm_ctx *c, const float *y, const float *w, const float *
 {
     const struct llm_model *m = c->m;
     const size_t e = (size_t)m->n_embd;
-    for (int64_t t; (t = pool_take(m->pool)) < c->n_tok;) {
+    for (int t = 0, end = 0; next_token(c, &t, &end); t++) {
         float *row = c->norm + (size_t)t * e;
         norm_row(m, row, y + (size_t)t * e, w, b, m->n_embd);
         m->kernels->vec->axpy(c->x + (size_t)t * e, row, m->residual_scale, m->n_embd);
@@ -105,7 +121,7 @@ void add_normed(struct llm_ctx *c, const float *y, const float *w, const float *
 void norm_in_place(struct llm_ctx *c, const float *w, const float *b)
 {
     const struct llm_model *m = c->m;
-    for (int64_t t; (t = pool_take(m->pool)) < c->n_tok;) {
+    for (int t = 0, end = 0; next_token(c, &t, &end); t++) {
         float *row = c->x + (size_t)t * (size_t)m->n_embd;
         norm_row(m, row, row, w, b, m->n_embd);
     }
