@@ -1,13 +1,14 @@
-/* replay/main.c - what guessing ahead brings for one text: the same answer without and with guesses, in turn; start at main().
+/* replay/main.c - what guessing ahead brings for one text: the same answer without and with guesses, side by side; start at main().
  *
  * For:     docs/SPEED.md, decision 19.
  * Use:     replay MODEL PROMPT.txt [ANSWER.txt] [--vocab FILE] [--draft FILE] [--threads N] [--rounds N] [--tokens N] [--temp T] [--speculate N]
  *          replay VOCAB PROMPT.txt ANSWER.txt --times 1,1.05,1.1,...
  * Rule:    with ANSWER the model is made to say just that (job.h, forced): every pass, draw and roll-back is done, but what comes
  *          out is given, so that a model of random weights shows the speed and the text shows which guesses are right.
- *          Ratios are medians (range); that of processor time, which other work on the machine troubles less (most so with
- *          one thread), also as the mean and the interval that has the true one in 95 of 100 cases.
- *          --vocab: tokenize with that file's vocabulary instead (of the same size).  Speeds are those after the first token.
+ *          Two experts of the same file say the same answer and take turns of some passes, so that whatever else the machine does meets
+ *          both: a ratio of times is good to a percent or two where one of whole answers one after the other is to ten.  Speeds are those after
+ *          the first token.  Shown: the ratio of all rounds, and where 95 of 100 such means lie, by the rounds' spread.
+ *          --vocab: tokenize with that file's vocabulary instead (of the same size).
  *          --times: no model runs (MODEL may be a vocabulary); passes of 1, 2, ... tokens take so long, and it is counted what
  *          the guesses of the text itself bring then: the same each time, whatever else the machine does.
  */
@@ -15,8 +16,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/pool.h"
 #include "expert/expert_llm.h"
@@ -25,39 +26,51 @@
 
 #include <pthread.h>
 
-enum { ROUNDS_MAX = 512 };
+enum { ROUNDS_MAX = 512, TURN_NS = 60 * 1000 * 1000 };
 
-struct run {
+struct table { /* of a round: who may work */
     pthread_mutex_t lock;
     pthread_cond_t cond;
-    bool is_over;
-    struct err err;
-    struct expert_usage usage;
-    double cpu_s; /* processor time of the process behind the first token */
+    int whose, n_begun, n_over;
 };
-
-static double cpu_now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
+struct side { /* 0: without guesses, 1: with them */
+    struct table *table;
+    int k;
+    bool has_begun;
+    uint64_t since_ns, worked_ns; /* the turn at hand; all of them */
+    struct expert_usage usage;
+    struct err err;
+};
 
 static void on_event(void *ctx, const struct expert_event *ev)
 {
-    struct run *r = ctx;
-    if (ev->kind == EXPERT_DELTA && r->cpu_s == 0)
-        r->cpu_s = cpu_now_s();
-    if (ev->kind != EXPERT_DONE && ev->kind != EXPERT_ERROR)
-        return;
-    pthread_mutex_lock(&r->lock);
-    r->usage = *ev->usage;
-    r->cpu_s = cpu_now_s() - r->cpu_s;
-    if (ev->err)
-        r->err = *ev->err;
-    r->is_over = true;
-    pthread_cond_signal(&r->cond);
-    pthread_mutex_unlock(&r->lock);
+    struct side *s = ctx;
+    struct table *t = s->table;
+    const bool is_over = ev->kind == EXPERT_DONE || ev->kind == EXPERT_ERROR;
+    pthread_mutex_lock(&t->lock);
+    const uint64_t now = clock_ns();
+    if (is_over) {
+        s->worked_ns += s->has_begun ? now - s->since_ns : 0;
+        s->usage = *ev->usage;
+        if (ev->err)
+            s->err = *ev->err;
+        t->n_over++;
+        t->whose = !s->k;
+    } else if (ev->kind == EXPERT_DELTA && (!s->has_begun || now - s->since_ns >= TURN_NS)) {
+        if (s->has_begun) {
+            s->worked_ns += now - s->since_ns;
+            t->whose = !s->k;
+        } else {
+            s->has_begun = true;
+            t->n_begun++;
+        }
+        pthread_cond_broadcast(&t->cond);
+        while ((t->n_begun < 2 || t->whose != s->k) && t->n_over == 0) /* the engine's thread stands between two passes */
+            pthread_cond_wait(&t->cond, &t->lock);
+        s->since_ns = clock_ns();
+    }
+    pthread_cond_broadcast(&t->cond);
+    pthread_mutex_unlock(&t->lock);
 }
 
 static int fail(const struct err *err)
@@ -77,13 +90,12 @@ static bool read_ids(const struct vocab *v, const char *path, struct token_list 
 
 struct task {
     const struct token_list *prompt, *answer;
-    int max_tokens, speculate;
+    int max_tokens, speculate; /* of the side with guesses */
     float temperature;
 };
 
-static bool run_once(struct expert *e, const struct task *t, struct expert_usage *usage, double *cpu_s, struct err *err)
+static bool submit(struct expert *e, const struct task *t, struct side *s, struct err *err)
 {
-    struct run r = { .lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER };
     struct job *j = job_new(1 << 16, err);
     struct job_input in = { .ids = t->prompt->ids, .n_ids = (int)t->prompt->len };
     if (!j)
@@ -94,72 +106,78 @@ static bool run_once(struct expert *e, const struct task *t, struct expert_usage
     j->forced = t->answer->ids;
     j->n_forced = (int)t->answer->len;
     j->ignore_eos = true;
-    j->speculate = t->speculate;
+    j->speculate = s->k ? t->speculate : -1;
     j->sampling.temperature = t->temperature;
     j->sampling.seed = 1;
     j->on_event = on_event;
-    j->ctx = &r;
-    bool ok = expert_submit(e, j, err);
-    if (ok) {
-        pthread_mutex_lock(&r.lock);
-        while (!r.is_over)
-            pthread_cond_wait(&r.cond, &r.lock);
-        pthread_mutex_unlock(&r.lock);
-        *usage = r.usage;
-        *cpu_s = r.cpu_s;
-        *err = r.err;
-        ok = r.err.code == ERR_NONE;
-    }
+    j->ctx = s;
+    const bool ok = expert_submit(e, j, err);
     job_unref(j);
     return ok;
 }
 
-/* Two prompts that are not the one to come: all weights are packed then, and the speed of prompts is known, as in a service that runs. */
-static bool warm_up(struct expert *e, const struct task *t, struct err *err)
+static void wait_until(struct table *t, const int *count, int n)
 {
-    struct expert_usage usage;
-    double cpu_s;
-    for (size_t i = 1; i <= 2 && t->prompt->len > 2; i++) {
-        const struct token_list prompt = { .ids = t->prompt->ids + i, .len = t->prompt->len - i < 256 ? t->prompt->len - i : 256 }, none = { 0 };
-        if (!run_once(e, &(struct task){ .prompt = &prompt, .answer = &none, .max_tokens = 4, .speculate = -1 }, &usage, &cpu_s, err))
+    pthread_mutex_lock(&t->lock);
+    while (*count < n && t->n_over < n)
+        pthread_cond_wait(&t->cond, &t->lock);
+    pthread_mutex_unlock(&t->lock);
+}
+
+/* One answer of each expert that is given; their prompts are read one after the other. */
+static bool run_round(struct expert *const e[2], const struct task *t, int first, struct side side[2], struct err *err)
+{
+    struct table table = { .lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER, .whose = first };
+    for (int k = 0; k < 2; k++) {
+        side[k] = (struct side){ .table = &table, .k = k };
+        if (!submit(e[k], t, &side[k], err)) { /* the other ends, too: it waits for nobody */
+            pthread_mutex_lock(&table.lock);
+            table.n_over++;
+            pthread_cond_broadcast(&table.cond);
+            pthread_mutex_unlock(&table.lock);
+            wait_until(&table, &table.n_over, k + 1);
             return false;
+        }
+        wait_until(&table, &table.n_begun, k + 1);
     }
+    wait_until(&table, &table.n_over, 2);
+    for (int k = 0; k < 2; k++)
+        if (side[k].err.code != ERR_NONE) {
+            *err = side[k].err;
+            return false;
+        }
     return true;
 }
 
-static double rate_of(const struct expert_usage *u) { return (u->n_gen_tok - 1) / ((double)u->decode_ns / 1e9); }
+static double rate_of(const struct side *s) { return (s->usage.n_gen_tok - 1) / ((double)s->worked_ns / 1e9); }
 
-static int by_size(const void *a, const void *b) { return *(const double *)a < *(const double *)b ? -1 : *(const double *)a > *(const double *)b; }
-
-static int run_all(struct expert *e, struct task *t, int n_rounds, int speculate)
+static int run_all(struct expert *const e[2], const struct task *t, int n_rounds)
 {
     struct err err = { 0 };
-    struct expert_usage u[2];
-    static double ratio[ROUNDS_MAX], cpu_ratio[ROUNDS_MAX], rate[2][ROUNDS_MAX];
-    double cpu_s[2], sum = 0, squares = 0;
-    if (!warm_up(e, t, &err))
-        return fail(&err);
-    for (int i = 0; i < n_rounds; i++) {
-        for (int turn = 0; turn < 2; turn++) {
-            const int k = (turn + i) % 2; /* who goes second is not always the same */
-            t->speculate = k ? speculate : -1;
-            if (!run_once(e, t, &u[k], &cpu_s[k], &err))
-                return fail(&err);
-            rate[k][i] = rate_of(&u[k]);
-        }
-        ratio[i] = rate[1][i] / rate[0][i];
-        cpu_ratio[i] = cpu_s[0] / cpu_s[1];
-        sum += log(cpu_ratio[i]);
-        squares += log(cpu_ratio[i]) * log(cpu_ratio[i]);
+    struct side s[2];
+    double sum = 0, squares = 0, least = INFINITY, most = 0, rate[2] = { 0 };
+    /* Two prompts that are not the one to come: all weights are packed then, and the speed of prompts is known, as in a service that runs. */
+    for (size_t i = 1; i <= 2 && t->prompt->len > 2; i++) {
+        const struct token_list prompt = { .ids = t->prompt->ids + i, .len = t->prompt->len - i < 256 ? t->prompt->len - i : 256 }, none = { 0 };
+        if (!run_round(e, &(struct task){ .prompt = &prompt, .answer = &none, .max_tokens = 4, .speculate = -1 }, 0, s, &err))
+            return fail(&err);
     }
-    qsort(ratio, (size_t)n_rounds, sizeof(*ratio), by_size);
-    qsort(cpu_ratio, (size_t)n_rounds, sizeof(*cpu_ratio), by_size);
+    for (int i = 0; i < n_rounds; i++) {
+        if (!run_round(e, t, i % 2, s, &err))
+            return fail(&err);
+        for (int k = 0; k < 2; k++)
+            rate[k] += rate_of(&s[k]) / n_rounds;
+        const double ratio = rate_of(&s[1]) / rate_of(&s[0]);
+        sum += log(ratio);
+        squares += log(ratio) * log(ratio);
+        least = fmin(least, ratio);
+        most = fmax(most, ratio);
+        fprintf(stderr, "replay: round %d of %d: %.3f\n", i + 1, n_rounds, ratio);
+    }
     const double mean = sum / n_rounds, spread = n_rounds > 1 ? sqrt(fmax(0, squares - sum * mean) / (n_rounds - 1) / n_rounds) : 0;
-    for (int k = 0; k < 2; k++)
-        qsort(rate[k], (size_t)n_rounds, sizeof(rate[k][0]), by_size);
-    printf("%d prompt tokens, %d said: %.1f tokens/s without, %.1f with guesses; ratio %.2f (%.2f-%.2f); %d guessed, %d of them right\n", u[1].n_prompt_tok,
-           u[1].n_gen_tok, rate[0][n_rounds / 2], rate[1][n_rounds / 2], ratio[n_rounds / 2], ratio[0], ratio[n_rounds - 1], u[1].n_guessed_tok, u[1].n_guessed_right_tok);
-    printf("processor time: ratio %.3f, mean %.3f (%.3f-%.3f) of %d\n", cpu_ratio[n_rounds / 2], exp(mean), exp(mean - 1.96 * spread), exp(mean + 1.96 * spread), n_rounds);
+    printf("%d prompt tokens, %d said: %.1f tokens/s without, %.1f with guesses; %d guessed, %d of them right\n", s[1].usage.n_prompt_tok, s[1].usage.n_gen_tok, rate[0],
+           rate[1], s[1].usage.n_guessed_tok, s[1].usage.n_guessed_right_tok);
+    printf("ratio %.3f (%.3f-%.3f), %d rounds of %.3f-%.3f\n", exp(mean), exp(mean - 1.96 * spread), exp(mean + 1.96 * spread), n_rounds, least, most);
     return 0;
 }
 
@@ -222,7 +240,7 @@ int main(int argc, char **argv)
     const char *path[3] = { NULL }, *vocab_path = NULL;
     struct expert_llm_options opt = { .n_seq_max = 1 };
     struct task t = { .max_tokens = 256 };
-    int n_rounds = 3, n_paths = 0, speculate = 0;
+    int n_rounds = 3, n_paths = 0;
     double time[GUESS_MAX + 2] = { 0 };
     for (int i = 1; i < argc; i++) {
         const char *next = i + 1 < argc ? argv[i + 1] : "";
@@ -243,7 +261,7 @@ int main(int argc, char **argv)
         else if (strcmp(argv[i], "--temp") == 0)
             t.temperature = (float)atof(next);
         else if (strcmp(argv[i], "--speculate") == 0)
-            speculate = atoi(next);
+            t.speculate = atoi(next);
         else if (strcmp(argv[i], "--times") != 0 || !read_times(next, time))
             n_paths = 0;
         i++;
@@ -259,7 +277,7 @@ int main(int argc, char **argv)
     struct gguf *g = gguf_open(vocab_path ? vocab_path : path[0], &err);
     struct vocab *v = g ? vocab_open(g, &err) : NULL;
     int rc = 1;
-    struct expert *e = NULL;
+    struct expert *e[2] = { NULL, NULL };
     const bool is_read = v && read_ids(v, path[1], &prompt, &err) && (!path[2] || read_ids(v, path[2], &answer, &err));
     if (is_read && time[1] > 0) {
         rc = !count_passes(v, &prompt, &answer, time, &err);
@@ -267,13 +285,17 @@ int main(int argc, char **argv)
         opt.n_ctx = (int)(prompt.len + (answer.len ? answer.len : (size_t)t.max_tokens) + 1);
         t.prompt = &prompt;
         t.answer = &answer;
-        e = expert_llm_open(path[0], &opt, &err);
-        if (e && expert_wait_ready(e, &err))
-            rc = run_all(e, &t, n_rounds, speculate);
+        const struct expert_llm_options plain = { .n_seq_max = 1, .n_ctx = opt.n_ctx, .n_threads = opt.n_threads };
+        bool ok = true;
+        for (int k = 0; k < 2 && ok; k++)
+            ok = (e[k] = expert_llm_open(path[0], k ? &opt : &plain, &err)) && expert_wait_ready(e[k], &err);
+        if (ok)
+            rc = run_all(e, &t, n_rounds);
     }
     if (rc && err.code != ERR_NONE)
         fail(&err);
-    expert_free(e);
+    expert_free(e[0]);
+    expert_free(e[1]);
     token_list_fini(&prompt);
     token_list_fini(&answer);
     vocab_free(v);
