@@ -1,7 +1,7 @@
 /* kernels/matmul/avx512_packed.c - packed weights (WEIGHT_R16) times int8 activations, with VNNI.
  *
  * Start reading at multiply().  Everything is one loop, tile(): one or two groups (16 rows in the lanes of
- * a zmm) times up to eight or six tokens, whose codes are broadcast from memory.  For each block of 32 along K it
+ * a zmm) times up to eight or seven tokens, whose codes are broadcast from memory.  For each block of 32 along K it
  * adds products in int32, starting from -zero_point * (sum of the token's codes), and scales once.
  *
  *   few tokens (decode):  tile() unpacks the codes in registers, straight from the packed units;
@@ -53,7 +53,7 @@ INLINE enum kind kind_of(int t)
 INLINE int max_cols(enum kind k, const int G)
 {
     const bool by_halves = k == KIND_C || k == KIND_D;
-    return G == 2 ? (by_halves ? 4 : 6) : by_halves ? 8 : 4;
+    return G == 2 ? (by_halves ? 4 : 7) : by_halves ? 8 : 4;
 }
 enum { COLS_MAX = 8 };
 
@@ -412,10 +412,10 @@ INLINE int panel_from(int t)
 }
 
 /* Tokens prepared at once for two groups: two or three tiles. */
-enum { STRIP = 12 };
+enum { STRIP = 14 };
 
 /* scratch: start[STRIP][2 nb], sum[STRIP][2 nb], woven[COLS_MAX][nb][32], two panels of units */
-enum { PREPARED_BYTES = STRIP * 2 * 2 * 4 + COLS_MAX * 32, PANEL_BYTES = 512 + 2 * 2 * 64 }; /* for each block */
+enum { PREPARED_BYTES = (STRIP * 2 * 2 * 4 + COLS_MAX * 32 + 63) / 64 * 64, PANEL_BYTES = 512 + 2 * 2 * 64 }; /* for each block, in whole lines */
 size_t matmul_avx512_packed_scratch_bytes(int n_cols) { return ((size_t)n_cols + 31) / 32 * (PREPARED_BYTES + 2 * PANEL_BYTES); }
 
 INLINE void expand(const int t, uint8_t *panel, const uint8_t *group, size_t nb)
