@@ -53,7 +53,7 @@ INLINE enum kind kind_of(int t)
 INLINE int max_cols(enum kind k, const int G)
 {
     const bool by_halves = k == KIND_C || k == KIND_D;
-    return G == 2 ? (by_halves ? 4 : 7) : by_halves ? 8 : 4;
+    return G == 2 ? (by_halves ? 4 : 7) : k == KIND_A ? 4 : 8;
 }
 enum { COLS_MAX = 8 };
 
@@ -385,8 +385,9 @@ INLINE void tiles(const int t, const int G, const int n_tok, const struct source
  * More tokens are bound by products, which two groups at a time serve best.  Their tiles share out the lines of the next two groups evenly and
  * ask for them meanwhile: asked for by the first tile alone, it waits for the memory, and the memory then waits for the others (8 tokens, two
  * threads, weights in memory, evenly against that: Q8_0 1.13, Q4_0 1.16, Q4_K 1.09; 16 tokens, against nothing: 1.13, 1.12, 1.07).
- * One group at a time does with scales of 16, where a tile of two takes only four tokens and so unpacks twice (16 tokens: 1.03-1.08).  From 3
- * tokens on one group asks ahead, too (Q4_K, Q5_K 1.0-1.4; types with nothing but a scale would be slower in L3, Q8_0 0.8). */
+ * One group at a time does up to eight tokens where there is more than a scale to unpack (8 tokens of Q4_K: 1.05-1.1), and up to a panel with scales
+ * of 16, where a tile of two takes only four tokens and so unpacks twice (16 tokens: 1.03-1.08).  From 3 tokens on one group asks ahead, too (Q4_K,
+ * Q5_K 1.0-1.4; types with nothing but a scale would be slower in L3, Q8_0 0.8). */
 enum { AHEAD_BYTES = 8192 };
 INLINE void weave(int8_t *to, const int8_t *q, size_t nb, int n_tok)
 {
@@ -510,7 +511,7 @@ INLINE void multiply(const int t, float *y, size_t ldy, const struct weight *w, 
                      int n_tok, void *scratch)
 {
     const int few = max_cols(kind_of(t), 1); /* of each kind: see weave() */
-    if (n_tok <= few || (few > 4 && n_tok < panel_from(t))) {
+    if (n_tok <= few || ((kind_of(t) == KIND_C || kind_of(t) == KIND_D) && n_tok < panel_from(t))) {
         for (int c = 0, n; c < n_tok; c += n) {
             n = share(n_tok - c, few);
             multiply_few(t, y + (size_t)c * ldy, ldy, w, group0, group1, a, c, n, scratch);
